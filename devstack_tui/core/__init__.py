@@ -1,0 +1,1 @@
+"""What every part stands on: no technology, no user interface, nothing of ours imported."""

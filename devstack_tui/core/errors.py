@@ -1,0 +1,58 @@
+"""The errors that a user may see: each says what happened and what to do next."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class DevstackError(Exception):
+    """Something a user can act on.
+
+    `message` is one sentence; `remedy` is the next step, or empty. `exit_code` is the
+    process exit status of the CLI contract (1 failed, 2 usage or configuration,
+    3 the stack cannot be reached, 4 inconclusive).
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.message}\n  → {self.remedy}" if self.remedy else self.message
+
+
+class UsageError(DevstackError):
+    """A wrong name, flag or configuration value: nothing was changed."""
+
+    exit_code = 2
+
+
+class ConfigError(UsageError):
+    """A configuration file that cannot be used: the message names file, line and key."""
+
+
+class UnreachableError(DevstackError):
+    """The stack, or the part of it that was asked for, cannot be reached."""
+
+    exit_code = 3
+
+
+class NotInstalledError(DevstackError):
+    """A server program is not on this machine; `remedy` is the command that brings it."""
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:
+    """A `UsageError` for `name`, listing the close matches among `known`."""
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    if close:
+        remedy = f"did you mean {' or '.join(close)}?"
+    elif names:
+        remedy = f"known: {', '.join(names)}"
+    else:
+        remedy = f"there is no {kind} yet"
+    return UsageError(f"unknown {kind} {name!r}", remedy)

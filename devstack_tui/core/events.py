@@ -1,0 +1,86 @@
+"""What a capability tells while it works: every face (console, CLI, JSON) consumes these.
+
+An event is one JSON object; its `event` key names its kind. `at` is Unix time in seconds.
+"""
+
+from __future__ import annotations
+
+import enum
+import time
+from typing import Annotated
+
+import msgspec
+
+
+class Phase(enum.StrEnum):
+    """Where one service is on its way up or down."""
+
+    WAITING = "waiting"
+    PREPARING = "preparing"
+    STARTING = "starting"
+    PROBING = "probing"
+    READY = "ready"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing more will come for this service."""
+        return self in (Phase.READY, Phase.STOPPED, Phase.SKIPPED, Phase.FAILED)
+
+
+Now = Annotated[float, msgspec.Meta(description="Unix time, seconds")]
+
+
+class Planned(msgspec.Struct, frozen=True, tag_field="event", tag="planned"):
+    """The steps that will be taken, for each service in order, before the first is taken."""
+
+    verb: str
+    stack: str
+    services: tuple[str, ...]
+    at: Now = msgspec.field(default_factory=time.time)
+
+
+class Progress(msgspec.Struct, frozen=True, tag_field="event", tag="progress"):
+    """`service` entered `phase` at `since`; `detail` says what it waits for or what went wrong."""
+
+    service: str
+    phase: Phase
+    detail: str = ""
+    remedy: str = ""
+    since: Now = msgspec.field(default_factory=time.time)
+    at: Now = msgspec.field(default_factory=time.time)
+
+
+class Note(msgspec.Struct, frozen=True, tag_field="event", tag="note"):
+    """A sentence for the user: a repair that was made, a lock that is waited for."""
+
+    text: str
+    at: Now = msgspec.field(default_factory=time.time)
+
+
+class Done(msgspec.Struct, frozen=True, tag_field="event", tag="done"):
+    """The last event: `exit_code` follows the CLI contract; `seconds` is the whole duration."""
+
+    verb: str
+    exit_code: int
+    seconds: float
+    message: str = ""
+    remedy: str = ""
+    at: Now = msgspec.field(default_factory=time.time)
+
+
+Event = Planned | Progress | Note | Done
+
+
+def encode(event: msgspec.Struct) -> bytes:
+    """One line of JSON, without the newline."""
+    return msgspec.json.encode(event)
+
+
+def decode(line: bytes | str) -> Event:
+    """The event that `encode` wrote."""
+    event: Event = msgspec.json.decode(line, type=Event)
+    return event

@@ -1,0 +1,72 @@
+"""Private files: written whole or not at all, 0600, in directories of 0700."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from pathlib import Path
+
+from devstack_tui.core.errors import DevstackError
+
+PRIVATE_FILE = 0o600
+PRIVATE_DIR = 0o700
+
+
+def make_dir(path: Path, mode: int = PRIVATE_DIR, owner: tuple[int, int] | None = None) -> Path:
+    """Create `path` (and its parents) and give it exactly `mode` and, if told, its owner."""
+    path.mkdir(mode=mode, parents=True, exist_ok=True)
+    if path.stat().st_mode & 0o7777 != mode:
+        path.chmod(mode)
+    if owner is not None:
+        os.chown(path, *owner)
+    return path
+
+
+def write_private(
+    path: Path,
+    data: str | bytes,
+    mode: int = PRIVATE_FILE,
+    owner: tuple[int, int] | None = None,
+) -> None:
+    """Replace `path` with `data` in one step: a reader, or a crash, sees the old or the new."""
+    raw = data.encode() if isinstance(data, str) else data
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
+    try:
+        with os.fdopen(fd, "wb") as file:
+            file.write(raw)
+            file.flush()
+            os.fsync(file.fileno())
+            if owner is not None:
+                os.fchown(file.fileno(), *owner)
+            os.fchmod(file.fileno(), mode)
+        temporary.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def explain(error: OSError, doing: str) -> DevstackError:
+    """`error` as one sentence with the next step, for the faults that a user can mend."""
+    import errno
+
+    where = f" at {error.filename}" if error.filename else ""
+    match error.errno:
+        case errno.ENOSPC | errno.EDQUOT:
+            return DevstackError(
+                f"the disk is full{where} while {doing}", "free some space, then run it again"
+            )
+        case errno.EROFS:
+            return DevstackError(
+                f"the file system is read-only{where} while {doing}",
+                "set XDG_STATE_HOME to a directory that can be written",
+            )
+        case errno.EACCES | errno.EPERM:
+            return DevstackError(
+                f"permission denied{where} while {doing}",
+                "the stack belongs to another user, or XDG_STATE_HOME points to a directory "
+                "that you cannot write",
+            )
+    return DevstackError(f"{error.strerror or error}{where} while {doing}")

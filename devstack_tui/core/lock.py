@@ -1,0 +1,87 @@
+"""One changer at a time for a stack: an advisory lock that names its owner.
+
+The kernel drops the lock with its process, so a lock cannot be stale: the owner written in the
+file is only read while somebody else really holds it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import time
+from pathlib import Path
+from types import TracebackType
+
+import msgspec
+
+
+class Owner(msgspec.Struct, frozen=True):
+    """Who holds the lock: `since` is Unix time in seconds."""
+
+    pid: int
+    verb: str
+    since: float
+
+
+class StackLock:
+    """`with StackLock(path, "up")` around a change; `try_acquire` never waits."""
+
+    def __init__(self, path: Path, verb: str) -> None:
+        self._path = path
+        self._verb = verb
+        self._fd: int | None = None
+
+    def try_acquire(self) -> Owner | None:
+        """Take the lock and return None, or return who has it."""
+        fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(fd)
+            return self.owner(self._path)
+        owner = Owner(os.getpid(), self._verb, time.time())
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, msgspec.json.encode(owner), 0)
+        self._fd = fd
+        return None
+
+    def release(self) -> None:
+        """Let the next one in; harmless when the lock is not held."""
+        if self._fd is not None:
+            os.ftruncate(self._fd, 0)
+            os.close(self._fd)
+            self._fd = None
+
+    def __enter__(self) -> StackLock:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.release()
+
+    @staticmethod
+    def owner(path: Path) -> Owner:
+        """Who wrote the lock file; its first instant may still be blank."""
+        with contextlib.suppress(msgspec.DecodeError, OSError):
+            return msgspec.json.decode(path.read_bytes(), type=Owner)
+        return Owner(0, "another verb", time.time())
+
+    @staticmethod
+    def held(path: Path) -> Owner | None:
+        """Who is changing the stack now, or None."""
+        try:
+            fd = os.open(path, os.O_RDWR)
+        except OSError:
+            return None
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return StackLock.owner(path)
+        finally:
+            os.close(fd)
+        return None

@@ -1,0 +1,227 @@
+"""Processes that are proven ours: identified by pid, start time and boot, never by name.
+
+Each server is started in a session of its own with an environment that names its stack's
+instance and its unit. So a process is found again even when whoever started it was killed before
+it could write the record. Linux only: the facts come from /proc.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+INSTANCE_VARIABLE = "DEVSTACK_TUI_INSTANCE"
+UNIT_VARIABLE = "DEVSTACK_TUI_UNIT"
+
+
+class ProcessId(msgspec.Struct, frozen=True):
+    """One process, for ever: a reused pid has another start time, a reboot another boot id.
+
+    `start_ticks` counts clock ticks since boot, as /proc/PID/stat has it.
+    """
+
+    pid: int
+    start_ticks: int
+    boot_id: str
+
+
+@functools.cache
+def boot_id() -> str:
+    """The kernel's id of this boot."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def _stat(pid: int) -> list[str] | None:
+    """The fields of /proc/PID/stat from the third on (state first), or None."""
+    try:
+        raw = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return None
+    # The second field is the program's name in parentheses and may hold spaces and parentheses.
+    return raw[raw.rindex(b")") + 2 :].decode().split()
+
+
+def identify(pid: int) -> ProcessId | None:
+    """The identity of a living process; None for one that is gone or a zombie."""
+    fields = _stat(pid)
+    if fields is None or fields[0] in "ZX":
+        return None
+    return ProcessId(pid, int(fields[19]), boot_id())
+
+
+def alive(process: ProcessId) -> bool:
+    """Whether exactly this process still runs."""
+    return identify(process.pid) == process
+
+
+def started_at(process: ProcessId) -> float:
+    """When it started, Unix time in seconds."""
+    ticks = os.sysconf("SC_CLK_TCK")
+    return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + process.start_ticks / ticks
+
+
+def pids() -> Iterator[int]:
+    """Every pid of now."""
+    for path in Path("/proc").iterdir():
+        if path.name.isdigit():
+            yield int(path.name)
+
+
+def environment(pid: int) -> dict[str, str]:
+    """What the process was started with; empty where we may not read it."""
+    try:
+        raw = Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return {}
+    pairs = (item.partition(b"=") for item in raw.split(b"\0") if b"=" in item)
+    return {k.decode(errors="replace"): v.decode(errors="replace") for k, _, v in pairs}
+
+
+def owned(instance: str) -> dict[int, str]:
+    """Every living process of stack instance `instance`: its pid and the unit it belongs to."""
+    found: dict[int, str] = {}
+    for pid in pids():
+        env = environment(pid)
+        if env.get(INSTANCE_VARIABLE) == instance and identify(pid):
+            found[pid] = env.get(UNIT_VARIABLE, "")
+    return found
+
+
+def leaders(owned_pids: Mapping[int, str]) -> dict[str, list[int]]:
+    """The session leaders among `owned_pids` by unit: the processes that we started ourselves."""
+    found: dict[str, list[int]] = {}
+    for pid, unit in owned_pids.items():
+        fields = _stat(pid)
+        if fields is not None and int(fields[3]) == pid:
+            found.setdefault(unit, []).append(pid)
+    return found
+
+
+Table = Mapping[int, Sequence[str]]
+
+
+def table() -> Table:
+    """Every process of now, for several questions in one look."""
+    return {pid: fields for pid in pids() if (fields := _stat(pid)) is not None}
+
+
+def descendants(roots: Iterable[int], table: Table) -> set[int]:
+    """`roots`, every member of their sessions, and all their children."""
+    wanted = set(roots)
+    while True:
+        more = {
+            pid
+            for pid, fields in table.items()
+            if pid not in wanted and (int(fields[1]) in wanted or int(fields[3]) in wanted)
+        }
+        if not more:
+            return wanted & table.keys()
+        wanted |= more
+
+
+def usage(members: Iterable[int]) -> tuple[float, int]:
+    """CPU seconds used so far and resident bytes of these processes together.
+
+    Memory is the proportional share (PSS), so that what processes share is counted once; where
+    the kernel does not tell it, the resident set less the shared part.
+    """
+    ticks = os.sysconf("SC_CLK_TCK")
+    page = os.sysconf("SC_PAGE_SIZE")
+    seconds, memory = 0.0, 0
+    for pid in members:
+        fields = _stat(pid)
+        if fields is None:
+            continue
+        seconds += (int(fields[11]) + int(fields[12])) / ticks
+        try:
+            for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+                if line.startswith("Pss:"):
+                    memory += int(line.split()[1]) * 1024
+                    break
+        except OSError:
+            with contextlib.suppress(OSError, ValueError):
+                _, resident, shared, *_ = Path(f"/proc/{pid}/statm").read_text().split()
+                memory += (int(resident) - int(shared)) * page
+    return seconds, memory
+
+
+def spawn(
+    argv: Sequence[str],
+    env: Mapping[str, str],
+    cwd: Path,
+    log: Path,
+    account: tuple[int, int] | None = None,
+) -> ProcessId:
+    """Start a server detached: its own session, output appended to `log` (0600), no input.
+
+    `account` is the (uid, gid) to drop to, None to stay who we are. Raises OSError.
+    """
+    fd = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        child = subprocess.Popen(
+            list(argv),
+            env=dict(env),
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=fd,
+            stderr=fd,
+            start_new_session=True,
+            umask=0o077,
+            user=account[0] if account else None,
+            group=account[1] if account else None,
+            extra_groups=[] if account else None,
+        )
+    finally:
+        os.close(fd)
+    # It outlives us: nobody waits for it here, and `Popen` shall not complain about that.
+    child.returncode = 0
+    return identify(child.pid) or ProcessId(child.pid, 0, boot_id())
+
+
+def end(
+    process: ProcessId,
+    first: signal.Signals = signal.SIGTERM,
+    grace_s: float = 8.0,
+    mine: Callable[[int], bool] = lambda pid: True,
+) -> bool:
+    """End a process and all that it started: `first`, and SIGKILL after `grace_s` seconds.
+
+    `mine` is asked about each descendant before it is killed. Returns whether it went by itself.
+    Returns once nothing of it is left.
+    """
+    if not alive(process):
+        return True
+    tree = [found for pid in descendants([process.pid], table()) if (found := identify(pid))]
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process.pid, first)
+        # A stopped process does not handle a signal until it is continued.
+        os.kill(process.pid, signal.SIGCONT)
+    gently = _gone(tree[:], grace_s)
+    if not gently:
+        for member in tree:
+            if alive(member) and (member == process or mine(member.pid)):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(member.pid, signal.SIGKILL)
+        _gone(tree[:], 5.0)
+    return gently
+
+
+def _gone(members: list[ProcessId], timeout: float) -> bool:
+    """Wait until all `members` are gone, reaping those that are our own children."""
+    deadline = time.monotonic() + timeout
+    while True:
+        for member in members:
+            with contextlib.suppress(ChildProcessError, OSError):
+                os.waitpid(member.pid, os.WNOHANG)
+        members = [member for member in members if alive(member)]
+        if not members or time.monotonic() > deadline:
+            return not members
+        time.sleep(0.02)

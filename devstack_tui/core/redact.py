@@ -1,0 +1,36 @@
+"""Secrets never leave: what is shown, logged or exported passes through `redact`."""
+
+from __future__ import annotations
+
+import re
+
+MASK = "••••••"
+
+_PATTERNS = (
+    # Vault and OpenBao tokens, and the keys of an AppRole.
+    re.compile(r"\b(?:hv[sbr]|s|b|r)\.[A-Za-z0-9_-]{20,}"),
+    # key=value and "key": "value" where the key names a secret.
+    re.compile(
+        r"""(?ix)(?P<keep>["']?\b(?:password|passwd|pwd|secret[_-]?id|secret|token|requirepass|
+        masterauth|unseal[_-]?key)["']?\s*[=:]\s*["']?)(?!\s)[^\s"',;&}]+"""
+    ),
+    # user:password@host in a URL.
+    re.compile(r"(?P<keep>\b[a-z][a-z0-9+.-]*://[^/\s:@]*:)[^@\s]+(?=@)"),
+    re.compile(
+        r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.S
+    ),
+)
+
+
+def redact(text: str, secrets: frozenset[str] = frozenset()) -> str:
+    """`text` without secrets: the known `secrets` (6 characters and more) and look-alikes."""
+    for secret in secrets:
+        if len(secret) >= 6:
+            text = text.replace(secret, MASK)
+    for pattern in _PATTERNS:
+        text = pattern.sub(_mask, text)
+    return text
+
+
+def _mask(found: re.Match[str]) -> str:
+    return (found.groupdict().get("keep") or "") + MASK
