@@ -1,0 +1,1 @@
+"""One folder per technology; each has only the parts that apply to it."""

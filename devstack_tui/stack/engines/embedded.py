@@ -1,0 +1,277 @@
+"""The embedded engine: real server processes on this machine, no container needed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import shutil
+import signal
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from devstack_tui.core import files, process
+from devstack_tui.core.errors import DevstackError, UnreachableError
+from devstack_tui.core.events import Phase
+from devstack_tui.core.journal import Journal
+from devstack_tui.core.paths import StackPaths
+from devstack_tui.core.redact import redact
+from devstack_tui.stack import identity
+from devstack_tui.stack.engine import Run, UnitLog
+from devstack_tui.stack.engines.records import Record, Records
+from devstack_tui.stack.instance import Instance
+from devstack_tui.stack.model import Credentials, Endpoint, Target, UnitUsage
+from devstack_tui.stack.parts import Installation, ProcessSpec, Service
+from devstack_tui.stack.ports import require_free
+from devstack_tui.stack.registry import IDENTITY, services
+from devstack_tui.stack.registry import service as service_named
+from devstack_tui.stack.settings import StackSettings
+from devstack_tui.stack.site import HOST, Account, Site
+
+LOG_ROTATE_BYTES = 32 * 1024 * 1024
+
+
+class EmbeddedEngine:
+    """See `devstack_tui.stack.engine.Engine`. One object serves one verb."""
+
+    name = "embedded"
+
+    def __init__(self, paths: StackPaths, instance: Instance, settings: StackSettings) -> None:
+        self._paths = paths
+        self._instance = instance
+        self._settings = settings
+        self._records = Records(paths.run)
+        self.journal = Journal(paths.journal)
+
+    def locate(self, service: Service) -> Installation:
+        """The server program on this machine."""
+        return service.server().locate()
+
+    def target(self, service: Service) -> Target:
+        """Host, ports, CA and, once the service was started, its credentials."""
+        settings = self._settings.of(service.name, self._instance.port_offset)
+        return Target(
+            service=service.name,
+            endpoint=Endpoint(
+                service.scheme, HOST, settings.ports["main"], settings.ports.get("tls")
+            ),
+            ports=settings.ports,
+            credentials=identity.read_credentials(self._paths.secrets, service),
+            ca=self._paths.root / "ca.crt",
+            secrets=self._paths.secrets,
+            options=settings.options(),
+        )
+
+    def recover(self) -> Sequence[str]:
+        """Find again what was started but not recorded; end helpers and what servers left."""
+        notes: list[str] = []
+        owned = process.owned(self._instance.id)
+        owned.pop(os.getpid(), None)
+        records = {record.unit: record for record in self._records.all()}
+        keep: set[int] = set()
+        for unit, pids in process.leaders(owned).items():
+            record = records.get(unit)
+            found = [p for pid in sorted(pids) if (p := process.identify(pid))]
+            if record is None or not found:
+                continue
+            if not record.alive:
+                record = self._records.started(record, found[0])
+                notes.append(f"found {unit} again (pid {found[0].pid}): its start was interrupted")
+            if record.process is not None:
+                keep |= process.descendants([record.process.pid], process.table())
+        for pid, unit in owned.items():
+            left = process.identify(pid)
+            if pid not in keep and left is not None:
+                process.end(left, grace_s=3.0, mine=lambda pid: pid in owned)
+                notes.append(f"ended {unit or 'a process'} (pid {pid}), left over from before")
+        return notes
+
+    def start(self, service: Service, run: Run) -> None:
+        """See the Protocol: prepares, starts the units that are missing, completes."""
+        server = service.server()
+        installation = server.locate()
+        self._check_series(service, installation)
+        run.say(Phase.PREPARING, "")
+        site = self.site(service, run)
+        present = {r.unit: r for r in self._records.of(service.name) if r.alive}
+        if not present:
+            require_free(service.name, server.claims(site.settings), self._paths.name)
+        try:
+            server.prepare(site, installation)
+            self._note_series(service, installation)
+            run.say(Phase.STARTING, "")
+            for order, spec in enumerate(server.processes(site, installation)):
+                if spec.unit not in present:
+                    self._spawn(site, spec, order)
+            server.complete(site, installation)
+        except OSError as error:
+            raise files.explain(error, f"starting {service.title}") from None
+
+    def stop(self, service: Service, run: Run) -> bool:
+        """See the Protocol: the last started is the first to end."""
+        gently = True
+        owned = process.owned(self._instance.id)
+        for record in reversed(self._records.of(service.name)):
+            run.say(Phase.STOPPING, record.unit)
+            if record.alive and record.process is not None:
+                gently &= process.end(
+                    record.process, record.signal, record.grace_s, lambda pid: pid in owned
+                )
+            self._records.remove(record)
+        return gently
+
+    def units(self, service: Service) -> Sequence[UnitUsage]:
+        """See the Protocol. CPU is left to the watcher, who has two looks to compare."""
+        return [_usage(record) for record in self._records.of(service.name)]
+
+    def last_words(self, service: Service) -> str:
+        """Which unit is gone, and the last line that it wrote."""
+        for record in self._records.of(service.name):
+            if not record.alive:
+                line = _last_line(self._paths.logs / f"{record.unit}.log")
+                said = f": {line}" if line else ""
+                return f"{record.unit} has ended{said}"
+        return ""
+
+    def logs(self, service: Service) -> Sequence[UnitLog]:
+        """One file a unit; those of units that ran once stay readable."""
+        known = {record.unit for record in self._records.of(service.name)}
+        prefix = service.secret
+        for path in self._paths.logs.glob(f"{prefix}*.log"):
+            if path.stem == prefix or path.stem.startswith(f"{prefix}-"):
+                known.add(path.stem)
+        return [UnitLog(unit, self._paths.logs / f"{unit}.log") for unit in sorted(known)]
+
+    def wipe(self) -> None:
+        """See the Protocol: the identity card goes last, so that a wipe that was cut short is
+        still known as this stack's."""
+        if any(record.alive for record in self._records.all()):
+            raise DevstackError("a server of this stack still runs", "`devstack-tui down` first")
+        root = self._paths.root
+        for folder in (self._paths.data, self._paths.run, self._paths.logs, self._paths.secrets):
+            if folder.exists():
+                shutil.rmtree(folder)
+        for name in ("ca.crt", "history.db", "journal.jsonl", "instance.json"):
+            (root / name).unlink(missing_ok=True)
+
+    def site(self, service: Service, run: Run) -> Site:
+        """The service's place, with its secret and certificate fetched by its own AppRole."""
+        account = _account(service)
+        owner = (account.uid, account.gid) if account.switched else None
+        data = files.make_dir(self._paths.data / service.name, owner=owner)
+        tls = identity.tls_files(data)
+        target = self.target(service)
+        credentials = Credentials()
+        if IDENTITY in service.requires:
+            vault = self.target(service_named(IDENTITY))
+            run.say(Phase.PREPARING, "logging in to Vault")
+            credentials = identity.obtain(vault, service, tls, target.ca, owner)
+            target = self.target(service)
+        return Site(
+            stack=self._paths.name,
+            instance=self._instance.id,
+            service=service.name,
+            settings=self._settings.of(service.name, self._instance.port_offset),
+            data=data,
+            account=account,
+            credentials=credentials,
+            tls=tls,
+            target=target,
+            journal=self.journal,
+            peers=self._peers(service),
+            cancelled=run.cancelled,
+            say=lambda text: run.say(Phase.STARTING, text),
+            died=lambda: self.last_words(service),
+            signal=self._signal,
+        )
+
+    def _peers(self, service: Service) -> Mapping[str, Target]:
+        import msgspec
+
+        members = {*self._instance.selected, IDENTITY} - {service.name}
+        return {
+            peer.name: msgspec.structs.replace(self.target(peer), credentials=Credentials())
+            for peer in services()
+            if peer.name in members
+        }
+
+    def _spawn(self, site: Site, spec: ProcessSpec, order: int) -> Record:
+        log = self._paths.logs / f"{spec.unit}.log"
+        if log.exists() and log.stat().st_size > LOG_ROTATE_BYTES:
+            log.replace(log.with_suffix(".log.1"))
+        record = self._records.intend(spec, site.service, order)
+        return self._records.started(
+            record,
+            process.spawn(
+                spec.argv,
+                site.environment({process.UNIT_VARIABLE: spec.unit, **spec.env}),
+                site.data,
+                log,
+                site.owner,
+            ),
+        )
+
+    def _signal(self, unit: str, number: signal.Signals) -> None:
+        for record in self._records.all():
+            if record.unit == unit and record.alive and record.process is not None:
+                os.kill(record.process.pid, number)
+                return
+        raise UnreachableError(f"{unit} does not run")
+
+    def _series_file(self, service: Service) -> Path:
+        return self._paths.data / service.name / "series"
+
+    def _check_series(self, service: Service, installation: Installation) -> None:
+        """Refuse a data directory that was made by a server which this one does not continue."""
+        with contextlib.suppress(FileNotFoundError):
+            made = self._series_file(service).read_text().strip()
+            now = f"{installation.flavour} {installation.series}"
+            if made != now:
+                raise DevstackError(
+                    f"the data of {service.name} was made by {made}, this machine has {now}",
+                    f"install {made} again, or delete the stack's data with `down --wipe`",
+                )
+
+    def _note_series(self, service: Service, installation: Installation) -> None:
+        path = self._series_file(service)
+        if not path.exists():
+            files.write_private(path, f"{installation.flavour} {installation.series}\n")
+
+
+def _account(service: Service) -> Account:
+    """Who runs the server: ourselves, or as root the service's own account where it has one."""
+    me = Account(os.geteuid(), os.getegid(), "")
+    if os.geteuid() != 0 or not service.account:
+        return me
+    for name in (service.account, "nobody"):
+        try:
+            found = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        return Account(found.pw_uid, found.pw_gid, found.pw_name)
+    raise DevstackError(
+        f"{service.title} refuses to run as root and there is no account {service.account!r}",
+        "run devstack-tui as a normal user",
+    )
+
+
+def _usage(record: Record) -> UnitUsage:
+    if not record.alive or record.process is None:
+        return UnitUsage(record.unit, None, running=False)
+    return UnitUsage(
+        record.unit,
+        record.process.pid,
+        running=True,
+        started_at=process.started_at(record.process),
+    )
+
+
+def _last_line(path: Path) -> str:
+    """The last line of a log that says something, redacted, at most 200 characters."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - 4096))
+            lines = file.read().decode(errors="replace").splitlines()
+    except OSError:
+        return ""
+    return next((redact(line.strip())[:200] for line in reversed(lines) if line.strip()), "")

@@ -1,0 +1,44 @@
+"""The directories of a stack, and whether a server could live there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+from devstack_tui.core import files
+from devstack_tui.core.errors import DevstackError
+from devstack_tui.core.paths import StackPaths, state_home
+
+MINIMUM_FREE_BYTES = 512 * 1024 * 1024
+
+
+def make(paths: StackPaths) -> None:
+    """Make the stack's directories. Raises `DevstackError` where that is not possible."""
+    outer = 0o711 if os.geteuid() == 0 else files.PRIVATE_DIR
+    try:
+        for folder in (state_home(), paths.root, paths.data):
+            files.make_dir(folder, outer)
+        for folder in (paths.secrets, paths.logs, paths.run):
+            files.make_dir(folder)
+    except OSError as error:
+        raise files.explain(error, "making the stack's directories") from None
+
+
+def check(paths: StackPaths) -> None:
+    """Raise `DevstackError` where servers could not live: too little space, or no way in."""
+    free = shutil.disk_usage(paths.root).free
+    if free < MINIMUM_FREE_BYTES:
+        raise DevstackError(
+            f"only {free // 2**20} MiB are free at {paths.root}: a stack needs "
+            f"{MINIMUM_FREE_BYTES // 2**20} MiB to start",
+            "free some space, or set XDG_STATE_HOME to another disk",
+        )
+    if os.geteuid() == 0:
+        for parent in [paths.data, *paths.data.parents]:
+            if not parent.stat().st_mode & 0o001:
+                raise DevstackError(
+                    f"{parent} is closed to other users: servers that refuse root could not "
+                    "reach their data",
+                    "set XDG_STATE_HOME to a directory that every user may enter, "
+                    "or run as a normal user",
+                )

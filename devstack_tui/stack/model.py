@@ -1,0 +1,167 @@
+"""The frozen values that pass between the layers: endpoints, credentials, health."""
+
+from __future__ import annotations
+
+import enum
+from pathlib import Path
+
+import msgspec
+
+
+class State(enum.StrEnum):
+    """What a service is. `ABSENT`: its program is not on this machine."""
+
+    HEALTHY = "healthy"
+    DEGRADED = "degraded"
+    DOWN = "down"
+    STARTING = "starting"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+    ABSENT = "absent"
+
+
+class Credentials(msgspec.Struct, frozen=True):
+    """How to log in to a service. The password is never shown by `repr`."""
+
+    user: str = ""
+    password: str = ""
+    database: str = ""
+
+    def __repr__(self) -> str:
+        return f"Credentials(user={self.user!r}, password=…, database={self.database!r})"
+
+
+class Endpoint(msgspec.Struct, frozen=True):
+    """Where a service listens. `tls_port` is None where TLS is answered on `port` itself."""
+
+    scheme: str
+    host: str
+    port: int
+    tls_port: int | None = None
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+class Target(msgspec.Struct, frozen=True):
+    """All that a client needs to reach one service: the same for every engine.
+
+    `ports` are the names and numbers of stack.toml with the offset added; `ca` is the root
+    certificate to trust; `options` are the service's other settings (a topology, say).
+    """
+
+    service: str
+    endpoint: Endpoint
+    ports: dict[str, int]
+    credentials: Credentials
+    ca: Path
+    secrets: Path
+    options: dict[str, int | str | bool] = {}
+
+
+class NodeObservation(msgspec.Struct, frozen=True):
+    """One node of a service that has several, as one probe saw it."""
+
+    name: str
+    state: State
+    role: str = ""
+    endpoint: str = ""
+    detail: str = ""
+    latency_ms: float | None = None
+
+
+class Observation(msgspec.Struct, frozen=True):
+    """What one probe saw: the service did its work in `latency_ms`.
+
+    `problems` are reasons why a service that answers is not healthy: it is then degraded.
+    A probe that got no answer raises instead.
+    """
+
+    latency_ms: float
+    version: str = ""
+    role: str = ""
+    tls: str = ""
+    problems: tuple[str, ...] = ()
+    nodes: tuple[NodeObservation, ...] = ()
+    facts: dict[str, str] = {}
+
+
+class Latency(msgspec.Struct, frozen=True):
+    """Percentiles of the last probes, milliseconds; `recent` is oldest first."""
+
+    p50: float | None = None
+    p95: float | None = None
+    samples: int = 0
+    recent: tuple[float, ...] = ()
+
+
+class UnitUsage(msgspec.Struct, frozen=True):
+    """What the processes of one unit use. `cpu_percent` is of one core since the last look."""
+
+    unit: str
+    pid: int | None
+    running: bool
+    started_at: float | None = None
+    cpu_percent: float | None = None
+    memory_bytes: int | None = None
+
+
+class Certificate(msgspec.Struct, frozen=True):
+    """The leaf that a service was given: dates are Unix time in seconds."""
+
+    subject: str
+    issuer: str
+    not_before: float
+    not_after: float
+    sans: tuple[str, ...]
+    serial: str
+
+
+class ServiceStatus(msgspec.Struct, frozen=True):
+    """One row of `status`. `reason` says why the state is not healthy."""
+
+    name: str
+    title: str
+    state: State
+    required: bool
+    reason: str = ""
+    remedy: str = ""
+    version: str = ""
+    flavour: str = ""
+    role: str = ""
+    endpoint: str = ""
+    tls_endpoint: str = ""
+    tls: str = ""
+    certificate: Certificate | None = None
+    approle: str = ""
+    config_source: str = ""
+    connect: str = ""
+    latency_ms: Latency = Latency()
+    uptime_s: float | None = None
+    cpu_percent: float | None = None
+    memory_bytes: int | None = None
+    units: tuple[UnitUsage, ...] = ()
+    nodes: tuple[NodeObservation, ...] = ()
+    facts: dict[str, str] = {}
+
+
+class StackStatus(msgspec.Struct, frozen=True):
+    """One look at a whole stack. `busy` names the verb that is changing it, if any."""
+
+    stack: str
+    engine: str
+    at: float
+    services: tuple[ServiceStatus, ...]
+    instance: str = ""
+    busy: str = ""
+    busy_pid: int = 0
+    notes: tuple[str, ...] = ()
+
+    @property
+    def healthy(self) -> bool:
+        """Whether every required service is healthy."""
+        return all(s.state is State.HEALTHY for s in self.services if s.required)
+
+    def get(self, name: str) -> ServiceStatus | None:
+        """The row of service `name`."""
+        return next((s for s in self.services if s.name == name), None)

@@ -1,0 +1,88 @@
+"""Ports: who holds one, and which offset is free for another stack."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from devstack_tui.core import process
+from devstack_tui.core.errors import DevstackError
+from devstack_tui.stack.site import HOST
+
+_LISTEN = "0A"
+
+
+def listening() -> dict[int, int]:
+    """Every TCP port that something listens on, here and now, with the inode of its socket."""
+    found: dict[int, int] = {}
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        try:
+            lines = Path(table).read_text().splitlines()[1:]
+        except OSError:
+            continue
+        for line in lines:
+            fields = line.split()
+            if fields[3] == _LISTEN:
+                found[int(fields[1].rpartition(":")[2], 16)] = int(fields[9])
+    return found
+
+
+def holder(port: int) -> str:
+    """The process that listens on `port`, as "redis-server (pid 12)"; vague where it is hidden."""
+    inode = listening().get(port)
+    if inode is None:
+        return "a process that has just ended"
+    wanted = f"socket:[{inode}]"
+    for pid in process.pids():
+        try:
+            links = (str(Path(fd).readlink()) for fd in Path(f"/proc/{pid}/fd").iterdir())
+            if wanted in links:
+                return f"{Path(f'/proc/{pid}/comm').read_text().strip()} (pid {pid})"
+        except OSError:
+            continue
+    return "a process of another user" if os.geteuid() else "a process in another namespace"
+
+
+def free(port: int) -> bool:
+    """Whether a server could bind `port` on loopback now."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
+        # As servers do: a connection of theirs that lingers in TIME_WAIT is no obstacle.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            sock.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+def require_free(service: str, claims: Mapping[str, int], stack: str) -> None:
+    """Raise `DevstackError` naming the first port that is taken, who has it, and how to move."""
+    for name, port in claims.items():
+        if not free(port):
+            raise DevstackError(
+                f"{service} needs port {port} ({name}), which {holder(port)} holds",
+                f"end that process, or move this stack: set port_offset, or "
+                f"services.{service}.ports, in stack.toml"
+                + ("" if stack == "default" else ", or use `up --port-offset N`"),
+            )
+
+
+def choose_offset(base: Iterable[int], taken: Iterable[int]) -> int:
+    """The smallest multiple of 100 above 0 that moves every port of `base` to a free one.
+
+    `taken` are ports that other stacks may bind later. Raises `DevstackError` when there is none.
+    """
+    ports, reserved = set(base), set(taken)
+    for offset in range(100, 10_000, 100):
+        moved = {port + offset for port in ports}
+        # A stack that moved onto its neighbour's ports, or onto its own unmoved ones, is no use.
+        if moved & reserved or moved & ports:
+            continue
+        if all(free(port) for port in moved):
+            return offset
+    raise DevstackError(
+        "no free range of ports is left for another stack",
+        "take one down with `devstack-tui --stack NAME down --wipe`",
+    )

@@ -1,0 +1,178 @@
+"""Starting and stopping many services at once: a thread each, in the order of their needs."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from devstack_tui.core.errors import DevstackError, NotInstalledError
+from devstack_tui.core.events import Event, Phase, Progress
+from devstack_tui.core.redact import redact
+from devstack_tui.stack.engine import Engine, Run
+from devstack_tui.stack.parts import Service
+from devstack_tui.stack.probing import probe_once
+from devstack_tui.stack.site import Cancelled
+
+PROBE_TIMEOUT_S = 2.0
+HEALTHY_WITHIN_S = 60.0
+
+
+class _Teller:
+    """Turns what one service's thread says into events, one for each change."""
+
+    def __init__(self, name: str, emit: Callable[[Event], None]) -> None:
+        self._name = name
+        self._emit = emit
+        self._last: tuple[Phase, str] | None = None
+        self._since = time.time()
+
+    def __call__(self, phase: Phase, detail: str = "", remedy: str = "") -> None:
+        if self._last == (phase, detail):
+            return
+        if self._last is None or self._last[0] is not phase:
+            self._since = time.time()
+        self._last = (phase, detail)
+        self._emit(Progress(self._name, phase, detail, remedy, since=self._since))
+
+
+class Workers:
+    """Runs one verb's services. `start` and `stop` yield `Progress` until every one is final."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._cancelled = threading.Event()
+
+    async def start(self, chosen: Sequence[Service]) -> AsyncIterator[Event]:
+        """Each service as soon as what it requires is ready, and what it comes after has ended."""
+        names = {service.name for service in chosen}
+        needs = {
+            service.name: [n for n in (*service.requires, *service.after) if n in names]
+            for service in chosen
+        }
+        async for event in self._run(chosen, needs, self._bring_up):
+            yield event
+
+    async def stop(self, chosen: Sequence[Service]) -> AsyncIterator[Event]:
+        """Each service as soon as those that need it are gone."""
+        needs: dict[str, list[str]] = {service.name: [] for service in chosen}
+        for service in chosen:
+            for needed in (*service.requires, *service.after):
+                if needed in needs:
+                    needs[needed].append(service.name)
+        async for event in self._run(chosen, needs, self._bring_down):
+            yield event
+
+    async def _run(
+        self,
+        chosen: Sequence[Service],
+        needs: Mapping[str, Sequence[str]],
+        work: Callable[[Service, _Teller], bool],
+    ) -> AsyncIterator[Event]:
+        if not chosen:
+            return
+        loop = asyncio.get_running_loop()
+        queue: asyncio.Queue[Event | None] = asyncio.Queue()
+        ended = {service.name: threading.Event() for service in chosen}
+        succeeded: dict[str, bool] = {}
+
+        def emit(event: Event | None) -> None:
+            loop.call_soon_threadsafe(queue.put_nowait, event)
+
+        def one(service: Service) -> None:
+            tell = _Teller(service.name, emit)
+            try:
+                for name in needs[service.name]:
+                    tell(Phase.WAITING, f"for {name}")
+                    ended[name].wait()
+                lost = [n for n in service.requires if succeeded.get(n) is False]
+                if lost and work == self._bring_up:
+                    tell(Phase.FAILED, f"{lost[0]} did not start")
+                    succeeded[service.name] = False
+                else:
+                    succeeded[service.name] = work(service, tell)
+            finally:
+                ended[service.name].set()
+                emit(None)
+
+        with ThreadPoolExecutor(len(chosen), thread_name_prefix="service") as pool:
+            try:
+                for service in chosen:
+                    pool.submit(one, service)
+                left = len(chosen)
+                while left:
+                    event = await queue.get()
+                    if event is None:
+                        left -= 1
+                    else:
+                        yield event
+            finally:
+                # Left early: the threads see this, stop what they were starting, and end.
+                self._cancelled.set()
+
+    def _bring_up(self, service: Service, tell: _Teller) -> bool:
+        run = Run(tell, self._cancelled)
+        try:
+            units = self._engine.units(service)
+            if not (units and all(unit.running for unit in units) and self._healthy(service)):
+                self._engine.start(service, run)
+                tell(Phase.PROBING, "")
+                self._await_health(service, tell)
+            else:
+                tell(Phase.READY, "was running")
+        except NotInstalledError as error:
+            phase = Phase.SKIPPED if service.optional else Phase.FAILED
+            tell(phase, error.message, error.remedy)
+            return service.optional
+        except Cancelled:
+            tell(Phase.STOPPING, "interrupted")
+            self._engine.stop(service, run)
+            tell(Phase.STOPPED, "interrupted")
+        except DevstackError as error:
+            tell(Phase.FAILED, error.message, error.remedy)
+        except Exception as error:
+            tell(Phase.FAILED, f"{type(error).__name__}: {redact(str(error))}"[:300])
+        else:
+            return True
+        return False
+
+    def _healthy(self, service: Service) -> bool:
+        try:
+            seen = probe_once(service, self._engine.target(service), PROBE_TIMEOUT_S)
+        except DevstackError:
+            return False
+        return not seen.problems
+
+    def _await_health(self, service: Service, tell: _Teller) -> None:
+        deadline = time.monotonic() + HEALTHY_WITHIN_S
+        while True:
+            if self._cancelled.is_set():
+                raise Cancelled(f"interrupted while {service.name} was starting")
+            try:
+                seen = probe_once(service, self._engine.target(service), PROBE_TIMEOUT_S)
+                if not seen.problems:
+                    tell(Phase.READY, f"probe {seen.latency_ms:.1f} ms")
+                    return
+                reason = "; ".join(seen.problems)
+            except DevstackError as error:
+                reason = error.message
+            if gone := self._engine.last_words(service):
+                raise DevstackError(gone, f"look at `devstack-tui logs {service.name}`")
+            if time.monotonic() > deadline:
+                raise DevstackError(
+                    f"not healthy within {HEALTHY_WITHIN_S:.0f} s: {reason}",
+                    f"look at `devstack-tui logs {service.name}`",
+                )
+            tell(Phase.PROBING, reason)
+            self._cancelled.wait(0.1)
+
+    def _bring_down(self, service: Service, tell: _Teller) -> bool:
+        try:
+            gently = self._engine.stop(service, Run(tell))
+        except Exception as error:
+            tell(Phase.FAILED, f"{type(error).__name__}: {redact(str(error))}"[:300])
+            return False
+        tell(Phase.STOPPED, "" if gently else "had to be killed")
+        return True
