@@ -1,0 +1,30 @@
+"""PostgreSQL."""
+
+from pathlib import Path
+
+from devstack_tui.stack.model import Credentials, Endpoint
+from devstack_tui.stack.parts import Hint, Service, ServiceSettings
+
+
+class Settings(ServiceSettings, frozen=True, kw_only=True):
+    """`[services.postgres]`: port `main`, which answers TLS and plain."""
+
+
+def connect(endpoint: Endpoint, credentials: Credentials, ca: Path) -> str:
+    """The psql command; it asks for the password."""
+    return (
+        f'psql "host={endpoint.host} port={endpoint.port} user={credentials.user} '
+        f'dbname={credentials.database} sslmode=verify-full sslrootcert={ca}"'
+    )
+
+
+SERVICE = Service(
+    name="postgres",
+    title="PostgreSQL",
+    scheme="postgresql",
+    settings=Settings,
+    hint=Hint(apt=("postgresql",)),
+    account="postgres",
+    credentials=Credentials(user="devstack", database="devstack"),
+    connect=connect,
+)

@@ -1,0 +1,31 @@
+"""Connections to PostgreSQL, over TLS and verified."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from devstack_tui.stack.model import Target
+
+if TYPE_CHECKING:
+    import psycopg
+
+
+def connect(
+    target: Target, timeout: float, database: str | None = None
+) -> psycopg.Connection[tuple[object, ...]]:
+    """An autocommit connection; `timeout` (seconds) covers connecting and each statement."""
+    import psycopg
+
+    return psycopg.connect(
+        host=target.endpoint.host,
+        port=target.endpoint.port,
+        user=target.credentials.user,
+        password=target.credentials.password,
+        dbname=database or target.credentials.database,
+        sslmode="verify-full",
+        sslrootcert=str(target.ca),
+        connect_timeout=max(1, round(timeout)),
+        options=f"-c statement_timeout={int(timeout * 1000)}",
+        application_name="devstack-tui",
+        autocommit=True,
+    )

@@ -1,0 +1,57 @@
+"""PostgreSQL's probe: a committed write, read back, over verified TLS."""
+
+from __future__ import annotations
+
+import time
+
+from devstack_tui.services.postgres.client import connect
+from devstack_tui.stack.model import Observation, Target
+
+TABLE = "devstack_tui_probe"
+_FACTS = """
+SELECT current_setting('server_version'), pg_is_in_recovery(),
+       current_setting('transaction_read_only'),
+       (SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid()),
+       (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'),
+       current_setting('max_connections')::int
+"""
+
+
+def probe(target: Target, timeout: float) -> Observation:
+    """Write a fresh value and read it back. The latency is of the write and the read."""
+    with connect(target, timeout) as connection:
+        version, recovery, read_only, tls, clients, limit = _row(connection.execute(_FACTS))
+        token = time.time_ns()
+        started = time.perf_counter()
+        problems: list[str] = []
+        if recovery or read_only == "on":
+            connection.execute("SELECT 1")
+            problems.append("read-only: it is in recovery")
+        else:
+            connection.execute(
+                f"INSERT INTO {TABLE} (id, token) VALUES (1, %s) "  # noqa: S608 - a constant
+                "ON CONFLICT (id) DO UPDATE SET token = EXCLUDED.token",
+                (token,),
+            )
+            (seen,) = _row(
+                connection.execute(f"SELECT token FROM {TABLE} WHERE id = 1")  # noqa: S608
+            )
+            # Another probe may have written a newer token in between; an older one is a lost write.
+            if not isinstance(seen, int) or seen < token:
+                problems.append("a committed write could not be read back")
+        latency = (time.perf_counter() - started) * 1000
+    if isinstance(clients, int) and isinstance(limit, int) and clients >= limit - 3:
+        problems.append(f"{clients} of {limit} connections are in use")
+    return Observation(
+        latency_ms=latency,
+        version=str(version).partition(" ")[0],
+        role="replica" if recovery else "primary",
+        tls=str(tls or ""),
+        problems=tuple(problems),
+        facts={"connections": f"{clients} of {limit}"},
+    )
+
+
+def _row(cursor: object) -> tuple[object, ...]:
+    row = cursor.fetchone()  # type: ignore[attr-defined]
+    return tuple(row)

@@ -1,0 +1,142 @@
+"""PostgreSQL as the embedded engine runs it: one cluster, TLS and plain on one port."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+
+from devstack_tui.services.postgres.client import connect
+from devstack_tui.services.postgres.probe import TABLE
+from devstack_tui.stack.install import not_installed, version_of
+from devstack_tui.stack.parts import Installation, ProcessSpec, ServiceSettings
+from devstack_tui.stack.site import HOST, Site
+
+CONFIG = """\
+# Written by devstack-tui at every start: a change here is lost.
+data_directory = '{cluster}'
+hba_file = '{hba}'
+ident_file = '{ident}'
+listen_addresses = '{host}'
+port = {port}
+unix_socket_directories = ''
+ssl = on
+ssl_cert_file = '{cert}'
+ssl_key_file = '{key}'
+ssl_ca_file = '{ca}'
+ssl_min_protocol_version = 'TLSv1.2'
+password_encryption = 'scram-sha-256'
+log_destination = 'stderr'
+logging_collector = off
+log_line_prefix = '%m [%p] '
+timezone = 'UTC'
+log_timezone = 'UTC'
+"""
+# Dual mode as declared: `host` admits both TLS and plain connections.
+HBA = """\
+host all         all {host}/32 scram-sha-256
+host replication all {host}/32 scram-sha-256
+"""
+
+
+class PostgresServer:
+    """See `devstack_tui.stack.parts.Server`."""
+
+    def locate(self) -> Installation:
+        """The newest PostgreSQL: Debian keeps its programs out of PATH."""
+        debian = sorted(
+            Path("/usr/lib/postgresql").glob("*/bin/postgres"),
+            key=lambda path: float(path.parts[-3]),
+        )
+        found = debian[-1] if debian else shutil.which("postgres")
+        if not found:
+            raise not_installed("postgres")
+        program = Path(found)
+        version = version_of(program, "--version", r"\(PostgreSQL\) (\d+(?:\.\d+)*)")
+        return Installation(program, version, "PostgreSQL", version.partition(".")[0])
+
+    def claims(self, settings: ServiceSettings) -> dict[str, int]:
+        """The one port."""
+        return {"main": settings.ports["main"]}
+
+    def prepare(self, site: Site, installation: Installation) -> None:
+        """initdb once; the configuration at every start."""
+
+        def make(staging: Path) -> None:
+            site.say("making the database cluster")
+            password = site.write("initdb-password", site.credentials.password + "\n")
+            try:
+                site.run(
+                    [
+                        str(installation.program.parent / "initdb"),
+                        f"--pgdata={staging}",
+                        f"--username={site.credentials.user}",
+                        f"--pwfile={password}",
+                        "--auth=scram-sha-256",
+                        "--encoding=UTF8",
+                        "--locale=C.UTF-8",
+                        "--data-checksums",
+                    ]
+                )
+            finally:
+                password.unlink()
+
+        cluster = site.build("cluster", make)
+        hba = site.write("pg_hba.conf", HBA.format(host=HOST))
+        ident = site.write("pg_ident.conf", "")
+        site.write(
+            "postgresql.conf",
+            CONFIG.format(
+                cluster=cluster,
+                hba=hba,
+                ident=ident,
+                host=HOST,
+                port=site.port("main"),
+                cert=site.tls.cert,
+                key=site.tls.key,
+                ca=site.tls.ca,
+            ),
+        )
+
+    def processes(self, site: Site, installation: Installation) -> Sequence[ProcessSpec]:
+        """The postmaster. SIGINT is its fast shutdown: sessions end, nothing is lost."""
+        # Only the file is named here: a parameter given with -c would beat ALTER SYSTEM for good.
+        return [
+            ProcessSpec(
+                unit="postgres",
+                argv=[
+                    str(installation.program),
+                    "-c",
+                    f"config_file={site.data / 'postgresql.conf'}",
+                ],
+                stop_signal=signal.SIGINT,
+            )
+        ]
+
+    def complete(self, site: Site, installation: Installation) -> None:  # noqa: ARG002
+        """Wait until it accepts, then make the database and the probe's table."""
+        import psycopg
+
+        def accepts() -> bool:
+            connect(site.target, 2, "postgres").close()
+            return True
+
+        site.wait_for("PostgreSQL to accept connections", accepts)
+        name = site.credentials.database
+        if not re.fullmatch(r"[a-z_]+", name):
+            raise AssertionError(name)
+        with connect(site.target, 10, "postgres") as connection:
+            known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,))
+            if known.fetchone() is None:
+                connection.execute(
+                    psycopg.sql.SQL("CREATE DATABASE {}").format(psycopg.sql.Identifier(name))
+                )
+        with connect(site.target, 10) as connection:
+            connection.execute(
+                f"CREATE TABLE IF NOT EXISTS {TABLE} (id int PRIMARY KEY, token bigint NOT NULL)"
+            )
+
+
+SERVER = PostgresServer()

