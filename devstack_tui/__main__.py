@@ -1,0 +1,7 @@
+"""`python -m devstack_tui`: the same as the `devstack-tui` command."""
+
+import sys
+
+from devstack_tui.cli import main
+
+sys.exit(main())

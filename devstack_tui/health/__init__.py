@@ -1,0 +1,1 @@
+"""Health: one look at every service, and the watch that repeats it."""

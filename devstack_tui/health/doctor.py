@@ -1,0 +1,129 @@
+"""What is missing on this machine, and the exact command that brings it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+
+import msgspec
+
+from devstack_tui.core.errors import DevstackError, NotInstalledError
+from devstack_tui.stack.install import remedy
+from devstack_tui.stack.layout import MINIMUM_FREE_BYTES
+from devstack_tui.stack.parts import Hint, Service
+from devstack_tui.stack.ports import free, holder
+from devstack_tui.stack.registry import services
+from devstack_tui.stack.stack import Stack
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One thing that was looked at. `status` is `ok`, `missing`, `optional` or `warning`."""
+
+    subject: str
+    status: str
+    detail: str
+    remedy: str = ""
+
+
+def examine(stack: Stack) -> Iterator[Finding]:
+    """Every finding, the machine's first; it changes nothing."""
+    yield _platform()
+    yield _space(stack)
+    for service in services():
+        yield _program(service, stack)
+    for service in services():
+        if found := _ports(service, stack):
+            yield found
+
+
+def missing(stack: Stack) -> list[Hint]:
+    """The hints of the required programs that are not here and that a package manager brings."""
+    hints = []
+    for name in stack.selected():
+        service = next(s for s in services() if s.name == name)
+        try:
+            service.server().locate()
+        except NotInstalledError:
+            if service.hint.apt or service.hint.pip:
+                hints.append(service.hint)
+        except DevstackError:
+            continue
+    return hints
+
+
+def install_command(stack: Stack) -> str:
+    """One command line for all that is missing, or an empty string."""
+    return " ".join(remedy(missing(stack)))
+
+
+def _platform() -> Finding:
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    who = (
+        "root: servers that refuse root run as their own accounts"
+        if os.geteuid() == 0
+        else (f"user {os.geteuid()}")
+    )
+    if sys.platform != "linux":
+        return Finding(
+            "platform",
+            "warning",
+            f"{sys.platform}: the embedded engine needs Linux",
+            "run devstack-tui on a Linux host, over SSH",
+        )
+    return Finding("platform", "ok", f"Linux, Python {version}, {who}")
+
+
+def _space(stack: Stack) -> Finding:
+    root = stack.paths.root
+    while not root.exists():
+        root = root.parent
+    room = shutil.disk_usage(root).free
+    detail = f"{room / 2**30:.1f} GiB free at {root}"
+    if room < MINIMUM_FREE_BYTES:
+        return Finding("disk", "missing", detail, "free some space, or set XDG_STATE_HOME")
+    if not os.access(root, os.W_OK):
+        return Finding(
+            "disk", "missing", f"{root} cannot be written", "set XDG_STATE_HOME to another place"
+        )
+    return Finding("disk", "ok", detail)
+
+
+def _program(service: Service, stack: Stack) -> Finding:
+    settings = stack.settings.services[service.name]
+    if not settings.enabled:
+        return Finding(service.name, "optional", f"switched off in {stack.settings.path}")
+    try:
+        found = service.server().locate()
+    except NotInstalledError as error:
+        status = "optional" if service.optional else "missing"
+        return Finding(service.name, status, error.message, error.remedy)
+    except DevstackError as error:
+        return Finding(service.name, "missing", error.message, error.remedy)
+    detail = f"{found.flavour} {found.version} at {found.program}"
+    if settings.tested and not f"{found.version}.".startswith(f"{settings.tested}."):
+        return Finding(
+            service.name, "warning", f"{detail}; this release was measured with {settings.tested}"
+        )
+    return Finding(service.name, "ok", detail)
+
+
+def _ports(service: Service, stack: Stack) -> Finding | None:
+    """A port of a stopped service that somebody else holds."""
+    engine = stack.engine()
+    if not stack.settings.services[service.name].enabled or engine.units(service):
+        return None
+    instance = stack.instance()
+    offset = instance.port_offset if instance else stack.settings.port_offset
+    claims = service.server().claims(stack.settings.of(service.name, offset))
+    for name, port in claims.items():
+        if not free(port):
+            return Finding(
+                service.name,
+                "warning",
+                f"port {port} ({name}) is held by {holder(port)}",
+                f"end that process, or set port_offset or services.{service.name}.ports "
+                "in stack.toml",
+            )
+    return None

@@ -1,0 +1,285 @@
+"""Health of a stack: one look at every service, and the watch that repeats it."""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import time
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+
+import msgspec
+
+from devstack_tui.core import process
+from devstack_tui.core.errors import DevstackError, NotInstalledError
+from devstack_tui.core.lock import Owner, StackLock
+from devstack_tui.stack.engine import Engine
+from devstack_tui.stack.identity import read_certificate, tls_files
+from devstack_tui.stack.model import (
+    Certificate,
+    Endpoint,
+    Latency,
+    Observation,
+    ServiceStatus,
+    StackStatus,
+    State,
+    Target,
+    UnitUsage,
+)
+from devstack_tui.stack.parts import Installation, Service
+from devstack_tui.stack.probing import probe_once
+from devstack_tui.stack.registry import services
+from devstack_tui.stack.stack import Stack
+
+PROBE_TIMEOUT_S = 1.5
+GLANCE_S = 0.5
+"""How often the processes are looked at between two probes: this is how soon a death is seen."""
+WINDOW = 60
+"""How many probes the percentiles are of."""
+STARTING_S = 20.0
+"""How long a server that does not answer yet counts as starting."""
+
+
+class _Memory:
+    """What one service's next look needs of the last ones."""
+
+    def __init__(self) -> None:
+        self.latencies: collections.deque[float] = collections.deque(maxlen=WINDOW)
+        self.cpu: tuple[float, float] | None = None
+        self.answered_pids: frozenset[int] = frozenset()
+        self.certificate: tuple[float, Certificate | None] = (0.0, None)
+        self.installation: Installation | None = None
+
+
+class Monitor:
+    """Looks at one stack again and again; it only reads. Close it to end its threads."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._memory: dict[str, _Memory] = {s.name: _Memory() for s in services()}
+        self._pool = ThreadPoolExecutor(len(services()), thread_name_prefix="probe")
+
+    def close(self) -> None:
+        """End the probing threads; those that wait for an answer end with their time limit."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    async def look(self) -> StackStatus:
+        """The status of every service now: all probes at once."""
+        stack = self._stack
+        instance = stack.instance()
+        engine = stack.engine()
+        owner = StackLock.held(stack.paths.lock)
+        selected = stack.selected()
+        table = process.table()
+        shown = [s for s in services() if stack.settings.services[s.name].enabled]
+        loop = asyncio.get_running_loop()
+        rows = await asyncio.gather(
+            *(
+                loop.run_in_executor(
+                    self._pool, self._row, s, engine, s.name in selected, owner, table
+                )
+                for s in shown
+            )
+        )
+        return StackStatus(
+            stack=stack.name,
+            engine=engine.name,
+            at=time.time(),
+            services=tuple(rows),
+            instance=instance.id if instance else "",
+            busy=owner.verb if owner else "",
+            busy_pid=owner.pid if owner else 0,
+        )
+
+    async def watch(self, interval: float, wake: asyncio.Event) -> AsyncIterator[StackStatus]:
+        """A status at once, every `interval` seconds, when `wake` is set, and within half a
+        second when a process dies or a verb begins or ends."""
+        while True:
+            wake.clear()
+            yield await self.look()
+            seen = self._glance()
+            due = time.monotonic() + interval
+            while (left := due - time.monotonic()) > 0:
+                try:
+                    await asyncio.wait_for(wake.wait(), min(GLANCE_S, left))
+                    break
+                except TimeoutError:
+                    if self._glance() != seen:
+                        break
+
+    def _glance(self) -> object:
+        """What a look would see of processes and locks, without asking a server."""
+        try:
+            engine = self._stack.engine()
+            units = tuple((u.unit, u.pid) for s in services() for u in engine.units(s))
+        except DevstackError as error:
+            return error.message
+        owner = StackLock.held(self._stack.paths.lock)
+        return units, owner.pid if owner else 0
+
+    def _row(
+        self,
+        service: Service,
+        engine: Engine,
+        required: bool,
+        owner: Owner | None,
+        table: process.Table,
+    ) -> ServiceStatus:
+        memory = self._memory[service.name]
+        target = engine.target(service)
+        units = tuple(engine.units(service))
+        row = self._fixed(service, target, required, memory)
+        if not units:
+            return self._without_units(row, service, engine, memory)
+        row = _with_usage(row, units, memory, table)
+        running = [unit for unit in units if unit.running]
+        if not running:
+            memory.latencies.clear()
+            return msgspec.structs.replace(
+                row, state=State.DOWN, reason=engine.last_words(service), remedy=_remedy(service)
+            )
+        try:
+            seen = probe_once(service, target, PROBE_TIMEOUT_S)
+        except DevstackError as error:
+            state, reason = self._silent(running, memory, owner, error)
+            return msgspec.structs.replace(
+                row, state=state, reason=reason, remedy=error.remedy or _remedy(service)
+            )
+        memory.answered_pids = frozenset(unit.pid for unit in running if unit.pid)
+        memory.latencies.append(seen.latency_ms)
+        return _judged(row, seen, engine.last_words(service), memory)
+
+    def _fixed(
+        self, service: Service, target: Target, required: bool, memory: _Memory
+    ) -> ServiceStatus:
+        """What does not depend on whether the service answers."""
+        endpoint = target.endpoint
+        command = (
+            service.connect(endpoint, target.credentials, target.ca) if service.connect else ""
+        )
+        return ServiceStatus(
+            name=service.name,
+            title=service.title,
+            state=State.STOPPED,
+            required=required,
+            endpoint=str(endpoint),
+            tls_endpoint=_tls_endpoint(endpoint),
+            certificate=self._certificate(service, memory),
+            approle=service.role,
+            config_source=str(self._stack.settings.path),
+            connect=command,
+        )
+
+    def _certificate(self, service: Service, memory: _Memory) -> Certificate | None:
+        path = tls_files(self._stack.paths.data / service.name).cert
+        try:
+            modified = path.stat().st_mtime
+        except OSError:
+            return None
+        if memory.certificate[0] != modified:
+            try:
+                memory.certificate = (modified, read_certificate(path))
+            except DevstackError:
+                memory.certificate = (modified, None)
+        return memory.certificate[1]
+
+    def _without_units(
+        self, row: ServiceStatus, service: Service, engine: Engine, memory: _Memory
+    ) -> ServiceStatus:
+        """Stopped on purpose, or not on this machine at all."""
+        try:
+            memory.installation = memory.installation or engine.locate(service)
+        except NotInstalledError as error:
+            return msgspec.structs.replace(
+                row,
+                state=State.ABSENT,
+                reason=error.message,
+                remedy=error.remedy,
+                required=row.required and not service.optional,
+            )
+        except DevstackError as error:
+            return msgspec.structs.replace(row, reason=error.message, remedy=error.remedy)
+        found = memory.installation
+        remedy = f"devstack-tui up {service.name}"
+        return msgspec.structs.replace(
+            row, version=found.version, flavour=found.flavour, remedy=remedy
+        )
+
+    def _silent(
+        self, running: list[UnitUsage], memory: _Memory, owner: Owner | None, error: DevstackError
+    ) -> tuple[State, str]:
+        """A process is there and the probe got no answer."""
+        if owner is not None and owner.verb == "down":
+            return State.STOPPING, f"`down` runs (pid {owner.pid})"
+        pids = frozenset(unit.pid for unit in running if unit.pid)
+        youngest = max(unit.started_at or 0.0 for unit in running)
+        answered = bool(pids & memory.answered_pids)
+        if not answered and time.time() - youngest < STARTING_S:
+            return State.STARTING, error.message
+        return State.DOWN, f"it runs, but its probe failed: {error.message}"
+
+
+def _judged(row: ServiceStatus, seen: Observation, gone: str, memory: _Memory) -> ServiceStatus:
+    """A service that answered: healthy, or degraded with every reason."""
+    problems = [*seen.problems, *([gone] if gone else [])]
+    return msgspec.structs.replace(
+        row,
+        state=State.DEGRADED if problems else State.HEALTHY,
+        reason="; ".join(problems),
+        remedy=_remedy_for(row.name) if problems else "",
+        version=seen.version,
+        role=seen.role,
+        tls=seen.tls,
+        latency_ms=_latency(memory.latencies),
+        nodes=seen.nodes,
+        facts=seen.facts,
+    )
+
+
+def _with_usage(
+    row: ServiceStatus, units: tuple[UnitUsage, ...], memory: _Memory, table: process.Table
+) -> ServiceStatus:
+    """Uptime, CPU since the last look and memory of all processes of the service."""
+    filled = []
+    total_seconds, total_memory = 0.0, 0
+    for unit in units:
+        members = process.descendants([unit.pid], table) if unit.pid else set()
+        seconds, resident = process.usage(members)
+        total_seconds += seconds
+        total_memory += resident
+        filled.append(msgspec.structs.replace(unit, memory_bytes=resident))
+    now = time.monotonic()
+    percent = None
+    if memory.cpu is not None and total_seconds >= memory.cpu[1] and now > memory.cpu[0]:
+        percent = 100 * (total_seconds - memory.cpu[1]) / (now - memory.cpu[0])
+    memory.cpu = (now, total_seconds)
+    starts = [unit.started_at for unit in units if unit.started_at]
+    return msgspec.structs.replace(
+        row,
+        units=tuple(filled),
+        uptime_s=time.time() - min(starts) if starts else None,
+        cpu_percent=percent,
+        memory_bytes=total_memory or None,
+    )
+
+
+def _latency(window: collections.deque[float]) -> Latency:
+    ordered = sorted(window)
+
+    def rank(share: float) -> float:
+        return ordered[min(len(ordered) - 1, round(share * (len(ordered) - 1)))]
+
+    return Latency(rank(0.5), rank(0.95), len(ordered), tuple(window))
+
+
+def _tls_endpoint(endpoint: Endpoint) -> str:
+    port = endpoint.tls_port or endpoint.port
+    return f"{endpoint.host}:{port}"
+
+
+def _remedy(service: Service) -> str:
+    return _remedy_for(service.name)
+
+
+def _remedy_for(name: str) -> str:
+    return f"devstack-tui logs {name}; devstack-tui restart {name}"

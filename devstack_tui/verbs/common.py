@@ -1,0 +1,80 @@
+"""What the verbs share: finding the stack, running a capability to its end, asking."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any
+
+from devstack_tui.core.errors import UsageError, unknown_name
+from devstack_tui.core.events import Event
+from devstack_tui.core.paths import StackPaths, stack_names
+from devstack_tui.stack.stack import DEFAULT, Stack
+
+
+def existing(options: argparse.Namespace) -> Stack:
+    """The stack that was named. One that was never made is a wrong name, except the default."""
+    name = getattr(options, "stack", DEFAULT)
+    require_known(name)
+    return Stack(name)
+
+
+def require_known(name: str) -> None:
+    """Raise `UsageError` with the close matches unless stack `name` exists, or is the default."""
+    StackPaths.of(name)
+    known = stack_names()
+    if name != DEFAULT and name not in known:
+        raise unknown_name("stack", name, known)
+
+
+def run_to_end(work: Coroutine[Any, Any, int]) -> int:
+    """Run `work`; SIGINT, SIGTERM and SIGHUP cancel it, and what it began is taken back."""
+
+    async def guarded() -> int:
+        task = asyncio.ensure_future(work)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, task.cancel)
+        try:
+            return await task
+        except asyncio.CancelledError:
+            return 130
+
+    return asyncio.run(guarded())
+
+
+async def each(events: AsyncIterator[Event], show: Callable[[Event], None]) -> list[Event]:
+    """Show every event as it comes, and return them all. Closes the capability when cancelled."""
+    seen = []
+    async with contextlib.aclosing(events) as stream:  # type: ignore[type-var]
+        async for event in stream:
+            seen.append(event)
+            show(event)
+    return seen
+
+
+def confirm_destructive(options: argparse.Namespace, plan: str, stack: str) -> None:
+    """Show `plan` and ask for the stack's name; headless, `--yes --stack NAME` stands for it.
+
+    Raises `UsageError` when it is not confirmed.
+    """
+    print(plan, file=sys.stderr)
+    if options.yes:
+        if getattr(options, "stack", None) is None:
+            raise UsageError(
+                "nothing was deleted: --yes needs the stack's name",
+                f"add --stack {stack}",
+            )
+        return
+    if not sys.stdin.isatty():
+        raise UsageError(
+            "nothing was deleted: there is no terminal to ask at",
+            f"add --yes --stack {stack}",
+        )
+    print(f"type the stack's name ({stack}) to confirm: ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip() != stack:
+        raise UsageError("nothing was deleted: that is not the stack's name")
