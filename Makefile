@@ -1,0 +1,64 @@
+# `make run` opens the console on the embedded stack, `make test` runs every test. Each does its
+# own set-up; both are quick the second time.
+SHELL := /bin/sh
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV_LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-annotate --no-header
+
+.PHONY: run test test-sabotage lint format setup setup-dev servers lock wheel screenshots bench clean
+
+run: setup servers
+	@$(BIN)/devstack-tui up
+	@$(BIN)/devstack-tui
+
+test: setup-dev servers
+	@$(BIN)/pytest
+
+lint: setup-dev
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python .ci/line_limit.py
+
+format: setup-dev
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+# The stamps make the second run quick: a set-up is repeated when what it was made from changes.
+setup: $(VENV)/.run-stamp
+setup-dev: $(VENV)/.dev-stamp
+
+$(VENV)/.run-stamp: requirements.lock pyproject.toml
+	@sh .ci/venv.sh "$(PYTHON)" $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+$(VENV)/.dev-stamp: requirements-dev.lock $(VENV)/.run-stamp
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+# The server programs: asks the product what is missing, and installs that through apt.
+servers: setup
+	@$(BIN)/devstack-tui doctor --json >/dev/null 2>&1 || $(BIN)/devstack-tui doctor --install
+
+lock: setup-dev
+	@$(BIN)/pip install --quiet --disable-pip-version-check uv
+	@$(UV_LOCK) --extra stack pyproject.toml -o requirements.lock
+	@$(UV_LOCK) --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+
+wheel: setup-dev
+	@$(BIN)/python -m build --wheel
+
+screenshots: setup-dev servers
+	@$(BIN)/devstack-tui up
+	@$(BIN)/python tests/bench/screenshots.py screenshots
+
+bench: setup-dev servers
+	@$(BIN)/python tests/bench/console.py
+
+clean:
+	@rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
