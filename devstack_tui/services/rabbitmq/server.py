@@ -1,0 +1,219 @@
+"""RabbitMQ as the embedded engine runs it: one node, and a port mapper of its own."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+
+from devstack_tui.core.errors import DevstackError
+from devstack_tui.services.rabbitmq import erlang
+from devstack_tui.services.rabbitmq.client import connect
+from devstack_tui.stack.install import find_program, not_installed
+from devstack_tui.stack.parts import Installation, ProcessSpec, ServiceSettings
+from devstack_tui.stack.site import HOST, Site
+
+CONFIG = """\
+# Written by devstack-tui at every start: a change here is lost.
+listeners.tcp.1 = {host}:{main}
+listeners.ssl.1 = {host}:{tls}
+ssl_options.cacertfile = {chain}
+ssl_options.certfile = {cert}
+ssl_options.keyfile = {key}
+ssl_options.verify = verify_none
+ssl_options.fail_if_no_peer_cert = false
+ssl_options.versions.1 = tlsv1.3
+ssl_options.versions.2 = tlsv1.2
+default_user = {user}
+default_vhost = {vhost}
+default_user_tags.administrator = true
+log.console = true
+# A probe every two seconds would fill the log with connections.
+log.connection.level = warning
+disk_free_limit.absolute = 50MB
+"""
+# The password alone is a term: its characters need no rule there.
+SECRET = "[{{rabbit, [{{default_pass, {password}}}]}}].\n"
+# With the distribution running before RabbitMQ asks for it, the node never has a port on another
+# interface, and no second virtual machine is started to see that the port mapper is there.
+ARGUMENTS = """\
+-sname {node}
+-start_epmd false
+-kernel inet_dist_use_interface {{127,0,0,1}}
+-kernel inet_dist_listen_min {dist} inet_dist_listen_max {dist}
+"""
+# $0 is the server, $1 the port mapper. A node whose first start was cut short may lack its user
+# for ever; what it made is dropped here and not before, when it is sure that no node runs.
+START = """\
+cd "$HOME" || exit 1
+[ -e complete ] || rm -rf mnesia/*
+tries=0
+until "$1" -names >/dev/null 2>&1; do
+  tries=$((tries + 1))
+  [ "$tries" -le 200 ] || { echo "epmd does not answer" >&2; exit 1; }
+  sleep 0.05
+done
+exec "$0"
+"""
+COMPLETE = "complete"
+
+
+class RabbitmqServer:
+    """See `devstack_tui.stack.parts.Server`."""
+
+    def locate(self) -> Installation:
+        """The script that starts a node, not Debian's in PATH, which insists on being root."""
+        debian = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+        program = debian if debian.exists() else find_program("rabbitmq-server")
+        if program is None or erlang.root() is None or erlang.epmd() is None:
+            raise not_installed("rabbitmq")
+        version = _version(program)
+        return Installation(program, version, "RabbitMQ", ".".join(version.split(".")[:2]))
+
+    def claims(self, settings: ServiceSettings) -> dict[str, int]:
+        """AMQP, AMQPS, the node's port for its tools, and the port mapper's."""
+        return {name: settings.ports[name] for name in ("main", "tls", "dist", "epmd")}
+
+    def prepare(self, site: Site, installation: Installation) -> None:
+        """The cookie once; the configuration at every start."""
+        for name in ("mnesia", "log", "conf.d"):
+            site.directory(name)
+        if not (site.data / ".erlang.cookie").exists():
+            site.write(".erlang.cookie", secrets.token_hex(20))
+        site.write(
+            "rabbitmq.conf",
+            CONFIG.format(
+                host=HOST,
+                main=site.port("main"),
+                tls=site.port("tls"),
+                chain=site.tls.chain,
+                cert=site.tls.cert,
+                key=site.tls.key,
+                user=site.credentials.user,
+                vhost=site.credentials.database,
+            ),
+        )
+        password = erlang.binary(site.credentials.password)
+        site.write("advanced.config", SECRET.format(password=password))
+        site.write("enabled_plugins", "[].\n")
+        plugins = plugins_of(installation.program)
+        arguments = ARGUMENTS.format(node=node_name(site.stack), dist=site.port("dist"))
+        if plugins is not None and (base := erlang.root()) is not None:
+            paths = " ".join(
+                erlang.argument(str(path)) for path in erlang.code_path([plugins, base / "lib"])
+            )
+            arguments += f"-pa {paths}\n"
+        site.write("vm.args", arguments)
+        link_core(site, plugins)
+
+    def processes(self, site: Site, installation: Installation) -> Sequence[ProcessSpec]:
+        """The port mapper, then the node."""
+        epmd = erlang.epmd()
+        if epmd is None:
+            raise not_installed("rabbitmq")
+        shared = {"ERL_EPMD_ADDRESS": HOST, "ERL_EPMD_PORT": str(site.port("epmd"))}
+        return [
+            ProcessSpec(unit="rabbitmq-epmd", argv=[str(epmd)], env=shared, grace_s=2.0),
+            ProcessSpec(
+                unit="rabbitmq",
+                argv=["/bin/sh", "-c", START, str(installation.program), str(epmd)],
+                env={**shared, **environment(site)},
+            ),
+        ]
+
+    def complete(self, site: Site, installation: Installation) -> None:  # noqa: ARG002
+        """Wait until the stack's user can log in. The node itself makes it, at its first start."""
+        import pika
+
+        refused = False
+
+        def accepts() -> bool:
+            nonlocal refused
+            try:
+                with connect(site.target, 5):
+                    return True
+            except pika.exceptions.ProbableAuthenticationError:
+                # It does not get better by waiting: the user is made before the node listens.
+                refused = True
+                return True
+
+        site.wait_for("RabbitMQ to accept connections", accepts)
+        if refused:
+            raise DevstackError(
+                f"RabbitMQ refuses the password that Vault has for {site.credentials.user!r}",
+                "its data is from another Vault: `devstack-tui down --wipe` makes both anew",
+            )
+        if not (site.data / COMPLETE).exists():
+            site.write(COMPLETE, "")
+
+
+def environment(site: Site) -> dict[str, str]:
+    """The variables of a node that has nothing in /etc or /var."""
+    data = site.data
+    plugins = data / "plugins"
+    return {
+        "RABBITMQ_NODENAME": node_name(site.stack),
+        "RABBITMQ_CONF_ENV_FILE": "/dev/null",
+        "RABBITMQ_CONFIG_FILE": str(data / "rabbitmq.conf"),
+        "RABBITMQ_CONFIG_FILES": str(data / "conf.d"),
+        "RABBITMQ_ADVANCED_CONFIG_FILE": str(data / "advanced.config"),
+        "RABBITMQ_MNESIA_BASE": str(data / "mnesia"),
+        "RABBITMQ_LOG_BASE": str(data / "log"),
+        "RABBITMQ_LOGS": "-",
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(data / "enabled_plugins"),
+        **({"RABBITMQ_PLUGINS_DIR": str(plugins)} if plugins.is_dir() else {}),
+        "RABBITMQ_DIST_PORT": str(site.port("dist")),
+        # Relative to the data directory: the script splits this at spaces.
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-args_file vm.args",
+        # The script then becomes the node. Otherwise it stays as its parent, and a kill of the
+        # process that we know would leave the node behind.
+        "RUNNING_UNDER_SYSTEMD": "true",
+        # A crash dump is a copy of the node's memory, passwords and all.
+        "ERL_CRASH_DUMP_SECONDS": "0",
+    }
+
+
+def node_name(stack: str) -> str:
+    """The node's name, which names its files too."""
+    return f"rabbit-{stack}@localhost"
+
+
+def plugins_of(program: Path) -> Path | None:
+    """The directory with RabbitMQ's own applications, or None where it is not as we know it."""
+    plugins = program.resolve().parent.parent / "plugins"
+    return plugins if any(plugins.glob("rabbit-[0-9]*/ebin")) else None
+
+
+def link_core(site: Site, plugins: Path | None) -> None:
+    """A plugin directory with the core alone.
+
+    No plugin is enabled, and yet the node would read the configuration schemas, the feature flags
+    and every module of all that it finds there: two seconds.
+    """
+    if plugins is None:
+        return
+    folder = site.directory("plugins")
+    core = sorted(plugins.glob("rabbit-[0-9]*"))[-1]
+    for link in folder.iterdir():
+        if link.name != core.name or link.resolve() != core.resolve():
+            link.unlink()
+    if not (folder / core.name).is_symlink():
+        (folder / core.name).symlink_to(core)
+
+
+def _version(program: Path) -> str:
+    """By the name of the core's directory or archive.
+
+    `rabbitmqctl version` would need a second, and leave a port mapper behind on every interface.
+    """
+    for core in sorted((program.resolve().parent.parent / "plugins").glob("rabbit-[0-9]*")):
+        if found := re.match(r"rabbit-(\d+(?:\.\d+)+)", core.name):
+            return found[1]
+    raise DevstackError(
+        f"cannot tell the version of RabbitMQ at {program}",
+        "install the package rabbitmq-server of your distribution",
+    )
+
+
+SERVER = RabbitmqServer()

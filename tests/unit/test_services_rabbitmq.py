@@ -1,0 +1,56 @@
+"""How RabbitMQ's node is started, without a node."""
+
+import subprocess
+from pathlib import Path
+
+from devstack_tui.services.rabbitmq import erlang
+from devstack_tui.services.rabbitmq.server import START
+
+
+def application(folder: Path, name: str, needs: str) -> None:
+    place = folder / f"{name}-1.0" / "ebin"
+    place.mkdir(parents=True)
+    (place / f"{name}.app").write_text(
+        f"{{application, {name}, [{{applications,\n [{needs}]}}, {{env, []}}]}}."
+    )
+
+
+def test_the_code_path_has_what_rabbit_needs_and_nothing_else(tmp_path: Path) -> None:
+    plugins, own = tmp_path / "plugins", tmp_path / "lib"
+    application(plugins, "rabbit", "kernel,stdlib, ra,\n  not_here")
+    application(plugins, "ra", "kernel, rabbit")
+    application(plugins, "rabbitmq_mqtt", "rabbit")
+    application(own, "kernel", "")
+    application(own, "stdlib", "kernel")
+    application(own, "mnesia", "stdlib")
+    application(own, "wx", "stdlib")
+    names = {path.parent.name for path in erlang.code_path([plugins, own])}
+    assert names == {f"{name}-1.0" for name in ("rabbit", "ra", "kernel", "stdlib", "mnesia")}
+
+
+def test_a_password_is_written_as_bytes() -> None:
+    assert erlang.binary('a">é') == "<<97,34,62,195,169>>"
+
+
+def start(home: Path) -> None:
+    subprocess.run(
+        ["/bin/sh", "-c", START, "true", "true"],
+        env={"HOME": str(home), "PATH": "/usr/bin:/bin"},
+        check=True,
+        timeout=10,
+    )
+
+
+def test_a_first_start_that_was_cut_short_is_begun_again(tmp_path: Path) -> None:
+    half = tmp_path / "mnesia" / "rabbit@localhost"
+    half.mkdir(parents=True)
+    start(tmp_path)
+    assert not half.exists()
+
+
+def test_a_node_that_was_complete_once_keeps_its_data(tmp_path: Path) -> None:
+    data = tmp_path / "mnesia" / "rabbit@localhost"
+    data.mkdir(parents=True)
+    (tmp_path / "complete").touch()
+    start(tmp_path)
+    assert data.exists()
