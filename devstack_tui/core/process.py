@@ -25,7 +25,8 @@ UNIT_VARIABLE = "DEVSTACK_TUI_UNIT"
 class ProcessId(msgspec.Struct, frozen=True):
     """One process, for ever: a reused pid has another start time, a reboot another boot id.
 
-    `start_ticks` counts clock ticks since boot, as /proc/PID/stat has it.
+    `start_ticks` counts clock ticks since boot, as /proc/PID/stat has it: unlike a
+    time of day it is the same for every reader, whatever happens to the clock.
     """
 
     pid: int
@@ -128,28 +129,23 @@ def descendants(roots: Iterable[int], table: Table) -> set[int]:
 
 
 def usage(members: Iterable[int]) -> tuple[float, int]:
-    """CPU seconds used so far and resident bytes of these processes together.
+    """CPU seconds used so far and bytes of memory of these processes together.
 
     Memory is the proportional share (PSS), so that what processes share is counted once; where
-    the kernel does not tell it, the resident set less the shared part.
+    we may not read that, the resident set.
     """
-    ticks = os.sysconf("SC_CLK_TCK")
-    page = os.sysconf("SC_PAGE_SIZE")
+    import psutil
+
     seconds, memory = 0.0, 0
     for pid in members:
-        fields = _stat(pid)
-        if fields is None:
-            continue
-        seconds += (int(fields[11]) + int(fields[12])) / ticks
-        try:
-            for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-                if line.startswith("Pss:"):
-                    memory += int(line.split()[1]) * 1024
-                    break
-        except OSError:
-            with contextlib.suppress(OSError, ValueError):
-                _, resident, shared, *_ = Path(f"/proc/{pid}/statm").read_text().split()
-                memory += (int(resident) - int(shared)) * page
+        with contextlib.suppress(psutil.Error):
+            found = psutil.Process(pid)
+            times = found.cpu_times()
+            seconds += times.user + times.system
+            try:
+                memory += found.memory_full_info().pss
+            except psutil.AccessDenied:
+                memory += found.memory_info().rss
     return seconds, memory
 
 

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import msgspec
 
 from devstack_tui.core import process
-from devstack_tui.core.errors import DevstackError, NotInstalledError
+from devstack_tui.core.errors import DevstackError, NotInstalledError, UnreachableError
 from devstack_tui.core.lock import Owner, StackLock
 from devstack_tui.stack.engine import Engine
 from devstack_tui.stack.identity import read_certificate, tls_files
@@ -133,21 +133,19 @@ class Monitor:
             return self._without_units(row, service, engine, memory)
         row = _with_usage(row, units, memory, table)
         running = [unit for unit in units if unit.running]
-        if not running:
-            memory.latencies.clear()
-            return msgspec.structs.replace(
-                row, state=State.DOWN, reason=engine.last_words(service), remedy=_remedy(service)
-            )
+        gone = engine.last_words(service)
         try:
+            if not running:
+                memory.latencies.clear()
+                raise UnreachableError(gone)
             seen = probe_once(service, target, PROBE_TIMEOUT_S)
         except DevstackError as error:
-            state, reason = self._silent(running, memory, owner, error)
-            return msgspec.structs.replace(
-                row, state=state, reason=reason, remedy=error.remedy or _remedy(service)
-            )
+            state, reason = _silent(running, memory, owner, gone, error)
+            remedy = (error.remedy or _remedy(service.name)) if state is State.DOWN else ""
+            return msgspec.structs.replace(row, state=state, reason=reason, remedy=remedy)
         memory.answered_pids = frozenset(unit.pid for unit in running if unit.pid)
         memory.latencies.append(seen.latency_ms)
-        return _judged(row, seen, engine.last_words(service), memory)
+        return _judged(row, seen, gone, memory)
 
     def _fixed(
         self, service: Service, target: Target, required: bool, memory: _Memory
@@ -205,18 +203,24 @@ class Monitor:
             row, version=found.version, flavour=found.flavour, remedy=remedy
         )
 
-    def _silent(
-        self, running: list[UnitUsage], memory: _Memory, owner: Owner | None, error: DevstackError
-    ) -> tuple[State, str]:
-        """A process is there and the probe got no answer."""
-        if owner is not None and owner.verb == "down":
-            return State.STOPPING, f"`down` runs (pid {owner.pid})"
-        pids = frozenset(unit.pid for unit in running if unit.pid)
-        youngest = max(unit.started_at or 0.0 for unit in running)
-        answered = bool(pids & memory.answered_pids)
-        if not answered and time.time() - youngest < STARTING_S:
-            return State.STARTING, error.message
-        return State.DOWN, f"it runs, but its probe failed: {error.message}"
+
+def _silent(
+    running: list[UnitUsage],
+    memory: _Memory,
+    owner: Owner | None,
+    gone: str,
+    error: DevstackError,
+) -> tuple[State, str]:
+    """The state of a service that should be there and does not answer, and why."""
+    if owner is not None and owner.verb == "down":
+        return State.STOPPING, f"`down` runs (pid {owner.pid})"
+    if gone:
+        return State.DOWN, gone
+    pids = frozenset(unit.pid for unit in running if unit.pid)
+    youngest = max(unit.started_at or 0.0 for unit in running)
+    if not pids & memory.answered_pids and time.time() - youngest < STARTING_S:
+        return State.STARTING, error.message
+    return State.DOWN, f"it runs, but its probe failed: {error.message}"
 
 
 def _judged(row: ServiceStatus, seen: Observation, gone: str, memory: _Memory) -> ServiceStatus:
@@ -226,7 +230,7 @@ def _judged(row: ServiceStatus, seen: Observation, gone: str, memory: _Memory) -
         row,
         state=State.DEGRADED if problems else State.HEALTHY,
         reason="; ".join(problems),
-        remedy=_remedy_for(row.name) if problems else "",
+        remedy=_remedy(row.name) if problems else "",
         version=seen.version,
         role=seen.role,
         tls=seen.tls,
@@ -277,9 +281,5 @@ def _tls_endpoint(endpoint: Endpoint) -> str:
     return f"{endpoint.host}:{port}"
 
 
-def _remedy(service: Service) -> str:
-    return _remedy_for(service.name)
-
-
-def _remedy_for(name: str) -> str:
+def _remedy(name: str) -> str:
     return f"devstack-tui logs {name}; devstack-tui restart {name}"

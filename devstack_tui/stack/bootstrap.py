@@ -82,8 +82,12 @@ def unseal(vault: VaultApi, keys: Keys) -> None:
 def digest(services: Iterable[Service]) -> str:
     """What a bootstrap depends on, as one value: another value means another bootstrap."""
     state = hashlib.sha256()
-    for name in sorted([ADMIN, *(service.secret for service in services)]):
-        state.update(name.encode() + _policy(name).encode())
+    state.update(_policy(ADMIN).encode())
+    for service in sorted(services, key=lambda service: service.name):
+        secret = service.credentials
+        made_of = [service.name, _policy(service.secret), service.token_type]
+        made_of += [secret.user, secret.database] if secret else []
+        state.update("\0".join(made_of).encode())
     return state.hexdigest()[:16]
 
 

@@ -5,44 +5,24 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
-from devstack_tui.core import process
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.stack.site import HOST
-
-_LISTEN = "0A"
-
-
-def listening() -> dict[int, int]:
-    """Every TCP port that something listens on, here and now, with the inode of its socket."""
-    found: dict[int, int] = {}
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        try:
-            lines = Path(table).read_text().splitlines()[1:]
-        except OSError:
-            continue
-        for line in lines:
-            fields = line.split()
-            if fields[3] == _LISTEN:
-                found[int(fields[1].rpartition(":")[2], 16)] = int(fields[9])
-    return found
 
 
 def holder(port: int) -> str:
     """The process that listens on `port`, as "redis-server (pid 12)"; vague where it is hidden."""
-    inode = listening().get(port)
-    if inode is None:
-        return "a process that has just ended"
-    wanted = f"socket:[{inode}]"
-    for pid in process.pids():
-        try:
-            links = (str(Path(fd).readlink()) for fd in Path(f"/proc/{pid}/fd").iterdir())
-            if wanted in links:
-                return f"{Path(f'/proc/{pid}/comm').read_text().strip()} (pid {pid})"
-        except OSError:
-            continue
-    return "a process of another user" if os.geteuid() else "a process in another namespace"
+    import psutil
+
+    try:
+        for connection in psutil.net_connections("tcp"):
+            if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port:
+                if connection.pid is None:
+                    break
+                return f"{psutil.Process(connection.pid).name()} (pid {connection.pid})"
+    except psutil.Error:
+        pass
+    return "a process of another user" if os.geteuid() else "a process that we cannot see"
 
 
 def free(port: int) -> bool:

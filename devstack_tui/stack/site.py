@@ -74,6 +74,8 @@ class Site:
     """Tells the user what is being waited for."""
     signal: Callable[[str, signal.Signals], None] = lambda unit, number: None
     """Sends a signal to the main process of one of this service's units."""
+    stop: Callable[[], None] = lambda: None
+    """Ends this service's units, for a repair of its data that needs them gone."""
     died: Callable[[], str] = lambda: ""
     """Why the service cannot come any more (a process ended), or an empty string."""
 
@@ -154,7 +156,10 @@ class Site:
                     ) from None
         output = raw.decode(errors="replace")
         if process.returncode != 0:
-            tail = " · ".join(line for line in output.splitlines()[-4:] if line.strip())
+            lines = [line.strip() for line in output.splitlines() if line.strip()]
+            # Some end with advice for screens on end: what says "error" comes first.
+            told = [line for line in lines if "error" in line.lower()] or lines
+            tail = " · ".join(told[-4:])
             raise DevstackError(
                 f"{Path(argv[0]).name} failed (exit {process.returncode}): {redact(tail)}"
             )

@@ -21,7 +21,7 @@ from devstack_tui.core.journal import Journal
 from devstack_tui.core.lock import StackLock
 from devstack_tui.core.paths import StackPaths, stack_names
 from devstack_tui.stack import instance as instances
-from devstack_tui.stack import layout, settings
+from devstack_tui.stack import bootstrap, layout, settings
 from devstack_tui.stack.engine import Engine
 from devstack_tui.stack.engines.embedded import EmbeddedEngine
 from devstack_tui.stack.instance import Instance
@@ -153,6 +153,12 @@ class Stack:
         engine = self._engine(instance)
         async for event in self._mended(engine):
             yield event
+        keys = bootstrap.read_keys(self.paths.secrets)
+        if keys and keys.made_by and keys.made_by != bootstrap.digest(services()):
+            yield Note(
+                "Vault was set up by other policies or services than those of now: they take "
+                "effect in a new stack only (`down --wipe`)"
+            )
         yield Planned("up", self.name, tuple(found.name for found in chosen))
         async for event in Workers(engine).start(chosen):
             yield event

@@ -20,6 +20,10 @@ PROBE_TIMEOUT_S = 2.0
 HEALTHY_WITHIN_S = 60.0
 
 
+class _Degraded(DevstackError):
+    """It answers, but cannot become healthy in this run."""
+
+
 class _Teller:
     """Turns what one service's thread says into events, one for each change."""
 
@@ -69,7 +73,7 @@ class Workers:
         self,
         chosen: Sequence[Service],
         needs: Mapping[str, Sequence[str]],
-        work: Callable[[Service, _Teller], bool],
+        work: Callable[[Service, _Teller, Sequence[str]], bool],
     ) -> AsyncIterator[Event]:
         if not chosen:
             return
@@ -92,7 +96,8 @@ class Workers:
                     tell(Phase.FAILED, f"{lost[0]} did not start")
                     succeeded[service.name] = False
                 else:
-                    succeeded[service.name] = work(service, tell)
+                    without = [n for n in service.after if succeeded.get(n) is False]
+                    succeeded[service.name] = work(service, tell, without)
             finally:
                 ended[service.name].set()
                 emit(None)
@@ -112,14 +117,14 @@ class Workers:
                 # Left early: the threads see this, stop what they were starting, and end.
                 self._cancelled.set()
 
-    def _bring_up(self, service: Service, tell: _Teller) -> bool:
+    def _bring_up(self, service: Service, tell: _Teller, without: Sequence[str]) -> bool:
         run = Run(tell, self._cancelled)
         try:
             units = self._engine.units(service)
             if not (units and all(unit.running for unit in units) and self._healthy(service)):
                 self._engine.start(service, run)
                 tell(Phase.PROBING, "")
-                self._await_health(service, tell)
+                self._await_health(service, tell, without)
             else:
                 tell(Phase.READY, "was running")
         except NotInstalledError as error:
@@ -145,7 +150,8 @@ class Workers:
             return False
         return not seen.problems
 
-    def _await_health(self, service: Service, tell: _Teller) -> None:
+    def _await_health(self, service: Service, tell: _Teller, without: Sequence[str]) -> None:
+        """Probe until it passes. What a service lacks that comes before it, it will not get."""
         deadline = time.monotonic() + HEALTHY_WITHIN_S
         while True:
             if self._cancelled.is_set():
@@ -156,6 +162,10 @@ class Workers:
                     tell(Phase.READY, f"probe {seen.latency_ms:.1f} ms")
                     return
                 reason = "; ".join(seen.problems)
+                if without:
+                    raise _Degraded(f"runs without {', '.join(without)}: {reason}")
+            except _Degraded:
+                raise
             except DevstackError as error:
                 reason = error.message
             if gone := self._engine.last_words(service):
@@ -168,7 +178,7 @@ class Workers:
             tell(Phase.PROBING, reason)
             self._cancelled.wait(0.1)
 
-    def _bring_down(self, service: Service, tell: _Teller) -> bool:
+    def _bring_down(self, service: Service, tell: _Teller, _: Sequence[str]) -> bool:
         try:
             gently = self._engine.stop(service, Run(tell))
         except Exception as error:

@@ -115,9 +115,9 @@ class Narrator:
             case Note():
                 self._print(f"{clock}  {event.text}")
             case Done():
-                outcome = "done" if event.exit_code == 0 else f"failed: {event.message}"
-                extra = f" ({event.message})" if event.exit_code == 0 and event.message else ""
-                self._print(f"{event.verb}: {outcome} in {event.seconds:.1f} s{extra}")
+                extra = f" ({event.message})" if event.message else ""
+                outcome = f"failed{extra}" if event.exit_code else f"done{extra}"
+                self._print(f"{event.verb}: {outcome} after {event.seconds:.1f} s")
 
     def _print(self, text: str) -> None:
         print(text, file=sys.stderr, flush=True)

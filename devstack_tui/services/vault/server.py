@@ -141,6 +141,8 @@ class VaultServer:
         for intent in site.journal.pending():
             if intent.action == "vault.init":
                 if keys is None:
+                    # The request may still be on its way in a server that outlived its starter.
+                    site.stop()
                     shutil.rmtree(site.data / "raft", ignore_errors=True)
                 site.journal.end(intent)
 

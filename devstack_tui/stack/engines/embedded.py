@@ -69,6 +69,10 @@ class EmbeddedEngine:
         owned.pop(os.getpid(), None)
         records = {record.unit: record for record in self._records.all()}
         keep: set[int] = set()
+        for record in records.values():
+            if record.stopping:
+                self._end_unit(record, owned)
+                notes.append(f"stopped {record.unit}: its stop was interrupted")
         for unit, pids in process.leaders(owned).items():
             record = records.get(unit)
             found = [p for pid in sorted(pids) if (p := process.identify(pid))]
@@ -93,12 +97,12 @@ class EmbeddedEngine:
         self._check_series(service, installation)
         run.say(Phase.PREPARING, "")
         site = self.site(service, run)
-        present = {r.unit: r for r in self._records.of(service.name) if r.alive}
-        if not present:
+        if not self._alive(service):
             require_free(service.name, server.claims(site.settings), self._paths.name)
         try:
             server.prepare(site, installation)
             self._note_series(service, installation)
+            present = self._alive(service)
             run.say(Phase.STARTING, "")
             for order, spec in enumerate(server.processes(site, installation)):
                 if spec.unit not in present:
@@ -109,15 +113,27 @@ class EmbeddedEngine:
 
     def stop(self, service: Service, run: Run) -> bool:
         """See the Protocol: the last started is the first to end."""
+        return self._end(service, run)
+
+    def _alive(self, service: Service) -> set[str]:
+        return {record.unit for record in self._records.of(service.name) if record.alive}
+
+    def _end(self, service: Service, run: Run) -> bool:
         gently = True
         owned = process.owned(self._instance.id)
         for record in reversed(self._records.of(service.name)):
             run.say(Phase.STOPPING, record.unit)
-            if record.alive and record.process is not None:
-                gently &= process.end(
-                    record.process, record.signal, record.grace_s, lambda pid: pid in owned
-                )
-            self._records.remove(record)
+            gently &= self._end_unit(record, owned)
+        return gently
+
+    def _end_unit(self, record: Record, owned: Mapping[int, str]) -> bool:
+        gently = True
+        if record.alive and record.process is not None:
+            self._records.stopping(record)
+            gently = process.end(
+                record.process, record.signal, record.grace_s, lambda pid: pid in owned
+            )
+        self._records.remove(record)
         return gently
 
     def units(self, service: Service) -> Sequence[UnitUsage]:
@@ -183,6 +199,7 @@ class EmbeddedEngine:
             say=lambda text: run.say(Phase.STARTING, text),
             died=lambda: self.last_words(service),
             signal=self._signal,
+            stop=lambda: self._end(service, run),
         )
 
     def _peers(self, service: Service) -> Mapping[str, Target]:

@@ -16,7 +16,8 @@ from devstack_tui.stack.parts import ProcessSpec
 class Record(msgspec.Struct, frozen=True):
     """A unit that was started. It is written before the process is, so `process` may be None for
     an instant, or for good when the starter was killed; `recover` then finds the process by its
-    environment. `order` is the order of start within the service."""
+    environment. `order` is the order of start within the service. `stopping` is written before the
+    process is told to end: one that outlives an interrupted stop is ended, not kept."""
 
     unit: str
     service: str
@@ -25,6 +26,7 @@ class Record(msgspec.Struct, frozen=True):
     grace_s: float
     started: float
     process: process.ProcessId | None = None
+    stopping: bool = False
 
     @property
     def alive(self) -> bool:
@@ -70,6 +72,10 @@ class Records:
     def started(self, record: Record, started: process.ProcessId) -> Record:
         """Write which process it became."""
         return self.write(msgspec.structs.replace(record, process=started))
+
+    def stopping(self, record: Record) -> Record:
+        """Write that the unit is about to be told to end."""
+        return self.write(msgspec.structs.replace(record, stopping=True))
 
     def remove(self, record: Record) -> None:
         """Forget a unit that was stopped on purpose."""
