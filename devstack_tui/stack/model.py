@@ -96,11 +96,13 @@ class Latency(msgspec.Struct, frozen=True):
 
 
 class UnitUsage(msgspec.Struct, frozen=True):
-    """What the processes of one unit use. `cpu_percent` is of one core since the last look."""
+    """What the processes of one unit use. `cpu_percent` is of one core since the last look;
+    `completed` tells that its start came to its end."""
 
     unit: str
     pid: int | None
     running: bool
+    completed: bool = False
     started_at: float | None = None
     cpu_percent: float | None = None
     memory_bytes: int | None = None

@@ -74,7 +74,7 @@ class Site:
     """Tells the user what is being waited for."""
     signal: Callable[[str, signal.Signals], None] = lambda unit, number: None
     """Sends a signal to the main process of one of this service's units."""
-    stop: Callable[[], None] = lambda: None
+    stop: Callable[[], object] = lambda: None
     """Ends this service's units, for a repair of its data that needs them gone."""
     died: Callable[[], str] = lambda: ""
     """Why the service cannot come any more (a process ended), or an empty string."""

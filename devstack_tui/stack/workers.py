@@ -12,6 +12,7 @@ from devstack_tui.core.errors import DevstackError, NotInstalledError
 from devstack_tui.core.events import Event, Phase, Progress
 from devstack_tui.core.redact import redact
 from devstack_tui.stack.engine import Engine, Run
+from devstack_tui.stack.model import Observation
 from devstack_tui.stack.parts import Service
 from devstack_tui.stack.probing import probe_once
 from devstack_tui.stack.site import Cancelled
@@ -20,14 +21,13 @@ PROBE_TIMEOUT_S = 2.0
 HEALTHY_WITHIN_S = 60.0
 
 
-class _Degraded(DevstackError):
-    """It answers, but cannot become healthy in this run."""
-
-
 class _Teller:
     """Turns what one service's thread says into events, one for each change."""
 
-    def __init__(self, name: str, emit: Callable[[Event], None]) -> None:
+    def __init__(
+        self, name: str, emit: Callable[[Event], None], cancelled: threading.Event
+    ) -> None:
+        self.cancelled = cancelled
         self._name = name
         self._emit = emit
         self._last: tuple[Phase, str] | None = None
@@ -47,7 +47,6 @@ class Workers:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._cancelled = threading.Event()
 
     async def start(self, chosen: Sequence[Service]) -> AsyncIterator[Event]:
         """Each service as soon as what it requires is ready, and what it comes after has ended."""
@@ -77,6 +76,8 @@ class Workers:
     ) -> AsyncIterator[Event]:
         if not chosen:
             return
+        # Of this run alone: a restart stops and then starts with the same workers.
+        cancelled = threading.Event()
         loop = asyncio.get_running_loop()
         queue: asyncio.Queue[Event | None] = asyncio.Queue()
         ended = {service.name: threading.Event() for service in chosen}
@@ -86,7 +87,7 @@ class Workers:
             loop.call_soon_threadsafe(queue.put_nowait, event)
 
         def one(service: Service) -> None:
-            tell = _Teller(service.name, emit)
+            tell = _Teller(service.name, emit, cancelled)
             try:
                 for name in needs[service.name]:
                     tell(Phase.WAITING, f"for {name}")
@@ -115,18 +116,19 @@ class Workers:
                         yield event
             finally:
                 # Left early: the threads see this, stop what they were starting, and end.
-                self._cancelled.set()
+                cancelled.set()
 
     def _bring_up(self, service: Service, tell: _Teller, without: Sequence[str]) -> bool:
-        run = Run(tell, self._cancelled)
+        run = Run(tell, tell.cancelled)
         try:
             units = self._engine.units(service)
-            if not (units and all(unit.running for unit in units) and self._healthy(service)):
+            complete = bool(units) and all(unit.running and unit.completed for unit in units)
+            if complete and self._ask(service)[1] == "":
+                tell(Phase.READY, "was running")
+            else:
                 self._engine.start(service, run)
                 tell(Phase.PROBING, "")
                 self._await_health(service, tell, without)
-            else:
-                tell(Phase.READY, "was running")
         except NotInstalledError as error:
             phase = Phase.SKIPPED if service.optional else Phase.FAILED
             tell(phase, error.message, error.remedy)
@@ -143,40 +145,33 @@ class Workers:
             return True
         return False
 
-    def _healthy(self, service: Service) -> bool:
-        try:
-            seen = probe_once(service, self._engine.target(service), PROBE_TIMEOUT_S)
-        except DevstackError:
-            return False
-        return not seen.problems
-
     def _await_health(self, service: Service, tell: _Teller, without: Sequence[str]) -> None:
         """Probe until it passes. What a service lacks that comes before it, it will not get."""
         deadline = time.monotonic() + HEALTHY_WITHIN_S
+        logs = f"look at `devstack-tui logs {service.name}`"
         while True:
-            if self._cancelled.is_set():
+            if tell.cancelled.is_set():
                 raise Cancelled(f"interrupted while {service.name} was starting")
-            try:
-                seen = probe_once(service, self._engine.target(service), PROBE_TIMEOUT_S)
-                if not seen.problems:
-                    tell(Phase.READY, f"probe {seen.latency_ms:.1f} ms")
-                    return
-                reason = "; ".join(seen.problems)
-                if without:
-                    raise _Degraded(f"runs without {', '.join(without)}: {reason}")
-            except _Degraded:
-                raise
-            except DevstackError as error:
-                reason = error.message
+            seen, reason = self._ask(service)
+            if seen is not None and not reason:
+                tell(Phase.READY, f"probe {seen.latency_ms:.1f} ms")
+                return
+            if seen is not None and without:
+                raise DevstackError(f"runs without {', '.join(without)}: {reason}")
             if gone := self._engine.last_words(service):
-                raise DevstackError(gone, f"look at `devstack-tui logs {service.name}`")
+                raise DevstackError(gone, logs)
             if time.monotonic() > deadline:
-                raise DevstackError(
-                    f"not healthy within {HEALTHY_WITHIN_S:.0f} s: {reason}",
-                    f"look at `devstack-tui logs {service.name}`",
-                )
+                raise DevstackError(f"not healthy within {HEALTHY_WITHIN_S:.0f} s: {reason}", logs)
             tell(Phase.PROBING, reason)
-            self._cancelled.wait(0.1)
+            tell.cancelled.wait(0.1)
+
+    def _ask(self, service: Service) -> tuple[Observation | None, str]:
+        """One probe: what it saw, and why the service is not healthy (empty when it is)."""
+        try:
+            seen = probe_once(service, self._engine.target(service), PROBE_TIMEOUT_S)
+        except DevstackError as error:
+            return None, error.message
+        return seen, "; ".join(seen.problems)
 
     def _bring_down(self, service: Service, tell: _Teller, _: Sequence[str]) -> bool:
         try:

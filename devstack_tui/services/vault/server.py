@@ -6,6 +6,7 @@ unsealed by us.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import shutil
@@ -15,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from devstack_tui.core import files
-from devstack_tui.core.errors import DevstackError
+from devstack_tui.core.errors import DevstackError, UnreachableError
 from devstack_tui.services.vault import SERVICE
 from devstack_tui.stack import bootstrap, identity
 from devstack_tui.stack.install import find_program, not_installed, version_of
@@ -97,6 +98,10 @@ class VaultServer:
                 audit=json.dumps(str(audit)),
             ),
         )
+
+        # One that runs since before a crash may still serve the certificate of before.
+        with contextlib.suppress(UnreachableError):
+            site.signal("vault", signal.SIGHUP)
 
     def processes(self, site: Site, installation: Installation) -> Sequence[ProcessSpec]:
         """The one server."""

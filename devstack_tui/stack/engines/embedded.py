@@ -74,15 +74,15 @@ class EmbeddedEngine:
                 self._end_unit(record, owned)
                 notes.append(f"stopped {record.unit}: its stop was interrupted")
         for unit, pids in process.leaders(owned).items():
-            record = records.get(unit)
+            known = records.get(unit)
             found = [p for pid in sorted(pids) if (p := process.identify(pid))]
-            if record is None or not found:
+            if known is None or not found:
                 continue
-            if not record.alive:
-                record = self._records.started(record, found[0])
+            if not known.alive:
+                known = self._records.started(known, found[0])
                 notes.append(f"found {unit} again (pid {found[0].pid}): its start was interrupted")
-            if record.process is not None:
-                keep |= process.descendants([record.process.pid], process.table())
+            if known.process is not None:
+                keep |= process.descendants([known.process.pid], process.table())
         for pid, unit in owned.items():
             left = process.identify(pid)
             if pid not in keep and left is not None:
@@ -97,6 +97,8 @@ class EmbeddedEngine:
         self._check_series(service, installation)
         run.say(Phase.PREPARING, "")
         site = self.site(service, run)
+        if any(not self._fits(record, service) for record in self._records.of(service.name)):
+            self._end(service, run)
         if not self._alive(service):
             require_free(service.name, server.claims(site.settings), self._paths.name)
         try:
@@ -106,14 +108,22 @@ class EmbeddedEngine:
             run.say(Phase.STARTING, "")
             for order, spec in enumerate(server.processes(site, installation)):
                 if spec.unit not in present:
-                    self._spawn(site, spec, order)
+                    self._spawn(site, spec, order, self._made_for(service))
             server.complete(site, installation)
+            self._records.completed(service.name)
         except OSError as error:
             raise files.explain(error, f"starting {service.title}") from None
 
     def stop(self, service: Service, run: Run) -> bool:
         """See the Protocol: the last started is the first to end."""
         return self._end(service, run)
+
+    def _made_for(self, service: Service) -> tuple[str, ...]:
+        return tuple(name for name in service.after if name in self._instance.selected)
+
+    def _fits(self, record: Record, service: Service) -> bool:
+        """Whether the unit was configured for the services that the stack consists of now."""
+        return record.made_for == self._made_for(service)
 
     def _alive(self, service: Service) -> set[str]:
         return {record.unit for record in self._records.of(service.name) if record.alive}
@@ -138,7 +148,9 @@ class EmbeddedEngine:
 
     def units(self, service: Service) -> Sequence[UnitUsage]:
         """See the Protocol. CPU is left to the watcher, who has two looks to compare."""
-        return [_usage(record) for record in self._records.of(service.name)]
+        return [
+            _usage(record, self._fits(record, service)) for record in self._records.of(service.name)
+        ]
 
     def last_words(self, service: Service) -> str:
         """Which unit is gone, and the last line that it wrote."""
@@ -212,11 +224,13 @@ class EmbeddedEngine:
             if peer.name in members
         }
 
-    def _spawn(self, site: Site, spec: ProcessSpec, order: int) -> Record:
+    def _spawn(
+        self, site: Site, spec: ProcessSpec, order: int, made_for: tuple[str, ...]
+    ) -> Record:
         log = self._paths.logs / f"{spec.unit}.log"
         if log.exists() and log.stat().st_size > LOG_ROTATE_BYTES:
             log.replace(log.with_suffix(".log.1"))
-        record = self._records.intend(spec, site.service, order)
+        record = self._records.intend(spec, site.service, order, made_for)
         return self._records.started(
             record,
             process.spawn(
@@ -272,13 +286,14 @@ def _account(service: Service) -> Account:
     )
 
 
-def _usage(record: Record) -> UnitUsage:
+def _usage(record: Record, fits: bool) -> UnitUsage:
     if not record.alive or record.process is None:
         return UnitUsage(record.unit, None, running=False)
     return UnitUsage(
         record.unit,
         record.process.pid,
         running=True,
+        completed=record.completed and fits,
         started_at=process.started_at(record.process),
     )
 

@@ -17,7 +17,9 @@ class Record(msgspec.Struct, frozen=True):
     """A unit that was started. It is written before the process is, so `process` may be None for
     an instant, or for good when the starter was killed; `recover` then finds the process by its
     environment. `order` is the order of start within the service. `stopping` is written before the
-    process is told to end: one that outlives an interrupted stop is ended, not kept."""
+    process is told to end: one that outlives an interrupted stop is ended, not kept. `completed`
+    is written when the service's start has come to its end. `made_for` are the services of the
+    stack that it was configured to work with."""
 
     unit: str
     service: str
@@ -27,6 +29,8 @@ class Record(msgspec.Struct, frozen=True):
     started: float
     process: process.ProcessId | None = None
     stopping: bool = False
+    completed: bool = False
+    made_for: tuple[str, ...] = ()
 
     @property
     def alive(self) -> bool:
@@ -58,10 +62,20 @@ class Records:
                     found.append(msgspec.json.decode(path.read_bytes(), type=Record))
         return found
 
-    def intend(self, spec: ProcessSpec, service: str, order: int) -> Record:
+    def intend(
+        self, spec: ProcessSpec, service: str, order: int, made_for: tuple[str, ...]
+    ) -> Record:
         """Write that a process is about to be started."""
         return self.write(
-            Record(spec.unit, service, order, int(spec.stop_signal), spec.grace_s, time.time())
+            Record(
+                spec.unit,
+                service,
+                order,
+                int(spec.stop_signal),
+                spec.grace_s,
+                time.time(),
+                made_for=made_for,
+            )
         )
 
     def write(self, record: Record) -> Record:
@@ -72,6 +86,12 @@ class Records:
     def started(self, record: Record, started: process.ProcessId) -> Record:
         """Write which process it became."""
         return self.write(msgspec.structs.replace(record, process=started))
+
+    def completed(self, service: str) -> None:
+        """Write that nothing is left to do for the start of a service."""
+        for record in self.of(service):
+            if not record.completed:
+                self.write(msgspec.structs.replace(record, completed=True))
 
     def stopping(self, record: Record) -> Record:
         """Write that the unit is about to be told to end."""

@@ -1,0 +1,118 @@
+"""Forgejo as the embedded engine runs it: SQLite, HTTP on loopback, no SSH, no outside request.
+
+There is no administrator: its command line takes the password of one in argv only, where every
+user of the machine can read it. `forgejo admin user create --admin --random-password` by hand
+makes one.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+from collections.abc import Sequence
+
+from devstack_tui.core.errors import DevstackError
+from devstack_tui.services.forgejo.client import connect
+from devstack_tui.stack.install import find_program, not_installed, version_of
+from devstack_tui.stack.parts import Installation, ProcessSpec, ServiceSettings
+from devstack_tui.stack.site import HOST, Site
+
+CONFIG = """\
+; Written by devstack-tui at every start: a change here is lost.
+APP_NAME = devstack-tui
+RUN_MODE = prod
+WORK_PATH = {work}
+[server]
+PROTOCOL = http
+DOMAIN = localhost
+HTTP_ADDR = {host}
+HTTP_PORT = {port}
+ROOT_URL = http://{host}:{port}/
+DISABLE_SSH = true
+OFFLINE_MODE = true
+LFS_JWT_SECRET = {lfs_jwt_secret}
+[database]
+DB_TYPE = sqlite3
+PATH = {work}/forgejo.db
+[repository]
+ROOT = {work}/repositories
+[security]
+INSTALL_LOCK = true
+SECRET_KEY = {secret_key}
+INTERNAL_TOKEN = {internal_token}
+[oauth2]
+JWT_SECRET = {jwt_secret}
+[service]
+DISABLE_REGISTRATION = true
+[picture]
+DISABLE_GRAVATAR = true
+[cron.update_checker]
+ENABLED = false
+[log]
+MODE = console
+LEVEL = Info
+"""
+
+
+class ForgejoServer:
+    """See `devstack_tui.stack.parts.Server`."""
+
+    def locate(self) -> Installation:
+        """forgejo, or gitea; both need git."""
+        program = find_program("forgejo", "gitea")
+        if program is None:
+            raise not_installed("forgejo")
+        if find_program("git") is None:
+            raise DevstackError(f"{program} needs git, which is not here", "install git")
+        version = version_of(program, "--version", r"(?i)version (\d+(?:\.\d+)+)")
+        flavour = "Gitea" if program.name == "gitea" else "Forgejo"
+        return Installation(program, version, flavour, version.partition(".")[0])
+
+    def claims(self, settings: ServiceSettings) -> dict[str, int]:
+        """The one port."""
+        return {"main": settings.ports["main"]}
+
+    def prepare(self, site: Site, installation: Installation) -> None:
+        """Its keys once; the configuration at every start."""
+        if site.account.uid == 0:
+            raise DevstackError(
+                f"{installation.flavour} refuses to run as root",
+                "make an account for it: useradd --system forgejo",
+            )
+        work = site.directory("work")
+        port = site.port("main")
+        site.write("app.ini", CONFIG.format(work=work, host=HOST, port=port, **_keys(site)))
+
+    def processes(self, site: Site, installation: Installation) -> Sequence[ProcessSpec]:
+        """The web server, which migrates its database by itself."""
+        config = site.data / "app.ini"
+        return [ProcessSpec("forgejo", [str(installation.program), "web", "--config", str(config)])]
+
+    def complete(self, site: Site, installation: Installation) -> None:
+        """Wait until it is healthy."""
+
+        def healthy() -> bool:
+            with connect(site.target, 2) as client:
+                return client.get("/api/healthz").status_code == 200
+
+        site.wait_for(f"{installation.flavour} to be healthy", healthy, timeout=90)
+
+
+def _keys(site: Site) -> dict[str, str]:
+    """The keys that its data is sealed with: made once, kept 0600."""
+    path = site.data / "keys.json"
+    if not path.exists():
+        made = {name: _key() for name in ("lfs_jwt_secret", "jwt_secret")}
+        made |= {name: secrets.token_urlsafe(48) for name in ("secret_key", "internal_token")}
+        site.write(path.name, json.dumps(made))
+    found: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+def _key() -> str:
+    """32 bytes as Forgejo wants them: base64 for URLs, without padding."""
+    return base64.urlsafe_b64encode(secrets.token_bytes(32)).rstrip(b"=").decode()
+
+
+SERVER = ForgejoServer()

@@ -1,0 +1,40 @@
+"""Redis: a cluster of masters and their replicas."""
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from devstack_tui.stack.model import Credentials, Endpoint
+from devstack_tui.stack.parts import Hint, Service, ServiceSettings
+
+
+class Settings(ServiceSettings, frozen=True, kw_only=True):
+    """`[services.redis]`: ports `main` (plain) and `tls` of the first node, the others count up.
+
+    `replicas` is for each master; without any, a master's death leaves its slots unwritable.
+    """
+
+    masters: Annotated[int, msgspec.Meta(ge=3, le=50)] = 3
+    replicas: Annotated[int, msgspec.Meta(ge=0, le=2)] = 1
+    node_timeout_ms: Annotated[int, msgspec.Meta(ge=100, le=60000)] = 1000
+
+
+def connect(endpoint: Endpoint, credentials: Credentials, ca: Path) -> str:  # noqa: ARG001
+    """The redis-cli command; it asks for the password."""
+    return (
+        f"redis-cli -c --tls --cacert {ca} -h {endpoint.host} "
+        f"-p {endpoint.tls_port or endpoint.port} --askpass"
+    )
+
+
+SERVICE = Service(
+    name="redis",
+    title="Redis Cluster",
+    scheme="rediss",
+    settings=Settings,
+    hint=Hint(apt=("redis-server", "redis-tools")),
+    account="redis",
+    credentials=Credentials(user="default"),
+    connect=connect,
+)

@@ -1,0 +1,108 @@
+"""Connections to the nodes of a Redis Cluster, over TLS and verified."""
+
+from __future__ import annotations
+
+import functools
+import ssl
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from devstack_tui.services.redis.topology import View, parse_info, parse_nodes
+from devstack_tui.stack.model import Target
+
+if TYPE_CHECKING:
+    import redis
+
+
+def node_count(target: Target) -> int:
+    """How many nodes the cluster has."""
+    return int(target.options["masters"]) * (1 + int(target.options["replicas"]))
+
+
+def node_name(index: int) -> str:
+    """The name of node `index` (from 0): `redis-1` is the first."""
+    return f"redis-{index + 1}"
+
+
+@functools.lru_cache(maxsize=8)
+def _context(ca: Path, modified: int) -> ssl.SSLContext:  # noqa: ARG001 - part of the key
+    return ssl.create_default_context(cafile=str(ca))
+
+
+def trust(ca: Path) -> ssl.SSLContext:
+    """A context that trusts `ca` and nothing else.
+
+    redis-py's own trusts the system's authorities too, and reads all of them for each connection.
+    """
+    return _context(ca, ca.stat().st_mtime_ns)
+
+
+@functools.cache
+def _pinned() -> type[redis.Connection]:
+    """redis-py's connection with our context in place of the one that it makes."""
+    import redis
+
+    class Pinned(redis.SSLConnection):
+        def __init__(self, context: ssl.SSLContext, **options: Any) -> None:
+            super().__init__(**options)
+            self._context = context
+
+        def _wrap_socket_with_ssl(self, sock: Any) -> ssl.SSLSocket:
+            return self._context.wrap_socket(sock, server_hostname=self.host)
+
+    return Pinned
+
+
+def connect(target: Target, index: int, timeout: float) -> redis.Redis:
+    """A client of one node with one connection, which is opened here; nothing is retried.
+
+    `timeout` (seconds) covers connecting and each reply. Close it after use.
+    """
+    import redis
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+
+    pool = redis.ConnectionPool(
+        connection_class=_pinned(),
+        context=trust(target.ca),
+        host=target.endpoint.host,
+        port=target.ports["tls"] + index,
+        username=target.credentials.user or None,
+        password=target.credentials.password,
+        socket_timeout=timeout,
+        socket_connect_timeout=timeout,
+        retry=Retry(NoBackoff(), 0),
+        client_name="devstack-tui",
+        decode_responses=True,
+        # RESP2 is what every version speaks; RESP3 brings push messages that nobody reads here.
+        protocol=2,
+    )
+    client = redis.Redis(connection_pool=pool, single_connection_client=True)
+    # The parsed forms of redis-py lose what we need (the order, the flags) and change by version.
+    client.set_response_callback("CLUSTER NODES", parse_nodes)
+    client.set_response_callback("CLUSTER INFO", parse_info)
+    return client
+
+
+def close(client: redis.Redis) -> None:
+    """Close the connection as well: a client that was given its pool leaves it open."""
+    client.close()
+    client.connection_pool.disconnect()
+
+
+def tls_version(client: redis.Redis) -> str:
+    """The protocol of the open connection, `TLSv1.3` say."""
+    sock: Any = getattr(client.connection, "_sock", None)
+    return str(sock.version() or "") if sock is not None else ""
+
+
+def look(client: redis.Redis, index: int) -> View:
+    """What the node sees, in one round trip."""
+    pipe: Any
+    with client.pipeline(transaction=False) as pipe:
+        pipe.execute_command("CLUSTER NODES")
+        pipe.execute_command("CLUSTER INFO")
+        pipe.info("replication")
+        pipe.info("server")
+        nodes, info, replication, server = pipe.execute()
+    return View(index, nodes, info, replication, server)

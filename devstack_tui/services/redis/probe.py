@@ -1,0 +1,225 @@
+"""Redis' probe: every node asked at once, the cluster judged, a value written and read back."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from devstack_tui.core.errors import UnreachableError
+from devstack_tui.core.redact import redact
+from devstack_tui.services.redis import topology
+from devstack_tui.services.redis.client import (
+    close,
+    connect,
+    look,
+    node_count,
+    node_name,
+    tls_version,
+)
+from devstack_tui.services.redis.topology import View
+from devstack_tui.stack.model import NodeObservation, Observation, State, Target
+
+if TYPE_CHECKING:
+    import redis
+
+KEY = "devstack-tui:probe"
+KEPT_S = 30
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """One node: its view and the latency of a PING in ms, or why there is none."""
+
+    client: redis.Redis | None = None
+    view: View | None = None
+    latency_ms: float | None = None
+    error: str = ""
+
+
+def probe(target: Target, timeout: float) -> Observation:
+    """Look at every node, then SET and GET a key on the master that owns it.
+
+    The latency is of the SET and the GET. Raises `UnreachableError` when no majority of the
+    masters answers: nothing is certain then, and no failover can happen.
+    """
+    total = node_count(target)
+    # At once, because a node that hangs costs the whole timeout.
+    with ExitStack() as stack, ThreadPoolExecutor(total, "redis-probe") as pool:
+        answers = dict(
+            enumerate(pool.map(lambda index: _ask(target, index, timeout), range(total)))
+        )
+        for answer in answers.values():
+            if answer.client is not None:
+                stack.callback(close, answer.client)
+        views = {i: answer.view for i, answer in answers.items() if answer.view is not None}
+        best = _judge(views, answers)
+        problems = _problems(best, views, answers, target.options)
+        latency, refused = _work(best, views, answers)
+        tls = next(tls_version(a.client) for a in answers.values() if a.client and a.view)
+    replicas = sum(not view.me.master for view in views.values())
+    lag = [_lag(view, views) for view in views.values()]
+    facts = {
+        "slots": f"{best.slots('ok')} of {topology.SLOTS} served",
+        "nodes": f"{len(views)} of {total} answer",
+        "epoch": best.info.get("cluster_current_epoch", "?"),
+    }
+    if replicas:
+        facts["replication lag"] = f"{max((n for n in lag if n is not None), default=0)} B"
+    return Observation(
+        latency_ms=latency,
+        version=str(best.server.get("redis_version", "")),
+        role=f"cluster {len(_owners(best))}+{replicas}",
+        tls=tls,
+        problems=tuple(problems + refused),
+        nodes=tuple(_node(target, index, best, views, answers[index]) for index in range(total)),
+        facts=facts,
+    )
+
+
+def _ask(target: Target, index: int, timeout: float) -> _Answer:
+    client: redis.Redis | None = None
+    try:
+        client = connect(target, index, timeout)
+        started = time.perf_counter()
+        client.ping()
+        latency = (time.perf_counter() - started) * 1000
+        return _Answer(client, look(client, index), latency)
+    except Exception as error:  # the driver has many; all mean that the node does not serve
+        return _Answer(client, error=_plain(error, timeout))
+
+
+def _plain(error: Exception, timeout: float) -> str:
+    """Why a node does not answer, without the driver's wording."""
+    text = redact(str(error).partition("\n")[0]) or type(error).__name__
+    if "refused" in text.lower():
+        return "the connection is refused"
+    return f"no answer within {timeout:g} s" if "time" in text.lower() else text
+
+
+def _judge(views: Mapping[int, View], answers: Mapping[int, _Answer]) -> View:
+    """The view to believe: of the newest epoch, from a node that the majority is with."""
+    if not views:
+        raise UnreachableError(f"no Redis node answers: {answers[0].error}")
+    best = max(
+        views.values(),
+        key=lambda v: (v.ok, int(v.info.get("cluster_current_epoch", 0)), v.slots("ok"), -v.index),
+    )
+    alive = {view.me.id for view in views.values()}
+    owners = _owners(best)
+    there = sum(node.id in alive for node in owners)
+    if owners and there * 2 <= len(owners):
+        raise UnreachableError(
+            f"only {there} of {len(owners)} Redis masters answer: no majority, no failover"
+        )
+    return best
+
+
+def _owners(view: View) -> list[topology.ClusterNode]:
+    return [node for node in view.nodes if node.master and node.slots]
+
+
+def _problems(
+    best: View,
+    views: Mapping[int, View],
+    answers: Mapping[int, _Answer],
+    options: Mapping[str, int | str | bool],
+) -> list[str]:
+    problems = [f"{node_name(i)}: {a.error}" for i, a in answers.items() if a.view is None]
+    alive = {view.me.id for view in views.values()}
+    dead = [node for node in _owners(best) if node.id not in alive]
+    lost = sum(node.slot_count for node in dead)
+    missing = topology.SLOTS - best.slots("assigned")
+    if lost:
+        problems.insert(0, f"{lost} slots have no master")
+    if missing:
+        problems.insert(0, f"{missing} slots are not assigned")
+    unserved = best.slots("pfail") + best.slots("fail")
+    if unserved and not lost:
+        problems.append(f"{unserved} slots are held for unreachable")
+    for i, view in views.items():
+        if not view.ok:
+            problems.append(f"{node_name(i)}: cluster_state is {view.info.get('cluster_state')}")
+        if not view.link_up:
+            problems.append(f"{node_name(i)}: not in sync with its master")
+        if view.me.master and not view.me.slots and len(_owners(best)) >= int(options["masters"]):
+            problems.append(f"{node_name(i)}: a master without slots")
+    if int(options["replicas"]) and len(views) == len(answers):
+        # All are there, and yet a shard would not survive the next fault.
+        problems += [
+            f"{node_name(i)}: no replica" for i, n in topology.replicas_of(views).items() if not n
+        ]
+    return problems
+
+
+def _work(
+    best: View, views: Mapping[int, View], answers: Mapping[int, _Answer]
+) -> tuple[float, list[str]]:
+    """SET and GET on the owner of the key: latency in ms, and what went wrong."""
+    import redis
+    from redis.crc import key_slot
+
+    slot = key_slot(KEY.encode())
+    owner = next((n for n in _owners(best) if any(a <= slot <= b for a, b in n.slots)), None)
+    found = next((i for i, view in views.items() if owner and view.me.id == owner.id), None)
+    client = answers[found].client if found is not None else None
+    if client is None:
+        # Its shard is down, which is among the problems: the latency of the others is left.
+        return min(a.latency_ms for a in answers.values() if a.latency_ms is not None), []
+    # Probes of other consoles write too: what is read may be newer than ours, never older.
+    token = f"{time.time_ns():020d}-{secrets.token_hex(4)}"
+    started = time.perf_counter()
+    try:
+        client.set(KEY, token, ex=KEPT_S)
+        seen = client.get(KEY)
+    except redis.RedisError as error:
+        refused = [f"{node_name(found or 0)} refused a write: {redact(str(error))}"]
+    else:
+        lost = not isinstance(seen, str) or seen < token
+        refused = ["a written value could not be read back"] if lost else []
+    return (time.perf_counter() - started) * 1000, refused
+
+
+def _lag(view: View, views: Mapping[int, View]) -> int | None:
+    """How many bytes a replica is behind its master; None for a master or an orphan."""
+    if view.me.master:
+        return None
+    master = next((v for v in views.values() if v.me.id == view.me.master_id), None)
+    return max(0, master.offset - view.offset) if master else None
+
+
+def _node(
+    target: Target, index: int, best: View, views: Mapping[int, View], answer: _Answer
+) -> NodeObservation:
+    port = target.ports["tls"] + index
+    known = next((node for node in best.nodes if node.port == port), None)
+    names = {node.id: node_name(node.port - target.ports["tls"]) for node in best.nodes}
+    view = answer.view
+    me = view.me if view else known
+    state = State.HEALTHY if view and view.ok and view.link_up else State.DEGRADED
+    detail = ""
+    if me is not None and me.master:
+        detail = f"slots {topology.describe(me.slots)}" if me.slots else "no slots"
+        if view:
+            detail += f" · offset {view.offset}"
+    elif me is not None:
+        detail = f"of {names.get(me.master_id, 'an unknown master')}"
+        if view and (lag := _lag(view, views)) is not None:
+            detail += f" · {lag} B behind"
+        if view and not view.link_up:
+            detail += " · link down"
+    if view is None:
+        state = State.DOWN
+        detail = " · ".join(filter(None, [answer.error, detail]))
+    return NodeObservation(
+        name=node_name(index),
+        state=state,
+        role="" if me is None else "master" if me.master else "replica",
+        endpoint=f"{target.endpoint.host}:{port}",
+        detail=detail,
+        latency_ms=answer.latency_ms,
+    )

@@ -1,0 +1,160 @@
+"""Redis as the embedded engine runs it: a process and a directory for each node."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, cast
+
+from devstack_tui.core.errors import DevstackError, UsageError
+from devstack_tui.services.redis.client import node_count, node_name
+from devstack_tui.stack.install import find_program, not_installed, version_of
+from devstack_tui.stack.parts import Installation, ProcessSpec, ServiceSettings
+from devstack_tui.stack.site import HOST, Site
+
+if TYPE_CHECKING:
+    from devstack_tui.services.redis import Settings
+
+BUS = 10000  # Redis puts the cluster bus there, above the TLS port when the bus speaks TLS
+OLDEST = (6, 2)  # set-proc-title; without it a server overwrites its own environment
+CONFIG = """\
+# Written by devstack-tui at every start: a change here is lost.
+bind {host}
+port {port}
+tls-port {tls_port}
+protected-mode yes
+daemonize no
+set-proc-title no
+loglevel notice
+logfile ""
+dir {dir}
+requirepass {password}
+masterauth {password}
+tls-cert-file {cert}
+tls-key-file {key}
+tls-ca-cert-file {ca}
+tls-auth-clients no
+tls-protocols "TLSv1.2 TLSv1.3"
+tls-cluster yes
+tls-replication yes
+cluster-enabled yes
+cluster-config-file nodes.conf
+cluster-announce-ip {host}
+cluster-node-timeout {node_timeout}
+cluster-require-full-coverage no
+repl-diskless-sync yes
+repl-diskless-sync-delay 0
+"""
+# Since 7.0 a master that is told to end waits for its replicas; the default, 10 s, is longer
+# than the time that a stack has to go down.
+CONFIG_7 = """\
+shutdown-timeout 3
+"""
+
+
+class RedisServer:
+    """See `devstack_tui.stack.parts.Server`."""
+
+    def locate(self) -> Installation:
+        """redis-server, or valkey-server, which is the same for us."""
+        program = find_program("redis-server", "valkey-server")
+        if program is None:
+            raise not_installed("redis")
+        version = version_of(program, "--version", r"server v=(\d+(?:\.\d+)+)")
+        if _release(version) < OLDEST:
+            oldest = ".".join(map(str, OLDEST))
+            raise DevstackError(
+                f"{program} is Redis {version}: {oldest} or newer is needed",
+                "install a newer redis-server, or put one first on PATH",
+            )
+        flavour = "Valkey" if program.name.startswith("valkey") else "Redis"
+        return Installation(program, version, flavour, version.partition(".")[0])
+
+    def claims(self, settings: ServiceSettings) -> dict[str, int]:
+        """Three ports for each node: plain, TLS and the cluster bus."""
+        own = cast("Settings", settings)
+        claims: dict[str, int] = {}
+        for index in range(own.masters * (1 + own.replicas)):
+            name = node_name(index)
+            claims[name] = own.ports["main"] + index
+            claims[f"{name} tls"] = own.ports["tls"] + index
+            claims[f"{name} bus"] = own.ports["tls"] + index + BUS
+        if len(set(claims.values())) < len(claims):
+            raise UsageError(
+                f"the ports of {len(claims) // 3} Redis nodes overlap",
+                "in stack.toml, [services.redis]: put `main` and `tls` further apart",
+            )
+        if max(claims.values()) > 65535:
+            raise UsageError(
+                f"the Redis cluster bus would be at port {max(claims.values())}",
+                f"in stack.toml, lower `tls` of [services.redis] or port_offset: the bus is "
+                f"{BUS} above",
+            )
+        return claims
+
+    def prepare(self, site: Site, installation: Installation) -> None:
+        """A directory and a configuration for each node; nodes.conf in it belongs to Redis."""
+        self._same_topology(site)
+        site.say("writing the configuration")
+        for index in range(node_count(site.target)):
+            name = node_name(index)
+            directory = site.directory(name)
+            text = CONFIG.format(
+                host=HOST,
+                port=site.port("main") + index,
+                tls_port=site.port("tls") + index,
+                dir=_quote(str(directory)),
+                password=_quote(site.credentials.password),
+                cert=_quote(str(site.tls.cert)),
+                key=_quote(str(site.tls.key)),
+                ca=_quote(str(site.tls.ca)),
+                node_timeout=site.target.options["node_timeout_ms"],
+            )
+            if _release(installation.version) >= (7, 0):
+                text += CONFIG_7
+            # In the node's own directory, where CONFIG REWRITE may replace it.
+            site.write(f"{name}/redis.conf", text)
+
+    def _same_topology(self, site: Site) -> None:
+        """Refuse to start nodes that the cluster does not know, or without some that it does."""
+        options = site.target.options
+        wanted = f"{options['masters']}+{int(options['masters']) * int(options['replicas'])}"
+        record = site.data / "topology"
+        if any(site.data.glob("redis-*/nodes.conf")) and record.exists():
+            present = record.read_text(encoding="utf-8").strip()
+            if present != wanted:
+                raise DevstackError(
+                    f"the Redis cluster of stack {site.stack!r} has {present} nodes (masters + "
+                    f"replicas), but stack.toml says {wanted}",
+                    "set `masters` and `replicas` back, or delete the stack's data with "
+                    f"`devstack-tui --stack {site.stack} down --wipe` and start it again",
+                )
+        site.write("topology", wanted + "\n")
+
+    def processes(self, site: Site, installation: Installation) -> Sequence[ProcessSpec]:
+        """One for each node. SIGTERM saves the data and ends it."""
+        names = [node_name(index) for index in range(node_count(site.target))]
+        return [
+            ProcessSpec(
+                unit=name,
+                argv=[str(installation.program), str(site.data / name / "redis.conf")],
+            )
+            for name in names
+        ]
+
+    def complete(self, site: Site, installation: Installation) -> None:  # noqa: ARG002
+        """Make the cluster, or wait until the one that exists is whole."""
+        from devstack_tui.services.redis.cluster import form
+
+        form(site)
+
+
+def _release(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".")[:2])
+
+
+def _quote(text: str) -> str:
+    """A value of redis.conf in double quotes, whatever it holds."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+SERVER = RedisServer()

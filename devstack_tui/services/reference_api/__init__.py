@@ -1,0 +1,26 @@
+"""The reference API: an HTTP service that uses every other one as an application would."""
+
+from pathlib import Path
+
+from devstack_tui.stack.model import Credentials, Endpoint
+from devstack_tui.stack.parts import Hint, Service, ServiceSettings
+
+
+class Settings(ServiceSettings, frozen=True, kw_only=True):
+    """`[services.reference_api]`: ports `main` (HTTP) and `tls` (HTTPS)."""
+
+
+def connect(endpoint: Endpoint, credentials: Credentials, ca: Path) -> str:  # noqa: ARG001
+    """The curl command; the API has no login."""
+    return f"curl --cacert {ca} https://{endpoint.host}:{endpoint.tls_port}/health/all"
+
+
+SERVICE = Service(
+    name="reference_api",
+    title="Reference API",
+    scheme="https",
+    settings=Settings,
+    hint=Hint(pip=("fastapi", "uvicorn")),
+    connect=connect,
+    after=("postgres", "mysql", "mongodb", "redis", "rabbitmq"),
+)

@@ -1,0 +1,42 @@
+"""What the API is told: where its peers are and how it proves who it is. No password is in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+FILE = "config.json"
+
+
+class Peer(msgspec.Struct, frozen=True):
+    """A service of the stack: where it listens, and its shape."""
+
+    host: str
+    port: int
+    tls_port: int | None = None
+    ports: dict[str, int] = {}
+    options: dict[str, int | str | bool] = {}
+
+
+class ApiConfig(msgspec.Struct, frozen=True):
+    """The file that the server part writes, 0600.
+
+    `ca` is the only root that is trusted. `role_id` and `secret_id` are the files of the AppRole.
+    """
+
+    stack: str
+    host: str
+    http_port: int
+    https_port: int
+    cert: str
+    key: str
+    ca: str
+    role_id: str
+    secret_id: str
+    peers: dict[str, Peer]
+
+
+def load(path: Path) -> ApiConfig:
+    """Read the file. Raises `msgspec.DecodeError` and `OSError`."""
+    return msgspec.json.decode(path.read_bytes(), type=ApiConfig)

@@ -1,0 +1,64 @@
+"""The reference API's probe: it is asked whether it lives and whether it reaches its backends."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from devstack_tui.core.errors import UnreachableError
+from devstack_tui.core.redact import redact
+from devstack_tui.services.reference_api.client import connect
+from devstack_tui.stack.model import Observation, Target
+
+if TYPE_CHECKING:
+    import httpx
+
+
+def probe(target: Target, timeout: float) -> Observation:
+    """GET /health/ decides whether it is up; the backends of /health/all are its problems.
+
+    The latency is of /health/all, which goes through every backend.
+    """
+    import httpx
+
+    with connect(target, timeout) as client:
+        alive = client.get("/health/")
+        if alive.status_code != 200:
+            raise UnreachableError(f"/health/ answered {alive.status_code}")
+        about = alive.json()
+        started = time.perf_counter()
+        try:
+            answer = client.get("/health/all")
+        except httpx.TimeoutException:
+            backends: dict[str, Any] = {}
+            problems = [f"/health/all had no answer within {timeout:g} s"]
+        else:
+            backends = answer.json().get("services", {})
+            problems = failing(backends)
+            if answer.status_code != 200 and not problems:
+                problems = [f"/health/all answered {answer.status_code}"]
+        latency = (time.perf_counter() - started) * 1000
+        tls = _tls(alive)
+    healthy = sum(one.get("status") == "healthy" for one in backends.values())
+    return Observation(
+        latency_ms=latency,
+        version=str(about.get("version", "")),
+        tls=tls,
+        problems=tuple(problems),
+        facts={"backends": f"{healthy} of {len(backends)} healthy"},
+    )
+
+
+def failing(backends: dict[str, Any]) -> list[str]:
+    """A sentence for each backend of /health/all that fails; an absent one does not."""
+    return [
+        f"{name}: {redact(str(one.get('reason') or one.get('status')))}"
+        for name, one in backends.items()
+        if one.get("status") not in ("healthy", "absent")
+    ]
+
+
+def _tls(answer: httpx.Response) -> str:
+    stream = answer.extensions.get("network_stream")
+    wrapped = stream.get_extra_info("ssl_object") if stream is not None else None
+    return str(wrapped.version() or "") if wrapped is not None else ""

@@ -1,0 +1,98 @@
+"""The reference API as the embedded engine runs it: one process of our own Python."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+import devstack_tui
+from devstack_tui.services.reference_api.client import connect
+from devstack_tui.services.reference_api.config import FILE, ApiConfig, Peer
+from devstack_tui.stack.install import not_installed
+from devstack_tui.stack.parts import Installation, ProcessSpec, ServiceSettings
+from devstack_tui.stack.site import HOST, Site
+from devstack_tui.stack.vaultapi import approle_files
+
+UNIT = "reference-api"
+
+
+class ReferenceApiServer:
+    """See `devstack_tui.stack.parts.Server`."""
+
+    def locate(self) -> Installation:
+        """The Python that runs us, if it has FastAPI and uvicorn. There is no data: one series."""
+        if any(importlib.util.find_spec(name) is None for name in ("fastapi", "uvicorn")):
+            raise not_installed("reference_api")
+        return Installation(Path(sys.executable), devstack_tui.__version__, "FastAPI", "1")
+
+    def claims(self, settings: ServiceSettings) -> dict[str, int]:
+        """HTTP and HTTPS."""
+        return {"http": settings.ports["main"], "https": settings.ports["tls"]}
+
+    def prepare(self, site: Site, installation: Installation) -> None:  # noqa: ARG002
+        """Its configuration: addresses and paths, no secret."""
+        role_id, secret_id = approle_files(site.target.secrets, UNIT)
+        config = ApiConfig(
+            stack=site.stack,
+            host=HOST,
+            http_port=site.port("main"),
+            https_port=site.port("tls"),
+            cert=str(site.tls.cert),
+            key=str(site.tls.key),
+            ca=str(site.tls.ca),
+            role_id=str(role_id),
+            secret_id=str(secret_id),
+            peers={
+                name: Peer(
+                    host=target.endpoint.host,
+                    port=target.endpoint.port,
+                    tls_port=target.endpoint.tls_port,
+                    ports=target.ports,
+                    options=target.options,
+                )
+                for name, target in site.peers.items()
+            },
+        )
+        site.write(FILE, msgspec.json.format(msgspec.json.encode(config)).decode())
+
+    def processes(self, site: Site, installation: Installation) -> Sequence[ProcessSpec]:
+        """One process for HTTP and HTTPS."""
+        env = {
+            # Some drivers add the system's authorities to the root that they are given: have none.
+            "SSL_CERT_FILE": str(site.tls.ca),
+            "SSL_CERT_DIR": str(site.data / "no-other-authority"),
+        }
+        folder = Path(devstack_tui.__file__).resolve().parents[1]
+        if folder.name not in ("site-packages", "dist-packages"):
+            # Run from a checkout that is not installed: the clean environment must still find us.
+            env["PYTHONPATH"] = str(folder)
+        return [
+            ProcessSpec(
+                unit=UNIT,
+                argv=[
+                    str(installation.program),
+                    "-m",
+                    "devstack_tui.services.reference_api",
+                    str(site.data / FILE),
+                ],
+                env=env,
+            )
+        ]
+
+    def complete(self, site: Site, installation: Installation) -> None:  # noqa: ARG002
+        """Wait until both ports answer; a backend that is down is the probe's business."""
+
+        def answers() -> bool:
+            with connect(site.target, 2) as client:
+                secure = client.get("/health/").status_code
+                plain = client.get(f"http://{HOST}:{site.port('main')}/health/").status_code
+            return secure == plain == 200
+
+        site.wait_for("the reference API to answer", answers)
+
+
+SERVER = ReferenceApiServer()

@@ -1,0 +1,82 @@
+"""What every test shares: the command line as a user runs it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Cli:
+    """`devstack-tui` in a process of its own, with its state in a directory of the test's."""
+
+    state: Path
+    stack: str = "default"
+    env: Mapping[str, str] = field(default_factory=dict)
+
+    def argv(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "devstack_tui", "--stack", self.stack, *arguments]
+
+    def environment(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            "XDG_STATE_HOME": str(self.state),
+            "XDG_CONFIG_HOME": str(self.state / "config"),
+            **self.env,
+        }
+
+    def run(self, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+        """Run to the end; standard input is no terminal."""
+        return subprocess.run(
+            self.argv(*arguments),
+            env=self.environment(),
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start, with pipes, for who watches it or ends it."""
+        return subprocess.Popen(
+            self.argv(*arguments),
+            env=self.environment(),
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def json(self, *arguments: str, timeout: float = 120) -> Any:
+        """The document that a verb prints with --json."""
+        ended = self.run(*arguments, "--json", timeout=timeout)
+        assert ended.stdout, ended.stderr
+        return msgspec.json.decode(ended.stdout)
+
+    @property
+    def root(self) -> Path:
+        """The stack's directory."""
+        return self.state / "devstack-tui" / self.stack
+
+    def status(self) -> dict[str, Any]:
+        """The row of every service."""
+        return {row["name"]: row for row in self.json("status")["services"]}
+
+
+@pytest.fixture(scope="session")
+def project() -> Path:
+    """The checkout."""
+    return ROOT

@@ -1,0 +1,74 @@
+"""Clients of the tests' own: independent of the product's, so that they can contradict it."""
+
+from __future__ import annotations
+
+import contextlib
+import ssl
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import psycopg
+
+from devstack_tui.core.paths import StackPaths
+from devstack_tui.stack import instance as instances
+from devstack_tui.stack.settings import load
+from tests.conftest import Cli
+
+
+def secret(cli: Cli, service: str) -> dict[str, str]:
+    """User, password and database, as the stack keeps them for its clients."""
+    raw = (cli.root / "secrets" / "credentials" / f"{service}.json").read_bytes()
+    return msgspec.json.decode(raw, type=dict[str, str])
+
+
+def ports(cli: Cli, service: str) -> dict[str, int]:
+    """The ports of a service in this stack."""
+    found = instances.read(StackPaths(cli.stack, cli.root))
+    assert found is not None
+    return load(found.overrides).of(service, found.port_offset).ports
+
+
+def ca(cli: Cli) -> str:
+    """The root certificate."""
+    return str(cli.root / "ca.crt")
+
+
+def trusting(cli: Cli) -> ssl.SSLContext:
+    """A TLS context that trusts the stack's root alone."""
+    return ssl.create_default_context(cafile=ca(cli))
+
+
+@contextlib.contextmanager
+def postgres(cli: Cli, sslmode: str = "verify-full") -> Iterator[psycopg.Connection[Any]]:
+    """An autocommit connection to PostgreSQL."""
+    found = secret(cli, "postgres")
+    with psycopg.connect(
+        host="127.0.0.1",
+        port=ports(cli, "postgres")["main"],
+        user=found["user"],
+        password=found["password"],
+        dbname=found["database"],
+        sslmode=sslmode,
+        sslrootcert=ca(cli) if sslmode.startswith("verify") else None,
+        autocommit=True,
+    ) as connection:
+        yield connection
+
+
+def vault(cli: Cli, token: str = "") -> Any:
+    """A Vault client that trusts the stack's root."""
+    import hvac
+
+    return hvac.Client(
+        url=f"https://127.0.0.1:{ports(cli, 'vault')['main']}", verify=ca(cli), token=token
+    )
+
+
+def approle_token(cli: Cli, name: str) -> str:
+    """Log in by the AppRole of `name` with the files that the stack keeps."""
+    folder = cli.root / "secrets" / "approles" / name
+    answer = vault(cli).auth.approle.login(
+        role_id=(folder / "role-id").read_text(), secret_id=(folder / "secret-id").read_text()
+    )
+    return str(answer["auth"]["client_token"])

@@ -1,0 +1,67 @@
+"""Real stacks for tests, started and ended by the product's own verbs."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from devstack_tui.core import process
+from devstack_tui.core.paths import StackPaths
+from devstack_tui.stack import instance as instances
+from tests.conftest import Cli
+
+
+def ids_of(cli: Cli) -> set[str]:
+    """The instance id of the stack, if it has one."""
+    paths = StackPaths(cli.stack, cli.root)
+    found = instances.read(paths)
+    return {found.id} if found else set()
+
+
+def take_down(cli: Cli) -> None:
+    """Wipe the stack and see that no process of it is left; what is left is ended all the same."""
+    known = ids_of(cli)
+    ended = cli.run("down", "--wipe", "--yes")
+    left = [pid for instance in known for pid in process.owned(instance)]
+    for pid in left:
+        if found := process.identify(pid):
+            process.end(found, grace_s=1)
+    assert ended.returncode == 0, ended.stderr
+    assert not left, f"processes outlived `down`: {left}"
+
+
+@pytest.fixture(scope="session")
+def state_home() -> Iterator[Path]:
+    """A state directory that every account may enter: as root, servers run as their own."""
+    folder = Path(tempfile.mkdtemp(prefix="devstack-tui-test-", dir="/var/tmp"))
+    folder.chmod(0o711)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def live(state_home: Path) -> Iterator[Cli]:
+    """The whole stack, healthy; shared by the tests that leave it as they found it."""
+    cli = Cli(state_home, "live")
+    try:
+        started = cli.run("up", timeout=180)
+        assert started.returncode == 0, started.stderr
+        yield cli
+    finally:
+        take_down(cli)
+
+
+@pytest.fixture
+def fresh(state_home: Path, request: pytest.FixtureRequest) -> Iterator[Cli]:
+    """A stack that does not exist yet, for a test of its own; wiped afterwards."""
+    name = f"t{abs(hash(request.node.nodeid)) % 10**8}"
+    cli = Cli(state_home, name)
+    try:
+        yield cli
+    finally:
+        if cli.root.exists():
+            take_down(cli)

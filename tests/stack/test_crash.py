@@ -1,0 +1,148 @@
+"""`kill -9` at any moment: the next `up` ends in a healthy stack, no orphan, no second instance."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import psutil
+import pytest
+
+from devstack_tui.core import process
+from tests.conftest import Cli
+from tests.stack.conftest import ids_of
+
+SERVICES = ("postgres", "mysql", "mongodb", "redis")
+# What `up` has just said when it is killed: ten different points of a first start.
+POINTS = (
+    '"verb":"up"',
+    "waiting for Vault to answer",
+    "initialising Vault",
+    "unsealing Vault",
+    "making PKI",
+    "serving the PKI",
+    "making the database cluster",
+    "making the system tables",
+    "waiting for the Redis cluster",
+    '"phase":"probing"',
+)
+
+
+def _healthy_and_single(cli: Cli, *services: str) -> None:
+    ended = cli.run("up", *services)
+    assert ended.returncode == 0, ended.stderr
+    rows = cli.status()
+    for name in ("vault", *services):
+        assert rows[name]["state"] == "healthy", rows[name]
+    (instance,) = ids_of(cli)
+    owned = process.owned(instance)
+    recorded = {u["pid"] for row in rows.values() for u in row["units"]}
+    leaders = process.leaders(owned)
+    assert {pid for pids in leaders.values() for pid in pids} == recorded
+    family = process.descendants(recorded, process.table())
+    assert set(owned) <= family, "a process is left that belongs to no unit"
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_up_that_is_killed_is_finished_by_the_next(fresh: Cli, point: str) -> None:
+    run = fresh.start("up", *SERVICES, "--jsonl")
+    assert run.stdout is not None
+    reached = any(point in line for line in run.stdout)
+    run.kill()
+    run.communicate()
+    assert reached, f"`up` ended before it said {point!r}"
+    _healthy_and_single(fresh, *SERVICES)
+
+
+@pytest.mark.parametrize("point", ['"verb":"down"', '"phase":"stopping"', '"phase":"stopped"'])
+def test_down_that_is_killed_is_no_obstacle(fresh: Cli, point: str) -> None:
+    assert fresh.run("up", "postgres", "redis").returncode == 0
+    run = fresh.start("down", "--jsonl")
+    assert run.stdout is not None
+    assert any(point in line for line in run.stdout)
+    run.kill()
+    run.communicate()
+    _healthy_and_single(fresh, "postgres", "redis")
+
+
+def test_a_wipe_that_is_killed_is_finished_by_the_next_up(fresh: Cli) -> None:
+    from devstack_tui.core.journal import Journal
+
+    assert fresh.run("up", "postgres").returncode == 0
+    assert fresh.run("down").returncode == 0
+    (before,) = ids_of(fresh)
+    # What a wipe leaves that was killed right after it began: its intent, and a part of the data.
+    Journal(fresh.root / "journal.jsonl").begin("wipe", fresh.stack)
+    (fresh.root / "secrets" / "vault-keys.json").unlink()
+    _healthy_and_single(fresh, "postgres")
+    assert ids_of(fresh) != {before}
+
+
+@pytest.mark.parametrize("service", ["postgres", "mysql", "mongodb", "vault"])
+def test_a_killed_server_is_seen_as_down_and_comes_back(live: Cli, service: str) -> None:
+    pid = live.status()[service]["units"][0]["pid"]
+    os.kill(pid, signal.SIGKILL)
+    psutil.wait_procs([psutil.Process(pid)] if psutil.pid_exists(pid) else [], timeout=5)
+    row = live.status()[service]
+    assert row["state"] == "down"
+    assert "has ended" in row["reason"]
+    assert live.run("status").returncode == 1
+    ended = live.run("up")
+    assert ended.returncode == 0, ended.stderr
+    assert live.status()[service]["state"] == "healthy"
+
+
+def test_a_frozen_server_is_down_although_it_runs(live: Cli) -> None:
+    pid = live.status()["mongodb"]["units"][0]["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        row = live.status()["mongodb"]
+        assert row["units"][0]["running"]
+        assert row["state"] in ("down", "starting")
+        assert row["reason"]
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert live.run("up").returncode == 0
+
+
+def test_a_dead_redis_replica_degrades_the_cluster_and_names_it(live: Cli) -> None:
+    rows = live.status()["redis"]
+    replica = next(node for node in rows["nodes"] if node["role"].startswith("replica"))
+    pid = next(u["pid"] for u in rows["units"] if u["unit"] == replica["name"])
+    os.kill(pid, signal.SIGKILL)
+    try:
+        row = live.status()["redis"]
+        assert row["state"] == "degraded"
+        assert replica["name"] in row["reason"]
+    finally:
+        ended = live.run("up")
+    assert ended.returncode == 0, ended.stderr
+    assert live.status()["redis"]["state"] == "healthy"
+
+
+def test_the_watch_tells_a_death_within_two_seconds(live: Cli) -> None:
+    import time
+
+    import msgspec
+
+    watch = live.start("status", "--watch", "--jsonl", "--interval", "60", "--controlled")
+    assert watch.stdout is not None
+    try:
+        first = msgspec.json.decode(watch.stdout.readline())
+        row = next(r for r in first["services"] if r["name"] == "postgres")
+        assert row["state"] == "healthy"
+        killed = time.monotonic()
+        os.kill(row["units"][0]["pid"], signal.SIGKILL)
+        # The interval is a minute: what comes now comes because of the death.
+        for line in watch.stdout:
+            row = next(
+                r for r in msgspec.json.decode(line)["services"] if r["name"] == "postgres"
+            )
+            if row["state"] == "down":
+                break
+        seen = time.monotonic() - killed
+    finally:
+        watch.communicate(timeout=10)
+        assert live.run("up").returncode == 0
+    assert watch.returncode == 0
+    assert seen < 2.0
