@@ -135,9 +135,7 @@ def test_the_watch_tells_a_death_within_two_seconds(live: Cli) -> None:
         os.kill(row["units"][0]["pid"], signal.SIGKILL)
         # The interval is a minute: what comes now comes because of the death.
         for line in watch.stdout:
-            row = next(
-                r for r in msgspec.json.decode(line)["services"] if r["name"] == "postgres"
-            )
+            row = next(r for r in msgspec.json.decode(line)["services"] if r["name"] == "postgres")
             if row["state"] == "down":
                 break
         seen = time.monotonic() - killed

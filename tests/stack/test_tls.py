@@ -70,9 +70,7 @@ def test_every_redis_node(live: Cli, tls: bool) -> None:
     for port in range(base, base + 6):
         with redis.Redis("127.0.0.1", port, password=found["password"], **options) as node:
             assert node.ping()
-    cluster = redis.cluster.RedisCluster(
-        "127.0.0.1", base, password=found["password"], **options
-    )
+    cluster = redis.cluster.RedisCluster("127.0.0.1", base, password=found["password"], **options)
     for n in range(50):
         cluster.set(f"test:{n}", n, ex=30)
     assert [cluster.get(f"test:{n}") for n in range(50)] == [str(n).encode() for n in range(50)]

@@ -1,0 +1,259 @@
+"""What should run is on the disk before it runs, so that a killed `up` leaves nothing unknown."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from devstack_tui.core import process
+from devstack_tui.core.errors import DevstackError
+from devstack_tui.core.paths import StackPaths
+from devstack_tui.core.process import INSTANCE_VARIABLE, UNIT_VARIABLE
+from devstack_tui.stack import instance as instances
+from devstack_tui.stack import layout, settings
+from devstack_tui.stack.engine import Run
+from devstack_tui.stack.engines.embedded import EmbeddedEngine
+from devstack_tui.stack.engines.records import Records
+from devstack_tui.stack.parts import ProcessSpec
+from devstack_tui.stack.registry import service
+
+Child = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture
+def paths() -> StackPaths:
+    found = StackPaths.of("work")
+    layout.make(found)
+    return found
+
+
+@pytest.fixture
+def records(paths: StackPaths) -> Records:
+    return Records(paths.run)
+
+
+@pytest.fixture
+def engine(paths: StackPaths) -> EmbeddedEngine:
+    made = instances.write(paths, instances.new(paths, "embedded", 0, {}))
+    return EmbeddedEngine(paths, made, settings.load())
+
+
+@pytest.fixture
+def server(paths: StackPaths, child: Child) -> Callable[..., process.ProcessId]:
+    """Starts a stand-in for a server, marked as the engine marks its own."""
+
+    def start(unit: str, script: str = "echo up; read end") -> process.ProcessId:
+        made = instances.read(paths)
+        assert made is not None
+        marks = {INSTANCE_VARIABLE: made.id, UNIT_VARIABLE: unit}
+        started = child("sh", "-c", script, env={"PATH": os.defpath, **marks})
+        assert started.stdout is not None
+        assert started.stdout.readline() == "up\n"
+        found = process.identify(started.pid)
+        assert found is not None
+        return found
+
+    return start
+
+
+def spec(unit: str, grace_s: float = 5.0) -> ProcessSpec:
+    return ProcessSpec(unit, ["x"], stop_signal=signal.SIGINT, grace_s=grace_s)
+
+
+# -- records -----------------------------------------------------------------------------------
+
+
+def test_an_intended_process_is_known_before_it_runs(records: Records, paths: StackPaths) -> None:
+    intended = records.intend(spec("redis-0"), "redis", 0)
+    assert Records(paths.run).all() == [intended]
+    assert not intended.alive
+    assert (intended.signal, intended.grace_s) == (signal.SIGINT, 5.0)
+
+
+def test_a_record_of_a_running_process_is_alive_until_it_ends(
+    records: Records, child: Child
+) -> None:
+    sleeper = child("sleep", "1000")
+    found = process.identify(sleeper.pid)
+    assert found is not None
+    records.started(records.intend(spec("redis-0"), "redis", 0), found)
+    assert records.all()[0].alive
+    sleeper.kill()
+    sleeper.wait()
+    assert not records.all()[0].alive
+
+
+def test_records_of_a_service_come_in_the_order_of_start(records: Records) -> None:
+    for order, unit in ((2, "redis-a"), (0, "redis-c"), (1, "redis-b")):
+        records.intend(spec(unit), "redis", order)
+    records.intend(spec("postgres"), "postgres", 0)
+    assert [record.unit for record in records.of("redis")] == ["redis-c", "redis-b", "redis-a"]
+
+
+def test_a_forgotten_unit_is_gone_and_forgetting_twice_is_harmless(records: Records) -> None:
+    record = records.intend(spec("redis-0"), "redis", 0)
+    records.remove(record)
+    records.remove(record)
+    assert records.all() == []
+
+
+def test_records_are_private(records: Records, paths: StackPaths) -> None:
+    records.intend(spec("redis-0"), "redis", 0)
+    assert (paths.run / "redis-0.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_stack_without_a_record_directory_has_no_records(room: Path) -> None:
+    assert Records(room / "none").all() == []
+
+
+@pytest.mark.parametrize("raw", [b"", b"{", b'{"unit": 3}', b'{"unit": "\xff"}'])
+def test_a_record_that_cannot_be_read_is_passed_over(
+    raw: bytes, records: Records, paths: StackPaths
+) -> None:
+    kept = records.intend(spec("redis-0"), "redis", 0)
+    (paths.run / "redis-1.json").write_bytes(raw)
+    assert records.all() == [kept]
+
+
+# -- what the engine does with them ------------------------------------------------------------
+
+
+def test_a_server_whose_starter_was_killed_before_it_wrote_the_pid_is_found_again(
+    engine: EmbeddedEngine,
+    records: Records,
+    server: Callable[..., process.ProcessId],
+) -> None:
+    records.intend(spec("redis-0"), "redis", 0)
+    running = server("redis-0")
+    (note,) = engine.recover()
+    assert f"found redis-0 again (pid {running.pid})" in note
+    (record,) = records.all()
+    assert record.process == running
+    assert engine.recover() == []
+
+
+def test_a_process_that_no_record_speaks_of_is_ended(
+    engine: EmbeddedEngine, server: Callable[..., process.ProcessId]
+) -> None:
+    left = server("helper:postgres")
+    (note,) = engine.recover()
+    assert note == f"ended helper:postgres (pid {left.pid}), left over from before"
+    assert not process.alive(left)
+
+
+def test_a_running_server_and_its_children_are_left_alone(
+    engine: EmbeddedEngine, records: Records, server: Callable[..., process.ProcessId]
+) -> None:
+    running = server("postgres", "sleep 1000 & echo up; read end")
+    records.started(records.intend(spec("postgres"), "postgres", 0), running)
+    assert engine.recover() == []
+    assert process.alive(running)
+    assert len(process.descendants([running.pid], process.table())) == 2
+
+
+def test_a_second_instance_of_a_running_server_is_ended(
+    engine: EmbeddedEngine, records: Records, server: Callable[..., process.ProcessId]
+) -> None:
+    first = server("postgres")
+    records.started(records.intend(spec("postgres"), "postgres", 0), first)
+    second = server("postgres")
+    engine.recover()
+    assert process.alive(first)
+    assert not process.alive(second)
+
+
+def test_the_processes_of_another_stack_are_left_alone(
+    engine: EmbeddedEngine, child: Child
+) -> None:
+    other = child("sh", "-c", "echo up; read end", env={INSTANCE_VARIABLE: "another-stack"})
+    assert other.stdout is not None
+    assert other.stdout.readline() == "up\n"
+    assert engine.recover() == []
+    assert other.poll() is None
+
+
+def test_stopping_ends_the_last_started_first_and_forgets_all(
+    engine: EmbeddedEngine,
+    records: Records,
+    server: Callable[..., process.ProcessId],
+    room: Path,
+) -> None:
+    script = f"trap 'echo {{}} >> {room}/ended; exit' INT; echo up; while :; do sleep 0.02; done"
+    for order, unit in enumerate(("redis-0", "redis-1", "redis-2")):
+        running = server(unit, script.format(unit))
+        records.started(records.intend(spec(unit), "redis", order), running)
+    said: list[str] = []
+    gently = engine.stop(service("redis"), Run(lambda phase, detail: said.append(detail)))
+    assert gently
+    assert (room / "ended").read_text().split() == ["redis-2", "redis-1", "redis-0"]
+    assert said == ["redis-2", "redis-1", "redis-0"]
+    assert records.all() == []
+
+
+def test_stopping_says_when_a_server_had_to_be_killed(
+    engine: EmbeddedEngine, records: Records, server: Callable[..., process.ProcessId]
+) -> None:
+    running = server("redis-0", "trap '' INT; echo up; while :; do sleep 0.02; done")
+    records.started(records.intend(spec("redis-0", 0.2), "redis", 0), running)
+    assert not engine.stop(service("redis"), Run())
+    assert not process.alive(running)
+
+
+def test_what_a_dead_server_said_last_is_told_without_secrets(
+    engine: EmbeddedEngine, records: Records, paths: StackPaths
+) -> None:
+    records.intend(spec("postgres"), "postgres", 0)
+    (paths.logs / "postgres.log").write_text("up\nFATAL: password=hunter2hunter2 is wrong\n\n \n")
+    words = engine.last_words(service("postgres"))
+    assert words.startswith("postgres has ended: FATAL: password=")
+    assert "hunter2" not in words
+
+
+def test_nothing_is_wiped_while_a_server_runs(
+    engine: EmbeddedEngine,
+    records: Records,
+    server: Callable[..., process.ProcessId],
+    paths: StackPaths,
+) -> None:
+    running = server("redis-0")
+    records.started(records.intend(spec("redis-0"), "redis", 0), running)
+    (paths.data / "kept").write_text("x")
+    with pytest.raises(DevstackError, match="still runs"):
+        engine.wipe()
+    assert (paths.data / "kept").exists()
+    process.end(running, signal.SIGKILL)
+    engine.wipe()
+    assert not paths.data.exists()
+    assert not paths.secrets.exists()
+    assert instances.read(paths) is None
+
+
+def test_a_wipe_that_was_cut_short_is_still_known_as_this_stacks(
+    engine: EmbeddedEngine, paths: StackPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fake deletion: a kill in the middle of it cannot be timed."""
+    import shutil
+
+    def interrupt(folder: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(shutil, "rmtree", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        engine.wipe()
+    assert instances.read(paths) is not None
+
+
+def test_the_logs_of_a_service_are_those_of_its_units_alone(
+    engine: EmbeddedEngine, records: Records, paths: StackPaths
+) -> None:
+    records.intend(spec("redis-7"), "redis", 0)
+    for name in ("redis-0", "redis-1", "redisx", "postgres"):
+        (paths.logs / f"{name}.log").write_text("")
+    (paths.logs / "redis-0.log.1").write_text("the log before it grew too long")
+    units = [log.unit for log in engine.logs(service("redis"))]
+    assert units == ["redis-0", "redis-1", "redis-7"]
