@@ -20,8 +20,8 @@ from devstack_tui.core.events import Done, Event, Note, Planned
 from devstack_tui.core.journal import Journal
 from devstack_tui.core.lock import StackLock
 from devstack_tui.core.paths import StackPaths, stack_names
-from devstack_tui.stack import instance as instances
 from devstack_tui.stack import bootstrap, layout, settings
+from devstack_tui.stack import instance as instances
 from devstack_tui.stack.engine import Engine
 from devstack_tui.stack.engines.embedded import EmbeddedEngine
 from devstack_tui.stack.instance import Instance
