@@ -14,8 +14,10 @@ PRIVATE_DIR = 0o700
 
 
 def make_dir(path: Path, mode: int = PRIVATE_DIR, owner: tuple[int, int] | None = None) -> Path:
-    """Create `path` (and its parents) and give it exactly `mode` and, if told, its owner."""
-    path.mkdir(mode=mode, parents=True, exist_ok=True)
+    """Create `path` and give it exactly `mode` and, if told, its owner; its parents are private."""
+    if not path.parent.exists():
+        make_dir(path.parent)
+    path.mkdir(mode=mode, exist_ok=True)
     if path.stat().st_mode & 0o7777 != mode:
         path.chmod(mode)
     if owner is not None:

@@ -8,6 +8,7 @@ those; what was ready stays.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Any
@@ -124,7 +125,8 @@ class Stack:
             chosen = self.resolve_running(names)
         else:
             named = tuple(service(name) for name in names) or services()
-            running = {s.name for s in services() if self.engine().units(s)}
+            engine = self._engine(self._readable_instance(True))
+            running = {s.name for s in services() if engine.units(s)}
             chosen = tuple(s for s in reversed(named) if s.name in running)
         return Planned(verb, self.name, tuple(s.name for s in chosen))
 
@@ -246,8 +248,10 @@ class Stack:
         base = _claims(self.settings, 0)
         taken: set[int] = set(_claims(self.settings, self.settings.port_offset))
         for other in stack_names():
-            if found := instances.read(StackPaths.of(other)):
-                taken |= set(_claims(self.settings, found.port_offset))
+            # A damaged stack may not keep another one from starting: its ports are tried as well.
+            with contextlib.suppress(DevstackError):
+                if found := instances.read(StackPaths.of(other)):
+                    taken |= set(_claims(self.settings, found.port_offset))
         return choose_offset(base, taken)
 
     def _readable_instance(self, wipe: bool) -> Instance:
