@@ -7,6 +7,7 @@ import collections
 import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import msgspec
 
@@ -29,6 +30,7 @@ from devstack_tui.stack.model import (
 from devstack_tui.stack.parts import Installation, Service
 from devstack_tui.stack.probing import probe_once
 from devstack_tui.stack.registry import services
+from devstack_tui.stack.settings import user_file
 from devstack_tui.stack.stack import Stack
 
 PROBE_TIMEOUT_S = 1.5
@@ -164,7 +166,7 @@ class Monitor:
             tls_endpoint=_tls_endpoint(endpoint),
             certificate=self._certificate(service, memory),
             approle=service.role,
-            config_source=str(self._stack.settings.path),
+            config_source=_source(self._stack.settings.path),
             connect=command,
         )
 
@@ -274,6 +276,14 @@ def _latency(window: collections.deque[float]) -> Latency:
         return ordered[min(len(ordered) - 1, round(share * (len(ordered) - 1)))]
 
     return Latency(rank(0.5), rank(0.95), len(ordered), tuple(window))
+
+
+def _source(path: Path) -> str:
+    """Which stack.toml counts: the user's own, or ours as it came."""
+    if path != user_file():
+        return "configs/stack.toml, as shipped"
+    home = Path.home()
+    return f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)
 
 
 def _tls_endpoint(endpoint: Endpoint) -> str:

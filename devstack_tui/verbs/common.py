@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import os
 import signal
+import stat
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
@@ -45,6 +47,18 @@ def run_to_end(work: Coroutine[Any, Any, int]) -> int:
             return 130
 
     return asyncio.run(guarded())
+
+
+async def standard_input() -> asyncio.StreamReader:
+    """Standard input as a stream. A file, or /dev/null, which nobody can wait for, has ended."""
+    reader = asyncio.StreamReader()
+    mode = os.fstat(sys.stdin.fileno()).st_mode
+    if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or sys.stdin.isatty():
+        loop = asyncio.get_running_loop()
+        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    else:
+        reader.feed_eof()
+    return reader
 
 
 async def each(events: AsyncIterator[Event], show: Callable[[Event], None]) -> list[Event]:

@@ -6,14 +6,13 @@ import argparse
 import asyncio
 import contextlib
 import re
-import sys
 
 import msgspec
 
 from devstack_tui.core.errors import UnreachableError, UsageError
 from devstack_tui.health.logs import LogLine, follow, tail
 from devstack_tui.stack.registry import service
-from devstack_tui.verbs.common import existing, run_to_end
+from devstack_tui.verbs.common import existing, run_to_end, standard_input
 
 
 def run(options: argparse.Namespace) -> int:
@@ -65,9 +64,7 @@ def run(options: argparse.Namespace) -> int:
 
 async def _until_closed() -> None:
     """Return when standard input ends: whoever started us is gone."""
-    reader = asyncio.StreamReader()
-    loop = asyncio.get_running_loop()
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    reader = await standard_input()
     while await reader.read(4096):
         pass
 

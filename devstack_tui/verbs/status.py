@@ -11,23 +11,16 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from devstack_tui.console.looks import BAD, BUSY, GOOD, QUIET, WARN, state_look, state_text
 from devstack_tui.health.monitor import Monitor
 from devstack_tui.stack.model import StackStatus, State
 from devstack_tui.stack.stack import Stack
-from devstack_tui.verbs.common import existing, require_known, run_to_end
+from devstack_tui.verbs.common import existing, require_known, run_to_end, standard_input
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-LOOKS = {
-    State.HEALTHY: ("●", "green"),
-    State.DEGRADED: ("◐", "yellow"),
-    State.STARTING: ("◔", "cyan"),
-    State.STOPPING: ("◑", "cyan"),
-    State.DOWN: ("✖", "red"),
-    State.STOPPED: ("○", "dim"),
-    State.ABSENT: ("–", "dim"),
-}
+STYLES = {GOOD: "green", WARN: "yellow", BAD: "red", BUSY: "cyan", QUIET: "dim"}
 
 
 def run(options: argparse.Namespace) -> int:
@@ -98,10 +91,7 @@ class _Control:
 
     async def listen(self) -> None:
         """Read standard input from now on."""
-        reader = asyncio.StreamReader()
-        loop = asyncio.get_running_loop()
-        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-        self._task = asyncio.create_task(self._obey(reader))
+        self._task = asyncio.create_task(self._obey(await standard_input()))
 
     async def _obey(self, reader: asyncio.StreamReader) -> None:
         while line := await reader.readline():
@@ -143,10 +133,10 @@ def table(status: StackStatus) -> RenderableType:
         grid.add_column(heading, justify="right", no_wrap=True)
     notes = []
     for row in status.services:
-        glyph, style = LOOKS[row.state]
+        style = STYLES[state_look(row.state)]
         grid.add_row(
             row.name,
-            Text(f"{glyph} {row.state}", style=style),
+            Text(state_text(row.state), style=style),
             row.version,
             row.role,
             row.endpoint,

@@ -1,0 +1,50 @@
+"""One pane per capability."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.containers import Container
+from textual.message import Message
+
+from devstack_tui.actions import Action
+from devstack_tui.console.recent import Recent
+from devstack_tui.core.jobs import Job
+from devstack_tui.stack.model import StackStatus
+
+
+class Pane(Container):
+    """What every pane understands, and what it may ask of the app."""
+
+    class Change(Message):
+        """The user wants `action`, that is `verb` on `services` (none: the whole stack)."""
+
+        def __init__(self, action: Action, verb: str, services: Sequence[str]) -> None:
+            super().__init__()
+            self.action = action
+            self.verb = verb
+            self.services = tuple(services)
+
+    class LogWanted(Message):
+        """The log of `service` is wanted; None: of no service any more."""
+
+        def __init__(self, service: str | None) -> None:
+            super().__init__()
+            self.service = service
+
+    def show_status(self, status: StackStatus, recent: Recent) -> None:
+        """A new snapshot has come."""
+
+    def show_job(self, job: Job) -> None:
+        """A job was started, told something, or ended."""
+
+    @property
+    def shows_job(self) -> bool:
+        """Whether the job's progress is in view, so that its end need not be told elsewhere."""
+        return False
+
+    def show_log_lines(self, lines: list[bytes]) -> None:
+        """Lines of the log that was asked for, as the CLI printed them."""
+
+    def show_log_end(self, message: str) -> None:
+        """No more lines will come, because of `message`."""

@@ -1,0 +1,30 @@
+"""The tabs: one line per capability. A pane's code is imported when its tab is first shown."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from devstack_tui.console.panes import Pane
+
+
+@dataclass(frozen=True, slots=True)
+class Capability:
+    """A tab: `pane` is `module:Class`."""
+
+    id: str
+    title: str
+    pane: str
+
+    def load(self) -> type[Pane]:
+        """Import the pane's class."""
+        module, _, name = self.pane.partition(":")
+        found: type[Pane] = getattr(importlib.import_module(module), name)
+        return found
+
+
+CAPABILITIES: tuple[Capability, ...] = (
+    Capability("health", "Health", "devstack_tui.console.panes.health:HealthPane"),
+)

@@ -1,0 +1,127 @@
+"""The question before a change: what will be done, and, where it takes something away, the name."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Vertical, VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Input, Static
+
+from devstack_tui.console.text import plain
+from devstack_tui.core.errors import DevstackError
+from devstack_tui.core.events import Planned
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked: `title` names the change, `typed` wants the stack's name."""
+
+    title: str
+    help: str
+    stack: str
+    typed: bool
+
+
+class ConfirmScreen(ModalScreen[bool]):
+    """True when the user wants the change. Nothing can be confirmed before the plan is there."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        ("escape", "refuse", "Cancel"),
+        ("enter", "accept", "Run"),
+    ]
+
+    def __init__(self, question: Question, plan: Callable[[], Awaitable[Planned]]) -> None:
+        super().__init__()
+        self._question = question
+        self._plan = plan
+        self._planned: Planned | None = None
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog", id="confirm") as box:
+            box.border_title = Content(self._question.title).markup
+            box.border_subtitle = "esc cancel"
+            yield Static(Content(self._question.help), classes="quiet")
+            with VerticalScroll(id="plan-scroll", can_focus=False):
+                yield Static("planning…", id="plan", classes="quiet")
+            yield Static(id="ask")
+            if self._question.typed:
+                yield Input(id="typed-name", compact=True, disabled=True)
+                yield Static(id="wrong")
+
+    def on_mount(self) -> None:
+        if self._question.typed:
+            self.query_one("#typed-name").display = False
+            self.query_one("#wrong").display = False
+        self.run_worker(self._load(), group="plan", exclusive=True, exit_on_error=False)
+
+    def action_refuse(self) -> None:
+        """Leave without a change."""
+        self.dismiss(False)
+
+    def action_accept(self) -> None:
+        """Run it, if there is a plan and no name has to be typed."""
+        if self._planned is not None and not self._question.typed:
+            self.dismiss(True)
+
+    @on(Input.Submitted)
+    def _submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        if event.value == self._question.stack:
+            self.dismiss(True)
+            return
+        wrong = self.query_one("#wrong", Static)
+        wrong.update(Content(f"✗ that is not the stack's name, {self._question.stack}"))
+        wrong.display = True
+
+    @on(Input.Changed)
+    def _typing(self) -> None:
+        self.query_one("#wrong").display = False
+
+    async def _load(self) -> None:
+        plan = self.query_one("#plan", Static)
+        try:
+            planned = await self._plan()
+        except DevstackError as error:
+            remedy = f"\n→ {plain(error.remedy)}" if error.remedy else ""
+            plan.update(Content(f"✗ {plain(error.message)}{remedy}"))
+            plan.set_classes("bad")
+            return
+        self._planned = planned
+        plan.set_classes("")
+        plan.update(self._steps(planned))
+        self._invite()
+
+    def _steps(self, planned: Planned) -> Content:
+        if not planned.services:
+            return Content.styled("Nothing has to be done.", "$foreground 60%")
+        lines = [Content.styled("Plan, in this order", "bold")]
+        for number, service in enumerate(planned.services, 1):
+            lines.append(
+                Content.assemble(
+                    Content.styled(f"{number:>3}  ", "$foreground 60%"),
+                    Content(plain(service)),
+                )
+            )
+        return Content("\n").join(lines)
+
+    def _invite(self) -> None:
+        ask = self.query_one("#ask", Static)
+        box = self.query_one("#confirm")
+        if not self._question.typed:
+            ask.display = False
+            box.border_subtitle = "enter run · esc cancel"
+            return
+        name = Content.styled(self._question.stack, "bold $text-warning")
+        ask.update(Content.assemble("Type the stack's name, ", name, ", to go on."))
+        box.border_subtitle = "enter run · esc cancel"
+        field = self.query_one("#typed-name", Input)
+        field.display = True
+        field.disabled = False
+        field.focus()

@@ -1,0 +1,53 @@
+"""What every key does, from the action registry."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from rich.table import Table
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Vertical, VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from devstack_tui.actions import ACTIONS, Action, in_scope
+
+SCOPES = {"app": "Everywhere", "health": "Health", "log": "Log"}
+_KEYS = {"question_mark": "?", "ampersand": "&", "slash": "/", "escape": "esc"}
+
+
+def key_text(action: Action) -> str:
+    """The action's keys as they stand on a keyboard."""
+    keys = [_KEYS.get(key, key) for key in action.key.split(",") if key]
+    return " ".join(key.upper() if key[0] == "f" and len(key) > 1 else key for key in keys)
+
+
+class HelpScreen(ModalScreen[None]):
+    """One line per action, grouped by where it works."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [("escape,question_mark,f1,q", "dismiss", "Close")]
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog", id="help") as box:
+            box.border_title = "Help"
+            box.border_subtitle = "esc close"
+            with VerticalScroll():
+                scopes = [*SCOPES, *sorted({a.scope for a in ACTIONS} - set(SCOPES))]
+                for scope in scopes:
+                    yield Static(SCOPES.get(scope, scope.capitalize()), classes="heading")
+                    yield Static(_table(scope), classes="block")
+
+
+def _table(scope: str) -> Table:
+    table = Table.grid(padding=(0, 2, 0, 0), expand=True)
+    table.add_column(width=5, no_wrap=True)
+    table.add_column(width=14, no_wrap=True)
+    table.add_column(ratio=1)
+    for action in in_scope(scope):
+        text = Text(action.help)
+        if action.verb:
+            text.append(f"  devstack-tui\u00a0{action.verb}", "dim")
+        table.add_row(Text(key_text(action), "bold"), action.title, text)
+    return table

@@ -1,0 +1,275 @@
+"""Our own command line as child processes: what the console knows comes from these.
+
+Two kinds: a `Child` that prints lines and obeys words on its standard input (it ends when that
+input closes, so it never outlives us), and a question with one answer (`Cli.ask`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import sys
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from devstack_tui.core.errors import DevstackError
+from devstack_tui.core.events import Done, Planned, decode
+
+MAX_LINE = 4 * 1024 * 1024
+_CHUNK = 64 * 1024
+ERRORS_KEPT = 16 * 1024
+_GRACE_S = 1.0
+_PREFIX = re.compile(r"^(?:devstack-tui|error)\s*:\s*", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """A watched child ended by itself; the next one starts in `retry_in` seconds."""
+
+    message: str
+    remedy: str
+    retry_in: float
+
+
+def failure(stderr: bytes, exit_code: int, what: str) -> DevstackError:
+    """What a child wrote before it ended, as an error: its last sentence and its `→` remedy."""
+    message = remedy = ""
+    for line in stderr.decode("utf-8", "replace").splitlines():
+        text = line.strip()
+        if text.startswith("→"):
+            remedy = text.removeprefix("→").strip()
+        elif text:
+            message, remedy = _PREFIX.sub("", text), ""
+    if not message:
+        how = f"signal {-exit_code}" if exit_code < 0 else f"exit status {exit_code}"
+        message = f"{what} ended without a word ({how})"
+    return DevstackError(message, remedy)
+
+
+class _Refusal(msgspec.Struct, frozen=True):
+    """What a verb with --json or --jsonl prints instead of its data."""
+
+    error: str
+    remedy: str = ""
+
+
+def refusal(line: bytes) -> DevstackError | None:
+    """The error that `line` tells, if it is one."""
+    if not line.startswith(b'{"error"'):
+        return None
+    try:
+        told = msgspec.json.decode(line, type=_Refusal)
+    except msgspec.DecodeError:
+        return None
+    return DevstackError(told.error, told.remedy)
+
+
+class Child:
+    """A running child: lines out, words in. It ends when `close` closes its standard input."""
+
+    def __init__(self, process: asyncio.subprocess.Process, what: str) -> None:
+        self.closed = False
+        self._process = process
+        self._what = what
+        self._errors = bytearray()
+        self._drain = asyncio.create_task(self._read_errors())
+
+    @classmethod
+    async def start(cls, argv: Sequence[str], what: str) -> Child:
+        """Run `argv`; a program that cannot be started is a `DevstackError`."""
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *argv,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+            )
+        except OSError as error:
+            raise DevstackError(f"{what} cannot be started: {error.strerror}") from error
+        return cls(process, what)
+
+    async def batches(self) -> AsyncIterator[list[bytes]]:
+        """The lines, without newlines, as many at a time as have come.
+
+        A line longer than `MAX_LINE` is left out.
+        """
+        assert self._process.stdout is not None
+        rest = b""
+        skipping = False
+        while chunk := await self._process.stdout.read(_CHUNK):
+            *lines, rest = (rest + chunk).split(b"\n")
+            if skipping and lines:
+                del lines[0]
+                skipping = False
+            if len(rest) > MAX_LINE:
+                rest, skipping = b"", True
+            if lines:
+                yield lines
+        if rest and not skipping:
+            yield [rest]
+
+    def say(self, word: str) -> None:
+        """Write one word on the child's standard input; a child that is gone is no error."""
+        stdin = self._process.stdin
+        if stdin is not None and not stdin.is_closing():
+            stdin.write(word.encode() + b"\n")
+
+    async def ended(self) -> DevstackError:
+        """Wait for its end and return what it said on stderr."""
+        code = await self._process.wait()
+        await self._drained()
+        return failure(bytes(self._errors), code, self._what)
+
+    async def close(self) -> None:
+        """End it: close its input, then ask, then kill, a second apart."""
+        process = self._process
+        if process.stdin is not None:
+            process.stdin.close()
+        pushes: tuple[Callable[[], None] | None, ...] = (None, process.terminate, process.kill)
+        for push in pushes:
+            if process.returncode is not None:
+                break
+            if push is not None:
+                with contextlib.suppress(ProcessLookupError):
+                    push()
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(process.wait(), _GRACE_S)
+        await self._drained()
+        self.closed = True
+
+    async def _drained(self) -> None:
+        # A grandchild that keeps stderr open must not keep us waiting.
+        await asyncio.wait([self._drain], timeout=_GRACE_S)
+        self._drain.cancel()
+
+    async def _read_errors(self) -> None:
+        assert self._process.stderr is not None
+        while chunk := await self._process.stderr.read(_CHUNK):
+            self._errors += chunk
+            del self._errors[:-ERRORS_KEPT]
+
+
+class Cli:
+    """The command line of one stack. `program` is what to run: by default ourselves."""
+
+    def __init__(
+        self, stack: str, program: Sequence[str] = (sys.executable, "-m", "devstack_tui")
+    ) -> None:
+        self.stack = stack
+        self._program = tuple(program)
+        self._children: list[Child] = []
+
+    def argv(self, *words: str) -> list[str]:
+        """The command that runs `words` on the stack."""
+        return [*self._program, "--stack", self.stack, *words]
+
+    async def start(self, *words: str) -> Child:
+        """A child that runs `words`; `close` ends it if nobody else has."""
+        child = await Child.start(self.argv(*words), words[0])
+        self._children = [known for known in self._children if not known.closed] + [child]
+        return child
+
+    async def close(self) -> None:
+        """End every child that still runs."""
+        for child in self._children:
+            await child.close()
+
+    async def ask(self, *words: str, timeout: float = 60.0) -> bytes:
+        """What the verb printed on stdout.
+
+        Errors: `DevstackError` when it printed nothing, refused, or did not end in `timeout` s.
+        """
+        child = await self.start(*words)
+        lines: list[bytes] = []
+        try:
+            async with asyncio.timeout(timeout):
+                async for batch in child.batches():
+                    lines += batch
+                error = await child.ended()
+        except TimeoutError:
+            raise DevstackError(f"{words[0]} gave no answer in {timeout:.0f} s") from None
+        finally:
+            await child.close()
+        if not any(lines):
+            raise error
+        if (refused := refusal(lines[0])) is not None:
+            raise refused
+        return b"\n".join(lines)
+
+    async def plan(self, verb: str, services: Sequence[str]) -> Planned:
+        """The dry run of `verb`: what would be done, in order. Nothing is changed."""
+        answer = await self.ask(verb, *services, "--plan", "--jsonl")
+        for line in answer.splitlines():
+            try:
+                event = decode(line)
+            except msgspec.DecodeError:
+                continue
+            if isinstance(event, Planned):
+                return event
+            if isinstance(event, Done) and event.message:
+                raise DevstackError(event.message, event.remedy)
+        raise DevstackError(f"{verb} gave no plan")
+
+
+class Watch:
+    """A child that is started again when it ends, later each time: 1, 2, 5, 10, then 30 s."""
+
+    WAITS = (1.0, 2.0, 5.0, 10.0, 30.0)
+
+    def __init__(self, cli: Cli, *words: str) -> None:
+        self._cli = cli
+        self._words = words
+        self._child: Child | None = None
+        self._paused = False
+        self._hurry = asyncio.Event()
+
+    async def lines(self) -> AsyncGenerator[bytes | Outage, None]:
+        """Its lines without end, and an `Outage` each time it dies. Close the generator to stop."""
+        failures = 0
+        while True:
+            try:
+                self._child = await self._cli.start(*self._words)
+                if self._paused:
+                    self._child.say("pause")
+                async for batch in self._child.batches():
+                    for line in batch:
+                        # What it refuses it says on stderr as well: the outage tells it.
+                        if line and refusal(line) is None:
+                            failures = 0
+                            yield line
+                error = await self._child.ended()
+            except DevstackError as cannot:
+                error = cannot
+            finally:
+                if self._child is not None:
+                    await self._child.close()
+                    self._child = None
+            wait = self.WAITS[min(failures, len(self.WAITS) - 1)]
+            failures += 1
+            self._hurry.clear()
+            yield Outage(error.message, error.remedy, wait)
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._hurry.wait(), wait)
+
+    def pause(self) -> None:
+        """No more lines until `resume`; a child started meanwhile is told too."""
+        self._paused = True
+        self._say("pause")
+
+    def resume(self) -> None:
+        """Lines again, the first one at once."""
+        self._paused = False
+        self._say("resume")
+        self._say("now")
+
+    def now(self) -> None:
+        """A line at once; if the child is dead, start it at once."""
+        self._hurry.set()
+        self._say("now")
+
+    def _say(self, word: str) -> None:
+        if self._child is not None:
+            self._child.say(word)
