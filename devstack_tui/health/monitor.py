@@ -91,6 +91,7 @@ class Monitor:
             instance=instance.id if instance else "",
             busy=owner.verb if owner else "",
             busy_pid=owner.pid if owner else 0,
+            notes=() if owner else _notes(stack),
         )
 
     async def watch(self, interval: float, wake: asyncio.Event) -> AsyncIterator[StackStatus]:
@@ -276,6 +277,14 @@ def _latency(window: collections.deque[float]) -> Latency:
         return ordered[min(len(ordered) - 1, round(share * (len(ordered) - 1)))]
 
     return Latency(rank(0.5), rank(0.95), len(ordered), tuple(window))
+
+
+def _notes(stack: Stack) -> tuple[str, ...]:
+    """What the journal has left undone while nobody works on the stack."""
+    halfway = stack.interrupted_restart()
+    if not halfway:
+        return ()
+    return (f"a restart of {', '.join(halfway)} was interrupted: `devstack-tui up` finishes it",)
 
 
 def _source(path: Path) -> str:

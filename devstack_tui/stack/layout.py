@@ -9,6 +9,7 @@ from devstack_tui.core import files
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.paths import StackPaths, state_home
 
+FULL_BYTES = 1024 * 1024
 MINIMUM_FREE_BYTES = 512 * 1024 * 1024
 
 
@@ -22,6 +23,15 @@ def make(paths: StackPaths) -> None:
             files.make_dir(folder)
     except OSError as error:
         raise files.explain(error, "making the stack's directories") from None
+
+
+def require_room(paths: StackPaths, error: DevstackError) -> None:
+    """Raise the full disk that is behind `error`; return when the disk is not full."""
+    if shutil.disk_usage(paths.root).free < FULL_BYTES:
+        raise DevstackError(
+            f"the disk is full at {paths.root}: {error.message}",
+            "free some space, then run `up` again",
+        )
 
 
 def check(paths: StackPaths) -> None:

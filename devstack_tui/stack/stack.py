@@ -117,6 +117,15 @@ class Stack:
         wanted = {service(name).name for name in names} or set(self.selected())
         return tuple(found for found in services() if found.name in wanted)
 
+    def interrupted_restart(self) -> tuple[str, ...]:
+        """The services that a `restart` stopped and, being killed, did not start again."""
+        return tuple(
+            name
+            for intent in Journal(self.paths.journal).pending()
+            if intent.action == "restart"
+            for name in intent.subject.split(",")
+        )
+
     def plan(self, verb: str, names: Sequence[str] = (), profile: str | None = None) -> Planned:
         """What a verb would do, in order, without doing it."""
         if verb == "up":
@@ -151,10 +160,15 @@ class Stack:
 
     async def _start(self, chosen: Sequence[Service]) -> AsyncIterator[Event]:
         layout.check(self.paths)
+        halfway = {name for name in self.interrupted_restart() if name in NAMES}
+        names = {found.name for found in chosen} | halfway
+        chosen = tuple(found for found in services() if found.name in names)
         instance = self._settle(chosen)
         engine = self._engine(instance)
         async for event in self._mended(engine):
             yield event
+        if halfway:
+            yield Note(f"finishing a restart that was interrupted: {', '.join(sorted(halfway))}")
         keys = bootstrap.read_keys(self.paths.secrets)
         if keys and keys.made_by and keys.made_by != bootstrap.digest(services()):
             yield Note(
@@ -174,7 +188,8 @@ class Stack:
         yield Planned("down", self.name, tuple(found.name for found in reversed(running)))
         async for event in Workers(engine).stop(running):
             yield event
-        self._journal_end("restart")
+        if len(chosen) == len(services()):
+            self._journal_end("restart")
         if wipe:
             Journal(self.paths.journal).begin("wipe", self.name)
             await asyncio.to_thread(engine.wipe)
@@ -208,7 +223,7 @@ class Stack:
     def _settle(self, chosen: Iterable[Service]) -> Instance:
         """The instance with `chosen` among its services, made if this is the first time.
 
-        A wipe that was cut short is finished first; a restart that was, adds its services.
+        A wipe that was cut short is finished first.
         """
         pending = Journal(self.paths.journal).pending()
         if any(intent.action == "wipe" for intent in pending):

@@ -126,12 +126,12 @@ def table(status: StackStatus) -> RenderableType:
     from rich.table import Table
     from rich.text import Text
 
+    notes = [Text(note, style="yellow") for note in status.notes]
     grid = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("service", "state", "version", "role", "endpoint", "tls"):
         grid.add_column(heading, no_wrap=heading != "role")
     for heading in ("p50 ms", "p95 ms", "uptime", "cpu %", "memory"):
         grid.add_column(heading, justify="right", no_wrap=True)
-    notes = []
     for row in status.services:
         style = STYLES[state_look(row.state)]
         grid.add_row(

@@ -22,6 +22,26 @@ def secret(cli: Cli, service: str) -> dict[str, str]:
     return msgspec.json.decode(raw, type=dict[str, str])
 
 
+def secrets(cli: Cli) -> dict[str, str]:
+    """Every secret of the stack by what it is: these are the canaries."""
+    found = {}
+    for path in (cli.root / "secrets" / "credentials").glob("*.json"):
+        if password := secret(cli, path.stem)["password"]:
+            found[f"password of {path.stem}"] = password
+    for path in (cli.root / "secrets" / "approles").glob("*/secret-id"):
+        found[f"secret_id of {path.parent.name}"] = path.read_text()
+    keys = msgspec.json.decode((cli.root / "secrets" / "vault-keys.json").read_bytes())
+    found["unseal key"] = keys["unseal_key"]
+    for path in cli.root.glob("data/*/tls/server.key"):
+        found[f"private key of {path.parent.parent.name}"] = path.read_text().splitlines()[1]
+    return found
+
+
+def leaks(cli: Cli, text: str) -> list[str]:
+    """Which secrets of the stack are in `text`."""
+    return [name for name, value in secrets(cli).items() if value in text]
+
+
 def ports(cli: Cli, service: str) -> dict[str, int]:
     """The ports of a service in this stack."""
     found = instances.read(StackPaths(cli.stack, cli.root))

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
+import signal
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +15,8 @@ import msgspec
 import pytest
 
 from devstack_tui.core import process
+from devstack_tui.core.paths import StackPaths
+from devstack_tui.stack import instance as instances
 from tests.conftest import Cli
 from tests.stack.conftest import ids_of, take_down
 
@@ -98,10 +103,13 @@ def test_a_disk_that_fills_during_up_ends_with_the_reason_and_up_works_again_aft
     lines = []
     for line in run.stdout:
         lines.append(line)
-        if "making the database cluster" in line:
+        if '"vault","phase":"ready"' in line:
+            # Held still, so that the disk is full before PostgreSQL begins.
+            run.send_signal(signal.SIGSTOP)
             with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
                 while True:
                     file.write(b"\0" * 2**20)
+            run.send_signal(signal.SIGCONT)
     run.communicate(timeout=60)
     assert run.returncode == 1
     last = msgspec.json.decode(lines[-1])
@@ -175,22 +183,23 @@ def test_another_topology_than_the_cluster_has_is_refused(fresh: Cli) -> None:
 
 
 def test_a_taken_port_names_its_holder_and_how_to_move(fresh: Cli) -> None:
-    import socket
-
+    assert fresh.run("up", "vault").returncode == 0
+    found = instances.read(StackPaths(fresh.stack, fresh.root))
+    assert found is not None
+    config = fresh.state / "config" / "devstack-tui"
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        config = fresh.state / "config" / "devstack-tui"
         config.mkdir(parents=True)
         try:
             (config / "stack.toml").write_text(
-                f"[services.postgres]\nports = {{ main = {port} }}\n"
+                f"[services.postgres]\nports = {{ main = {port - found.port_offset} }}\n"
             )
-            ended = fresh.run("up", "postgres", "--port-offset", "0")
-            assert ended.returncode == 1
-            assert f"port {port}" in ended.stderr
-            assert f"(pid {os.getpid()})" in ended.stderr
-            assert "port_offset" in ended.stderr
+            ended = fresh.run("up", "postgres")
         finally:
-            (config / "stack.toml").unlink()
+            shutil.rmtree(config)
+    assert ended.returncode == 1
+    assert f"port {port}" in ended.stderr
+    assert f"(pid {os.getpid()})" in ended.stderr
+    assert "port_offset" in ended.stderr

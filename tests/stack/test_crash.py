@@ -65,6 +65,21 @@ def test_down_that_is_killed_is_no_obstacle(fresh: Cli, point: str) -> None:
     _healthy_and_single(fresh, "postgres", "redis")
 
 
+def test_a_restart_that_is_killed_is_told_and_finished_by_the_next_up(fresh: Cli) -> None:
+    assert fresh.run("up", "postgres").returncode == 0
+    run = fresh.start("restart", "postgres", "--jsonl")
+    assert run.stdout is not None
+    assert any('"phase":"stopped"' in line for line in run.stdout)
+    run.kill()
+    run.communicate()
+    ended = fresh.run("status")
+    assert ended.returncode == 1
+    assert "a restart of postgres was interrupted" in ended.stdout
+    assert fresh.run("up", "vault").returncode == 0
+    assert fresh.status()["postgres"]["state"] == "healthy"
+    assert "interrupted" not in fresh.run("status").stdout
+
+
 def test_a_wipe_that_is_killed_is_finished_by_the_next_up(fresh: Cli) -> None:
     from devstack_tui.core.journal import Journal
 

@@ -8,32 +8,12 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from devstack_tui.core import process
 from tests.conftest import Cli
-from tests.stack.clients import secret
+from tests.stack.clients import leaks, secrets
 from tests.stack.conftest import ids_of
-
-
-def _secrets(cli: Cli) -> dict[str, str]:
-    """Every secret of the stack by what it is: these are the canaries."""
-    found = {}
-    for path in (cli.root / "secrets" / "credentials").glob("*.json"):
-        if password := secret(cli, path.stem)["password"]:
-            found[f"password of {path.stem}"] = password
-    for path in (cli.root / "secrets" / "approles").glob("*/secret-id"):
-        found[f"secret_id of {path.parent.name}"] = path.read_text()
-    keys = msgspec.json.decode((cli.root / "secrets" / "vault-keys.json").read_bytes())
-    found["unseal key"] = keys["unseal_key"]
-    for path in cli.root.glob("data/*/tls/server.key"):
-        found[f"private key of {path.parent.parent.name}"] = path.read_text().splitlines()[1]
-    return found
-
-
-def _leaks(cli: Cli, text: str) -> list[str]:
-    return [name for name, value in _secrets(cli).items() if value in text]
 
 
 @contextlib.contextmanager
@@ -59,9 +39,9 @@ def _watching() -> Iterator[set[str]]:
 
 
 def test_there_are_canaries_of_every_kind(live: Cli) -> None:
-    kinds = {name.partition(" ")[0] for name in _secrets(live)}
+    kinds = {name.partition(" ")[0] for name in secrets(live)}
     assert kinds == {"password", "secret_id", "unseal", "private"}
-    assert len(_secrets(live)) > 15
+    assert len(secrets(live)) > 15
 
 
 def test_no_secret_is_in_the_arguments_of_any_process_from_first_start_to_wipe(
@@ -71,7 +51,7 @@ def test_no_secret_is_in_the_arguments_of_any_process_from_first_start_to_wipe(
         assert fresh.run("up", timeout=180).returncode == 0
         assert fresh.run("status").returncode == 0
         assert fresh.run("restart", "mysql", "rabbitmq").returncode == 0
-        canaries = _secrets(fresh)
+        canaries = secrets(fresh)
         assert fresh.run("down").returncode == 0
     assert any("initdb" in line for line in seen), "the watcher missed a helper program"
     for name, value in canaries.items():
@@ -81,14 +61,14 @@ def test_no_secret_is_in_the_arguments_of_any_process_from_first_start_to_wipe(
 def test_no_secret_is_in_the_environment_of_a_server(live: Cli) -> None:
     (instance,) = ids_of(live)
     for pid in process.owned(instance):
-        assert not _leaks(live, "\n".join(process.environment(pid).values())), pid
+        assert not leaks(live, "\n".join(process.environment(pid).values())), pid
 
 
 def test_no_secret_is_in_a_log(live: Cli) -> None:
     logs = [*live.root.glob("logs/*"), live.root / "data" / "vault" / "audit.log"]
     assert len(logs) > 10
     for path in logs:
-        assert not _leaks(live, path.read_text(errors="replace")), path
+        assert not leaks(live, path.read_text(errors="replace")), path
 
 
 @pytest.mark.parametrize(
@@ -107,7 +87,7 @@ def test_no_secret_is_in_a_log(live: Cli) -> None:
 def test_no_secret_is_in_what_a_verb_prints(live: Cli, arguments: tuple[str, ...]) -> None:
     ended = live.run(*arguments)
     assert ended.returncode == 0, ended.stderr
-    assert not _leaks(live, ended.stdout + ended.stderr)
+    assert not leaks(live, ended.stdout + ended.stderr)
 
 
 def test_a_planted_secret_does_not_pass_the_log_verb(live: Cli) -> None:
@@ -133,7 +113,7 @@ def test_every_file_is_private_and_every_directory_closed(live: Cli) -> None:
         assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600), path
 
 
-def test_a_server_that_runs_as_its_own_account_cannot_read_anothers_secrets(live: Cli) -> None:
+def test_a_server_that_runs_as_its_own_account_cannot_read_anotherssecrets(live: Cli) -> None:
     if os.geteuid() != 0:
         pytest.skip("as a normal user every server runs as that user")
     owner = (live.root / "data" / "postgres").stat().st_uid

@@ -63,6 +63,7 @@ class PostgresServer:
 
     def prepare(self, site: Site, installation: Installation) -> None:
         """initdb once; the configuration at every start."""
+        (site.data / "initdb-password").unlink(missing_ok=True)
 
         def make(staging: Path) -> None:
             site.say("making the database cluster")

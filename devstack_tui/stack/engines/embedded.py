@@ -16,7 +16,7 @@ from devstack_tui.core.events import Phase
 from devstack_tui.core.journal import Journal
 from devstack_tui.core.paths import StackPaths
 from devstack_tui.core.redact import redact
-from devstack_tui.stack import identity
+from devstack_tui.stack import identity, layout
 from devstack_tui.stack.engine import Run, UnitLog
 from devstack_tui.stack.engines.records import Record, Records
 from devstack_tui.stack.instance import Instance
@@ -92,6 +92,16 @@ class EmbeddedEngine:
 
     def start(self, service: Service, run: Run) -> None:
         """See the Protocol: prepares, starts the units that are missing, completes."""
+        try:
+            self._start(service, run)
+        except OSError as error:
+            raise files.explain(error, f"starting {service.title}") from None
+        except DevstackError as error:
+            # Each server has its own words for it, if any: say what is behind them.
+            layout.require_room(self._paths, error)
+            raise
+
+    def _start(self, service: Service, run: Run) -> None:
         server = service.server()
         installation = server.locate()
         self._check_series(service, installation)
@@ -101,18 +111,15 @@ class EmbeddedEngine:
             self._end(service, run)
         if not self._alive(service):
             require_free(service.name, server.claims(site.settings), self._paths.name)
-        try:
-            server.prepare(site, installation)
-            self._note_series(service, installation)
-            present = self._alive(service)
-            run.say(Phase.STARTING, "")
-            for order, spec in enumerate(server.processes(site, installation)):
-                if spec.unit not in present:
-                    self._spawn(site, spec, order, self._made_for(service))
-            server.complete(site, installation)
-            self._records.completed(service.name)
-        except OSError as error:
-            raise files.explain(error, f"starting {service.title}") from None
+        server.prepare(site, installation)
+        self._note_series(service, installation)
+        present = self._alive(service)
+        run.say(Phase.STARTING, "")
+        for order, spec in enumerate(server.processes(site, installation)):
+            if spec.unit not in present:
+                self._spawn(site, spec, order, self._made_for(service))
+        server.complete(site, installation)
+        self._records.completed(service.name)
 
     def stop(self, service: Service, run: Run) -> bool:
         """See the Protocol: the last started is the first to end."""
