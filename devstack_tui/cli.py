@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import os
 import re
 import sys
@@ -35,14 +36,19 @@ VERBS = {
 class _Parser(argparse.ArgumentParser):
     """argparse, with the close matches of a wrong name."""
 
+    def parse_known_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]
+        """Refuse an unknown option here: the parser of a verb knows the verb's options."""
+        found, rest = super().parse_known_args(args, namespace)
+        if rest and rest[0].startswith("-"):
+            actions = [action for action in self._actions if action.help != argparse.SUPPRESS]
+            known = [name for action in actions for name in action.option_strings]
+            raise unknown_name("option", rest[0].partition("=")[0], known)
+        return found, rest
+
     def error(self, message: str) -> NoReturn:
         wrong = re.search(r"invalid choice: '([^']*)'", message)
         if wrong:
             raise unknown_name("verb", wrong[1], VERBS)
-        unknown = re.match(r"unrecognized arguments: (\S+)", message)
-        if unknown and unknown[1].startswith("-"):
-            known = [name for action in self._actions for name in action.option_strings]
-            raise unknown_name("option", unknown[1].partition("=")[0], known)
         raise UsageError(message, f"see `{self.prog} --help`")
 
 
@@ -136,9 +142,15 @@ def _seconds(text: str) -> float:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status. No traceback reaches the user."""
     given = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal that has not our signs shows a question mark for them.
+            stream.reconfigure(errors="replace")
     try:
-        options = _parser().parse_args(given)
-        return _run(options)
+        try:
+            return _run(_parser().parse_args(given))
+        finally:
+            sys.stdout.flush()  # here, where a reader that is gone is no fault
     except DevstackError as error:
         return _fail(error, given)
     except KeyboardInterrupt:

@@ -49,5 +49,5 @@ class StatusFeed:
                     continue
                 try:
                     yield msgspec.json.decode(line, type=StackStatus)
-                except msgspec.DecodeError as error:
+                except ValueError as error:
                     yield Outage(f"status printed what is no snapshot: {error}", "", 0.0)

@@ -20,7 +20,7 @@ def load() -> Settings:
     """What was saved; the defaults if nothing was, or if the file cannot be used."""
     try:
         return msgspec.json.decode((config_home() / "console.json").read_bytes(), type=Settings)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+    except (OSError, ValueError):
         return Settings()
 
 

@@ -62,7 +62,7 @@ def refusal(line: bytes) -> DevstackError | None:
         return None
     try:
         told = msgspec.json.decode(line, type=_Refusal)
-    except msgspec.DecodeError:
+    except ValueError:
         return None
     return DevstackError(told.error, told.remedy)
 
@@ -205,7 +205,7 @@ class Cli:
         for line in answer.splitlines():
             try:
                 event = decode(line)
-            except msgspec.DecodeError:
+            except ValueError:
                 continue
             if isinstance(event, Planned):
                 return event

@@ -37,13 +37,46 @@ def convert(data: Any, kind: type[T], path: Path, at: str = "") -> T:
         return msgspec.convert(data, kind)
     except msgspec.ValidationError as error:
         what, _, where = str(error).partition(" - at `")
-        key = ".".join(filter(None, [at, where.rstrip("`").removeprefix("$").lstrip(".")]))
+        inside = _inside(data, kind, where.rstrip("`").removeprefix("$"))
+        key = ".".join(filter(None, [at, inside.lstrip(".")]))
         unknown = re.search(r"unknown field `([^`]+)`", what)
         if unknown:
             key = ".".join(filter(None, [key, unknown[1]]))
-        line = line_of(path.read_text(encoding="utf-8"), key)
-        place = f"{path}:{line}" if line else str(path)
-        raise ConfigError(f"{place}: {key or 'the file'}: {_lower(what)}") from None
+        raise fault(path, key, _lower(what)) from None
+
+
+def fault(path: Path, key: str, what: str, remedy: str = "") -> ConfigError:
+    """The error for the dotted `key` of the file, with its line where it is written."""
+    line = line_of(path.read_text(encoding="utf-8"), key)
+    place = f"{path}:{line}" if line else str(path)
+    return ConfigError(f"{place}: {key or 'the file'}: {what}", remedy)
+
+
+def _inside(data: Any, kind: Any, where: str) -> str:
+    """`where`, msgspec's path of a fault, with the names of the tables that it writes as `[...]`:
+    the first member without which the fault is another one, or none."""
+    head, dots, tail = where.partition("[...]")
+    table = data
+    for part in filter(None, head.split(".")):
+        table = table.get(part) if isinstance(table, dict) else None
+    if not dots or not isinstance(table, dict):
+        return where
+    for name in table:
+        pruned = _without(data, [*filter(None, head.split(".")), name])
+        try:
+            msgspec.convert(pruned, kind)
+        except msgspec.ValidationError as error:
+            if str(error).partition(" - at `$")[2].rstrip("`") == where:
+                continue
+        return f"{head}.{name}{tail}"
+    return where
+
+
+def _without(data: dict[str, Any], key: list[str]) -> dict[str, Any]:
+    head, *rest = key
+    if not rest:
+        return {name: value for name, value in data.items() if name != head}
+    return {**data, head: _without(data[head], rest)}
 
 
 def line_of(text: str, key: str) -> int | None:

@@ -12,8 +12,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-import msgspec
-
 from devstack_tui.core.children import ERRORS_KEPT, MAX_LINE, Cli, failure
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.events import Done, Note, Planned, Progress, decode
@@ -47,7 +45,7 @@ class Job:
         """Fold one line of the event stream in; what is no event is passed over."""
         try:
             event = decode(line)
-        except msgspec.DecodeError:
+        except ValueError:
             return
         match event:
             case Planned():

@@ -66,7 +66,7 @@ class Journal:
         for raw in lines:
             try:
                 line = msgspec.json.decode(raw, type=_Line)
-            except msgspec.DecodeError:
+            except ValueError:  # also what is not UTF-8
                 continue
             if line.begin is not None:
                 intents[line.begin.id] = line.begin

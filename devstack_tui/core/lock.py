@@ -9,11 +9,19 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import struct
 import time
 from pathlib import Path
 from types import TracebackType
 
 import msgspec
+
+# C's `struct flock`: type, whence, start, length, pid.
+_FLOCK = struct.Struct("@hhqqi4x")
+
+
+def _whole_file(kind: int) -> bytes:
+    return _FLOCK.pack(kind, os.SEEK_SET, 0, 0, 0)
 
 
 class Owner(msgspec.Struct, frozen=True):
@@ -36,8 +44,8 @@ class StackLock:
         """Take the lock and return None, or return who has it."""
         fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            fcntl.fcntl(fd, fcntl.F_OFD_SETLK, _whole_file(fcntl.F_WRLCK))
+        except (BlockingIOError, PermissionError):
             os.close(fd)
             return self.owner(self._path)
         owner = Owner(os.getpid(), self._verb, time.time())
@@ -67,7 +75,7 @@ class StackLock:
     @staticmethod
     def owner(path: Path) -> Owner:
         """Who wrote the lock file; its first instant may still be blank."""
-        with contextlib.suppress(msgspec.DecodeError, OSError):
+        with contextlib.suppress(ValueError, OSError):
             return msgspec.json.decode(path.read_bytes(), type=Owner)
         return Owner(0, "another verb", time.time())
 
@@ -75,13 +83,12 @@ class StackLock:
     def held(path: Path) -> Owner | None:
         """Who is changing the stack now, or None."""
         try:
-            fd = os.open(path, os.O_RDWR)
+            fd = os.open(path, os.O_RDONLY)
         except OSError:
             return None
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return StackLock.owner(path)
+            # Only asked, never taken: a look must not be in the way of a verb or of another look.
+            found = fcntl.fcntl(fd, fcntl.F_OFD_GETLK, _whole_file(fcntl.F_WRLCK))
         finally:
             os.close(fd)
-        return None
+        return None if _FLOCK.unpack(found)[0] == fcntl.F_UNLCK else StackLock.owner(path)

@@ -96,6 +96,11 @@ def owned(instance: str) -> dict[int, str]:
     return found
 
 
+def belongs(pid: int, instance: str) -> bool:
+    """Whether the process is one of stack instance `instance`."""
+    return environment(pid).get(INSTANCE_VARIABLE) == instance
+
+
 def leaders(owned_pids: Mapping[int, str]) -> dict[str, list[int]]:
     """The session leaders among `owned_pids` by unit: the processes that we started ourselves."""
     found: dict[str, list[int]] = {}
@@ -201,13 +206,21 @@ def end(
         # A stopped process does not handle a signal until it is continued.
         os.kill(process.pid, signal.SIGCONT)
     gently = _gone(tree[:], grace_s)
-    if not gently:
-        for member in tree:
-            if alive(member) and (member == process or mine(member.pid)):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(member.pid, signal.SIGKILL)
-        _gone(tree[:], 5.0)
+    # What it started while it was ending is not in `tree`, but in its session still.
+    left = {*filter(alive, tree), *_session(process.pid)}
+    killed = [member for member in left if member == process or mine(member.pid)]
+    for member in killed:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(member.pid, signal.SIGKILL)
+    _gone(killed, 5.0)
     return gently
+
+
+def _session(leader: int) -> Iterator[ProcessId]:
+    """The living members of the session that `leader` led; it may have ended."""
+    for pid, fields in table().items():
+        if int(fields[3]) == leader and pid != leader and (found := identify(pid)):
+            yield found
 
 
 def _gone(members: list[ProcessId], timeout: float) -> bool:

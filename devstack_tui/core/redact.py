@@ -9,11 +9,15 @@ MASK = "••••••"
 _PATTERNS = (
     # Vault and OpenBao tokens, and the keys of an AppRole.
     re.compile(r"\b(?:hv[sbr]|s|b|r)\.[A-Za-z0-9_-]{20,}"),
-    # key=value and "key": "value" where the key names a secret.
+    # key=value and "key": "value" where the key ends with what names a secret.
     re.compile(
-        r"""(?ix)(?P<keep>["']?\b(?:password|passwd|pwd|secret[_-]?id|secret|token|requirepass|
-        masterauth|unseal[_-]?key)["']?\s*[=:]\s*["']?)(?!\s)[^\s"',;&}]+"""
+        r"""(?ix)(?P<keep>(?:password|passwd|pwd|secret[_-]?id|secret|token|requirepass|
+        masterauth|unseal[_-]?key)["']?\s*[=:]\s*)
+        (?:"[^"\n]+" | '[^'\n]+' | ["']?(?!\s)[^\s"',;&}]+)"""
     ),
+    # As the servers' own languages say it.
+    re.compile(r"(?i)(?P<keep>\b(?:requirepass|masterauth|bearer)\s+)[^\s\"',;=:]+"),
+    re.compile(r"""(?i)(?P<keep>\b(?:password|identified\s+by)\s+)(?:'[^']+'|"[^"]+")"""),
     # user:password@host in a URL.
     re.compile(r"(?P<keep>\b[a-z][a-z0-9+.-]*://[^/\s:@]*:)[^@\s]+(?=@)"),
     re.compile(
@@ -24,7 +28,8 @@ _PATTERNS = (
 
 def redact(text: str, secrets: frozenset[str] = frozenset()) -> str:
     """`text` without secrets: the known `secrets` (6 characters and more) and look-alikes."""
-    for secret in secrets:
+    # The longest first: one may begin with another.
+    for secret in sorted(secrets, key=len, reverse=True):
         if len(secret) >= 6:
             text = text.replace(secret, MASK)
     for pattern in _PATTERNS:

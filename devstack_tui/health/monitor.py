@@ -217,8 +217,8 @@ def _silent(
     """The state of a service that should be there and does not answer, and why."""
     if owner is not None and owner.verb == "down":
         return State.STOPPING, f"`down` runs (pid {owner.pid})"
-    if gone:
-        return State.DOWN, gone
+    if gone or not running:
+        return State.DOWN, gone or "it has no process"
     pids = frozenset(unit.pid for unit in running if unit.pid)
     youngest = max(unit.started_at or 0.0 for unit in running)
     if not pids & memory.answered_pids and time.time() - youngest < STARTING_S:

@@ -56,7 +56,7 @@ def read_keys(secrets: Path) -> Keys | None:
         return msgspec.json.decode(keys_path(secrets).read_bytes(), type=Keys)
     except FileNotFoundError:
         return None
-    except msgspec.DecodeError:
+    except ValueError:
         raise DevstackError(
             f"{keys_path(secrets)} is damaged: Vault cannot be unsealed",
             "put the file back from a copy, or wipe the stack with `down --wipe`",

@@ -62,5 +62,8 @@ class Engine(Protocol):
     def logs(self, service: Service) -> Sequence[UnitLog]:
         """The logs of the service's units."""
 
+    def require_stopped(self) -> None:
+        """Raise `DevstackError` when a unit still runs."""
+
     def wipe(self) -> None:
         """Delete the stack's data. Only when every unit is stopped."""

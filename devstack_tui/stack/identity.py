@@ -39,7 +39,7 @@ def read_credentials(secrets: Path, service: Service) -> Credentials:
     try:
         raw = credentials_path(secrets, service.name).read_bytes()
         return msgspec.json.decode(raw, type=Credentials)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, ValueError):
         return Credentials()
 
 

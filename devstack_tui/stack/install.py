@@ -57,7 +57,7 @@ def find_program(*names: str) -> Path | None:
 @functools.lru_cache(maxsize=64)
 def _ask(program: Path, flag: str, modified: float) -> str:  # noqa: ARG001 - part of the key
     return subprocess.run(
-        [str(program), flag], capture_output=True, text=True, timeout=20, check=False
+        [str(program), flag], capture_output=True, errors="replace", timeout=20, check=False
     ).stdout
 
 

@@ -46,7 +46,7 @@ def read(paths: StackPaths) -> Instance | None:
         raise files.explain(error, f"reading the stack {paths.name!r}") from None
     try:
         found = msgspec.json.decode(raw, type=Instance)
-    except msgspec.DecodeError as error:
+    except ValueError as error:  # also what is not UTF-8
         raise DevstackError(
             f"{paths.instance} is damaged: {error}",
             f"its data cannot be trusted: `devstack-tui --stack {paths.name} down --wipe`",

@@ -17,7 +17,9 @@ def make(paths: StackPaths) -> None:
     """Make the stack's directories. Raises `DevstackError` where that is not possible."""
     outer = 0o711 if os.geteuid() == 0 else files.PRIVATE_DIR
     try:
-        for folder in (state_home(), paths.root, paths.data):
+        # What is missing on the way is made by us: it must let the servers' accounts through too.
+        missing = [folder for folder in state_home().parents if not folder.exists()]
+        for folder in (*reversed(missing), state_home(), paths.root, paths.data):
             files.make_dir(folder, outer)
         for folder in (paths.secrets, paths.logs, paths.run):
             files.make_dir(folder)

@@ -28,6 +28,8 @@ def holder(port: int) -> str:
 
 def free(port: int) -> bool:
     """Whether a server could bind `port` on loopback now."""
+    if not 0 < port <= 65535:
+        return False
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
         # As servers do: a connection of theirs that lingers in TIME_WAIT is no obstacle.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

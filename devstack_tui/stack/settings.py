@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import msgspec
 
-from devstack_tui.core.config import convert, read_toml
-from devstack_tui.core.errors import ConfigError, unknown_name
+from devstack_tui.core.config import convert, fault, read_toml
+from devstack_tui.core.errors import ConfigError, UsageError, unknown_name
 from devstack_tui.core.paths import config_home, resource
 from devstack_tui.stack.parts import Service, ServiceSettings
 from devstack_tui.stack.registry import NAMES, service
@@ -70,17 +70,17 @@ def load(overrides: dict[str, dict[str, Any]] | None = None) -> StackSettings:
     for name in written.services:
         if name not in NAMES:
             error = unknown_name("service", name, NAMES)
-            raise ConfigError(f"{path}: services.{name}: {error.message}", error.remedy)
+            raise fault(path, f"services.{name}", error.message, error.remedy)
     for profile, members in written.profiles.items():
         for member in members:
             if member not in NAMES:
                 error = unknown_name("service", member, NAMES)
-                raise ConfigError(f"{path}: profiles.{profile}: {error.message}", error.remedy)
+                raise fault(path, f"profiles.{profile}", error.message, error.remedy)
     if written.default_profile not in written.profiles:
         error = unknown_name("profile", written.default_profile, written.profiles)
-        raise ConfigError(f"{path}: default_profile: {error.message}", error.remedy)
+        raise fault(path, "default_profile", error.message, error.remedy)
     services = {
-        name: _service(service(name), _over(written.services[name], overrides, name), path)
+        name: _service(service(name), written.services[name], path, (overrides or {}).get(name))
         for name in NAMES
     }
     return StackSettings(
@@ -88,23 +88,24 @@ def load(overrides: dict[str, dict[str, Any]] | None = None) -> StackSettings:
     )
 
 
-def _over(
-    given: dict[str, Any], overrides: dict[str, dict[str, Any]] | None, name: str
-) -> dict[str, Any]:
-    return {**given, **(overrides or {}).get(name, {})}
-
-
-def _service(known: Service, given: dict[str, Any], path: Path) -> ServiceSettings:
+def _service(
+    known: Service, given: dict[str, Any], path: Path, over: dict[str, Any] | None
+) -> ServiceSettings:
     from devstack_tui.core.paths import shipped
 
     settings = convert(given, known.settings, path, f"services.{known.name}")
+    if over:
+        try:
+            settings = msgspec.convert({**given, **over}, known.settings)
+        except msgspec.ValidationError as error:
+            raise UsageError(f"{known.name}: {error}".replace(" - at `$.", ": `")) from None
     names = read_toml(shipped("configs/stack.toml"))["services"][known.name]["ports"]
     for port_name, port in settings.ports.items():
         key = f"services.{known.name}.ports.{port_name}"
         if port_name not in names:
-            raise ConfigError(f"{path}: {key}: no such port", f"known: {', '.join(names)}")
+            raise fault(path, key, "no such port", f"known: {', '.join(names)}")
         if not 1024 <= port <= HIGHEST_PORT:
-            raise ConfigError(f"{path}: {key}: expected a port from 1024 to 65535, got {port}")
+            raise fault(path, key, f"expected a port from 1024 to 65535, got {port}")
     return settings
 
 

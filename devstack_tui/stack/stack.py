@@ -1,7 +1,7 @@
 """The facade: one stack by its name, and the verbs that change it.
 
 Every verb is an async generator of events; the blocking work is done in one thread a service.
-Leaving the generator early (ctrl-C) interrupts the services that are on their way and stops
+Closing the generator early (ctrl-C) interrupts the services that are on their way and stops
 those; what was ready stays.
 """
 
@@ -9,20 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
 
-from devstack_tui.core import files
-from devstack_tui.core.errors import DevstackError
-from devstack_tui.core.events import Done, Event, Note, Planned
+from devstack_tui.core.errors import DevstackError, UsageError
+from devstack_tui.core.events import Done, Note, Planned
 from devstack_tui.core.journal import Journal
-from devstack_tui.core.lock import StackLock
 from devstack_tui.core.paths import StackPaths, stack_names
 from devstack_tui.stack import bootstrap, layout, settings
 from devstack_tui.stack import instance as instances
+from devstack_tui.stack.change import Events, Tell, changing, relay
 from devstack_tui.stack.engine import Engine
 from devstack_tui.stack.engines.embedded import EmbeddedEngine
 from devstack_tui.stack.instance import Instance
@@ -49,6 +47,9 @@ class Stack:
         self._overrides = overrides or {}
         self._offset = port_offset
         self.settings = settings.load(self._overrides)
+        if port_offset is not None:
+            for known in services():
+                self.settings.of(known.name, port_offset)
 
     # -- looking ---------------------------------------------------------------------------
 
@@ -75,7 +76,7 @@ class Stack:
             wanted = {service(name).name for name in names}
             for name in wanted:
                 if not self.settings.services[name].enabled:
-                    raise DevstackError(
+                    raise UsageError(
                         f"{name} is switched off in {self.settings.path}",
                         f"set services.{name}.enabled = true",
                     )
@@ -88,29 +89,22 @@ class Stack:
 
     # -- changing --------------------------------------------------------------------------
 
-    async def up(
-        self, names: Sequence[str] = (), profile: str | None = None
-    ) -> AsyncIterator[Event]:
+    def up(self, names: Sequence[str] = (), profile: str | None = None) -> Events:
         """Start services and wait until the probe of each passes. Idempotent."""
         chosen = self.resolve(names, profile)
-        async for event in self._changing("up", lambda: self._start(chosen)):
-            yield event
+        return changing(self.paths, "up", lambda tell: self._start(chosen, tell))
 
-    async def down(self, names: Sequence[str] = (), *, wipe: bool = False) -> AsyncIterator[Event]:
+    def down(self, names: Sequence[str] = (), *, wipe: bool = False) -> Events:
         """Stop services in reverse order; `wipe` then deletes the stack's data."""
-        chosen = tuple(service(name) for name in names) or services()
+        chosen = self._named(names)
         if not self.paths.root.exists():
-            yield Planned("down", self.name, ())
-            yield Done("down", 0, 0.0, "it was never started")
-            return
-        async for event in self._changing("down", lambda: self._stop(chosen, wipe)):
-            yield event
+            return _never_started(self.name)
+        return changing(self.paths, "down", lambda tell: self._stop(chosen, wipe, tell))
 
-    async def restart(self, names: Sequence[str]) -> AsyncIterator[Event]:
-        """Stop services and start them again. An interrupted one is started by the next verb."""
+    def restart(self, names: Sequence[str]) -> Events:
+        """Stop services and start them again. An interrupted one is started by the next `up`."""
         chosen = self.resolve_running(names)
-        async for event in self._changing("restart", lambda: self._restart(chosen)):
-            yield event
+        return changing(self.paths, "restart", lambda tell: self._restart(chosen, tell))
 
     def resolve_running(self, names: Sequence[str]) -> tuple[Service, ...]:
         """The named services, or all that the stack consists of."""
@@ -133,86 +127,60 @@ class Stack:
         elif verb == "restart":
             chosen = self.resolve_running(names)
         else:
-            named = tuple(service(name) for name in names) or services()
             engine = self._engine(self._readable_instance(True))
-            running = {s.name for s in services() if engine.units(s)}
-            chosen = tuple(s for s in reversed(named) if s.name in running)
+            chosen = tuple(s for s in reversed(self._named(names)) if engine.units(s))
         return Planned(verb, self.name, tuple(s.name for s in chosen))
 
-    async def _changing(
-        self, verb: str, work: Callable[[], AsyncIterator[Event]]
-    ) -> AsyncIterator[Event]:
-        """Hold the lock, mend what was left, do `work`, and end with `Done`."""
-        started = time.monotonic()
-        failed = ""
-        try:
-            layout.make(self.paths)
-            lock = StackLock(self.paths.lock, verb)
-            async for note in _acquire(lock):
-                yield note
-            with lock:
-                async for event in work():
-                    failed = failed or _failure(event)
-                    yield event
-        except OSError as error:
-            raise files.explain(error, f"running `{verb}`") from None
-        yield Done(verb, 1 if failed else 0, time.monotonic() - started, failed)
+    def _named(self, names: Sequence[str]) -> tuple[Service, ...]:
+        """The named services, each once, or all; in the order of the registry."""
+        wanted = {service(name).name for name in names} or set(NAMES)
+        return tuple(found for found in services() if found.name in wanted)
 
-    async def _start(self, chosen: Sequence[Service]) -> AsyncIterator[Event]:
+    async def _start(self, chosen: Sequence[Service], tell: Tell) -> None:
         layout.check(self.paths)
         halfway = {name for name in self.interrupted_restart() if name in NAMES}
         names = {found.name for found in chosen} | halfway
         chosen = tuple(found for found in services() if found.name in names)
-        instance = self._settle(chosen)
-        engine = self._engine(instance)
-        async for event in self._mended(engine):
-            yield event
+        engine = self._engine(self._settle(chosen))
+        await _mend(engine, tell)
         if halfway:
-            yield Note(f"finishing a restart that was interrupted: {', '.join(sorted(halfway))}")
+            tell(Note(f"finishing a restart that was interrupted: {', '.join(sorted(halfway))}"))
         keys = bootstrap.read_keys(self.paths.secrets)
         if keys and keys.made_by and keys.made_by != bootstrap.digest(services()):
-            yield Note(
-                "Vault was set up by other policies or services than those of now: they take "
-                "effect in a new stack only (`down --wipe`)"
+            tell(
+                Note(
+                    "Vault was set up by other policies or services than those of now: they take "
+                    "effect in a new stack only (`down --wipe`)"
+                )
             )
-        yield Planned("up", self.name, tuple(found.name for found in chosen))
-        async for event in Workers(engine).start(chosen):
-            yield event
+        tell(Planned("up", self.name, tuple(found.name for found in chosen)))
+        await relay(Workers(engine).start(chosen), tell)
         self._journal_end("restart")
 
-    async def _stop(self, chosen: Sequence[Service], wipe: bool) -> AsyncIterator[Event]:
+    async def _stop(self, chosen: Sequence[Service], wipe: bool, tell: Tell) -> None:
         engine = self._engine(self._readable_instance(wipe))
-        async for event in self._mended(engine):
-            yield event
+        await _mend(engine, tell)
         running = [found for found in chosen if engine.units(found)]
-        yield Planned("down", self.name, tuple(found.name for found in reversed(running)))
-        async for event in Workers(engine).stop(running):
-            yield event
+        tell(Planned("down", self.name, tuple(found.name for found in reversed(running))))
+        await relay(Workers(engine).stop(running), tell)
         if len(chosen) == len(services()):
             self._journal_end("restart")
         if wipe:
+            engine.require_stopped()
             Journal(self.paths.journal).begin("wipe", self.name)
             await asyncio.to_thread(engine.wipe)
-            yield Note(f"the data of the stack {self.name!r} are deleted")
+            tell(Note(f"the data of the stack {self.name!r} are deleted"))
 
-    async def _restart(self, chosen: Sequence[Service]) -> AsyncIterator[Event]:
+    async def _restart(self, chosen: Sequence[Service], tell: Tell) -> None:
         layout.check(self.paths)
-        instance = self._settle(chosen)
-        engine = self._engine(instance)
-        async for event in self._mended(engine):
-            yield event
-        yield Planned("restart", self.name, tuple(found.name for found in chosen))
+        engine = self._engine(self._settle(chosen))
+        await _mend(engine, tell)
+        tell(Planned("restart", self.name, tuple(found.name for found in chosen)))
         Journal(self.paths.journal).begin("restart", ",".join(found.name for found in chosen))
         workers = Workers(engine)
-        async for event in workers.stop([found for found in chosen if engine.units(found)]):
-            yield event
-        async for event in workers.start(chosen):
-            yield event
+        await relay(workers.stop([found for found in chosen if engine.units(found)]), tell)
+        await relay(workers.start(chosen), tell)
         self._journal_end("restart")
-
-    async def _mended(self, engine: Engine) -> AsyncIterator[Event]:
-        for note in await asyncio.to_thread(engine.recover):
-            yield Note(note)
 
     def _journal_end(self, action: str) -> None:
         journal = Journal(self.paths.journal)
@@ -296,20 +264,12 @@ def _claims(loaded: settings.StackSettings, offset: int) -> list[int]:
     ]
 
 
-async def _acquire(lock: StackLock) -> AsyncIterator[Event]:
-    """Take the lock, telling once who is waited for."""
-    told = False
-    while owner := lock.try_acquire():
-        if not told:
-            told = True
-            seconds = max(0, round(time.time() - owner.since))
-            yield Note(f"waiting for `{owner.verb}` (pid {owner.pid}, since {seconds} s) to end")
-        await asyncio.sleep(0.1)
+async def _never_started(name: str) -> Events:
+    yield Planned("down", name, ())
+    yield Done("down", 0, 0.0, "it was never started")
 
 
-def _failure(event: Event) -> str:
-    from devstack_tui.core.events import Phase, Progress
-
-    if isinstance(event, Progress) and event.phase is Phase.FAILED:
-        return f"{event.service}: {event.detail}"
-    return ""
+async def _mend(engine: Engine, tell: Tell) -> None:
+    """Finish, or take back, what an interrupted verb left."""
+    for note in await asyncio.to_thread(engine.recover):
+        tell(Note(note))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from devstack_tui.core.errors import DevstackError, NotInstalledError
@@ -48,32 +49,34 @@ class Workers:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    async def start(self, chosen: Sequence[Service]) -> AsyncIterator[Event]:
+    async def start(self, chosen: Sequence[Service]) -> AsyncGenerator[Event, None]:
         """Each service as soon as what it requires is ready, and what it comes after has ended."""
         names = {service.name for service in chosen}
         needs = {
             service.name: [n for n in (*service.requires, *service.after) if n in names]
             for service in chosen
         }
-        async for event in self._run(chosen, needs, self._bring_up):
-            yield event
+        async with contextlib.aclosing(self._run(chosen, needs, self._bring_up)) as events:
+            async for event in events:
+                yield event
 
-    async def stop(self, chosen: Sequence[Service]) -> AsyncIterator[Event]:
+    async def stop(self, chosen: Sequence[Service]) -> AsyncGenerator[Event, None]:
         """Each service as soon as those that need it are gone."""
         needs: dict[str, list[str]] = {service.name: [] for service in chosen}
         for service in chosen:
             for needed in (*service.requires, *service.after):
                 if needed in needs:
                     needs[needed].append(service.name)
-        async for event in self._run(chosen, needs, self._bring_down):
-            yield event
+        async with contextlib.aclosing(self._run(chosen, needs, self._bring_down)) as events:
+            async for event in events:
+                yield event
 
     async def _run(
         self,
         chosen: Sequence[Service],
         needs: Mapping[str, Sequence[str]],
         work: Callable[[Service, _Teller, Sequence[str]], bool],
-    ) -> AsyncIterator[Event]:
+    ) -> AsyncGenerator[Event, None]:
         if not chosen:
             return
         # Of this run alone: a restart stops and then starts with the same workers.
@@ -93,7 +96,10 @@ class Workers:
                     tell(Phase.WAITING, f"for {name}")
                     ended[name].wait()
                 lost = [n for n in service.requires if succeeded.get(n) is False]
-                if lost and work == self._bring_up:
+                if cancelled.is_set() and work == self._bring_up:
+                    tell(Phase.SKIPPED, "interrupted")
+                    succeeded[service.name] = False
+                elif lost and work == self._bring_up:
                     tell(Phase.FAILED, f"{lost[0]} did not start")
                     succeeded[service.name] = False
                 else:
@@ -134,9 +140,7 @@ class Workers:
             tell(phase, error.message, error.remedy)
             return service.optional
         except Cancelled:
-            tell(Phase.STOPPING, "interrupted")
-            self._engine.stop(service, run)
-            tell(Phase.STOPPED, "interrupted")
+            self._bring_down(service, tell, ())
         except DevstackError as error:
             tell(Phase.FAILED, error.message, error.remedy)
         except Exception as error:
@@ -176,6 +180,9 @@ class Workers:
     def _bring_down(self, service: Service, tell: _Teller, _: Sequence[str]) -> bool:
         try:
             gently = self._engine.stop(service, Run(tell))
+        except DevstackError as error:
+            tell(Phase.FAILED, error.message, error.remedy)
+            return False
         except Exception as error:
             tell(Phase.FAILED, f"{type(error).__name__}: {redact(str(error))}"[:300])
             return False

@@ -37,10 +37,10 @@ def run(options: argparse.Namespace) -> int:
             prefix = f"{line.unit} | " if several else ""
             print(f"{prefix}{line.line}", flush=options.follow)
 
-    for log in logs:
-        for line in tail(log, options.lines):
-            show(line)
     if not options.follow:
+        for log in logs:
+            for line in tail(log, options.lines):
+                show(line)
         return 0
 
     async def forever() -> int:
@@ -55,8 +55,9 @@ def run(options: argparse.Namespace) -> int:
         return 0
 
     async def _show_all() -> None:
-        async with contextlib.aclosing(follow(logs)) as lines:  # type: ignore[type-var]
-            async for line in lines:
+        lines = follow(logs, lambda: stack.engine().logs(found), options.lines)
+        async with contextlib.aclosing(lines) as stream:  # type: ignore[type-var]
+            async for line in stream:
                 show(line)
 
     return run_to_end(forever())

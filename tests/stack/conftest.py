@@ -22,14 +22,29 @@ def ids_of(cli: Cli) -> set[str]:
     return {found.id} if found else set()
 
 
-def take_down(cli: Cli) -> None:
-    """Wipe the stack and see that no process of it is left; what is left is ended all the same."""
-    known = ids_of(cli)
-    ended = cli.run("down", "--wipe", "--yes")
-    left = [pid for instance in known for pid in process.owned(instance)]
-    for pid in left:
+def servers_in(folder: Path) -> list[int]:
+    """Every living server whose home is below `folder`, whatever its stack's files say by now."""
+    found = []
+    for pid in process.pids():
+        env = process.environment(pid)
+        home = env.get("HOME", "")
+        if process.INSTANCE_VARIABLE in env and home.startswith(f"{folder}/"):
+            found.append(pid)
+    return found
+
+
+def end_all_in(folder: Path) -> None:
+    """What a failed test left behind: no server may outlive the run."""
+    for pid in servers_in(folder):
         if found := process.identify(pid):
             process.end(found, grace_s=1)
+
+
+def take_down(cli: Cli) -> None:
+    """Wipe the stack and see that no process of it is left; what is left is ended all the same."""
+    ended = cli.run("down", "--wipe", "--yes")
+    left = servers_in(cli.root)
+    end_all_in(cli.root)
     assert ended.returncode == 0, ended.stderr
     assert not left, f"processes outlived `down`: {left}"
 
@@ -40,6 +55,7 @@ def state_home() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="devstack-tui-test-", dir="/var/tmp"))
     folder.chmod(0o711)
     yield folder
+    end_all_in(folder)
     shutil.rmtree(folder)
 
 

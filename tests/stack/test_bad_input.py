@@ -18,7 +18,7 @@ from devstack_tui.core import process
 from devstack_tui.core.paths import StackPaths
 from devstack_tui.stack import instance as instances
 from tests.conftest import Cli
-from tests.stack.conftest import ids_of, take_down
+from tests.stack.conftest import end_all_in, ids_of, take_down
 
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="mounting a file system needs root")
 
@@ -34,6 +34,7 @@ def small_disk() -> Iterator[Path]:
     try:
         yield folder
     finally:
+        end_all_in(folder)
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
         folder.rmdir()
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
+from tests.stack.conftest import end_all_in
 
 SERVICES = ("postgres", "mysql", "mongodb", "redis", "rabbitmq")
 
@@ -26,6 +27,7 @@ def home() -> Iterator[Path]:
     who = pwd.getpwnam("nobody")
     os.chown(folder, who.pw_uid, who.pw_gid)
     yield folder
+    end_all_in(folder)
     shutil.rmtree(folder)
 
 

@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -88,7 +89,10 @@ def child() -> Iterator[Callable[..., subprocess.Popen[str]]]:
     for process in started:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+        process.wait()
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            with contextlib.suppress(OSError):
+                pipe.close()
 
 
 @pytest.fixture
@@ -106,12 +110,18 @@ def python(child: Callable[..., subprocess.Popen[str]]) -> Callable[..., subproc
 def run_cli() -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs the command line as a process of its own, to its end."""
 
-    def run(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        *arguments: str, stdout: Any = subprocess.PIPE, **env: str
+    ) -> subprocess.CompletedProcess[str]:
+        surroundings = {**os.environ, "PYTHONPATH": str(REPOSITORY), **env}
+        # Buffered, as a user's is.
+        surroundings.pop("PYTHONUNBUFFERED", None)
         return subprocess.run(
             [sys.executable, "-m", "devstack_tui", *arguments],
-            env={**os.environ, "PYTHONPATH": str(REPOSITORY), **env},
+            env=surroundings,
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
             text=True,
             timeout=60,
             check=False,

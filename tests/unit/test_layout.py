@@ -18,7 +18,10 @@ Usage = namedtuple("Usage", "total used free")
 
 
 @pytest.fixture
-def paths() -> StackPaths:
+def paths(room: Path) -> StackPaths:
+    """A stack in a state home that everybody may enter."""
+    (room / "state").mkdir()
+    (room / "state").chmod(0o755)
     return StackPaths.of("work")
 
 
@@ -65,7 +68,7 @@ def test_a_file_in_the_way_is_one_sentence(paths: StackPaths) -> None:
 def test_a_state_directory_that_cannot_be_written_names_the_variable(
     paths: StackPaths, room: Path
 ) -> None:
-    (room / "state").mkdir(mode=0o500)
+    (room / "state").chmod(0o500)
     with pytest.raises(DevstackError) as caught:
         layout.make(paths)
     assert "permission denied" in caught.value.message
@@ -73,6 +76,15 @@ def test_a_state_directory_that_cannot_be_written_names_the_variable(
 
 
 def test_a_roomy_place_that_servers_can_reach_is_good(paths: StackPaths) -> None:
+    layout.make(paths)
+    layout.check(paths)
+
+
+def test_a_state_home_that_is_not_there_yet_is_made_so_that_servers_can_reach_it(
+    room: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(room / "not" / "there" / "yet"))
+    paths = StackPaths.of("work")
     layout.make(paths)
     layout.check(paths)
 

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
+import queue
+import signal
+import subprocess
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from devstack_tui.core.paths import StackPaths
 from devstack_tui.health import logs
 from devstack_tui.health.logs import LogLine, follow, tail
+from devstack_tui.stack import instance as instances
+from devstack_tui.stack import layout
 from devstack_tui.stack.engine import UnitLog
 
 CANARY = "Zq8xKp2vW7mN4tRy"
@@ -65,9 +73,19 @@ def test_a_long_log_is_not_read_from_its_beginning(
 ) -> None:
     monkeypatch.setattr(logs, "BLOCK", 64)
     log.path.write_text("".join(f"line {number}\n" for number in range(10_000)))
-    with log.path.open("rb") as file:
-        assert logs._last(file, 3) == [b"line 9997", b"line 9998", b"line 9999"]
-        assert file.seek(0, 1) > 98_000, "only its end was read"
+    blocks: list[int] = []
+
+    class Counting(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            blocks.append(size or 0)
+            return super().read(size)
+
+    with logs._Reader(log) as reader:
+        reader._file.close()
+        reader._file = Counting(log.path.read_bytes())  # type: ignore[assignment]
+        found = [line.line for line in reader.last(3)]
+    assert found == ["line 9997", "line 9998", "line 9999"]
+    assert blocks == [64], "only its end was read"
 
 
 def test_bytes_that_are_no_text_do_not_end_the_reading(log: UnitLog) -> None:
@@ -88,6 +106,16 @@ def test_a_private_key_is_masked_on_all_of_its_lines(log: UnitLog) -> None:
     shown = last(log, 5)
     assert CANARY not in "\n".join(shown)
     assert (shown[0], shown[-1]) == ("before", "after")
+
+
+def test_a_private_key_that_begins_before_the_last_lines_is_masked_too(log: UnitLog) -> None:
+    log.path.write_text(
+        f"-----BEGIN PRIVATE KEY-----\nMIGH{CANARY}\nAwEH\n-----END PRIVATE KEY-----\nafter\n"
+    )
+    for lines in range(1, 6):
+        shown = last(log, lines)
+        assert CANARY not in "\n".join(shown)
+        assert shown[-1] == "after"
 
 
 # -- following ---------------------------------------------------------------------------------
@@ -125,14 +153,14 @@ class Reader:
 async def readers(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callable[..., Reader]]:
     """Makes readers that look without a pause and count their looks."""
     made: list[Reader] = []
-    real = logs._more
+    real = logs._look
 
     def counted(*arguments: Any, **more: Any) -> Iterator[LogLine]:
         for reader in made:
             reader.looks += 1
         return real(*arguments, **more)
 
-    monkeypatch.setattr(logs, "_more", counted)
+    monkeypatch.setattr(logs, "_look", counted)
     monkeypatch.setattr(logs, "POLL_S", 0.001)
 
     def make(*followed: UnitLog) -> Reader:
@@ -243,6 +271,16 @@ async def test_secrets_are_masked_while_following(log: UnitLog, reader: Reader) 
     assert CANARY not in await reader.line()
 
 
+async def test_a_private_key_is_masked_while_following(log: UnitLog, reader: Reader) -> None:
+    await reader.look()
+    append(log, "-----BEGIN EC PRIVATE KEY-----\n")
+    await reader.look()
+    append(log, f"MIGH{CANARY}\n-----END EC PRIVATE KEY-----\nafter\n")
+    shown = [await reader.line() for _ in range(4)]
+    assert CANARY not in "\n".join(shown)
+    assert shown[-1] == "after"
+
+
 async def test_the_files_are_closed_when_the_following_ends(log: UnitLog, reader: Reader) -> None:
     append(log, "old\n")
     before = len(list(Path("/proc/self/fd").iterdir()))
@@ -250,3 +288,88 @@ async def test_the_files_are_closed_when_the_following_ends(log: UnitLog, reader
     assert len(list(Path("/proc/self/fd").iterdir())) == before + 1
     await reader.close()
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+# -- the verb, while it follows ----------------------------------------------------------------
+
+
+@pytest.fixture
+def folder() -> Path:
+    """The logs of the default stack, which exists and does not run."""
+    paths = StackPaths.of("default")
+    layout.make(paths)
+    instances.write(paths, instances.new(paths, "embedded", 0, {}))
+    return paths.logs
+
+
+@pytest.fixture
+def verb(python: Callable[..., subprocess.Popen[str]]) -> Callable[..., subprocess.Popen[str]]:
+    """Starts `logs` as a process of its own."""
+    code = "import sys; from devstack_tui.cli import main; sys.exit(main(sys.argv[1:]))"
+    return lambda *arguments: python(code, "logs", *arguments)
+
+
+def told(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline()
+
+
+class Following:
+    """A `logs -f` that certainly follows: what is appended now is told."""
+
+    def __init__(self, process: subprocess.Popen[str], log: Path) -> None:
+        self._lines: queue.Queue[str] = queue.Queue()
+        self._process = process
+        threading.Thread(target=self._read, daemon=True).start()
+        found = ""
+        while "mark" not in found:
+            assert process.poll() is None
+            with log.open("a") as file:
+                file.write("mark\n")
+            with contextlib.suppress(queue.Empty):
+                found = self._lines.get(timeout=0.05)
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        with contextlib.suppress(ValueError):  # the test is over and the pipe closed
+            for line in self._process.stdout:
+                self._lines.put(line)
+
+    def line(self) -> str:
+        """The next line that is not one of the marks."""
+        while "mark" in (found := self._lines.get(timeout=5)):
+            pass
+        return found
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_following_ends_with_status_130_when_it_is_interrupted(
+    number: signal.Signals, folder: Path, verb: Callable[..., subprocess.Popen[str]]
+) -> None:
+    (folder / "postgres.log").write_text("old\n")
+    process = verb("postgres", "-f", "-n", "0")
+    Following(process, folder / "postgres.log")
+    process.send_signal(number)
+    assert process.wait(30) == 130
+    assert process.stderr is not None
+    assert process.stderr.read() == ""
+
+
+def test_following_for_a_program_ends_when_its_input_is_closed(
+    folder: Path, verb: Callable[..., subprocess.Popen[str]]
+) -> None:
+    (folder / "postgres.log").write_text("old\n")
+    following = verb("postgres", "-f", "--controlled")
+    assert told(following) == "old\n"
+    assert following.stdin is not None
+    following.stdin.close()
+    assert following.wait(30) == 0
+
+
+def test_a_unit_that_is_started_later_is_followed_too(
+    folder: Path, verb: Callable[..., subprocess.Popen[str]]
+) -> None:
+    (folder / "redis-0.log").write_text("")
+    following = Following(verb("redis", "-f", "--jsonl", "-n", "0"), folder / "redis-0.log")
+    (folder / "redis-1.log").write_text("new\n")
+    assert following.line() == '{"unit":"redis-1","line":"new"}\n'

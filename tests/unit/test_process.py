@@ -212,7 +212,7 @@ def test_what_a_server_makes_is_private_whatever_our_umask_is(
         spawn("echo x > made")
     finally:
         os.umask(before)
-    until(lambda: (room / "made").exists(), "its file")
+    until((room / "made").exists, "its file")
     assert (room / "made").stat().st_mode & 0o777 == 0o600
 
 
@@ -246,7 +246,7 @@ def test_a_program_that_cannot_be_started_is_an_oserror_and_leaves_no_open_file(
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
-def test_a_server_outlives_whoever_started_it(room: Path, python: Child, until: Until) -> None:
+def test_a_server_outlives_whoever_started_it(room: Path, python: Child) -> None:
     code = """
 import sys
 from pathlib import Path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from devstack_tui.stack import instance as instances
 from devstack_tui.stack import layout, settings
 from devstack_tui.stack.engine import Run
 from devstack_tui.stack.engines.embedded import EmbeddedEngine
-from devstack_tui.stack.engines.records import Records
+from devstack_tui.stack.engines.records import Record, Records
 from devstack_tui.stack.parts import ProcessSpec
 from devstack_tui.stack.registry import service
 
@@ -65,11 +66,15 @@ def spec(unit: str, grace_s: float = 5.0) -> ProcessSpec:
     return ProcessSpec(unit, ["x"], stop_signal=signal.SIGINT, grace_s=grace_s)
 
 
+def intend(records: Records, spec: ProcessSpec, service: str, order: int) -> Record:
+    return records.intend(spec, service, order, ())
+
+
 # -- records -----------------------------------------------------------------------------------
 
 
 def test_an_intended_process_is_known_before_it_runs(records: Records, paths: StackPaths) -> None:
-    intended = records.intend(spec("redis-0"), "redis", 0)
+    intended = intend(records, spec("redis-0"), "redis", 0)
     assert Records(paths.run).all() == [intended]
     assert not intended.alive
     assert (intended.signal, intended.grace_s) == (signal.SIGINT, 5.0)
@@ -81,7 +86,7 @@ def test_a_record_of_a_running_process_is_alive_until_it_ends(
     sleeper = child("sleep", "1000")
     found = process.identify(sleeper.pid)
     assert found is not None
-    records.started(records.intend(spec("redis-0"), "redis", 0), found)
+    records.started(intend(records, spec("redis-0"), "redis", 0), found)
     assert records.all()[0].alive
     sleeper.kill()
     sleeper.wait()
@@ -90,20 +95,32 @@ def test_a_record_of_a_running_process_is_alive_until_it_ends(
 
 def test_records_of_a_service_come_in_the_order_of_start(records: Records) -> None:
     for order, unit in ((2, "redis-a"), (0, "redis-c"), (1, "redis-b")):
-        records.intend(spec(unit), "redis", order)
-    records.intend(spec("postgres"), "postgres", 0)
+        intend(records, spec(unit), "redis", order)
+    intend(records, spec("postgres"), "postgres", 0)
     assert [record.unit for record in records.of("redis")] == ["redis-c", "redis-b", "redis-a"]
 
 
 def test_a_forgotten_unit_is_gone_and_forgetting_twice_is_harmless(records: Records) -> None:
-    record = records.intend(spec("redis-0"), "redis", 0)
+    record = intend(records, spec("redis-0"), "redis", 0)
     records.remove(record)
     records.remove(record)
     assert records.all() == []
 
 
+def test_a_start_is_complete_for_all_units_of_a_service_alone(records: Records) -> None:
+    for order, unit in enumerate(("redis-0", "redis-1")):
+        intend(records, spec(unit), "redis", order)
+    intend(records, spec("postgres"), "postgres", 0)
+    records.completed("redis")
+    assert {record.unit: record.completed for record in records.all()} == {
+        "postgres": False,
+        "redis-0": True,
+        "redis-1": True,
+    }
+
+
 def test_records_are_private(records: Records, paths: StackPaths) -> None:
-    records.intend(spec("redis-0"), "redis", 0)
+    intend(records, spec("redis-0"), "redis", 0)
     assert (paths.run / "redis-0.json").stat().st_mode & 0o777 == 0o600
 
 
@@ -115,7 +132,7 @@ def test_a_stack_without_a_record_directory_has_no_records(room: Path) -> None:
 def test_a_record_that_cannot_be_read_is_passed_over(
     raw: bytes, records: Records, paths: StackPaths
 ) -> None:
-    kept = records.intend(spec("redis-0"), "redis", 0)
+    kept = intend(records, spec("redis-0"), "redis", 0)
     (paths.run / "redis-1.json").write_bytes(raw)
     assert records.all() == [kept]
 
@@ -128,7 +145,7 @@ def test_a_server_whose_starter_was_killed_before_it_wrote_the_pid_is_found_agai
     records: Records,
     server: Callable[..., process.ProcessId],
 ) -> None:
-    records.intend(spec("redis-0"), "redis", 0)
+    intend(records, spec("redis-0"), "redis", 0)
     running = server("redis-0")
     (note,) = engine.recover()
     assert f"found redis-0 again (pid {running.pid})" in note
@@ -150,17 +167,37 @@ def test_a_running_server_and_its_children_are_left_alone(
     engine: EmbeddedEngine, records: Records, server: Callable[..., process.ProcessId]
 ) -> None:
     running = server("postgres", "sleep 1000 & echo up; read end")
-    records.started(records.intend(spec("postgres"), "postgres", 0), running)
+    records.started(intend(records, spec("postgres"), "postgres", 0), running)
     assert engine.recover() == []
     assert process.alive(running)
     assert len(process.descendants([running.pid], process.table())) == 2
+
+
+def test_a_stop_that_was_interrupted_is_finished(
+    engine: EmbeddedEngine, records: Records, server: Callable[..., process.ProcessId]
+) -> None:
+    running = server("postgres")
+    record = records.started(intend(records, spec("postgres"), "postgres", 0), running)
+    records.stopping(record)
+    assert engine.recover() == ["stopped postgres: its stop was interrupted"]
+    assert not process.alive(running)
+    assert records.all() == []
+
+
+def test_a_unit_made_for_other_services_than_the_stack_has_is_not_complete(
+    engine: EmbeddedEngine, records: Records, server: Callable[..., process.ProcessId]
+) -> None:
+    running = server("redis-0")
+    records.started(records.intend(spec("redis-0"), "redis", 0, ("postgres",)), running)
+    records.completed("redis")
+    assert [unit.completed for unit in engine.units(service("redis"))] == [False]
 
 
 def test_a_second_instance_of_a_running_server_is_ended(
     engine: EmbeddedEngine, records: Records, server: Callable[..., process.ProcessId]
 ) -> None:
     first = server("postgres")
-    records.started(records.intend(spec("postgres"), "postgres", 0), first)
+    records.started(intend(records, spec("postgres"), "postgres", 0), first)
     second = server("postgres")
     engine.recover()
     assert process.alive(first)
@@ -186,7 +223,7 @@ def test_stopping_ends_the_last_started_first_and_forgets_all(
     script = f"trap 'echo {{}} >> {room}/ended; exit' INT; echo up; while :; do sleep 0.02; done"
     for order, unit in enumerate(("redis-0", "redis-1", "redis-2")):
         running = server(unit, script.format(unit))
-        records.started(records.intend(spec(unit), "redis", order), running)
+        records.started(intend(records, spec(unit), "redis", order), running)
     said: list[str] = []
     gently = engine.stop(service("redis"), Run(lambda phase, detail: said.append(detail)))
     assert gently
@@ -199,7 +236,7 @@ def test_stopping_says_when_a_server_had_to_be_killed(
     engine: EmbeddedEngine, records: Records, server: Callable[..., process.ProcessId]
 ) -> None:
     running = server("redis-0", "trap '' INT; echo up; while :; do sleep 0.02; done")
-    records.started(records.intend(spec("redis-0", 0.2), "redis", 0), running)
+    records.started(intend(records, spec("redis-0", 0.2), "redis", 0), running)
     assert not engine.stop(service("redis"), Run())
     assert not process.alive(running)
 
@@ -207,11 +244,19 @@ def test_stopping_says_when_a_server_had_to_be_killed(
 def test_what_a_dead_server_said_last_is_told_without_secrets(
     engine: EmbeddedEngine, records: Records, paths: StackPaths
 ) -> None:
-    records.intend(spec("postgres"), "postgres", 0)
+    ended = process.ProcessId(2**22 - 1, 1, process.boot_id())
+    records.started(intend(records, spec("postgres"), "postgres", 0), ended)
     (paths.logs / "postgres.log").write_text("up\nFATAL: password=hunter2hunter2 is wrong\n\n \n")
     words = engine.last_words(service("postgres"))
     assert words.startswith("postgres has ended: FATAL: password=")
     assert "hunter2" not in words
+
+
+def test_a_server_that_is_just_being_started_has_not_ended(
+    engine: EmbeddedEngine, records: Records
+) -> None:
+    intend(records, spec("postgres"), "postgres", 0)
+    assert engine.last_words(service("postgres")) == ""
 
 
 def test_nothing_is_wiped_while_a_server_runs(
@@ -221,7 +266,7 @@ def test_nothing_is_wiped_while_a_server_runs(
     paths: StackPaths,
 ) -> None:
     running = server("redis-0")
-    records.started(records.intend(spec("redis-0"), "redis", 0), running)
+    records.started(intend(records, spec("redis-0"), "redis", 0), running)
     (paths.data / "kept").write_text("x")
     with pytest.raises(DevstackError, match="still runs"):
         engine.wipe()
@@ -237,9 +282,8 @@ def test_a_wipe_that_was_cut_short_is_still_known_as_this_stacks(
     engine: EmbeddedEngine, paths: StackPaths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A fake deletion: a kill in the middle of it cannot be timed."""
-    import shutil
 
-    def interrupt(folder: Path) -> None:
+    def interrupt(_: Path) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(shutil, "rmtree", interrupt)
@@ -251,7 +295,7 @@ def test_a_wipe_that_was_cut_short_is_still_known_as_this_stacks(
 def test_the_logs_of_a_service_are_those_of_its_units_alone(
     engine: EmbeddedEngine, records: Records, paths: StackPaths
 ) -> None:
-    records.intend(spec("redis-7"), "redis", 0)
+    intend(records, spec("redis-7"), "redis", 0)
     for name in ("redis-0", "redis-1", "redisx", "postgres"):
         (paths.logs / f"{name}.log").write_text("")
     (paths.logs / "redis-0.log.1").write_text("the log before it grew too long")

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from devstack_tui.core.errors import DevstackError, NotInstalledError
 from devstack_tui.core.events import Event, Phase, Progress
+from devstack_tui.core.lock import Owner, StackLock
 from devstack_tui.stack import workers as module
-from devstack_tui.stack.engine import Run, UnitLog
+from devstack_tui.stack.engine import Run
 from devstack_tui.stack.model import Credentials, Endpoint, Observation, Target, UnitUsage
-from devstack_tui.stack.parts import Hint, Installation, Service, ServiceSettings
+from devstack_tui.stack.parts import Hint, Service, ServiceSettings
 from devstack_tui.stack.site import Cancelled
+from devstack_tui.stack.stack import Stack
 from devstack_tui.stack.workers import Workers
 
 
@@ -48,6 +51,7 @@ class FakeEngine:
         self.problems: dict[str, list[str]] = {}
         self.dead: dict[str, str] = {}
         self.gently = True
+        self.complete = True
 
     def start(self, service: Service, run: Run) -> None:
         self.calls.append(f"start {service.name}")
@@ -61,7 +65,7 @@ class FakeEngine:
                 raise Cancelled(f"interrupted while {service.name} was starting")
         self.calls.append(f"started {service.name}")
 
-    def stop(self, service: Service, run: Run) -> bool:
+    def stop(self, service: Service, run: Run) -> bool:  # noqa: ARG002
         self.calls.append(f"stop {service.name}")
         if service.name in self.faults:
             raise self.faults[service.name]
@@ -71,7 +75,7 @@ class FakeEngine:
 
     def units(self, service: Service) -> Sequence[UnitUsage]:
         known = service.name in self.running
-        return [UnitUsage(service.name, 1, running=True)] if known else []
+        return [UnitUsage(service.name, 1, running=True, completed=self.complete)] if known else []
 
     def last_words(self, service: Service) -> str:
         return self.dead.get(service.name, "")
@@ -80,21 +84,12 @@ class FakeEngine:
         endpoint = Endpoint("tcp", "127.0.0.1", 1)
         return Target(service.name, endpoint, {}, Credentials(), Path("ca"), Path("secrets"))
 
-    def probe(self, service: Service, target: Target, timeout: float) -> Observation:
+    def probe(self, service: Service, *_: object) -> Observation:
         found = self.problems.get(service.name, [])
         return Observation(1.0, problems=(found.pop(0),) if found else ())
 
-    def locate(self, service: Service) -> Installation:
-        raise NotImplementedError
-
     def recover(self) -> Sequence[str]:
         return []
-
-    def logs(self, service: Service) -> Sequence[UnitLog]:
-        return []
-
-    def wipe(self) -> None:
-        raise NotImplementedError
 
     def before(self, first: str, second: str) -> bool:
         return self.calls.index(first) < self.calls.index(second)
@@ -152,15 +147,6 @@ async def test_what_is_waited_for_is_told(engine: FakeEngine) -> None:
     assert (first.phase, first.detail) == (Phase.WAITING, "for vault")
 
 
-async def test_a_need_that_was_not_chosen_is_not_waited_for(engine: FakeEngine) -> None:
-    events = await run(Workers(engine).start((POSTGRES,)))
-    assert ends(events) == {"postgres": Phase.READY}
-
-
-async def test_nothing_chosen_is_nothing_done(engine: FakeEngine) -> None:
-    assert await run(Workers(engine).start(())) == []
-
-
 async def test_when_the_identity_service_fails_its_dependents_fail_unstarted(
     engine: FakeEngine,
 ) -> None:
@@ -185,6 +171,18 @@ async def test_a_service_starts_although_what_it_only_comes_after_failed(
     }
 
 
+async def test_a_service_is_not_waited_for_to_get_what_did_not_start(
+    engine: FakeEngine,
+) -> None:
+    engine.faults["postgres"] = DevstackError("no")
+    engine.problems["api"] = ["postgres does not answer"] * 1000
+    last = of(await run(Workers(engine).start((VAULT, POSTGRES, API))), "api")[-1]
+    assert last.phase.final
+    assert "without postgres" in last.detail
+    assert "postgres does not answer" in last.detail
+    assert engine.running == {"vault", "api"}
+
+
 async def test_an_optional_service_that_is_not_here_is_skipped_with_the_reason(
     engine: FakeEngine,
 ) -> None:
@@ -202,12 +200,6 @@ async def test_a_needed_service_that_is_not_here_has_failed(engine: FakeEngine) 
     engine.faults["redis"] = NotInstalledError("Redis is not on this machine", "get it")
     events = await run(Workers(engine).start((VAULT, REDIS)))
     assert ends(events)["redis"] is Phase.FAILED
-
-
-async def test_an_optional_service_that_is_here_and_fails_has_failed(engine: FakeEngine) -> None:
-    engine.faults["forgejo"] = DevstackError("its port is taken")
-    events = await run(Workers(engine).start((VAULT, POSTGRES, FORGEJO)))
-    assert ends(events)["forgejo"] is Phase.FAILED
 
 
 async def test_a_fault_of_ours_is_one_sentence_without_secrets(engine: FakeEngine) -> None:
@@ -234,6 +226,13 @@ async def test_a_service_that_runs_but_is_not_healthy_is_started_again(
     events = await run(Workers(engine).start((VAULT,)))
     assert engine.calls == ["start vault", "started vault"]
     assert ends(events) == {"vault": Phase.READY}
+
+
+async def test_a_service_whose_start_was_cut_short_is_started_again(engine: FakeEngine) -> None:
+    engine.running = {"vault"}
+    engine.complete = False
+    await run(Workers(engine).start((VAULT,)))
+    assert engine.calls == ["start vault", "started vault"]
 
 
 async def test_a_service_is_ready_when_its_probe_finds_no_problem_any_more(
@@ -314,43 +313,86 @@ async def test_what_was_stopped_can_be_started_by_the_same_workers(engine: FakeE
 # -- interrupting ------------------------------------------------------------------------------
 
 
-async def leave_when(
-    events: AsyncIterator[Event], reached: Callable[[Progress], bool]
-) -> list[Progress]:
-    """Read until an event, then leave as ctrl-C does."""
-    seen = []
+Reached = Callable[[Progress], bool]
+
+
+async def leave(events: AsyncIterator[Event], reached: Reached) -> None:
+    """Read until an event, then turn away, as who writes to a closed pipe does."""
     async with contextlib.aclosing(events) as stream:  # type: ignore[type-var]
         async for event in stream:
-            assert isinstance(event, Progress)
-            seen.append(event)
-            if reached(event):
+            if isinstance(event, Progress) and reached(event):
                 break
-    return seen
 
 
-def starting(name: str) -> Callable[[Progress], bool]:
+async def cancel(events: AsyncIterator[Event], reached: Reached) -> None:
+    """Read until an event, then be cancelled, as by ctrl-C."""
+    here = asyncio.Event()
+
+    async def read() -> None:
+        async for event in events:
+            if isinstance(event, Progress) and reached(event):
+                here.set()
+
+    task = asyncio.ensure_future(read())
+    await asyncio.wait_for(here.wait(), 30)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+def starting(name: str) -> Reached:
     return lambda event: event.service == name and event.phase is Phase.STARTING
 
 
-async def test_leaving_early_stops_what_is_on_its_way_and_keeps_what_is_ready(
-    engine: FakeEngine,
+interrupted = pytest.mark.parametrize("interrupt", [leave, cancel], ids=["left", "cancelled"])
+Interrupt = Callable[[AsyncIterator[Event], Reached], Awaitable[None]]
+
+
+@interrupted
+async def test_an_interrupt_stops_what_is_on_its_way_and_keeps_what_is_ready(
+    interrupt: Interrupt, engine: FakeEngine
 ) -> None:
     engine.held["redis"] = threading.Event()
-    await leave_when(Workers(engine).start((VAULT, REDIS)), starting("redis"))
+    await interrupt(Workers(engine).start((VAULT, REDIS)), starting("redis"))
     assert engine.running == {"vault"}
     assert "stopped redis" in engine.calls
     assert "stop vault" not in engine.calls
 
 
-async def test_leaving_early_starts_nothing_that_was_still_waiting(engine: FakeEngine) -> None:
+@interrupted
+async def test_an_interrupt_starts_nothing_that_was_still_waiting(
+    interrupt: Interrupt, engine: FakeEngine
+) -> None:
     engine.held["redis"] = threading.Event()
-    await leave_when(Workers(engine).start((VAULT, REDIS, API)), starting("redis"))
+    await interrupt(Workers(engine).start((VAULT, REDIS, API)), starting("redis"))
+    assert engine.running == {"vault"}
     assert "start api" not in engine.calls
 
 
-async def test_leaving_early_while_the_probe_is_awaited_stops_the_service(
-    engine: FakeEngine,
+@interrupted
+async def test_an_interrupt_while_the_probe_is_awaited_stops_the_service(
+    interrupt: Interrupt, engine: FakeEngine
 ) -> None:
     engine.problems["vault"] = ["not yet"] * 100_000
-    await leave_when(Workers(engine).start((VAULT,)), lambda event: event.detail == "not yet")
+    await interrupt(Workers(engine).start((VAULT,)), lambda event: event.detail == "not yet")
     assert engine.running == set()
+
+
+@interrupted
+async def test_the_lock_is_kept_until_what_was_interrupted_has_stopped(
+    interrupt: Interrupt, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack = Stack("work")
+    monkeypatch.setattr(stack, "_engine", lambda _: engine)
+    engine.held["redis"] = threading.Event()
+    owners: list[Owner | None] = []
+    real = engine.stop
+
+    def stop(service: Service, run: Run) -> bool:
+        owners.append(StackLock.held(stack.paths.lock))
+        return real(service, run)
+
+    engine.stop = stop  # type: ignore[method-assign]
+    await interrupt(stack.up(["redis"]), starting("redis"))
+    assert [owner and owner.verb for owner in owners] == ["up"]
+    assert StackLock.held(stack.paths.lock) is None

@@ -1,5 +1,6 @@
 # Administration after the bootstrap: give a service another secret_id, and look at how Vault is
-# set up. No secret can be read, no policy and no role changed.
+# set up. It reads no secret, and changes no policy and no role; but whoever can hand out a service's
+# secret_id can become that service, so this AppRole is kept like the unseal key.
 path "auth/approle/role/+/secret-id" {
   capabilities = ["update", "list"]
 }

@@ -78,7 +78,7 @@ class HealthPane(Pane):
             try:
                 line = msgspec.json.decode(raw, type=_LogLine)
                 made.append(Line(line.unit, line.text))
-            except msgspec.DecodeError:
+            except ValueError:
                 made.append(Line("", raw.decode("utf-8", "replace")))
         view = self._log
         if view is not None and made:

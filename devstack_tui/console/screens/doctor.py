@@ -73,7 +73,7 @@ class DoctorScreen(ModalScreen[None]):
             body.update(Content(f"✗ {plain(error.message)}{remedy}"))
             body.set_classes("bad")
             return
-        except msgspec.DecodeError as error:
+        except ValueError as error:
             body.update(Content(f"✗ doctor printed what cannot be read: {error}"))
             body.set_classes("bad")
             return

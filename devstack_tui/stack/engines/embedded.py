@@ -7,6 +7,7 @@ import os
 import pwd
 import shutil
 import signal
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from devstack_tui.stack.registry import service as service_named
 from devstack_tui.stack.settings import StackSettings
 from devstack_tui.stack.site import HOST, Account, Site
 
+SPAWN_S = 3.0
 LOG_ROTATE_BYTES = 32 * 1024 * 1024
 
 
@@ -71,7 +73,7 @@ class EmbeddedEngine:
         keep: set[int] = set()
         for record in records.values():
             if record.stopping:
-                self._end_unit(record, owned)
+                self._end_unit(record)
                 notes.append(f"stopped {record.unit}: its stop was interrupted")
         for unit, pids in process.leaders(owned).items():
             known = records.get(unit)
@@ -86,7 +88,7 @@ class EmbeddedEngine:
         for pid, unit in owned.items():
             left = process.identify(pid)
             if pid not in keep and left is not None:
-                process.end(left, grace_s=3.0, mine=lambda pid: pid in owned)
+                process.end(left, grace_s=3.0, mine=self._mine)
                 notes.append(f"ended {unit or 'a process'} (pid {pid}), left over from before")
         return notes
 
@@ -137,19 +139,19 @@ class EmbeddedEngine:
 
     def _end(self, service: Service, run: Run) -> bool:
         gently = True
-        owned = process.owned(self._instance.id)
         for record in reversed(self._records.of(service.name)):
             run.say(Phase.STOPPING, record.unit)
-            gently &= self._end_unit(record, owned)
+            gently &= self._end_unit(record)
         return gently
 
-    def _end_unit(self, record: Record, owned: Mapping[int, str]) -> bool:
+    def _mine(self, pid: int) -> bool:
+        return process.belongs(pid, self._instance.id)
+
+    def _end_unit(self, record: Record) -> bool:
         gently = True
         if record.alive and record.process is not None:
             self._records.stopping(record)
-            gently = process.end(
-                record.process, record.signal, record.grace_s, lambda pid: pid in owned
-            )
+            gently = process.end(record.process, record.signal, record.grace_s, self._mine)
         self._records.remove(record)
         return gently
 
@@ -162,7 +164,9 @@ class EmbeddedEngine:
     def last_words(self, service: Service) -> str:
         """Which unit is gone, and the last line that it wrote."""
         for record in self._records.of(service.name):
-            if not record.alive:
+            # A record is written just before its process is there.
+            new = record.process is None and time.time() - record.started < SPAWN_S
+            if not record.alive and not new:
                 line = _last_line(self._paths.logs / f"{record.unit}.log")
                 said = f": {line}" if line else ""
                 return f"{record.unit} has ended{said}"
@@ -177,11 +181,15 @@ class EmbeddedEngine:
                 known.add(path.stem)
         return [UnitLog(unit, self._paths.logs / f"{unit}.log") for unit in sorted(known)]
 
+    def require_stopped(self) -> None:
+        """See the Protocol."""
+        if any(record.alive for record in self._records.all()):
+            raise DevstackError("a server of this stack still runs", "`devstack-tui down` first")
+
     def wipe(self) -> None:
         """See the Protocol: the identity card goes last, so that a wipe that was cut short is
         still known as this stack's."""
-        if any(record.alive for record in self._records.all()):
-            raise DevstackError("a server of this stack still runs", "`devstack-tui down` first")
+        self.require_stopped()
         root = self._paths.root
         for folder in (self._paths.data, self._paths.run, self._paths.logs, self._paths.secrets):
             if folder.exists():

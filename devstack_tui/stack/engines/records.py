@@ -58,7 +58,7 @@ class Records:
         found = []
         if self._folder.is_dir():
             for path in sorted(self._folder.glob("*.json")):
-                with contextlib.suppress(OSError, msgspec.DecodeError):
+                with contextlib.suppress(OSError, ValueError):
                     found.append(msgspec.json.decode(path.read_bytes(), type=Record))
         return found
 

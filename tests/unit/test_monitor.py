@@ -1,0 +1,398 @@
+"""One look at a stack: what each service is, and why."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from devstack_tui.core.errors import NotInstalledError, UnreachableError
+from devstack_tui.core.lock import StackLock
+from devstack_tui.core.paths import StackPaths
+from devstack_tui.health import monitor as module
+from devstack_tui.health.monitor import Monitor
+from devstack_tui.stack import layout
+from devstack_tui.stack.model import (
+    Credentials,
+    Endpoint,
+    Observation,
+    ServiceStatus,
+    State,
+    Target,
+    UnitUsage,
+)
+from devstack_tui.stack.parts import Installation, Service
+from devstack_tui.stack.stack import Stack
+
+NOBODY = 2**22 + 1  # above the highest pid of any Linux
+
+
+class FakeEngine:
+    """A fake of the engine and of the probes: real servers cannot be held in a state such as
+    "its process is there and it answers no more", nor be made to answer in so many ms."""
+
+    name = "fake"
+
+    def __init__(self) -> None:
+        self.found: dict[str, list[UnitUsage]] = {}
+        self.words: dict[str, str] = {}
+        self.absent: dict[str, NotInstalledError] = {}
+        self.answers: dict[str, Observation | Exception] = {}
+        self.asked: list[str] = []
+
+    def runs(self, name: str, *, pid: int = NOBODY, since: float = 3600.0) -> None:
+        started = time.time() - since
+        self.units_of(name).append(UnitUsage(f"{name}-0", pid, running=True, started_at=started))
+
+    def died(self, name: str, words: str) -> None:
+        self.units_of(name).append(UnitUsage(f"{name}-x", None, running=False))
+        self.words[name] = words
+
+    def units_of(self, name: str) -> list[UnitUsage]:
+        return self.found.setdefault(name, [])
+
+    def units(self, service: Service) -> Sequence[UnitUsage]:
+        return self.units_of(service.name)
+
+    def last_words(self, service: Service) -> str:
+        return self.words.get(service.name, "")
+
+    def locate(self, service: Service) -> Installation:
+        if service.name in self.absent:
+            raise self.absent[service.name]
+        return Installation(Path("/bin/x"), "7.0.15", "Redis", "7")
+
+    def target(self, service: Service) -> Target:
+        endpoint = Endpoint(service.scheme, "127.0.0.1", 1000, 2000)
+        return Target(service.name, endpoint, {}, Credentials(), Path("ca"), Path("secrets"))
+
+    def probe(self, service: Service, *_: object) -> Observation:
+        self.asked.append(service.name)
+        answer = self.answers.get(service.name, Observation(1.5, version="1"))
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+@pytest.fixture
+def engine() -> FakeEngine:
+    return FakeEngine()
+
+
+@pytest.fixture
+def paths() -> StackPaths:
+    found = StackPaths.of("work")
+    layout.make(found)
+    return found
+
+
+@pytest.fixture
+async def monitor(
+    engine: FakeEngine, paths: StackPaths, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Monitor]:
+    stack = Stack(paths.name)
+    monkeypatch.setattr(stack, "engine", lambda: engine)
+    monkeypatch.setattr(module, "probe_once", engine.probe)
+    made = Monitor(stack)
+    yield made
+    made.close()
+
+
+async def row(monitor: Monitor, name: str) -> ServiceStatus:
+    found = (await monitor.look()).get(name)
+    assert found is not None
+    return found
+
+
+SILENT = UnreachableError("connection refused")
+
+
+async def test_a_service_that_does_its_work_is_healthy(
+    monitor: Monitor, engine: FakeEngine
+) -> None:
+    engine.runs("redis")
+    engine.answers["redis"] = Observation(2.0, version="7.0.15", role="3 masters", tls="TLSv1.3")
+    found = await row(monitor, "redis")
+    assert (found.state, found.reason, found.remedy) == (State.HEALTHY, "", "")
+    assert (found.version, found.role, found.tls) == ("7.0.15", "3 masters", "TLSv1.3")
+    assert (found.endpoint, found.tls_endpoint) == ("127.0.0.1:1000", "127.0.0.1:2000")
+    assert found.uptime_s == pytest.approx(3600, abs=60)
+    assert found.approle == "redis-role"
+
+
+async def test_a_service_that_answers_with_a_problem_is_degraded_with_every_reason(
+    monitor: Monitor, engine: FakeEngine
+) -> None:
+    engine.runs("redis")
+    engine.answers["redis"] = Observation(2.0, problems=("2 slots are unassigned", "no replica"))
+    found = await row(monitor, "redis")
+    assert (found.state, found.reason) == (
+        State.DEGRADED,
+        "2 slots are unassigned; no replica",
+    )
+    assert "devstack-tui logs redis" in found.remedy
+
+
+async def test_a_service_that_answers_without_one_of_its_units_is_degraded(
+    monitor: Monitor, engine: FakeEngine
+) -> None:
+    engine.runs("redis")
+    engine.died("redis", "redis-x has ended: out of memory")
+    found = await row(monitor, "redis")
+    assert (found.state, found.reason) == (State.DEGRADED, "redis-x has ended: out of memory")
+
+
+async def test_a_service_whose_processes_have_all_ended_is_down_and_not_asked(
+    monitor: Monitor, engine: FakeEngine
+) -> None:
+    engine.died("redis", "redis-x has ended: out of memory")
+    found = await row(monitor, "redis")
+    assert (found.state, found.reason) == (State.DOWN, "redis-x has ended: out of memory")
+    assert "devstack-tui logs redis" in found.remedy
+    assert engine.asked == []
+
+
+async def test_a_service_without_a_process_is_down_even_when_nobody_knows_why(
+    monitor: Monitor, engine: FakeEngine
+) -> None:
+    engine.died("redis", "")
+    assert (await row(monitor, "redis")).state is State.DOWN
+
+
+async def test_a_young_process_that_does_not_answer_yet_is_starting(
+    monitor: Monitor, engine: FakeEngine
+) -> None:
+    engine.runs("redis", since=1.0)
+    engine.answers["redis"] = SILENT
+    found = await row(monitor, "redis")
+    assert (found.state, found.reason) == (State.STARTING, "connection refused")
+    assert found.remedy == ""
+
+
+async def test_an_old_process_that_does_not_answer_is_down(
+    monitor: Monitor, engine: FakeEngine
+) -> None:
+    engine.runs("redis", since=module.STARTING_S + 1)
+    engine.answers["redis"] = SILENT
+    found = await row(monitor, "redis")
+    assert found.state is State.DOWN
+    assert found.reason == "it runs, but its probe failed: connection refused"
+    assert "devstack-tui restart redis" in found.remedy
+
+
+async def test_a_young_process_that_has_answered_once_and_does_no_more_is_down(
+    monitor: Monitor, engine: FakeEngine
+) -> None:
+    engine.runs("redis", since=1.0)
+    assert (await row(monitor, "redis")).state is State.HEALTHY
+    engine.answers["redis"] = SILENT
+    assert (await row(monitor, "redis")).state is State.DOWN
+
+
+async def test_a_new_process_of_a_service_that_had_answered_is_starting(
+    monitor: Monitor, engine: FakeEngine
+) -> None:
+    engine.runs("redis")
+    await monitor.look()
+    engine.found["redis"] = []
+    engine.runs("redis", pid=NOBODY + 1, since=1.0)
+    engine.answers["redis"] = SILENT
+    assert (await row(monitor, "redis")).state is State.STARTING
+
+
+async def test_a_silent_service_of_which_a_unit_has_ended_is_down_however_young(
+    monitor: Monitor, engine: FakeEngine
+) -> None:
+    engine.runs("redis", since=1.0)
+    engine.died("redis", "redis-x has ended: bad option")
+    engine.answers["redis"] = SILENT
+    found = await row(monitor, "redis")
+    assert found.state is State.DOWN
+    assert "redis-x has ended: bad option" in found.reason
+
+
+async def test_the_probes_own_remedy_is_kept(monitor: Monitor, engine: FakeEngine) -> None:
+    engine.runs("vault")
+    engine.answers["vault"] = UnreachableError("sealed", "`devstack-tui up vault` unseals it")
+    assert (await row(monitor, "vault")).remedy == "`devstack-tui up vault` unseals it"
+
+
+async def test_a_service_without_units_is_stopped_and_says_how_to_start_it(
+    monitor: Monitor,
+) -> None:
+    found = await row(monitor, "redis")
+    assert (found.state, found.reason, found.version) == (State.STOPPED, "", "7.0.15")
+    assert found.remedy == "devstack-tui up redis"
+    assert found.latency_ms.samples == 0
+
+
+async def test_a_service_whose_program_is_not_here_is_absent_with_the_remedy(
+    monitor: Monitor, engine: FakeEngine
+) -> None:
+    engine.absent["redis"] = NotInstalledError("Redis is not on this machine", "apt-get …")
+    found = await row(monitor, "redis")
+    assert (found.state, found.reason, found.remedy) == (
+        State.ABSENT,
+        "Redis is not on this machine",
+        "apt-get …",
+    )
+    assert found.required
+
+
+async def test_an_optional_service_that_is_not_here_is_not_required(
+    monitor: Monitor, engine: FakeEngine
+) -> None:
+    engine.absent["forgejo"] = NotInstalledError("Forgejo is not on this machine", "get it")
+    assert not (await row(monitor, "forgejo")).required
+
+
+async def test_an_optional_service_that_was_started_and_died_is_required(
+    monitor: Monitor, engine: FakeEngine
+) -> None:
+    engine.died("forgejo", "forgejo has ended")
+    assert (await row(monitor, "forgejo")).required
+
+
+async def test_a_stack_is_healthy_when_every_required_service_is(
+    monitor: Monitor, engine: FakeEngine
+) -> None:
+    engine.absent["forgejo"] = NotInstalledError("Forgejo is not on this machine", "get it")
+    first = await monitor.look()
+    assert not first.healthy
+    for found in first.services:
+        if found.name != "forgejo":
+            engine.runs(found.name)
+    assert (await monitor.look()).healthy
+    engine.answers["mysql"] = Observation(1.0, problems=("read only",))
+    assert not (await monitor.look()).healthy
+
+
+# -- a verb that works on the stack ------------------------------------------------------------
+
+
+async def test_a_silent_service_is_stopping_while_a_down_runs(
+    monitor: Monitor, engine: FakeEngine, paths: StackPaths
+) -> None:
+    engine.runs("redis")
+    engine.answers["redis"] = SILENT
+    lock = StackLock(paths.lock, "down")
+    assert lock.try_acquire() is None
+    with lock:
+        status = await monitor.look()
+    found = status.get("redis")
+    assert found is not None
+    assert found.state is State.STOPPING
+    assert (status.busy, status.busy_pid) == ("down", os.getpid())
+    assert (await monitor.look()).busy == ""
+
+
+# -- numbers -----------------------------------------------------------------------------------
+
+
+async def test_the_percentiles_are_of_the_last_probes(monitor: Monitor, engine: FakeEngine) -> None:
+    engine.runs("redis")
+    for number in range(1, 101):
+        engine.answers["redis"] = Observation(float(number))
+        found = await row(monitor, "redis")
+    latency = found.latency_ms
+    assert latency.samples == module.WINDOW == 60
+    assert latency.recent == tuple(float(number) for number in range(41, 101))
+    assert latency.p50 is not None
+    assert latency.p95 is not None
+    assert 70 <= latency.p50 <= 71
+    assert 96 <= latency.p95 <= 98
+
+
+async def test_one_probe_is_its_own_percentiles(monitor: Monitor, engine: FakeEngine) -> None:
+    engine.runs("redis")
+    engine.answers["redis"] = Observation(3.25)
+    found = (await row(monitor, "redis")).latency_ms
+    assert (found.p50, found.p95, found.samples, found.recent) == (3.25, 3.25, 1, (3.25,))
+
+
+async def test_the_percentiles_of_a_service_begin_anew_after_its_death(
+    monitor: Monitor, engine: FakeEngine
+) -> None:
+    engine.runs("redis")
+    await monitor.look()
+    engine.found["redis"] = []
+    engine.died("redis", "redis-x has ended")
+    await monitor.look()
+    engine.found["redis"] = []
+    engine.words.clear()
+    engine.runs("redis")
+    assert (await row(monitor, "redis")).latency_ms.samples == 1
+
+
+BUSY = "import sys\nprint('up', flush=True)\nwhile True: pass"
+
+
+async def test_cpu_and_memory_are_those_of_the_real_process(
+    monitor: Monitor, engine: FakeEngine, python: Callable[..., subprocess.Popen[str]]
+) -> None:
+    busy = python(BUSY)
+    assert busy.stdout is not None
+    assert busy.stdout.readline() == "up\n"
+    engine.runs("redis", pid=busy.pid)
+    first = await row(monitor, "redis")
+    assert first.cpu_percent is None, "one look has nothing to compare with"
+    assert first.memory_bytes is not None
+    assert first.memory_bytes > 1 << 20
+    found = first
+    for _ in range(10_000):  # a look may be shorter than the tick in which time is counted
+        found = await row(monitor, "redis")
+        if found.cpu_percent:
+            break
+    assert found.cpu_percent
+    assert found.units[0].memory_bytes == found.memory_bytes
+
+
+# -- watching ----------------------------------------------------------------------------------
+
+
+async def test_a_watch_looks_again_at_once_when_it_is_woken(monitor: Monitor) -> None:
+    wake = asyncio.Event()
+    looks = monitor.watch(3600.0, wake)
+    await anext(looks)
+    following = asyncio.ensure_future(anext(looks))
+    await asyncio.sleep(0)
+    wake.set()
+    await asyncio.wait_for(following, 30)
+    await looks.aclose()  # type: ignore[attr-defined]
+
+
+async def test_a_watch_looks_again_when_a_process_dies(
+    monitor: Monitor, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "GLANCE_S", 0.005)
+    engine.runs("redis")
+    looks = monitor.watch(3600.0, asyncio.Event())
+    await anext(looks)
+    following = asyncio.ensure_future(anext(looks))
+    await asyncio.sleep(0)
+    engine.found["redis"] = []
+    engine.died("redis", "redis-x has ended")
+    found = (await asyncio.wait_for(following, 30)).get("redis")
+    assert found is not None
+    assert found.state is State.DOWN
+    await looks.aclose()  # type: ignore[attr-defined]
+
+
+async def test_a_watch_looks_again_when_a_verb_begins(
+    monitor: Monitor, paths: StackPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "GLANCE_S", 0.005)
+    looks = monitor.watch(3600.0, asyncio.Event())
+    await anext(looks)
+    following = asyncio.ensure_future(anext(looks))
+    await asyncio.sleep(0)
+    lock = StackLock(paths.lock, "up")
+    assert lock.try_acquire() is None
+    with lock:
+        assert (await asyncio.wait_for(following, 30)).busy == "up"
+    await looks.aclose()  # type: ignore[attr-defined]
