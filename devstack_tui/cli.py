@@ -165,16 +165,20 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from devstack_tui.core.paths import DEFAULT_STACK, require_stack
+
     if options.verb is not None:
         module = importlib.import_module(f"devstack_tui.verbs.{VERBS[options.verb]}")
         return int(module.run(options))
+    name = getattr(options, "stack", DEFAULT_STACK)
+    require_stack(name)
     if sys.stdin.isatty() and sys.stdout.isatty():
         from devstack_tui.console.app import run_console
 
-        return run_console(getattr(options, "stack", "default"))
+        return run_console(name)
     from devstack_tui.verbs.status import show_once
 
-    return show_once(getattr(options, "stack", "default"))
+    return show_once(name)
 
 
 def _fail(error: DevstackError, given: Sequence[str]) -> int:

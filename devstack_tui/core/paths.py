@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from devstack_tui.core.errors import UsageError
+from devstack_tui.core.errors import UsageError, unknown_name
 
 APP = "devstack-tui"
+DEFAULT_STACK = "default"
 ROOT_STATE = Path("/var/lib")
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,30}")
 _PACKAGE = Path(__file__).resolve().parent.parent
@@ -91,6 +92,14 @@ def stack_names() -> list[str]:
     if not home.is_dir():
         return []
     return sorted(p.name for p in home.iterdir() if (p / "instance.json").is_file())
+
+
+def require_stack(name: str) -> None:
+    """Raise `UsageError` with the close matches unless stack `name` exists, or is the default."""
+    StackPaths.of(name)
+    known = stack_names()
+    if name != DEFAULT_STACK and name not in known:
+        raise unknown_name("stack", name, known)
 
 
 def shipped(relative: str) -> Path:

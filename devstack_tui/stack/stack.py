@@ -17,7 +17,7 @@ import msgspec
 from devstack_tui.core.errors import DevstackError, UsageError
 from devstack_tui.core.events import Done, Note, Planned
 from devstack_tui.core.journal import Journal
-from devstack_tui.core.paths import StackPaths, stack_names
+from devstack_tui.core.paths import DEFAULT_STACK, StackPaths, stack_names
 from devstack_tui.stack import bootstrap, layout, settings
 from devstack_tui.stack import instance as instances
 from devstack_tui.stack.change import Events, Tell, changing, relay
@@ -29,15 +29,13 @@ from devstack_tui.stack.ports import choose_offset
 from devstack_tui.stack.registry import NAMES, service, services
 from devstack_tui.stack.workers import Workers
 
-DEFAULT = "default"
-
 
 class Stack:
     """One stack. `overrides` are service settings from the command line, for a new stack only."""
 
     def __init__(
         self,
-        name: str = DEFAULT,
+        name: str = DEFAULT_STACK,
         *,
         overrides: dict[str, dict[str, Any]] | None = None,
         port_offset: int | None = None,
@@ -206,7 +204,7 @@ class Stack:
             )
         elif any(record.running for s in services() for record in self._engine(found).units(s)):
             names |= set(found.selected)
-        elif self.name == DEFAULT or self._offset is not None:
+        elif self.name == DEFAULT_STACK or self._offset is not None:
             # Nothing runs: the stack moves to where it is configured now.
             offset = self.settings.port_offset if self._offset is None else self._offset
             found = msgspec.structs.replace(found, port_offset=offset)
@@ -226,7 +224,7 @@ class Stack:
     def _new_offset(self) -> int:
         if self._offset is not None:
             return self._offset
-        if self.name == DEFAULT:
+        if self.name == DEFAULT_STACK:
             return self.settings.port_offset
         base = _claims(self.settings, 0)
         taken: set[int] = set(_claims(self.settings, self.settings.port_offset))

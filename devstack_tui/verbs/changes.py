@@ -13,8 +13,9 @@ import msgspec
 
 from devstack_tui.core.errors import UsageError
 from devstack_tui.core.events import Done, Event, Note, Phase, Planned, Progress, encode
-from devstack_tui.stack.stack import DEFAULT, Stack
-from devstack_tui.verbs.common import confirm_destructive, each, require_known, run_to_end
+from devstack_tui.core.paths import DEFAULT_STACK, require_stack
+from devstack_tui.stack.stack import Stack
+from devstack_tui.verbs.common import confirm_destructive, each, run_to_end
 
 
 def run(options: argparse.Namespace) -> int:
@@ -42,9 +43,9 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _stack(options: argparse.Namespace) -> Stack:
-    name = getattr(options, "stack", DEFAULT)
+    name = getattr(options, "stack", DEFAULT_STACK)
     if options.verb != "up":
-        require_known(name)
+        require_stack(name)
         return Stack(name)
     overrides: dict[str, dict[str, Any]] = {}
     if options.topology:
@@ -85,7 +86,7 @@ async def _follow(events: AsyncIterator[Event], options: argparse.Namespace) -> 
     seen = await each(events, narrator)
     done = next((event for event in reversed(seen) if isinstance(event, Done)), None)
     if options.json:
-        print(_document(getattr(options, "stack", DEFAULT), seen, done))
+        print(_document(getattr(options, "stack", DEFAULT_STACK), seen, done))
     return done.exit_code if done else 1
 
 

@@ -12,25 +12,17 @@ import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
-from devstack_tui.core.errors import UsageError, unknown_name
+from devstack_tui.core.errors import UsageError
 from devstack_tui.core.events import Event
-from devstack_tui.core.paths import StackPaths, stack_names
-from devstack_tui.stack.stack import DEFAULT, Stack
+from devstack_tui.core.paths import DEFAULT_STACK, require_stack
+from devstack_tui.stack.stack import Stack
 
 
 def existing(options: argparse.Namespace) -> Stack:
     """The stack that was named. One that was never made is a wrong name, except the default."""
-    name = getattr(options, "stack", DEFAULT)
-    require_known(name)
+    name = getattr(options, "stack", DEFAULT_STACK)
+    require_stack(name)
     return Stack(name)
-
-
-def require_known(name: str) -> None:
-    """Raise `UsageError` with the close matches unless stack `name` exists, or is the default."""
-    StackPaths.of(name)
-    known = stack_names()
-    if name != DEFAULT and name not in known:
-        raise unknown_name("stack", name, known)
 
 
 def run_to_end(work: Coroutine[Any, Any, int]) -> int:

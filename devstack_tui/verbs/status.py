@@ -15,7 +15,7 @@ from devstack_tui.console.looks import BAD, BUSY, GOOD, QUIET, WARN, state_look,
 from devstack_tui.health.monitor import Monitor
 from devstack_tui.stack.model import StackStatus, State
 from devstack_tui.stack.stack import Stack
-from devstack_tui.verbs.common import existing, require_known, run_to_end, standard_input
+from devstack_tui.verbs.common import existing, run_to_end, standard_input
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -33,7 +33,6 @@ def run(options: argparse.Namespace) -> int:
 
 def show_once(name: str) -> int:
     """The table, for who has no terminal for the console."""
-    require_known(name)
     return run_to_end(_once(Stack(name), False))
 
 
