@@ -101,6 +101,18 @@ def belongs(pid: int, instance: str) -> bool:
     return environment(pid).get(INSTANCE_VARIABLE) == instance
 
 
+def working_in(folder: Path, program: Path) -> list[int]:
+    """The processes of `program` whose working directory is `folder`."""
+    found = []
+    for pid in pids():
+        with contextlib.suppress(OSError):
+            proc = Path(f"/proc/{pid}")
+            same = (proc / "exe").readlink() == program.resolve()
+            if same and (proc / "cwd").readlink() == folder.resolve() and identify(pid):
+                found.append(pid)
+    return found
+
+
 def leaders(owned_pids: Mapping[int, str]) -> dict[str, list[int]]:
     """The session leaders among `owned_pids` by unit: the processes that we started ourselves."""
     found: dict[str, list[int]] = {}

@@ -58,7 +58,9 @@ class Installation:
 class ProcessSpec:
     """One long-running process of a service: `unit` is its name in logs and records.
 
-    `grace_s` is how long it may take to end after `stop_signal` before it is killed.
+    `grace_s` is how long it may take to end after `stop_signal` before it is killed. `alone` is a
+    directory in which no process of the same program may work when this one starts: what a killed
+    server leaves for a moment. Once none does, `pid_file` is stale and removed.
     """
 
     unit: str
@@ -66,6 +68,8 @@ class ProcessSpec:
     env: Mapping[str, str] = field(default_factory=dict)
     stop_signal: signal.Signals = signal.SIGTERM
     grace_s: float = 8.0
+    alone: Path | None = None
+    pid_file: Path | None = None
 
 
 class Server(Protocol):

@@ -10,6 +10,7 @@ import pytest
 
 from devstack_tui.core import process
 from tests.conftest import Cli
+from tests.stack.clients import postgres
 from tests.stack.conftest import ids_of
 
 SERVICES = ("postgres", "mysql", "mongodb", "redis")
@@ -105,6 +106,24 @@ def test_a_killed_server_is_seen_as_down_and_comes_back(live: Cli, service: str)
     ended = live.run("up")
     assert ended.returncode == 0, ended.stderr
     assert live.status()[service]["state"] == "healthy"
+
+
+def test_a_killed_postmaster_is_replaced_although_its_backends_linger(live: Cli) -> None:
+    with postgres(live) as connection:
+        (backend,) = connection.execute("SELECT pg_backend_pid()").fetchone() or (0,)
+        # A backend that is held still does not notice that its postmaster is gone.
+        os.kill(backend, signal.SIGSTOP)
+        try:
+            os.kill(live.status()["postgres"]["units"][0]["pid"], signal.SIGKILL)
+            run = live.start("up", "--jsonl")
+            assert run.stdout is not None
+            waited = any("what is left of postgres" in line for line in run.stdout)
+        finally:
+            os.kill(backend, signal.SIGCONT)
+        rest, _ = run.communicate(timeout=60)
+    assert waited
+    assert run.returncode == 0, rest
+    assert live.status()["postgres"]["state"] == "healthy"
 
 
 def test_a_frozen_server_is_down_although_it_runs(live: Cli) -> None:

@@ -113,6 +113,10 @@ class PostgresServer:
                     f"config_file={site.data / 'postgresql.conf'}",
                 ],
                 stop_signal=signal.SIGINT,
+                # Backends outlive a killed postmaster until they notice, and keep its memory.
+                alone=site.data / "cluster",
+                # It takes a dead postmaster that nobody has waited for yet, a zombie, for alive.
+                pid_file=site.data / "cluster" / "postmaster.pid",
             )
         ]
 

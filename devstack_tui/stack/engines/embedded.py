@@ -30,6 +30,7 @@ from devstack_tui.stack.settings import StackSettings
 from devstack_tui.stack.site import HOST, Account, Site
 
 SPAWN_S = 3.0
+ALONE_WITHIN_S = 15.0
 LOG_ROTATE_BYTES = 32 * 1024 * 1024
 
 
@@ -242,6 +243,7 @@ class EmbeddedEngine:
     def _spawn(
         self, site: Site, spec: ProcessSpec, order: int, made_for: tuple[str, ...]
     ) -> Record:
+        _await_alone(site, spec)
         log = self._paths.logs / f"{spec.unit}.log"
         if log.exists() and log.stat().st_size > LOG_ROTATE_BYTES:
             log.replace(log.with_suffix(".log.1"))
@@ -282,6 +284,26 @@ class EmbeddedEngine:
         path = self._series_file(service)
         if not path.exists():
             files.write_private(path, f"{installation.flavour} {installation.series}\n")
+
+
+def _await_alone(site: Site, spec: ProcessSpec) -> None:
+    """Wait until what a killed server left has ended. Raises `DevstackError` when it does not."""
+    deadline = time.monotonic() + ALONE_WITHIN_S
+    while spec.alone is not None:
+        left = process.working_in(spec.alone, Path(spec.argv[0]))
+        if not left:
+            if spec.pid_file is not None:
+                spec.pid_file.unlink(missing_ok=True)
+            return
+        if time.monotonic() > deadline:
+            raise DevstackError(
+                f"processes of a former {spec.unit} still work in {spec.alone}: "
+                f"pid {', '.join(map(str, left))}",
+                "end them, then run `up` again",
+            )
+        site.check()
+        site.say(f"waiting for what is left of {spec.unit} to end")
+        site.cancelled.wait(0.05)
 
 
 def _account(service: Service) -> Account:
