@@ -7,6 +7,7 @@ and wiped at the end.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import fcntl
 import json
 import os
@@ -127,7 +128,9 @@ class Terminal:
     def read(self, timeout: float) -> None:
         """Take what the console wrote."""
         if select.select([self.fd], [], [], timeout)[0]:
-            self.seen += os.read(self.fd, 65536)
+            # A console that has ended leaves an error behind instead of an end of file.
+            with contextlib.suppress(OSError):
+                self.seen += os.read(self.fd, 65536)
 
     def close(self) -> None:
         """Hang up, and wait for the console to end."""
