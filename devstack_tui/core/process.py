@@ -166,6 +166,13 @@ def usage(members: Iterable[int]) -> tuple[float, int]:
     return seconds, memory
 
 
+def ended_children(members: Iterable[int]) -> float:
+    """CPU seconds of the children that these processes have waited for."""
+    ticks = os.sysconf("SC_CLK_TCK")
+    found = [fields for pid in members if (fields := _stat(pid)) is not None]
+    return sum(int(fields[13]) + int(fields[14]) for fields in found) / ticks
+
+
 def spawn(
     argv: Sequence[str],
     env: Mapping[str, str],
