@@ -20,6 +20,7 @@ from devstack_tui.stack.model import Credentials, Endpoint, Observation, Target
 
 if TYPE_CHECKING:
     from devstack_tui.stack.site import Site
+    from devstack_tui.stack.workload import Workload
 
 
 class ServiceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -143,6 +144,15 @@ class Service:
     def probe(self) -> Probe:
         """The part that does its work once."""
         return cast(Probe, self._part("probe").probe)
+
+    def workloads(self) -> tuple[Workload, ...]:
+        """The loads that can be put on it; none for most."""
+        try:
+            return cast("tuple[Workload, ...]", self._part("workloads").WORKLOADS)
+        except ModuleNotFoundError as error:
+            if error.name != f"devstack_tui.services.{self.name}.workloads":
+                raise
+            return ()
 
     def _part(self, module: str) -> ModuleType:
         return importlib.import_module(f"devstack_tui.services.{self.name}.{module}")

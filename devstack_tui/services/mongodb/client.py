@@ -1,4 +1,7 @@
-"""The driver's connections to MongoDB, over TLS and verified. The probe has its own: `wire`."""
+"""The driver's connections to MongoDB, over TLS and verified unless told otherwise.
+
+The probe has its own: `wire`.
+"""
 
 from __future__ import annotations
 
@@ -10,33 +13,40 @@ if TYPE_CHECKING:
     from pymongo import MongoClient
 
 
-def connect(target: Target, timeout: float, login: bool = True) -> MongoClient[dict[str, Any]]:
+def connect(
+    target: Target,
+    timeout: float,
+    login: bool = True,
+    tls: bool = True,
+    find_within: float | None = None,
+) -> MongoClient[dict[str, Any]]:
     """A client of that one server, without retries; `timeout` (seconds) covers finding the
-    server, connecting and each answer. Without `login` nothing but the localhost exception works.
+    server, connecting and each answer; `find_within` is for finding it alone. Without `login`
+    nothing but the localhost exception works; without `tls` it is plain, as a benchmark's own
+    tools connect.
     """
     from pymongo import MongoClient
 
     limit = int(timeout * 1000)
-    who: dict[str, Any] = {}
+    more: dict[str, Any] = {}
     if login:
-        who = {
+        more = {
             "username": target.credentials.user,
             "password": target.credentials.password,
             "authSource": "admin",
         }
+    if tls:
+        # Our own certificates name no OCSP responder.
+        more |= {"tls": True, "tlsCAFile": str(target.ca), "tlsDisableOCSPEndpointCheck": True}
     return MongoClient(
         target.endpoint.host,
         target.endpoint.port,
-        tls=True,
-        tlsCAFile=str(target.ca),
-        # Our own certificates name no OCSP responder.
-        tlsDisableOCSPEndpointCheck=True,
         directConnection=True,
-        serverSelectionTimeoutMS=limit,
+        serverSelectionTimeoutMS=limit if find_within is None else int(find_within * 1000),
         connectTimeoutMS=limit,
         socketTimeoutMS=limit,
         retryWrites=False,
         retryReads=False,
         appname="devstack-tui",
-        **who,
+        **more,
     )

@@ -1,4 +1,4 @@
-"""Connections to MySQL or MariaDB, over TLS and verified."""
+"""Connections to MySQL or MariaDB, over TLS and verified unless told otherwise."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ if TYPE_CHECKING:
     from pymysql.cursors import Cursor
 
 
-def connect(target: Target, timeout: float, database: str | None = None) -> Connection[Cursor]:
+def connect(
+    target: Target, timeout: float, database: str | None = None, tls: bool = True
+) -> Connection[Cursor]:
     """An autocommit connection; `timeout` (seconds) covers connecting and each answer.
 
-    `database` is the target's own when None; an empty string selects none.
+    `database` is the target's own when None; an empty string selects none. Without `tls` it is
+    plain, as a benchmark's own tools connect.
     """
     import pymysql
 
@@ -26,7 +29,8 @@ def connect(target: Target, timeout: float, database: str | None = None) -> Conn
         # As bytes: the driver would encode a string as Latin-1, the server's init file is UTF-8.
         password=target.credentials.password.encode(),
         database=(target.credentials.database if database is None else database) or None,
-        ssl=ssl.create_default_context(cafile=str(target.ca)),
+        ssl=ssl.create_default_context(cafile=str(target.ca)) if tls else None,
+        ssl_disabled=not tls,
         connect_timeout=max(1, round(timeout)),
         read_timeout=timeout,
         write_timeout=timeout,

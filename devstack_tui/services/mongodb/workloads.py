@@ -1,0 +1,230 @@
+"""MongoDB's workloads, by its driver over plain TCP, in a database of their own."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import re
+import struct
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from devstack_tui.services.mongodb.client import connect
+from devstack_tui.stack.loops import WARM_UP_REQUESTS, WrongAnswer, run_clients, telling
+from devstack_tui.stack.model import Target
+from devstack_tui.stack.workload import Bench, Measurement, Workload
+
+if TYPE_CHECKING:
+    from bson.raw_bson import RawBSONDocument
+    from pymongo import MongoClient
+
+    Client = MongoClient[dict[str, Any]]
+    Documents = Sequence[RawBSONDocument]
+
+DATABASE = "devstack_tui_bench"
+_COLLECTION = "documents"
+_LIMIT_S = 8.0  # for one answer, below the loop's own
+_PREPARE_LIMIT_S = 60.0
+_FIND_S = 1.0  # the driver would look for a server that is gone as long as for an answer
+_CHUNK = 10_000
+
+
+class _Mongodb:
+    """What both workloads share."""
+
+    drivers: tuple[str, ...] = ("pymongo",)
+
+    def engine(self) -> tuple[str, str]:
+        """The driver and its version."""
+        return "pymongo", version("pymongo")
+
+    def settings(self, bench: Bench) -> dict[str, str]:
+        """What the storage engine works with, in bytes and milliseconds."""
+        with _client(bench.target, "MongoDB's settings") as client:
+            status = client.admin.command("serverStatus")
+            options = client.admin.command("getCmdLineOpts").get("parsed", {})
+            interval = client.admin.command({"getParameter": 1, "journalCommitInterval": 1})
+            stats = client[DATABASE].command("collStats", _COLLECTION)
+            concern = client.write_concern.document
+        return {
+            **effective(status, options, interval, stats),
+            "write_concern": ", ".join(f"{k}: {v}" for k, v in concern.items()) or "the server's",
+            "connection": "TCP, no TLS",
+        }
+
+    def cleanup(self, target: Target) -> None:
+        """Drop the database."""
+        with _client(target, "MongoDB's benchmark database") as client:
+            client.drop_database(DATABASE)
+
+
+class BulkInsert(_Mongodb):
+    """Unordered inserts of many documents each, by one client."""
+
+    name = "mongodb.bulk_insert"
+    unit = "docs/s"
+
+    def prepare(self, bench: Bench) -> None:
+        """An empty collection."""
+        _recreate(bench.target)
+
+    def run(self, bench: Bench) -> Measurement:
+        """All documents are encoded before the time begins, in the client's process."""
+        size, count = (int(bench.params[key]) for key in ("documents", "batches"))
+        # Made once, in the client's own process: a client that connects anew goes on with them.
+        left: list[Iterator[Documents]] = []
+
+        def make_client(_: int) -> _Inserter:
+            if not left:
+                left.append(iter(batches(size, count + WARM_UP_REQUESTS)))
+            return _Inserter(_connect(bench.target, _LIMIT_S), left[0])
+
+        return run_clients(bench, make_client, clients=1, requests=count)
+
+
+class FindById(_Mongodb):
+    """One document by its `_id`."""
+
+    name = "mongodb.find_by_id"
+    unit = "ops/s"
+
+    def prepare(self, bench: Bench) -> None:
+        """`documents` documents."""
+        _recreate(bench.target)
+        left = int(bench.params["documents"])
+        with _client(bench.target, "MongoDB's benchmark data") as client:
+            collection = client[DATABASE][_COLLECTION]
+            first = 0
+            while left > 0 and not bench.stop.is_set():
+                size = min(left, _CHUNK)
+                collection.insert_many(batches(size, 1, first)[0], ordered=False)
+                left, first = left - size, first + size
+
+    def run(self, bench: Bench) -> Measurement:
+        """Random ids, evenly over all documents."""
+        documents = int(bench.params["documents"])
+        return run_clients(
+            bench,
+            lambda number: _Finder(_connect(bench.target, _LIMIT_S), documents, _chance(number)),
+            clients=int(bench.params["clients"]),
+            seconds=float(bench.params["seconds"]),
+        )
+
+
+class _Inserter:
+    """One connection that inserts ready-made batches."""
+
+    def __init__(self, client: Client, left: Iterator[Documents]) -> None:
+        self._client = client
+        self._collection = client[DATABASE][_COLLECTION]
+        self._left = left
+
+    def request(self) -> int:
+        """One batch. The driver raises unless all of it is acknowledged."""
+        batch = next(self._left)
+        self._collection.insert_many(batch, ordered=False)
+        return len(batch)
+
+    def close(self) -> None:
+        self._client.close()
+
+
+class _Finder:
+    """One connection that asks for random documents."""
+
+    def __init__(self, client: Client, documents: int, chance: random.Random) -> None:
+        self._client = client
+        self._collection = client[DATABASE][_COLLECTION]
+        self._documents = documents
+        self._chance = chance
+
+    def request(self) -> int:
+        """One find, whose document must come."""
+        wanted = int(self._chance.random() * self._documents)
+        if self._collection.find_one({"_id": wanted}) is None:
+            raise WrongAnswer(f"no document {wanted}")
+        return 1
+
+    def close(self) -> None:
+        self._client.close()
+
+
+def batches(size: int, count: int, first: int = 0) -> list[Documents]:
+    """`count` batches of `size` encoded documents of about 150 bytes, with `_id`s from `first`.
+
+    Every batch has the same contents but for the `_id`s, which is the first field of each.
+    """
+    import bson
+    from bson.raw_bson import RawBSONDocument
+
+    chance = _chance(0)
+    # A document is its length (4 bytes), then `_id`: a type, the name and 8 bytes of number.
+    encoded = [
+        bson.encode(
+            {
+                "_id": bson.Int64(0),
+                "name": f"user {chance.getrandbits(64):016x}",
+                "email": f"{chance.getrandbits(64):016x}@example.org",
+                "amount": chance.random() * 1000,
+                "active": True,
+                "tags": ["alpha", "beta"],
+            }
+        )
+        for _ in range(size)
+    ]
+    heads = [document[:9] for document in encoded]
+    tails = [document[17:] for document in encoded]
+    ids = struct.Struct("<q")
+    return [
+        [
+            RawBSONDocument(head + ids.pack(number) + tail)
+            for number, head, tail in zip(
+                range(first + batch * size, first + (batch + 1) * size), heads, tails, strict=True
+            )
+        ]
+        for batch in range(count)
+    ]
+
+
+def _chance(seed: int) -> random.Random:
+    return random.Random(seed)  # noqa: S311 - nothing secret is made of it
+
+
+def effective(
+    status: dict[str, Any], options: dict[str, Any], interval: dict[str, Any], stats: dict[str, Any]
+) -> dict[str, str]:
+    """The settings, out of the answers to serverStatus, getCmdLineOpts, getParameter, collStats.
+
+    The journal's compressor can be read from the start options only; without one it is snappy.
+    """
+    cache = status.get("wiredTiger", {}).get("cache", {})
+    engine = options.get("storage", {}).get("wiredTiger", {}).get("engineConfig", {})
+    created = str(stats.get("wiredTiger", {}).get("creationString", ""))
+    block = re.search(r"block_compressor=(\w*)", created)
+    return {
+        "storage_engine": str(status.get("storageEngine", {}).get("name", "")),
+        "wiredtiger_cache_bytes": str(cache.get("maximum bytes configured", "")),
+        "journal_commit_interval_ms": str(interval.get("journalCommitInterval", "")),
+        "journal_compressor": str(engine.get("journalCompressor", "snappy (default)")),
+        "block_compressor": (block[1] or "none") if block else "",
+    }
+
+
+@contextlib.contextmanager
+def _client(target: Target, what: str) -> Iterator[Client]:
+    with telling(what), _connect(target, _PREPARE_LIMIT_S) as client:
+        yield client
+
+
+def _connect(target: Target, limit: float) -> Client:
+    return connect(target, limit, tls=False, find_within=_FIND_S)
+
+
+def _recreate(target: Target) -> None:
+    with _client(target, "MongoDB's benchmark database") as client:
+        client.drop_database(DATABASE)
+        client[DATABASE].create_collection(_COLLECTION)
+
+
+WORKLOADS: tuple[Workload, ...] = (BulkInsert(), FindById())

@@ -1,0 +1,332 @@
+"""pgbench as an engine: its programs, its progress, its log and its last words.
+
+The formats are those of pgbench's manual page (https://www.postgresql.org/docs/15/pgbench.html):
+`--progress=1` writes a line a second to stderr, `--log` a line for every transaction.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import re
+import shutil
+import subprocess
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from devstack_tui.core import files
+from devstack_tui.core.errors import DevstackError, NotInstalledError
+from devstack_tui.core.histogram import Histogram
+from devstack_tui.core.redact import redact
+from devstack_tui.services.postgres.server import SERVER
+from devstack_tui.stack.install import find_program, not_installed, version_of
+from devstack_tui.stack.model import Target
+from devstack_tui.stack.workload import Bench, Interval, Measurement
+
+GRACE_S = 12.0
+"""How long after its end pgbench may wait for the server's last answer."""
+_LOG = "log"
+_COLUMNS = 6  # client, transaction, microseconds, script, seconds and microseconds of its end
+_PROGRESS = re.compile(r"progress: ([\d.]+) s, ([\d.]+) tps")
+_PROCESSED = re.compile(r"number of transactions actually processed: (\d+)")
+_TPS = re.compile(
+    r"^tps = ([\d.]+) \((?:without initial connection time|excluding connections establishing)\)",
+    re.MULTILINE,
+)
+_FAILED = re.compile(r"number of failed transactions: (\d+)")
+_ABORTED = re.compile(r"client \d+ (?:script \d+ )?aborted")
+_CONNECTION = re.compile(r"connection to server|backend died|server closed|terminating connection")
+
+
+def program() -> Path:
+    """pgbench: beside the server, for Debian keeps both out of PATH; else the one on PATH.
+
+    Raises `NotInstalledError` with the remedy."""
+    with contextlib.suppress(NotInstalledError):
+        beside = SERVER.locate().program.parent / "pgbench"
+        if beside.is_file():
+            return beside
+    found = find_program("pgbench")
+    if found is None:
+        raise not_installed("postgres")
+    return found
+
+
+def version() -> str:
+    """pgbench's own version."""
+    return version_of(program(), "--version", r"\(PostgreSQL\) (\d+(?:\.\d+)*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What pgbench prints at its end. `tps` is without the initial connection time."""
+
+    processed: int
+    tps: float
+    failed: int = 0
+
+
+def summary(text: str) -> Summary | None:
+    """The figures of a report, or None where there are none (all clients were aborted)."""
+    processed, tps, failed = (p.search(text) for p in (_PROCESSED, _TPS, _FAILED))
+    if processed is None or tps is None:
+        return None
+    return Summary(int(processed[1]), float(tps[1]), int(failed[1]) if failed else 0)
+
+
+def progress(line: str) -> tuple[float, float] | None:
+    """Seconds since the start and transactions a second since the last line; None for other
+    lines. A second without any transaction may have `-nan` for its latency: it is not read."""
+    found = _PROGRESS.search(line)
+    return (float(found[1]), float(found[2])) if found else None
+
+
+def abortion(line: str) -> str:
+    """The class of the error that `line` tells of, or an empty string."""
+    if not _ABORTED.search(line):
+        return ""
+    if _CONNECTION.search(line):
+        return "ConnectionLost"
+    return "ServerError" if "ERROR:" in line else "ClientAborted"
+
+
+def latencies(log: bytes) -> tuple[Histogram, int]:
+    """Of the whole lines of a log: the latencies of its transactions, and how many had failed.
+
+    Counted by value first: millions of lines cost little of the CPU that the server needs.
+    """
+    histogram, failed = Histogram(), 0
+    for word, times in Counter(log.split()[2::_COLUMNS]).items():
+        if word.isdigit():
+            histogram.add(int(word) / 1000, times)
+        else:
+            failed += times
+    return histogram, failed
+
+
+class Logs:
+    """The transaction logs in a directory, read as they grow: one for each thread of pgbench."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._offsets: dict[Path, int] = {}
+        self.total = Histogram()
+        self._since = Histogram()
+
+    def take(self) -> Histogram:
+        """The latencies that were written since the last `take`."""
+        self._read()
+        taken, self._since = self._since, Histogram()
+        return taken
+
+    def _read(self) -> None:
+        for path in self._directory.glob(f"{_LOG}.*"):
+            with path.open("rb") as log:
+                log.seek(self._offsets.get(path, 0))
+                chunk = log.read()
+            whole = chunk[: chunk.rfind(b"\n") + 1]
+            self._offsets[path] = self._offsets.get(path, 0) + len(whole)
+            found, _ = latencies(whole)
+            self._since.merge(found)
+            self.total.merge(found)
+
+
+class Scratch:
+    """pgbench's files: the password, scripts and logs. It lies among the stack's secrets."""
+
+    def __init__(self, target: Target, database: str) -> None:
+        self.directory = target.secrets / "devstack-tui-bench-postgres"
+        self._target = target
+        self._database = database
+
+    def __enter__(self) -> Scratch:
+        self.remove()
+        files.make_dir(self.directory)
+        secret = re.sub(r"([\\:])", r"\\\1", self._target.credentials.password)
+        files.write_private(self.directory / "pgpass", f"*:*:*:*:{secret}\n")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.remove()
+
+    def forget_password(self) -> None:
+        """Remove the password alone."""
+        (self.directory / "pgpass").unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        """Remove all of it, also what a killed run left."""
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def start(self, arguments: Sequence[str]) -> subprocess.Popen[str]:
+        """Run pgbench on the database: plain over TCP, as by hand. No secret is in its argv or
+        environment, and nothing of the user's environment reaches it."""
+        endpoint = self._target.endpoint
+        return subprocess.Popen(
+            [str(program()), *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            cwd=self.directory,
+            umask=0o077,
+            env={
+                "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
+                "LC_ALL": "C",
+                "PGHOST": endpoint.host,
+                "PGPORT": str(endpoint.port),
+                "PGUSER": self._target.credentials.user,
+                "PGDATABASE": self._database,
+                "PGPASSFILE": str(self.directory / "pgpass"),
+                "PGSSLMODE": "disable",
+                "PGCONNECT_TIMEOUT": "5",
+            },
+        )
+
+
+def lines(process: subprocess.Popen[str], stop: threading.Event, limit: float) -> Iterator[str]:
+    """What the process writes, as it comes; an empty string at least every 0.1 s. When `stop` is
+    set, or after `limit` seconds, the process is killed. It has ended when this ends."""
+    told: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+
+    def read() -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            told.put(line.rstrip("\n"))
+        told.put(None)
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    until = time.monotonic() + limit
+    try:
+        while True:
+            if stop.is_set() or time.monotonic() > until:
+                process.kill()
+            try:
+                line = told.get(timeout=0.1)
+            except queue.Empty:
+                yield ""
+                continue
+            if line is None:
+                break
+            yield line
+    finally:
+        process.kill()
+        process.wait()
+        reader.join()
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+def initialise(bench: Bench, database: str, scale: int) -> None:
+    """`pgbench --initialize`: the four tables of TPC-B, vacuumed."""
+    with Scratch(bench.target, database) as scratch:
+        process = scratch.start(["--initialize", "--quiet", f"--scale={scale}"])
+        told = [line for line in lines(process, bench.stop, 3600) if line]
+    if process.returncode != 0 and not bench.stop.is_set():
+        raise DevstackError(f"pgbench could not make its tables: {_reason(told)}")
+
+
+@dataclass(slots=True)
+class _Told:
+    """What a run said so far."""
+
+    lines: list[str] = field(default_factory=list)
+    errors: Counter[str] = field(default_factory=Counter)
+    at: float = 0.0
+    operations: int = 0
+
+
+def run(
+    bench: Bench, database: str, arguments: Sequence[str], scripts: dict[str, str] | None = None
+) -> Measurement:
+    """Run pgbench for `bench.params["seconds"]` with `clients` and `threads`.
+
+    Its own figures are the result; the latencies are from its log. Raises `DevstackError` when it
+    did no transaction at all.
+    """
+    seconds, clients = int(bench.params["seconds"]), int(bench.params["clients"])
+    threads = min(clients, int(bench.params["threads"]))
+    told = _Told()
+    with Scratch(bench.target, database) as scratch:
+        for name, text in (scripts or {}).items():
+            files.write_private(scratch.directory / name, text)
+        logs = Logs(scratch.directory)
+        started = time.monotonic()
+        process = scratch.start(
+            [
+                "--no-vacuum",
+                f"--client={clients}",
+                f"--jobs={threads}",
+                f"--time={seconds}",
+                "--progress=1",
+                "--log",
+                f"--log-prefix={_LOG}",
+                *arguments,
+            ]
+        )
+        second = 0
+        for line in lines(process, bench.stop, seconds + GRACE_S):
+            if not line:
+                continue
+            found = progress(line)
+            if found is None:
+                told.lines.append(line)
+                if error := abortion(line):
+                    told.errors[error] += 1
+                continue
+            scratch.forget_password()  # every client has connected
+            at, tps = found
+            operations = round(tps * (at - told.at))
+            # pgbench may report once more right at its end: no second of its own.
+            if at - told.at > 0.5:
+                second += 1
+                bench.tick(Interval(second, operations, logs.take()))
+            told.at, told.operations = at, told.operations + operations
+        elapsed = time.monotonic() - started
+        rest = logs.take()
+    measured = _measurement(bench, told, logs.total, process.returncode, elapsed)
+    # The last second ends with the run, most often before pgbench could report it.
+    if measured.seconds - told.at > 0.5 and measured.operations > told.operations:
+        bench.tick(Interval(second + 1, measured.operations - told.operations, rest))
+    return measured
+
+
+def _measurement(
+    bench: Bench, told: _Told, latency: Histogram, code: int, elapsed: float
+) -> Measurement:
+    text = "\n".join(told.lines)
+    final = summary(text)
+    stopped = bench.stop.is_set()
+    if final and final.failed:
+        told.errors["TransactionFailed"] += final.failed
+    if final and final.processed and final.tps:
+        operations, seconds = final.processed, final.processed / final.tps
+    else:
+        # It was killed: what it had told and logged until then.
+        operations, seconds = max(told.operations, latency.count), elapsed
+        if not stopped and code < 0:
+            told.errors["NoAnswer"] += int(bench.params["clients"])
+    if not operations and not stopped and not (told.errors and latency.count):
+        raise DevstackError(f"pgbench could not run: {_reason(told.lines)}")
+    if code > 0 and not told.errors:
+        told.errors["ClientAborted"] += 1
+    return Measurement(
+        operations=operations,
+        requests=latency.count,
+        seconds=seconds,
+        latency=latency,
+        clients=int(bench.params["clients"]),
+        errors=dict(told.errors),
+    )
+
+
+def _reason(told: Sequence[str]) -> str:
+    wrong = [line for line in told if re.search(r"error|fatal", line, re.IGNORECASE)]
+    text = (wrong or list(told) or ["it ended without a word"])[0]
+    return redact(text.removeprefix("pgbench: ").removeprefix("error: ").strip())

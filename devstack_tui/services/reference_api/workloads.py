@@ -1,0 +1,67 @@
+"""The reference API's workloads: one GET after another over plain HTTP."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from devstack_tui.stack import httpload
+from devstack_tui.stack.loops import run_clients, telling
+from devstack_tui.stack.model import Target
+from devstack_tui.stack.workload import Bench, Measurement
+
+
+@dataclass(frozen=True)
+class Get:
+    """See `devstack_tui.stack.workload.Workload`. Whatever is not 200 is an error of the run."""
+
+    name: str
+    path: str
+    unit: str = "requests/s"
+    drivers: tuple[str, ...] = ("fastapi", "uvicorn")
+
+    def engine(self) -> tuple[str, str]:
+        """Our own client: one connection for each."""
+        return httpload.ENGINE
+
+    def prepare(self, bench: Bench) -> None:
+        """Nothing is made."""
+
+    def settings(self, bench: Bench) -> dict[str, str]:
+        """What the API says of itself, and how it is run."""
+        import importlib.util
+
+        import httpx
+
+        target = bench.target
+        url = f"http://{target.endpoint.host}:{target.ports['main']}/health/"
+        with telling("asking the reference API for its settings"):
+            answer = httpx.get(url, timeout=httpload.TIMEOUT_S, trust_env=False)
+            answer.raise_for_status()
+            version = str(answer.json().get("version", ""))
+        # It runs by the Python that runs us, and takes uvloop and httptools where they are.
+        there = {name: importlib.util.find_spec(name) for name in ("uvloop", "httptools")}
+        return {
+            "version": version,
+            "workers": "1",
+            "loop": "uvloop" if there["uvloop"] else "asyncio",
+            "http": "httptools" if there["httptools"] else "h11",
+        }
+
+    def run(self, bench: Bench) -> Measurement:
+        """Every client has a connection of its own."""
+        host, port = bench.target.endpoint.host, bench.target.ports["main"]
+        return run_clients(
+            bench,
+            lambda _: httpload.HttpClient(host, port, self.path),
+            int(bench.params["clients"]),
+            seconds=float(bench.params["seconds"]),
+        )
+
+    def cleanup(self, target: Target) -> None:
+        """Nothing was made."""
+
+
+WORKLOADS = (
+    Get("api.health", "/health/"),
+    Get("api.database_query", "/examples/database/postgres/query"),
+)

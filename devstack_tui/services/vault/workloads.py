@@ -1,0 +1,66 @@
+"""Vault's workload: read a KV v2 secret over verified TLS, with one login for all of it."""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass
+
+from devstack_tui.stack import httpload
+from devstack_tui.stack.loops import run_clients, telling
+from devstack_tui.stack.model import Target
+from devstack_tui.stack.vaultapi import VaultApi, login_as
+from devstack_tui.stack.workload import Bench, Measurement
+
+ROLE = "vault"
+PATH = "/v1/secret/data/vault"
+
+
+@dataclass(frozen=True)
+class ReadSecret:
+    """See `devstack_tui.stack.workload.Workload`. It reads the secret that the probe reads."""
+
+    name: str = "vault.read_secret"
+    unit: str = "requests/s"
+    drivers: tuple[str, ...] = ()
+
+    def engine(self) -> tuple[str, str]:
+        """Our own client: one connection for each."""
+        return httpload.ENGINE
+
+    def prepare(self, bench: Bench) -> None:
+        """Nothing is made: the secret is the stack's own."""
+
+    def settings(self, bench: Bench) -> dict[str, str]:
+        """Its version, and how it stores and is sealed."""
+        with telling("asking Vault for its settings"), VaultApi(bench.target) as vault:
+            health = vault.health()
+            seal = vault.call("get", "sys/seal-status")
+        return {
+            "version": str(health.get("version", "")),
+            "storage": str(seal.get("storage_type", "")),
+            "seal": str(seal.get("type", "")),
+            "standby": str(bool(health.get("standby"))).lower(),
+        }
+
+    def run(self, bench: Bench) -> Measurement:
+        """One login by the AppRole, then reads by every client.
+
+        The token is in memory alone. Being a batch token, it ends by itself: nothing is left.
+        """
+        target = bench.target
+        with telling("logging in to Vault"), login_as(target, ROLE) as vault:
+            headers = {"X-Vault-Token": vault.token}
+            context = ssl.create_default_context(cafile=str(target.ca))
+        host, port = target.endpoint.host, target.endpoint.port
+        return run_clients(
+            bench,
+            lambda _: httpload.HttpClient(host, port, PATH, headers, context),
+            int(bench.params["clients"]),
+            seconds=float(bench.params["seconds"]),
+        )
+
+    def cleanup(self, target: Target) -> None:
+        """Nothing was made."""
+
+
+WORKLOADS = (ReadSecret(),)
