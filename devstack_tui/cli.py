@@ -30,6 +30,8 @@ VERBS = {
     "status": "status",
     "logs": "logs",
     "doctor": "doctor",
+    "bench": "bench",
+    "regress": "bench",
 }
 
 
@@ -48,7 +50,9 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         wrong = re.search(r"invalid choice: '([^']*)'", message)
         if wrong:
-            raise unknown_name("verb", wrong[1], VERBS)
+            choices = re.findall(r"'([^']*)'", message.partition("choose from")[2])
+            kind = "verb" if "argument VERB" in message else "choice"
+            raise unknown_name(kind, wrong[1], choices)
         raise UsageError(message, f"see `{self.prog} --help`")
 
 
@@ -96,15 +100,67 @@ def _parser() -> _Parser:
     made["doctor"].add_argument(
         "--install", action="store_true", help="run the command that brings what is missing"
     )
+    _bench_options(made["bench"], common)
+    _measure_options(made["regress"])
+    made["regress"].add_argument("--junit", metavar="FILE", help="the checks as JUnit XML")
+    made["regress"].add_argument(
+        "--self-test", action="store_true", help="does the gate stay quiet, and does it fail?"
+    )
     for name, verb in made.items():
+        if name == "bench":
+            continue
         if name != "logs":
             verb.add_argument("--json", action="store_true", help="one JSON document on stdout")
         if name != "doctor":
             verb.add_argument("--jsonl", action="store_true", help="a JSON object for each event")
-    for name in ("status", "logs"):
+    for name in ("status", "logs", "regress"):
         # For a program that watches: it ends when its input is closed, and takes commands there.
         made[name].add_argument("--controlled", action="store_true", help=argparse.SUPPRESS)
     return parser
+
+
+def _bench_options(verb: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
+    whats = verb.add_subparsers(dest="what", metavar="WHAT", required=True)
+    helps = {
+        "list": "the workloads, and the runs that were kept",
+        "run": "run workloads (default: all)",
+        "record": "run workloads and keep them as this host's baseline",
+        "show": "one run, with the settings that it ran under",
+        "compare": "B against A: run ids, baseline, seed:baseline, seed:optimized",
+        "export": "one run, second by second",
+    }
+    made = {
+        name: whats.add_parser(name, help=text, parents=[common], allow_abbrev=False)
+        for name, text in helps.items()
+    }
+    for name in ("run", "record"):
+        made[name].add_argument("workloads", nargs="*", metavar="WORKLOAD")
+        made[name].add_argument("--runs", type=_runs, metavar="N", help="runs of each")
+        _measure_options(made[name])
+        made[name].add_argument("--jsonl", action="store_true", help="a JSON object for each event")
+        made[name].add_argument("--controlled", action="store_true", help=argparse.SUPPRESS)
+    for name in ("show", "export"):
+        made[name].add_argument("run", metavar="RUN", help="its id, or how it begins")
+    made["export"].add_argument("--format", choices=("json", "csv"), default="json")
+    made["compare"].add_argument("a", metavar="A")
+    made["compare"].add_argument("b", metavar="B")
+    made["compare"].add_argument(
+        "--force", action="store_true", help="although they depend on different things"
+    )
+    for name in ("list", "run", "record", "show", "compare"):
+        made[name].add_argument("--json", action="store_true", help="one JSON document on stdout")
+
+
+def _measure_options(verb: argparse.ArgumentParser) -> None:
+    size = verb.add_mutually_exclusive_group()
+    size.add_argument("--size", choices=("full", "quick"), default="full", help="(default: full)")
+    size.add_argument("--quick", action="store_true", help="the same as --size quick")
+
+
+def _runs(text: str) -> int:
+    if not (text.isdigit() and 1 <= int(text) <= 1000):
+        raise argparse.ArgumentTypeError(f"expected runs from 1 to 1000, got {text!r}")
+    return int(text)
 
 
 def _change_options(verb: argparse.ArgumentParser, name: str) -> None:

@@ -1,0 +1,1 @@
+"""Benchmarks: workloads run in a child process, measured as runs, compared with evidence."""

@@ -1,0 +1,141 @@
+"""Baselines: what this host's stack gave when it was recorded, and what the seed published."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import msgspec
+
+from devstack_tui.bench.canary import Canary
+from devstack_tui.bench.catalogue import Entry
+from devstack_tui.bench.events import WorkloadSummary
+from devstack_tui.core import files
+from devstack_tui.core.config import convert, read_toml
+from devstack_tui.core.errors import DevstackError, UsageError
+from devstack_tui.core.fingerprint import Fingerprint, host
+from devstack_tui.core.paths import config_home, resource
+from devstack_tui.stack.stack import Stack
+
+SCHEMA = 1
+
+
+class Recorded(msgspec.Struct, frozen=True):
+    """One workload of a baseline: the throughput of each run, and what it depends on."""
+
+    size: str
+    unit: str
+    samples: tuple[float, ...]
+    fingerprint: Fingerprint
+
+
+class Baseline(msgspec.Struct, frozen=True):
+    """A host's baseline. `seal` is a digest of all the rest: an edited file is no measurement."""
+
+    host: Fingerprint
+    recorded: float
+    canary: Canary
+    workloads: dict[str, Recorded]
+    schema: int = SCHEMA
+    seal: str = ""
+
+    def sealed(self) -> Baseline:
+        """The same with the right seal."""
+        bare = msgspec.structs.replace(self, seal="")
+        # As it will be read: a float that was given as a whole number is written differently.
+        bare = msgspec.json.decode(msgspec.json.encode(bare), type=Baseline)
+        digest = hashlib.sha256(msgspec.json.encode(bare, order="sorted")).hexdigest()
+        return msgspec.structs.replace(self, seal=digest)
+
+
+def fingerprints(stack: Stack, entries: Iterable[Entry], size: str) -> dict[str, Fingerprint]:
+    """What a run of each workload depends on: host, server, engine and the workload's numbers.
+
+    Raises `NotInstalledError` for a server or an engine that is not there.
+    """
+    machine = host()
+    engine = stack.engine()
+    made = {}
+    for entry in entries:
+        found = engine.locate(entry.service)
+        made[entry.name] = machine.of(
+            {found.flavour: found.version},
+            " ".join(entry.workload.engine()),
+            {"name": entry.name, "size": size, **entry.sizes.params(size)},
+        )
+    return made
+
+
+def path_of(machine: Fingerprint) -> Path:
+    """The file of a host's baseline: the user's own, or one that came with us."""
+    return resource(f"baselines/{machine.digest()}.json")
+
+
+def read(machine: Fingerprint) -> Baseline | None:
+    """This host's baseline, or None when none was recorded.
+
+    Raises `DevstackError` for a file that is damaged or was edited.
+    """
+    path = path_of(machine)
+    again = "record it anew with `devstack-tui bench record`"
+    try:
+        found = msgspec.json.decode(path.read_bytes(), type=Baseline)
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise DevstackError(f"the baseline {path} is damaged: {error}", again) from None
+    except OSError as error:
+        raise files.explain(error, "reading the baseline") from None
+    if found.schema != SCHEMA:
+        raise DevstackError(f"the baseline {path} is of another version", again)
+    if found.seal != found.sealed().seal:
+        raise DevstackError(f"the baseline {path} was edited: it is no measurement", again)
+    return found
+
+
+def write(
+    canary: Canary,
+    summaries: Iterable[WorkloadSummary],
+    prints: Mapping[str, Fingerprint],
+) -> Path:
+    """Keep summaries as this host's baseline; other workloads' figures in it stay.
+
+    Raises `DevstackError` when a summary is no measurement.
+    """
+    machine = host()
+    kept = read(machine) if path_of(machine).exists() else None
+    workloads = dict(kept.workloads) if kept else {}
+    for summary in summaries:
+        if summary.problem:
+            raise DevstackError(
+                f"nothing was recorded: {summary.workload}: {summary.problem}",
+                "mend that, then record again",
+            )
+        workloads[summary.workload] = Recorded(
+            summary.size, summary.unit, summary.samples, prints[summary.workload]
+        )
+    path = config_home() / "baselines" / f"{machine.digest()}.json"
+    made = Baseline(machine, time.time(), canary, workloads).sealed()
+    try:
+        files.make_dir(path.parent)
+        files.write_private(path, msgspec.json.format(msgspec.json.encode(made)))
+    except OSError as error:
+        raise files.explain(error, "writing the baseline") from None
+    return path
+
+
+class _SeedFigure(msgspec.Struct, frozen=True):
+    throughput: float
+    unit: str
+    latency_ms: float | None = None
+
+
+def seed(which: str) -> dict[str, _SeedFigure]:
+    """What the seed published: `baseline` or `optimized`."""
+    path = resource("baselines/seed.toml")
+    document = read_toml(path)
+    if which not in ("baseline", "optimized"):
+        raise UsageError(f"the seed has no {which!r}", "seed:baseline or seed:optimized")
+    return convert(document[which], dict[str, _SeedFigure], path, which)

@@ -1,0 +1,72 @@
+"""Which workloads there are: what workloads.toml says, and the part of the service that runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from devstack_tui.core.config import convert, fault, read_toml
+from devstack_tui.core.errors import unknown_name
+from devstack_tui.core.paths import resource
+from devstack_tui.stack.parts import Service
+from devstack_tui.stack.registry import services
+from devstack_tui.stack.workload import Workload
+
+SIZES = ("full", "quick")
+Number = int | float | str | bool
+
+
+class Sizes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One workload's table."""
+
+    title: str
+    full: dict[str, Number]
+    quick: dict[str, Number]
+
+    def params(self, size: str) -> dict[str, Number]:
+        """The numbers of one size. Raises `UsageError` for an unknown one."""
+        if size not in SIZES:
+            raise unknown_name("size", size, SIZES)
+        return self.full if size == "full" else self.quick
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One workload: its service, its part and its sizes."""
+
+    service: Service
+    workload: Workload
+    sizes: Sizes
+
+    @property
+    def name(self) -> str:
+        return self.workload.name
+
+
+class Catalogue:
+    """Every workload of workloads.toml, in its order. Raises `ConfigError` for a bad file."""
+
+    def __init__(self) -> None:
+        path = resource("configs/workloads.toml")
+        document = read_toml(path)
+        self.runs = convert(document.pop("runs", {}), dict[str, int], path, "runs")
+        known = {w.name: (service, w) for service in services() for w in service.workloads()}
+        self.entries: dict[str, Entry] = {}
+        for name, table in document.items():
+            if name not in known:
+                error = unknown_name("workload", name, known)
+                raise fault(path, name, error.message, error.remedy)
+            sizes = convert(table, Sizes, path, name)
+            for size in SIZES:
+                for key, value in sizes.params(size).items():
+                    if not isinstance(value, str) and value <= 0:
+                        raise fault(path, f"{name}.{size}.{key}", f"must be above 0, is {value}")
+            service, workload = known[name]
+            self.entries[name] = Entry(service, workload, sizes)
+
+    def choose(self, names: Sequence[str]) -> list[Entry]:
+        """The named workloads in their order here, or all. Raises `UsageError` for a wrong name."""
+        for name in names:
+            if name not in self.entries:
+                raise unknown_name("workload", name, self.entries)
+        return [entry for name, entry in self.entries.items() if not names or name in names]

@@ -1,0 +1,201 @@
+"""The process that puts the load on: one workload, prepared, run, cleaned up.
+
+It reads what to do from its standard input, one JSON line, and writes JSON lines. When its input
+closes, whoever started it is gone: it stops, removes its data and ends. So nothing that draws or
+waits can touch a latency, and nothing is left behind when the console is killed.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from devstack_tui.bench.catalogue import Number
+from devstack_tui.core import process
+from devstack_tui.core.errors import DevstackError
+from devstack_tui.core.histogram import Buckets
+from devstack_tui.core.redact import redact
+from devstack_tui.stack.model import Target, UnitUsage
+from devstack_tui.stack.registry import service
+from devstack_tui.stack.stack import Stack
+from devstack_tui.stack.workload import Bench, Interval, Workload
+
+
+class Order(msgspec.Struct, frozen=True):
+    """What the child is told: `runs` 0 means to clean up what an earlier one left."""
+
+    stack: str
+    service: str
+    workload: str
+    params: dict[str, Number]
+    runs: int
+
+
+class Phase(msgspec.Struct, frozen=True, tag_field="kind", tag="phase"):
+    """Run `run` is being prepared, or begins to be measured."""
+
+    phase: str
+    run: int
+
+
+class Second(msgspec.Struct, frozen=True, tag_field="kind", tag="second"):
+    """One second of a run."""
+
+    run: int
+    second: int
+    operations: int
+    latency: Buckets
+    errors: dict[str, int]
+
+
+class Measured(msgspec.Struct, frozen=True, tag_field="kind", tag="measured"):
+    """A run that came to its end."""
+
+    run: int
+    operations: int
+    requests: int
+    seconds: float
+    clients: int
+    latency: Buckets
+    errors: dict[str, int]
+    client_cpu: float
+    server_cpu: float
+    engine: tuple[str, str]
+    settings: dict[str, str]
+
+
+class Failed(msgspec.Struct, frozen=True, tag_field="kind", tag="failed"):
+    """Why there will be no more runs."""
+
+    run: int
+    message: str
+    remedy: str = ""
+
+
+Message = Phase | Second | Measured | Failed
+
+
+def decode(line: bytes) -> Message:
+    """What the child wrote."""
+    message: Message = msgspec.json.decode(line, type=Message)
+    return message
+
+
+def main() -> int:
+    """Do what the first line of standard input says."""
+    order = msgspec.json.decode(sys.stdin.buffer.readline(), type=Order)
+    stop = threading.Event()
+    threading.Thread(target=_watch_input, args=(stop,), daemon=True).start()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: stop.set())
+    known = service(order.service)
+    workload = next(w for w in known.workloads() if w.name == order.workload)
+    engine = Stack(order.stack).engine()
+    target = engine.target(known)
+    run = 0
+    try:
+        if order.runs:
+            workload.engine()
+        for run in range(1, order.runs + 1):
+            _say(Phase("preparing", run))
+            bench = Bench(target, order.params, _ticker(run), stop)
+            workload.prepare(bench)
+            if stop.is_set():
+                break
+            _say(Phase("running", run))
+            _say(_measure(workload, bench, run, lambda: _server_seconds(engine.units(known))))
+            if stop.is_set():
+                break
+    except DevstackError as error:
+        _say(Failed(run, error.message, error.remedy))
+    except Exception as error:
+        _say(Failed(run, f"{type(error).__name__}: {redact(str(error))}"[:300]))
+    return _clean(workload, target)
+
+
+def _clean(workload: Workload, target: Target) -> int:
+    try:
+        workload.cleanup(target)
+    except Exception as error:
+        _say(Failed(0, f"its data could not be removed: {redact(str(error))}"[:300]))
+        return 1
+    return 0
+
+
+def _measure(
+    workload: Workload, bench: Bench, run: int, server_seconds: Callable[[], float]
+) -> Measured:
+    settings = workload.settings(bench)
+    client, server, started = _client_seconds(), server_seconds(), time.monotonic()
+    found = workload.run(bench)
+    elapsed = max(time.monotonic() - started, 1e-9)
+    return Measured(
+        run,
+        found.operations,
+        found.requests,
+        found.seconds,
+        found.clients,
+        found.latency.buckets(),
+        dict(found.errors),
+        (_client_seconds() - client) / elapsed,
+        (server_seconds() - server) / elapsed,
+        workload.engine(),
+        settings,
+    )
+
+
+def _client_seconds() -> float:
+    """CPU seconds of this process and of the engines that it has waited for."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
+
+
+def _server_seconds(units: Sequence[UnitUsage]) -> float:
+    """CPU seconds of the servers, with those of sessions that have ended since."""
+    roots = [unit.pid for unit in units if unit.pid]
+    living = process.usage(process.descendants(roots, process.table()))[0]
+    return living + process.ended_children(roots)
+
+
+def _ticker(run: int) -> Callable[[Interval], None]:
+    def tick(interval: Interval) -> None:
+        _say(
+            Second(
+                run,
+                interval.second,
+                interval.operations,
+                interval.latency.buckets(),
+                dict(interval.errors),
+            )
+        )
+
+    return tick
+
+
+def _watch_input(stop: threading.Event) -> None:
+    while os.read(0, 4096):
+        pass
+    stop.set()
+
+
+_mutex = threading.Lock()
+
+
+def _say(message: Message) -> None:
+    with _mutex:
+        try:
+            sys.stdout.buffer.write(msgspec.json.encode(message) + b"\n")
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            pass  # nobody listens: the closed input has already told us to stop
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,124 @@
+"""Comparing two measurements: runs, this host's baseline, or the seed's figures."""
+
+from __future__ import annotations
+
+import statistics
+
+import msgspec
+
+from devstack_tui.bench import baseline
+from devstack_tui.bench.events import RunResult
+from devstack_tui.core import stats
+from devstack_tui.core.errors import UsageError
+from devstack_tui.core.fingerprint import host
+from devstack_tui.core.history import History
+from devstack_tui.stack.stack import Stack
+
+MARGIN = 0.05
+"""Less than this is no difference that matters."""
+
+
+class Side(msgspec.Struct, frozen=True):
+    """What stands on one side: throughputs of runs, and what they depend on (empty: unknown)."""
+
+    samples: tuple[float, ...]
+    unit: str
+    depends: str
+
+
+class Row(msgspec.Struct, frozen=True):
+    """One workload of a comparison: `ratio` is B ÷ A, `interval` its 95 % interval."""
+
+    workload: str
+    a: float
+    b: float
+    unit: str
+    ratio: float
+    interval: tuple[float, float] | None
+    verdict: str
+    warning: str = ""
+
+
+class Comparison(msgspec.Struct, frozen=True):
+    """All rows, and what makes them doubtful."""
+
+    a: str
+    b: str
+    rows: tuple[Row, ...]
+    warning: str = ""
+
+
+def sides(stack: Stack, name: str) -> dict[str, Side]:
+    """What `name` stands for: `baseline`, `seed:baseline`, `seed:optimized` or a run's id.
+
+    Raises `UsageError` for anything else.
+    """
+    if name.startswith("seed:"):
+        return {
+            workload: Side((figure.throughput,), figure.unit, "the seed's unrecorded machine")
+            for workload, figure in baseline.seed(name.removeprefix("seed:")).items()
+        }
+    if name == "baseline":
+        found = baseline.read(host())
+        if found is None:
+            raise UsageError(
+                "no baseline is recorded for this host", "`devstack-tui bench record` makes one"
+            )
+        return {
+            workload: Side(recorded.samples, recorded.unit, recorded.fingerprint.digest())
+            for workload, recorded in found.workloads.items()
+        }
+    run = msgspec.json.decode(History.of(stack.paths).get(name, "bench").document, type=RunResult)
+    if run.problem:
+        raise UsageError(f"run {run.id} is no measurement: {run.problem}")
+    return {run.workload: Side((run.throughput,), run.unit, run.fingerprint)}
+
+
+def compare(stack: Stack, a: str, b: str, force: bool) -> Comparison:
+    """B against A for every workload that both have.
+
+    Raises `UsageError` when they have none in common, or depend on different things and `force`
+    is not given.
+    """
+    left, right = sides(stack, a), sides(stack, b)
+    common = [name for name in left if name in right]
+    if not common:
+        raise UsageError(
+            f"{a} and {b} have no workload in common",
+            f"{a} has {', '.join(left)}; {b} has {', '.join(right)}",
+        )
+    different = [name for name in common if left[name].depends != right[name].depends]
+    warning = ""
+    if different:
+        warning = (
+            f"{', '.join(different)}: measured on another machine, server, engine or size "
+            f"({left[different[0]].depends} against {right[different[0]].depends})"
+        )
+        if not force:
+            raise UsageError(
+                f"{a} and {b} cannot be compared: {warning}", "--force compares them all the same"
+            )
+    rows = tuple(_row(name, left[name], right[name], name in different) for name in common)
+    return Comparison(a, b, rows, warning)
+
+
+def _row(name: str, left: Side, right: Side, doubtful: bool) -> Row:
+    found = stats.compare(left.samples, right.samples)
+    interval = None if found.low is None or found.high is None else (found.low, found.high)
+    a, b = statistics.median(left.samples), statistics.median(right.samples)
+    warning = "different fingerprints" if doubtful else ""
+    return Row(name, a, b, left.unit, found.ratio, interval, verdict(interval), warning)
+
+
+def verdict(interval: tuple[float, float] | None) -> str:
+    """IMPROVED or REGRESSED when the interval clears the margin, else what can be said."""
+    if interval is None:
+        return "INCONCLUSIVE"
+    low, high = interval
+    if low > 1 + MARGIN:
+        return "IMPROVED"
+    if high < 1 - MARGIN:
+        return "REGRESSED"
+    if low >= 1 - MARGIN and high <= 1 + MARGIN:
+        return "NO DIFFERENCE"
+    return "INCONCLUSIVE"

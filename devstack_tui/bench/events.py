@@ -1,0 +1,138 @@
+"""What a benchmark tells while it runs. One JSON object each; `event` names its kind."""
+
+from __future__ import annotations
+
+import time
+
+import msgspec
+
+from devstack_tui.core.histogram import Buckets
+
+
+class BenchPlanned(msgspec.Struct, frozen=True, tag_field="event", tag="bench_planned"):
+    """Which workloads will run, how often each, and about how long all of it takes (seconds)."""
+
+    workloads: tuple[str, ...]
+    size: str
+    runs: int
+    expected_s: float
+    at: float = msgspec.field(default_factory=time.time)
+
+
+class RunStarted(msgspec.Struct, frozen=True, tag_field="event", tag="run_started"):
+    """Run `run` of `of` (from 1) of a workload begins: `phase` is `preparing` or `running`."""
+
+    workload: str
+    title: str
+    unit: str
+    phase: str
+    run: int
+    of: int
+    at: float = msgspec.field(default_factory=time.time)
+
+
+class Tick(msgspec.Struct, frozen=True, tag_field="event", tag="tick"):
+    """One second of a run: `throughput` in the workload's unit, percentiles in milliseconds."""
+
+    workload: str
+    run: int
+    second: int
+    throughput: float
+    p50: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+    errors: dict[str, int] = {}
+    at: float = msgspec.field(default_factory=time.time)
+
+
+class LatencyMs(msgspec.Struct, frozen=True):
+    """Percentiles of a merged histogram, milliseconds."""
+
+    p50: float
+    p95: float
+    p99: float
+    max: float
+
+
+class RunResult(msgspec.Struct, frozen=True):
+    """One run, as it is kept in the history.
+
+    `client_cpu` and `server_cpu` are cores used on average; `client_bound` tells that the client
+    was the limit; `littles_law` is clients ÷ mean latency ÷ throughput of requests, 1 when the
+    measurement is consistent. `problem` says why the run is no measurement, or is empty.
+    """
+
+    id: str
+    workload: str
+    size: str
+    run: int
+    started: float
+    seconds: float
+    operations: int
+    requests: int
+    throughput: float
+    unit: str
+    clients: int
+    latency_ms: LatencyMs
+    histogram: Buckets
+    errors: dict[str, int]
+    client_cpu: float
+    server_cpu: float
+    client_bound: bool
+    littles_law: float | None
+    engine: str
+    engine_version: str
+    settings: dict[str, str]
+    fingerprint: str
+    ticks: tuple[Tick, ...] = ()
+    problem: str = ""
+
+
+class RunEnded(msgspec.Struct, frozen=True, tag_field="event", tag="run_ended"):
+    """A run is over, measured or not."""
+
+    result: RunResult
+    of: int
+    at: float = msgspec.field(default_factory=time.time)
+
+
+class WorkloadSummary(msgspec.Struct, frozen=True):
+    """All runs of one workload: the run is the sample. `spread` is (max - min) ÷ median."""
+
+    workload: str
+    size: str
+    unit: str
+    engine: str
+    throughput: float
+    samples: tuple[float, ...]
+    spread: float
+    latency_ms: LatencyMs
+    errors: dict[str, int]
+    client_bound: bool
+    fingerprint: str
+    problem: str = ""
+
+
+class BenchDone(msgspec.Struct, frozen=True, tag_field="event", tag="bench_done"):
+    """The last event."""
+
+    summaries: tuple[WorkloadSummary, ...]
+    exit_code: int
+    seconds: float
+    message: str = ""
+    remedy: str = ""
+    at: float = msgspec.field(default_factory=time.time)
+
+
+BenchEvent = BenchPlanned | RunStarted | Tick | RunEnded | BenchDone
+
+
+def encode(event: BenchEvent) -> bytes:
+    """One line of JSON, without the newline."""
+    return msgspec.json.encode(event)
+
+
+def decode(line: bytes | str) -> BenchEvent:
+    """The event that `encode` wrote."""
+    event: BenchEvent = msgspec.json.decode(line, type=BenchEvent)
+    return event

@@ -1,0 +1,158 @@
+"""The regression gate: nine checks, each of which can fail, and can say that it cannot tell."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+
+from devstack_tui.bench.baseline import Baseline
+from devstack_tui.bench.canary import Canary
+from devstack_tui.bench.events import RunResult
+from devstack_tui.bench.thresholds import GateCheck, LatencyCheck, Regress
+from devstack_tui.core import stats
+from devstack_tui.core.check import Result, Status, verdict
+from devstack_tui.core.fingerprint import Fingerprint
+from devstack_tui.core.histogram import Histogram
+
+P95 = 0.95
+RECORD = "`devstack-tui bench record` records what this host gives now"
+
+
+def judge(
+    rules: Regress,
+    *,
+    runs: Mapping[str, Sequence[RunResult]],
+    prints: Mapping[str, Fingerprint],
+    known: Baseline | None,
+    canaries: tuple[Canary, Canary],
+    absent: Mapping[str, str],
+) -> list[Result]:
+    """Every check's result, the ninth over all of them. `absent` says why a workload cannot run."""
+    moved = ""
+    if known is not None:
+        limits = rules.canary
+        moved = next(
+            filter(None, (c.moved(known.canary, limits.cpu, limits.fsync) for c in canaries)), ""
+        )
+    results = []
+    for check in rules.checks:
+        reason = _not_measured(runs.get(check.workload, ()))
+        if check.workload in absent:
+            results.append(Result(check.id, check.title, Status.SKIPPED, absent[check.workload]))
+        elif reason:
+            results.append(Result(check.id, check.title, Status.ERROR, reason))
+        elif isinstance(check, LatencyCheck):
+            results.append(latency(check, runs[check.workload], rules.confidence))
+        else:
+            found = _against(check, runs[check.workload], prints[check.workload], known, rules)
+            if moved and found.status in (Status.PASS, Status.FAIL):
+                found = Result(check.id, check.title, Status.INCONCLUSIVE, moved, RECORD)
+            results.append(found)
+    overall = verdict(results)
+    evidence = ", ".join(
+        f"{sum(r.status is status for r in results)} {status}"
+        for status in Status
+        if any(r.status is status for r in results)
+    )
+    canary = moved or "the canary is unmoved" if known is not None else "no canary was recorded"
+    results.append(Result("perf.09", "all of them together", overall, f"{evidence}; {canary}"))
+    return results
+
+
+def _not_measured(runs: Sequence[RunResult]) -> str:
+    if not runs:
+        return "it was not run"
+    return next((run.problem for run in runs if run.problem), "")
+
+
+def _against(
+    check: GateCheck,
+    runs: Sequence[RunResult],
+    depends: Fingerprint,
+    known: Baseline | None,
+    rules: Regress,
+) -> Result:
+    """A throughput against the baseline: PASS, FAIL or INCONCLUSIVE, or refused saying why."""
+    recorded = known.workloads.get(check.workload) if known is not None else None
+    if recorded is None:
+        evidence = f"no baseline of {check.workload} is recorded for this host"
+        return Result(check.id, check.title, Status.INCONCLUSIVE, evidence, RECORD)
+    if differences := recorded.fingerprint.differences(depends):
+        evidence = f"the baseline cannot be compared: {'; '.join(differences)}"
+        return Result(check.id, check.title, Status.INCONCLUSIVE, evidence, RECORD)
+    return throughput(
+        check,
+        before=recorded.samples,
+        after=[run.throughput for run in runs],
+        unit=recorded.unit,
+        tolerance=rules.tolerance,
+        confidence=rules.confidence,
+    )
+
+
+def throughput(
+    check: GateCheck,
+    *,
+    before: Sequence[float],
+    after: Sequence[float],
+    unit: str,
+    tolerance: float,
+    confidence: float,
+) -> Result:
+    """The interval of after ÷ before against the tolerance."""
+    found = stats.compare(before, after, confidence)
+    if found.low is None or found.high is None:
+        evidence = f"{len(before)} runs against {len(after)} cannot bound a ratio"
+        return Result(check.id, check.title, Status.INCONCLUSIVE, evidence, "make more runs")
+    evidence = (
+        f"{sorted(after)[len(after) // 2]:,.0f} {unit}, {found.ratio:.0%} of the baseline "
+        f"({found.low:.0%} to {found.high:.0%} at {confidence:.0%}; at least {tolerance:.0%})"
+    )
+    if found.low > tolerance:
+        return Result(check.id, check.title, Status.PASS, evidence)
+    if found.high < tolerance:
+        return Result(check.id, check.title, Status.FAIL, evidence, "find what made it slower")
+    return Result(
+        check.id, check.title, Status.INCONCLUSIVE, evidence, "more or longer runs would tell"
+    )
+
+
+def latency(check: LatencyCheck, runs: Sequence[RunResult], confidence: float) -> Result:
+    """The bounds of the 95th percentile against its limit; too few samples cannot say."""
+    merged = Histogram()
+    for run in runs:
+        merged.merge(Histogram.read(run.histogram))
+    needed = stats.samples_for_upper_bound(P95, confidence)
+    bounds = quantile_bounds(merged, P95, confidence)
+    if bounds is None:
+        evidence = f"{merged.count} samples: at least {needed} are needed to bound a p95"
+        return Result(check.id, check.title, Status.INCONCLUSIVE, evidence, "make longer runs")
+    low, high = bounds
+    evidence = (
+        f"p95 {merged.quantile(P95):.2f} ms (between {low:.2f} and {high:.2f} at "
+        f"{confidence:.0%}, {merged.count:,} samples; below {check.p95_ms:g} ms)"
+    )
+    if high < check.p95_ms:
+        return Result(check.id, check.title, Status.PASS, evidence)
+    if low > check.p95_ms:
+        return Result(check.id, check.title, Status.FAIL, evidence, "find what made it slower")
+    return Result(check.id, check.title, Status.INCONCLUSIVE, evidence, "make longer runs")
+
+
+def quantile_bounds(
+    histogram: Histogram, share: float, confidence: float
+) -> tuple[float, float] | None:
+    """One-sided lower and upper bounds of a quantile; None with too few samples.
+
+    By the ranks whose binomial tail is below 1 - confidence, in its normal approximation with
+    continuity correction; exact at the edge, where the largest sample must do.
+    """
+    count = histogram.count
+    if count < stats.samples_for_upper_bound(share, confidence):
+        return None
+    sigma = math.sqrt(count * share * (1 - share))
+    z = statistics.NormalDist().inv_cdf(confidence)
+    upper = min(count, math.ceil(count * share + z * sigma + 0.5))
+    lower = max(1, math.floor(count * share - z * sigma - 0.5))
+    return histogram.quantile(lower / count), histogram.quantile(upper / count)

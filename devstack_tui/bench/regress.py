@@ -1,0 +1,68 @@
+"""`regress`: measure what the gate needs, with a canary before and after, and judge it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncGenerator
+
+import msgspec
+
+from devstack_tui.bench import baseline, canary, gate, thresholds
+from devstack_tui.bench.catalogue import Catalogue, Entry
+from devstack_tui.bench.events import BenchDone, BenchEvent, RunEnded, RunResult
+from devstack_tui.bench.runner import Runner
+from devstack_tui.core.check import Result, Status, exit_code, verdict
+from devstack_tui.core.errors import NotInstalledError
+from devstack_tui.core.fingerprint import host
+from devstack_tui.stack.stack import Stack
+
+
+class RegressDone(msgspec.Struct, frozen=True, tag_field="event", tag="regress_done"):
+    """The last event of a gate."""
+
+    verdict: Status
+    checks: tuple[Result, ...]
+    exit_code: int
+    seconds: float
+    at: float = msgspec.field(default_factory=time.time)
+
+
+async def regress(stack: Stack, size: str) -> AsyncGenerator[BenchEvent | RegressDone, None]:
+    """The gate's events: those of its runs, then its verdict."""
+    started = time.monotonic()
+    rules = thresholds.load()
+    known = baseline.read(host())
+    entries, absent = available(stack, Catalogue().choose(rules.workloads))
+    prints = baseline.fingerprints(stack, entries, size)
+    before = await asyncio.to_thread(canary.measure, stack.paths.root)
+    runs: dict[str, list[RunResult]] = {}
+    events = Runner(stack, prints).run(entries, size, rules.runs)
+    async with contextlib.aclosing(events):
+        async for event in events:
+            if isinstance(event, RunEnded):
+                runs.setdefault(event.result.workload, []).append(event.result)
+            if not isinstance(event, BenchDone):
+                yield event
+    after = await asyncio.to_thread(canary.measure, stack.paths.root)
+    results = gate.judge(
+        rules, runs=runs, prints=prints, known=known, canaries=(before, after), absent=absent
+    )
+    found = verdict(results)
+    seconds = time.monotonic() - started
+    yield RegressDone(found, tuple(results), exit_code(found), seconds)
+
+
+def available(stack: Stack, entries: list[Entry]) -> tuple[list[Entry], dict[str, str]]:
+    """The workloads that can run here, and why the others cannot."""
+    here, absent = [], {}
+    for entry in entries:
+        try:
+            stack.engine().locate(entry.service)
+            entry.workload.engine()
+        except NotInstalledError as error:
+            absent[entry.name] = error.message
+        else:
+            here.append(entry)
+    return here, absent

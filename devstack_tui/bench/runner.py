@@ -1,0 +1,335 @@
+"""Running workloads: one child process each, its messages turned into events and results."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import statistics
+import sys
+import time
+import uuid
+from collections.abc import AsyncGenerator, Sequence
+
+import msgspec
+
+from devstack_tui.bench import child
+from devstack_tui.bench.catalogue import Catalogue, Entry
+from devstack_tui.bench.events import (
+    BenchDone,
+    BenchEvent,
+    BenchPlanned,
+    LatencyMs,
+    RunEnded,
+    RunResult,
+    RunStarted,
+    Tick,
+    WorkloadSummary,
+)
+from devstack_tui.core.errors import DevstackError
+from devstack_tui.core.fingerprint import Fingerprint
+from devstack_tui.core.histogram import Buckets, Histogram
+from devstack_tui.core.history import History
+from devstack_tui.core.journal import Journal
+from devstack_tui.core.lock import StackLock
+from devstack_tui.core.process import ProcessId, alive
+from devstack_tui.stack.stack import Stack
+
+PREPARE_S = 4.0
+"""What preparing and cleaning up take about, for the plan."""
+END_S = 15.0
+"""How long a child may take to remove its data when it was told to stop."""
+LINE_LIMIT = 8 * 1024 * 1024
+CLIENT_BOUND = 0.85
+NO_LATENCY = LatencyMs(0.0, 0.0, 0.0, 0.0)
+
+Events = AsyncGenerator[BenchEvent, None]
+
+
+class Runner:
+    """Runs workloads on one stack, and keeps every run in its history.
+
+    `prints` are the fingerprints by workload; one bench at a time holds the stack's bench lock.
+    """
+
+    def __init__(self, stack: Stack, prints: dict[str, Fingerprint]) -> None:
+        self._stack = stack
+        self._prints = prints
+        self._history = History(stack.paths.root / "history.db")
+        self._journal = Journal(stack.paths.root / "bench.jsonl")
+
+    async def run(self, entries: Sequence[Entry], size: str, runs: int) -> Events:
+        """Every workload `runs` times. Closing the generator stops the child and its data go.
+
+        Raises `DevstackError` when another benchmark runs on this stack.
+        """
+        started = time.monotonic()
+        lock = StackLock(self._stack.paths.root / "bench.lock", "bench")
+        if owner := lock.try_acquire():
+            raise DevstackError(
+                f"another benchmark runs on this stack (pid {owner.pid})",
+                "wait for its end: two at once would measure each other",
+            )
+        with lock:
+            await self._clean_up_after_crash()
+            yield BenchPlanned(
+                tuple(entry.name for entry in entries), size, runs, expected(entries, size, runs)
+            )
+            summaries = []
+            for entry in entries:
+                results: list[RunResult] = []
+                async with contextlib.aclosing(self._one(entry, size, runs)) as events:
+                    async for event in events:
+                        if isinstance(event, RunEnded):
+                            results.append(event.result)
+                        yield event
+                summaries.append(summarise(results))
+        problems = [f"{s.workload}: {s.problem}" for s in summaries if s.problem]
+        yield BenchDone(
+            tuple(summaries),
+            1 if problems else 0,
+            time.monotonic() - started,
+            problems[0] if problems else "",
+        )
+
+    async def _one(self, entry: Entry, size: str, runs: int) -> Events:
+        params = entry.sizes.params(size)
+        order = child.Order(self._stack.name, entry.service.name, entry.name, dict(params), runs)
+        intent = self._journal.begin("bench", entry.name)
+        run = _Run(entry, size, runs, self._prints[entry.name].digest())
+        async with contextlib.aclosing(_messages(order)) as messages:
+            async for message in messages:
+                for event in run.take(message):
+                    if isinstance(event, RunEnded):
+                        self._keep(event.result)
+                    yield event
+        self._journal.end(intent)
+        for event in run.close():
+            yield event
+
+    def _keep(self, result: RunResult) -> None:
+        self._history.add(
+            "bench",
+            result.id,
+            result.workload,
+            result.size,
+            result.started,
+            result.fingerprint,
+            msgspec.json.encode(result),
+        )
+
+    async def _clean_up_after_crash(self) -> None:
+        """Remove the data of benchmarks that were killed together with their child."""
+        known = Catalogue().entries
+        for intent in self._journal.pending():
+            if held := intent.undo.get("processes"):
+                # A self-test that was killed may have left servers stopped.
+                for one in msgspec.json.decode(held, type=list[ProcessId]):
+                    if alive(one):
+                        os.kill(one.pid, signal.SIGCONT)
+            if intent.subject in known:
+                entry = known[intent.subject]
+                order = child.Order(
+                    self._stack.name, entry.service.name, entry.name, entry.sizes.quick, 0
+                )
+                async with contextlib.aclosing(_messages(order)) as messages:
+                    async for _ in messages:
+                        pass
+            self._journal.end(intent)
+
+
+class _Run:
+    """Folds the child's messages about one workload into events."""
+
+    def __init__(self, entry: Entry, size: str, runs: int, fingerprint: str) -> None:
+        self._entry = entry
+        self._size = size
+        self._runs = runs
+        self._fingerprint = fingerprint
+        self._ticks: list[Tick] = []
+        self._started = time.time()
+        self._ended = 0
+        self._failed = False
+
+    def take(self, message: child.Message) -> list[BenchEvent]:
+        """The events of one message."""
+        entry = self._entry
+        match message:
+            case child.Phase():
+                self._ticks = []
+                self._started = time.time()
+                title, unit = entry.sizes.title, entry.workload.unit
+                of, phase = self._runs, message.phase
+                return [RunStarted(entry.name, title, unit, phase, message.run, of)]
+            case child.Second():
+                self._ticks.append(self._tick(message))
+                return [self._ticks[-1]]
+            case child.Measured():
+                self._ended = message.run
+                return [RunEnded(self._result(message), self._runs)]
+            case child.Failed():
+                self._failed = True
+                why = " → ".join(filter(None, [message.message, message.remedy]))
+                return [RunEnded(self._problem(message.run or self._ended, why), self._runs)]
+
+    def close(self) -> list[BenchEvent]:
+        """What a child that ended without a word leaves to be said."""
+        if self._failed or self._ended == self._runs:
+            return []
+        why = "its process ended before the run did"
+        return [RunEnded(self._problem(self._ended + 1, why), self._runs)]
+
+    def _tick(self, message: child.Second) -> Tick:
+        latency = Histogram.read(message.latency)
+        found = percentiles(latency) if latency.count else None
+        return Tick(
+            self._entry.name,
+            message.run,
+            message.second,
+            float(message.operations),
+            found.p50 if found else None,
+            found.p95 if found else None,
+            found.p99 if found else None,
+            message.errors,
+        )
+
+    def _result(self, found: child.Measured) -> RunResult:
+        latency = Histogram.read(found.latency)
+        measured = found.operations > 0 and latency.count > 0 and found.seconds > 0
+        mean = latency.mean if latency.count else 0.0
+        rate = found.requests / found.seconds if found.seconds else 0.0
+        # Waiting for a server that is gone is no latency: only a run without errors must fit.
+        law = found.clients / (mean / 1000) / rate if mean and rate and not found.errors else None
+        problem = "" if measured else "nothing was measured"
+        if found.errors and sum(found.errors.values()) > found.requests / 100:
+            counts = ", ".join(f"{n} × {name}" for name, n in found.errors.items())
+            problem = f"more than 1 % of the requests failed: {counts}"
+        return RunResult(
+            id=uuid.uuid4().hex[:12],
+            workload=self._entry.name,
+            size=self._size,
+            run=found.run,
+            started=self._started,
+            seconds=found.seconds,
+            operations=found.operations,
+            requests=found.requests,
+            throughput=found.operations / found.seconds if found.seconds else 0.0,
+            unit=self._entry.workload.unit,
+            clients=found.clients,
+            latency_ms=percentiles(latency),
+            histogram=found.latency,
+            errors=found.errors,
+            client_cpu=found.client_cpu,
+            server_cpu=found.server_cpu,
+            client_bound=found.client_cpu > max(found.server_cpu, CLIENT_BOUND),
+            littles_law=law,
+            engine=found.engine[0],
+            engine_version=found.engine[1],
+            settings=found.settings,
+            fingerprint=self._fingerprint,
+            ticks=tuple(self._ticks),
+            problem=problem,
+        )
+
+    def _problem(self, run: int, why: str) -> RunResult:
+        return RunResult(
+            id=uuid.uuid4().hex[:12],
+            workload=self._entry.name,
+            size=self._size,
+            run=run,
+            started=self._started,
+            seconds=0.0,
+            operations=0,
+            requests=0,
+            throughput=0.0,
+            unit=self._entry.workload.unit,
+            clients=0,
+            latency_ms=NO_LATENCY,
+            histogram=Buckets(),
+            errors={},
+            client_cpu=0.0,
+            server_cpu=0.0,
+            client_bound=False,
+            littles_law=None,
+            engine="",
+            engine_version="",
+            settings={},
+            fingerprint=self._fingerprint,
+            ticks=tuple(self._ticks),
+            problem=why,
+        )
+
+
+def percentiles(latency: Histogram) -> LatencyMs:
+    """What is reported of a histogram."""
+    if not latency.count:
+        return NO_LATENCY
+    return LatencyMs(
+        latency.quantile(0.5), latency.quantile(0.95), latency.quantile(0.99), latency.largest
+    )
+
+
+def summarise(results: Sequence[RunResult]) -> WorkloadSummary:
+    """All runs of one workload: medians over runs, percentiles of the merged histogram."""
+    good = [result for result in results if not result.problem]
+    last = results[-1]
+    merged = Histogram()
+    errors: dict[str, int] = {}
+    for result in results:
+        merged.merge(Histogram.read(result.histogram))
+        for name, count in result.errors.items():
+            errors[name] = errors.get(name, 0) + count
+    samples = tuple(result.throughput for result in good)
+    median = statistics.median(samples) if samples else 0.0
+    return WorkloadSummary(
+        workload=last.workload,
+        size=last.size,
+        unit=last.unit,
+        engine=" ".join(filter(None, [last.engine, last.engine_version])),
+        throughput=median,
+        samples=samples,
+        spread=(max(samples) - min(samples)) / median if median else 0.0,
+        latency_ms=percentiles(merged),
+        errors=errors,
+        client_bound=any(result.client_bound for result in good),
+        fingerprint=last.fingerprint,
+        problem=next((result.problem for result in results if result.problem), ""),
+    )
+
+
+def expected(entries: Sequence[Entry], size: str, runs: int) -> float:
+    """About how long it will take, seconds."""
+    each = [float(entry.sizes.params(size).get("seconds", 5)) for entry in entries]
+    return sum(seconds * runs + PREPARE_S for seconds in each)
+
+
+async def _messages(order: child.Order) -> AsyncGenerator[child.Message, None]:
+    """What the child says. Closing the generator closes its input: it stops and cleans up."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "devstack_tui.bench.child",
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        limit=LINE_LIMIT,
+        # Ctrl-C at the terminal is for us: we tell the child ourselves, by closing its input.
+        start_new_session=True,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(msgspec.json.encode(order) + b"\n")
+    try:
+        async for line in process.stdout:
+            with contextlib.suppress(ValueError):
+                yield child.decode(line)
+        await process.wait()
+    finally:
+        process.stdin.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(END_S):
+                await process.stdout.read()
+                await process.wait()
+        if process.returncode is None:
+            process.kill()
+            await process.wait()

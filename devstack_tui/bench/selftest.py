@@ -1,0 +1,153 @@
+"""The gate's test of itself: it stays quiet when nothing changed, and sees a real slowdown.
+
+Twenty times the same is measured twice and judged: each FAIL is a false alarm. Then the servers are
+held still for a third of the time, by SIGSTOP and SIGCONT, and the gate must FAIL.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import os
+import signal
+import time
+from collections.abc import AsyncGenerator, Iterator, Sequence
+
+import msgspec
+
+from devstack_tui.bench import baseline, gate, thresholds
+from devstack_tui.bench.catalogue import Catalogue, Entry
+from devstack_tui.bench.events import BenchEvent, RunEnded, RunResult
+from devstack_tui.bench.regress import RegressDone
+from devstack_tui.bench.runner import Runner
+from devstack_tui.core.check import Result, Status, exit_code, verdict
+from devstack_tui.core.errors import DevstackError
+from devstack_tui.core.journal import Journal
+from devstack_tui.core.process import ProcessId, alive, identify
+from devstack_tui.stack.stack import Stack
+
+WORKLOAD = "redis.get"
+GATES = 20
+SECONDS = {"full": 3, "quick": 1}
+FALSE_ALARMS = 0.05
+"""The stated rate: at most this share of gates may FAIL when nothing changed."""
+HELD = 0.34
+"""The share of the time that the servers are held still: at least 30 % slower."""
+PERIOD_S = 0.03
+THROTTLE = "throttle"
+
+
+async def self_test(stack: Stack, size: str) -> AsyncGenerator[BenchEvent | RegressDone, None]:
+    """The events of its runs, then the verdict on the gate itself."""
+    started = time.monotonic()
+    rules = thresholds.load()
+    (entry,) = Catalogue().choose([WORKLOAD])
+    entry = _shortened(entry, size)
+    prints = baseline.fingerprints(stack, [entry], size)
+    check = next(check for check in rules.throughput if check.workload == WORKLOAD)
+    total = (GATES + 1) * rules.runs
+    samples: list[float] = []
+    held: list[float] = []
+    async with contextlib.aclosing(Runner(stack, prints).run([entry], size, total)) as events:
+        async for event in events:
+            if isinstance(event, RunEnded):
+                samples.append(_good(event).throughput)
+                yield event
+    with _slowed(stack, entry):
+        events = Runner(stack, prints).run([entry], size, rules.runs)
+        async with contextlib.aclosing(events):
+            async for event in events:
+                if isinstance(event, RunEnded):
+                    held.append(_good(event).throughput)
+                    yield event
+    sets = [samples[i : i + rules.runs] for i in range(0, total, rules.runs)]
+
+    def judge(before: Sequence[float], after: Sequence[float]) -> Result:
+        return gate.throughput(
+            check,
+            before=before,
+            after=after,
+            unit=entry.workload.unit,
+            tolerance=rules.tolerance,
+            confidence=rules.confidence,
+        )
+
+    quiet = [judge(a, b) for a, b in itertools.pairwise(sets)]
+    results = [_quiet(quiet), _caught(judge(sets[-1], held))]
+    found = verdict(results)
+    seconds = time.monotonic() - started
+    yield RegressDone(found, tuple(results), exit_code(found), seconds)
+
+
+def _shortened(entry: Entry, size: str) -> Entry:
+    params = dict(entry.sizes.params(size))
+    params["seconds"] = min(float(params["seconds"]), SECONDS[size])
+    return msgspec.structs.replace(
+        entry, sizes=msgspec.structs.replace(entry.sizes, **{size: params})
+    )
+
+
+def _good(event: RunEnded) -> RunResult:
+    if event.result.problem:
+        raise DevstackError(
+            f"the self-test could not measure: {event.result.problem}",
+            "look at `devstack-tui status`",
+        )
+    return event.result
+
+
+def _quiet(found: Sequence[Result]) -> Result:
+    alarms = [result for result in found if result.status is Status.FAIL]
+    passed = sum(result.status is Status.PASS for result in found)
+    evidence = (
+        f"{len(alarms)} of {len(found)} gates failed although nothing changed, {passed} passed, "
+        f"{len(found) - passed - len(alarms)} could not tell (allowed: {FALSE_ALARMS:.0%} fail)"
+    )
+    status = Status.PASS if len(alarms) <= FALSE_ALARMS * len(found) else Status.FAIL
+    return Result("selftest.quiet", "A/A gates stay quiet", status, evidence)
+
+
+def _caught(found: Result) -> Result:
+    status = Status.PASS if found.status is Status.FAIL else Status.FAIL
+    evidence = f"servers held still {HELD:.0%} of the time: the gate said {found.status}: "
+    return Result("selftest.caught", "a real slowdown is caught", status, evidence + found.evidence)
+
+
+@contextlib.contextmanager
+def _slowed(stack: Stack, entry: Entry) -> Iterator[None]:
+    """Hold the service's processes still for a part of each moment; then let them go."""
+    engine = stack.engine()
+    pids = [unit.pid for unit in engine.units(entry.service) if unit.pid]
+    held = [found for pid in pids if (found := identify(pid))]
+    journal = Journal(stack.paths.root / "bench.jsonl")
+    intent = journal.begin(
+        THROTTLE, entry.service.name, processes=msgspec.json.encode(held).decode()
+    )
+    task = asyncio.create_task(_throttle(held))
+    try:
+        yield
+    finally:
+        task.cancel()
+        release(held)
+        journal.end(intent)
+
+
+async def _throttle(held: Sequence[ProcessId]) -> None:
+    while True:
+        _signal(held, signal.SIGSTOP)
+        await asyncio.sleep(PERIOD_S * HELD)
+        _signal(held, signal.SIGCONT)
+        await asyncio.sleep(PERIOD_S * (1 - HELD))
+
+
+def release(held: Sequence[ProcessId]) -> None:
+    """Let processes go on; those that ended meanwhile are passed over."""
+    _signal(held, signal.SIGCONT)
+
+
+def _signal(held: Sequence[ProcessId], number: signal.Signals) -> None:
+    for one in held:
+        if alive(one):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(one.pid, number)

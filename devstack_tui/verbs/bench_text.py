@@ -1,0 +1,95 @@
+"""Benchmarks and gates as text and as JSON documents."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+import msgspec
+
+from devstack_tui.bench.events import (
+    BenchDone,
+    BenchEvent,
+    BenchPlanned,
+    RunEnded,
+    RunResult,
+    RunStarted,
+    WorkloadSummary,
+)
+from devstack_tui.bench.regress import RegressDone
+
+
+def tell(event: BenchEvent | RegressDone, options: argparse.Namespace) -> None:
+    """Show one event: as a line of JSON, or as narration with the results on stdout."""
+    if options.jsonl:
+        print(msgspec.json.encode(event).decode(), flush=True)
+        return
+    match event:
+        case BenchPlanned():
+            names = ", ".join(event.workloads)
+            _note(f"{event.runs} runs each, {event.size}, about {event.expected_s:.0f} s: {names}")
+        case RunStarted() if event.phase == "preparing":
+            _note(f"{event.workload} run {event.run} of {event.of}: preparing")
+        case RunEnded() if event.result.problem:
+            _note(f"{event.result.workload}: {event.result.problem}")
+        case RunEnded():
+            _note(_line(event.result))
+        case BenchDone() if not options.json:
+            for summary in event.summaries:
+                print(_summary(summary))
+        case RegressDone() if not options.json:
+            for check in event.checks:
+                print(f"{check.status:<13} {check.id}  {check.title}: {check.evidence}")
+                if check.remedy:
+                    print(f"{'':13} → {check.remedy}")
+            print(f"{event.verdict} after {event.seconds:.0f} s")
+
+
+def _note(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _line(result: RunResult) -> str:
+    ms = result.latency_ms
+    bound = "  client-bound" if result.client_bound else ""
+    errors = f"  {sum(result.errors.values())} errors" if result.errors else ""
+    return (
+        f"{result.id}  {result.workload:<22} {result.throughput:>12,.1f} {result.unit:<10} "
+        f"p50 {ms.p50:.2f}  p95 {ms.p95:.2f}  p99 {ms.p99:.2f}  max {ms.max:.1f} ms{errors}{bound}"
+    )
+
+
+def print_run(result: RunResult) -> None:
+    """One line for one run."""
+    print(f"{result.id}  {result.workload}: {result.problem}" if result.problem else _line(result))
+
+
+def _summary(summary: WorkloadSummary) -> str:
+    if summary.problem:
+        return f"{summary.workload:<24} {summary.problem}"
+    return (
+        f"{summary.workload:<24} {summary.throughput:>12,.1f} {summary.unit:<10} "
+        f"spread {summary.spread:.1%} of {len(summary.samples)} runs, "
+        f"p95 {summary.latency_ms.p95:.2f} ms, {summary.engine}"
+        + ("  client-bound" if summary.client_bound else "")
+    )
+
+
+def document_of(done: BenchDone) -> dict[str, object]:
+    """The document of `bench run --json`."""
+    runs = [
+        {
+            "workload": s.workload,
+            "size": s.size,
+            "engine": s.engine,
+            "throughput": {"median": s.throughput, "unit": s.unit, "samples": s.samples},
+            "spread": s.spread,
+            "latency_ms": s.latency_ms,
+            "errors": s.errors,
+            "client_bound": s.client_bound,
+            "fingerprint": s.fingerprint,
+            "problem": s.problem,
+        }
+        for s in done.summaries
+    ]
+    return {"runs": runs, "exit_code": done.exit_code, "seconds": done.seconds}
