@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import aclosing, suppress
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -38,6 +39,8 @@ from devstack_tui.stack.model import StackStatus
 if TYPE_CHECKING:
     from textual import events
     from textual.command import Provider
+
+    from devstack_tui.console.bench_jobs import BenchJobs
 
 LOG_LINES = 500
 
@@ -95,6 +98,13 @@ class DevstackApp(App[int]):
         assert isinstance(screen, MainScreen)
         return screen
 
+    @cached_property
+    def bench(self) -> BenchJobs:
+        """The benchmarks: they go on whichever pane is in view, and end with the console."""
+        from devstack_tui.console.bench_jobs import BenchJobs
+
+        return BenchJobs(self.cli, self.now)
+
     def get_default_screen(self) -> Screen[object]:
         """Textual asks for the screen to begin with."""
         return MainScreen(self.stack, self.now)  # type: ignore[return-value]
@@ -111,6 +121,8 @@ class DevstackApp(App[int]):
     async def on_unmount(self) -> None:
         self.workers.cancel_all()
         self.left_running = await self.jobs.leave()
+        if "bench" in self.__dict__:
+            await self.bench.leave()
         await self.cli.close()
 
     # --- snapshots ---------------------------------------------------------------------------
@@ -132,10 +144,13 @@ class DevstackApp(App[int]):
 
     @on(MainScreen.Looked)
     def _rest_or_resume(self, _event: MainScreen.Looked | None = None) -> None:
-        # A running job is watched even from behind a dialog.
-        rest = len(self.screen_stack) > 1 and self.jobs.running is None
+        # Probes that nobody looks at would only disturb a benchmark. A running job is watched even
+        # from behind a dialog.
+        unseen = len(self.screen_stack) > 1 or not self.main.pane.needs_health
+        rest = unseen and self.jobs.running is None
         if rest != self._resting:
             self._resting = rest
+            self.main.show_resting(rest)
             if rest:
                 self.feed.pause()
             else:
@@ -250,6 +265,7 @@ class DevstackApp(App[int]):
     async def action_show_pane(self, name: str) -> None:
         """Bring a capability's pane into view."""
         await self.main.show_pane(name)
+        self._rest_or_resume()
 
     async def action_run_listed(self, name: str) -> None:
         """Run an action of the registry wherever it belongs."""

@@ -27,4 +27,5 @@ class Capability:
 
 CAPABILITIES: tuple[Capability, ...] = (
     Capability("health", "Health", "devstack_tui.console.panes.health:HealthPane"),
+    Capability("bench", "Bench", "devstack_tui.console.panes.bench:BenchPane"),
 )

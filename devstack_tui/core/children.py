@@ -70,16 +70,22 @@ def refusal(line: bytes) -> DevstackError | None:
 class Child:
     """A running child: lines out, words in. It ends when `close` closes its standard input."""
 
-    def __init__(self, process: asyncio.subprocess.Process, what: str) -> None:
+    def __init__(
+        self, process: asyncio.subprocess.Process, what: str, grace_s: float = _GRACE_S
+    ) -> None:
         self.closed = False
+        self._grace_s = grace_s
         self._process = process
         self._what = what
         self._errors = bytearray()
         self._drain = asyncio.create_task(self._read_errors())
 
     @classmethod
-    async def start(cls, argv: Sequence[str], what: str) -> Child:
-        """Run `argv`; a program that cannot be started is a `DevstackError`."""
+    async def start(cls, argv: Sequence[str], what: str, grace_s: float = _GRACE_S) -> Child:
+        """Run `argv`; a program that cannot be started is a `DevstackError`.
+
+        `grace_s` is how long `close` waits between its pushes.
+        """
         try:
             process = await asyncio.create_subprocess_exec(
                 *argv,
@@ -89,7 +95,7 @@ class Child:
             )
         except OSError as error:
             raise DevstackError(f"{what} cannot be started: {error.strerror}") from error
-        return cls(process, what)
+        return cls(process, what, grace_s)
 
     async def batches(self) -> AsyncIterator[list[bytes]]:
         """The lines, without newlines, as many at a time as have come.
@@ -124,7 +130,7 @@ class Child:
         return failure(bytes(self._errors), code, self._what)
 
     async def close(self) -> None:
-        """End it: close its input, then ask, then kill, a second apart."""
+        """End it: close its input, then ask, then kill, `grace_s` seconds apart."""
         process = self._process
         if process.stdin is not None:
             process.stdin.close()
@@ -136,7 +142,7 @@ class Child:
                 with contextlib.suppress(ProcessLookupError):
                     push()
             with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(process.wait(), _GRACE_S)
+                await asyncio.wait_for(process.wait(), self._grace_s)
         await self._drained()
         self.closed = True
 
@@ -166,9 +172,9 @@ class Cli:
         """The command that runs `words` on the stack."""
         return [*self._program, "--stack", self.stack, *words]
 
-    async def start(self, *words: str) -> Child:
+    async def start(self, *words: str, grace_s: float = _GRACE_S) -> Child:
         """A child that runs `words`; `close` ends it if nobody else has."""
-        child = await Child.start(self.argv(*words), words[0])
+        child = await Child.start(self.argv(*words), words[0], grace_s)
         self._children = [known for known in self._children if not known.closed] + [child]
         return child
 

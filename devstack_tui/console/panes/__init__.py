@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from textual.containers import Container
 from textual.message import Message
@@ -15,6 +16,9 @@ from devstack_tui.stack.model import StackStatus
 
 class Pane(Container):
     """What every pane understands, and what it may ask of the app."""
+
+    needs_health: ClassVar[bool] = False
+    """Whether snapshots of the stack are wanted while it is in view."""
 
     class Change(Message):
         """The user wants `action`, that is `verb` on `services` (none: the whole stack)."""

@@ -32,6 +32,7 @@ class HealthPane(Pane):
     """Decides what is shown; what has to be done it asks of the app."""
 
     BINDINGS = bindings("health")
+    needs_health = True
 
     def __init__(self, id: str = "health") -> None:
         super().__init__(id=id)

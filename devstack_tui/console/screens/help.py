@@ -14,8 +14,16 @@ from textual.widgets import Static
 
 from devstack_tui.actions import ACTIONS, Action, in_scope
 
-SCOPES = {"app": "Everywhere", "health": "Health", "log": "Log"}
-_KEYS = {"question_mark": "?", "ampersand": "&", "slash": "/", "escape": "esc"}
+SCOPES = {"app": "Everywhere", "health": "Health", "log": "Log", "bench": "Bench"}
+_KEYS = {
+    "question_mark": "?",
+    "ampersand": "&",
+    "slash": "/",
+    "escape": "esc",
+    "plus": "+",
+    "equals_sign": "=",
+    "minus": "-",
+}
 
 
 def key_text(action: Action) -> str:
@@ -42,7 +50,7 @@ class HelpScreen(ModalScreen[None]):
 
 def _table(scope: str) -> Table:
     table = Table.grid(padding=(0, 2, 0, 0), expand=True)
-    table.add_column(width=5, no_wrap=True)
+    table.add_column(width=7, no_wrap=True)
     table.add_column(width=14, no_wrap=True)
     table.add_column(ratio=1)
     for action in in_scope(scope):

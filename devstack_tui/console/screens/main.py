@@ -83,6 +83,10 @@ class MainScreen(Screen[None]):
         """One sentence under the status line until the next snapshot."""
         self.query_one(Notice).show(message, remedy)
 
+    def show_resting(self, resting: bool) -> None:
+        """Say that there are no snapshots for a while, and why they are old."""
+        self.query_one(StatusLine).rest(resting)
+
     async def show_pane(self, name: str) -> None:
         """Bring the pane of capability `name` into view."""
         capability = next((c for c in self._capabilities if c.id == name), None)

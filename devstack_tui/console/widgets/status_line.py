@@ -23,6 +23,7 @@ class StatusLine(Static):
         self._status: StackStatus | None = None
         self._came_at = 0.0
         self._shown: Content | None = None
+        self._resting = False
 
     def on_mount(self) -> None:
         self.set_interval(1.0, self._draw)
@@ -31,6 +32,12 @@ class StatusLine(Static):
     def show(self, status: StackStatus) -> None:
         """A snapshot has just come."""
         self._status = status
+        self._came_at = self._now()
+        self._draw()
+
+    def rest(self, resting: bool) -> None:
+        """Snapshots rest, or come again: then the next one is on its way."""
+        self._resting = resting
         self._came_at = self._now()
         self._draw()
 
@@ -66,7 +73,10 @@ class StatusLine(Static):
             busy = f"  ↑ {plain(status.busy)} is running (pid {status.busy_pid})"
             parts.append(Content.styled(busy, "$text-accent"))
         age = self.age or 0.0
-        if age > STALE_S:
+        if self._resting:
+            text = f"  as of {clock_time(status.at)}, probes rest"
+            parts.append(Content.styled(text, "$foreground 60%"))
+        elif age > STALE_S:
             parts.append(Content.styled(f"  ▲ stale: {age:.0f} s old", "bold $text-warning"))
         else:
             parts.append(Content.styled(f"  as of {clock_time(status.at)}", "$foreground 60%"))
