@@ -59,6 +59,9 @@ screenshots: setup-dev servers
 
 bench: setup-dev servers
 	@$(BIN)/python tests/bench/console.py
+	@$(BIN)/devstack-tui up
+	@PYTHONPATH=. $(BIN)/python tests/bench/engines.py
+	@PYTHONPATH=. $(BIN)/python tests/bench/watching.py
 
 clean:
 	@rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -13,6 +13,8 @@ import sys
 import time
 from pathlib import Path
 
+import bench_stub
+
 
 def say(**event: object) -> None:
     """One line of JSON."""
@@ -111,12 +113,15 @@ def main() -> int:
         with Path(os.environ["STUB_LOG"]).open("a") as file:
             file.write(" ".join(words) + "\n")
     verb, rest = words[0], [w for w in words[1:] if not w.startswith("-")]
-    if verb == "status":
-        return status()
-    if verb == "logs":
-        return logs(rest[0])
-    if verb == "doctor":
-        return doctor()
+    verbs = {
+        "status": status,
+        "logs": lambda: logs(rest[0]),
+        "doctor": doctor,
+        "bench": lambda: bench_stub.bench(words),
+        "regress": bench_stub.regress,
+    }
+    if verb in verbs:
+        return verbs[verb]()
     if verb in ("up", "down", "restart"):
         if rest == ["nothing"]:
             say(error="unknown service 'nothing'", remedy="did you mean mysql?", exit_code=2)

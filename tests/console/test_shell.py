@@ -21,7 +21,7 @@ from .kit import FakeFeed, screen_text, until
 
 
 async def test_the_help_lists_every_action_with_its_key(app: DevstackApp) -> None:
-    async with app.run_test(size=(120, 60)) as pilot:
+    async with app.run_test(size=(120, 90)) as pilot:
         await pilot.press("question_mark")
         await until(pilot, lambda: app.screen.query("#help"))
         await pilot.pause()
@@ -39,7 +39,8 @@ async def test_the_palette_has_every_action(app: DevstackApp) -> None:
     async with app.run_test():
         provider = ActionCommands(app.screen)
         found = [hit.text or str(hit.display) async for hit in provider.discover()]
-        assert found == [action.title for action in ACTIONS]
+        tabs = [f"Go to {capability.title}" for capability in CAPABILITIES]
+        assert found == [*(action.title for action in ACTIONS), *tabs]
         for action in ACTIONS:
             titles = [hit.text async for hit in provider.search(action.title)]
             assert action.title in titles
@@ -51,6 +52,9 @@ async def test_every_action_is_bound_where_it_works(app: DevstackApp) -> None:
         await pilot.press("l")
         await until(pilot, lambda: app.main.query("#log"))
         nodes = {"app": app, "health": app.main.pane, "log": app.main.query_one("#log")}
+        for capability in CAPABILITIES[1:]:
+            await app.main.show_pane(capability.id)
+            nodes[capability.id] = app.main.pane
         for action in ACTIONS:
             node = nodes[action.scope]
             assert hasattr(node, f"action_{action.id}")

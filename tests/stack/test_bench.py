@@ -1,0 +1,193 @@
+"""Benchmarks and the regression gate on the real stack, with runs of half a second."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import psutil
+import pytest
+
+from devstack_tui.bench.catalogue import Catalogue
+from tests.conftest import Cli
+from tests.stack.clients import postgres
+
+NAMES = tuple(Catalogue().entries)
+RUN_KEYS = {
+    "workload", "size", "engine", "throughput", "latency_ms", "errors", "client_bound",
+    "fingerprint",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def bench(live: Cli, project: Path) -> Iterator[Cli]:
+    """The shared stack, with every quick workload made smaller by the user's own workloads.toml."""
+    text = (project / "configs" / "workloads.toml").read_text()
+    text = re.sub(r"scale = \d+", "scale = 1", text)
+    text = re.sub(r"(rows|keys) = \d+", r"\1 = 10000", text)
+    # pgbench takes whole seconds.
+    text = re.sub(r"(quick = .*)seconds = [25]", r"\1seconds = 1", text)
+    config = live.state / "config" / "devstack-tui"
+    config.mkdir(parents=True, exist_ok=True)
+    (config / "workloads.toml").write_text(text)
+    yield live
+    (config / "workloads.toml").unlink()
+    for left in (config / "baselines").glob("*"):
+        left.unlink()
+
+
+def _databases(cli: Cli) -> list[str]:
+    with postgres(cli) as connection:
+        return [row[0] for row in connection.execute("SELECT datname FROM pg_database")]
+
+
+def test_every_workload_measures_something_and_leaves_nothing(bench: Cli) -> None:
+    before = _databases(bench)
+    document = bench.json("bench", "run", "--quick", "--runs", "1", timeout=180)
+    assert [run["workload"] for run in document["runs"]] == list(NAMES)
+    for run in document["runs"]:
+        assert run.keys() >= RUN_KEYS
+        assert not run["problem"], run
+        assert run["throughput"]["median"] > 0
+        ms = run["latency_ms"]
+        assert 0 < ms["p50"] <= ms["p95"] <= ms["p99"] <= ms["max"]
+        assert not run["errors"]
+    assert _databases(bench) == before
+    assert bench.run("status").returncode == 0
+
+
+def test_the_history_keeps_each_run_with_its_settings_and_seconds(bench: Cli) -> None:
+    newest = bench.json("bench", "list")["runs"]
+    tpcb = next(run for run in newest if run["workload"] == "postgres.tpcb")
+    shown = bench.json("bench", "show", tpcb["id"])
+    assert shown["settings"]["synchronous_commit"].startswith("on")
+    assert shown["ticks"]
+    assert shown["server_cpu"] > 0
+    assert 0.5 < shown["littles_law"] < 2
+    table = bench.run("bench", "export", tpcb["id"], "--format", "csv").stdout.splitlines()
+    assert table[0].startswith("second,throughput")
+    assert len(table) == 1 + len(shown["ticks"])
+
+
+def test_record_and_regress_agree_and_a_slower_machine_is_told_apart(
+    bench: Cli, tmp_path: Path
+) -> None:
+    names = ("postgres.tpcb", "mysql.bulk_insert", "mongodb.bulk_insert", "redis.get")
+    recorded = bench.run("bench", "record", *names, "--quick", timeout=180)
+    assert recorded.returncode == 0, recorded.stderr
+    junit = tmp_path / "regress.xml"
+    ended = bench.run("regress", "--quick", "--json", "--junit", str(junit), timeout=300)
+    document = msgspec.json.decode(ended.stdout)
+    assert [check["id"] for check in document["checks"]] == [f"perf.0{n}" for n in range(1, 10)]
+    # A noisy machine may leave it open, but the same stack is never an error.
+    assert document["verdict"] in ("PASS", "INCONCLUSIVE", "FAIL")
+    assert ended.returncode == {"PASS": 0, "FAIL": 1, "INCONCLUSIVE": 4}[document["verdict"]]
+    assert not [check for check in document["checks"] if check["status"] == "ERROR"]
+    limits = {c["id"]: c["status"] for c in document["checks"] if c["id"] >= "perf.05"}
+    assert limits["perf.05"] == limits["perf.06"] == "PASS"
+    assert 'tests="9"' in junit.read_text()
+    (path,) = (bench.state / "config" / "devstack-tui" / "baselines").glob("*.json")
+    path.write_text(path.read_text().replace("TPS", "tps"))
+    ended = bench.run("regress", "--quick")
+    assert ended.returncode == 1
+    assert "was edited" in ended.stderr
+
+
+def test_a_server_that_dies_in_the_middle_is_the_result(bench: Cli) -> None:
+    run = bench.start(
+        "bench", "run", "mysql.point_select", "--size", "full", "--runs", "1", "--jsonl"
+    )
+    assert run.stdout is not None
+    assert any('"event":"tick"' in line for line in run.stdout)
+    os.kill(bench.status()["mysql"]["units"][0]["pid"], signal.SIGKILL)
+    rest, _ = run.communicate(timeout=60)
+    done = msgspec.json.decode(rest.splitlines()[-1])
+    assert done["event"] == "bench_done"
+    assert run.returncode == done["exit_code"] == 1
+    assert done["summaries"][0]["problem"]
+    assert bench.run("up").returncode == 0
+
+
+@pytest.mark.parametrize("how", ["ctrl-c", "closed input", "kill -9"])
+def test_a_bench_that_is_left_removes_its_data(bench: Cli, how: str) -> None:
+    before = _databases(bench)
+    run = bench.start(
+        "bench", "run", "postgres.tpcb", "--size", "full", "--runs", "1", "--jsonl", "--controlled"
+    )
+    assert run.stdout is not None
+    assert run.stdin is not None
+    assert any('"phase":"running"' in line or '"event":"tick"' in line for line in run.stdout)
+    children = psutil.Process(run.pid).children(recursive=True)
+    assert children
+    if how == "ctrl-c":
+        run.send_signal(signal.SIGINT)
+    elif how == "kill -9":
+        run.kill()
+    else:
+        run.stdin.close()
+        run.stdin = None
+    run.communicate(timeout=60)
+    _, alive = psutil.wait_procs(children, timeout=30)
+    assert not alive
+    assert _databases(bench) == before
+
+
+def test_data_that_even_a_killed_child_left_goes_with_the_next_start(bench: Cli) -> None:
+    before = _databases(bench)
+    run = bench.start(
+        "bench", "run", "postgres.tpcb", "--size", "full", "--runs", "1", "--jsonl", "--controlled"
+    )
+    assert run.stdout is not None
+    assert any('"phase":"running"' in line for line in run.stdout)
+    family = [*psutil.Process(run.pid).children(recursive=True), psutil.Process(run.pid)]
+    for process in family:
+        process.kill()
+    run.communicate(timeout=30)
+    assert _databases(bench) != before
+    assert bench.run("bench", "run", "redis.get", "--quick", "--runs", "1").returncode == 0
+    assert _databases(bench) == before
+
+
+def test_two_benchmarks_at_once_are_refused(bench: Cli) -> None:
+    first = bench.start(
+        "bench", "run", "api.health", "--size", "full", "--runs", "1", "--controlled", "--jsonl"
+    )
+    assert first.stdout is not None
+    assert any('"event":"tick"' in line for line in first.stdout)
+    second = bench.run("bench", "run", "redis.get", "--quick")
+    first.communicate(timeout=60)
+    assert second.returncode == 1
+    assert "another benchmark runs" in second.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("bench", "run", "postgres.tpbc"), "postgres.tpcb"),
+        (("bench", "run", "--runs", "0"), "expected runs"),
+        (("bench", "show", "nothing"), "no run"),
+        (("bench", "compare", "seed:baseline", "seed:optimised"), "seed:optimized"),
+    ],
+)
+def test_bad_input_is_usage(bench: Cli, arguments: tuple[str, ...], said: str) -> None:
+    ended = bench.run(*arguments)
+    assert ended.returncode == 2
+    assert said in ended.stderr
+
+
+def test_the_seed_is_compared_with_itself_only_with_a_warning_for_others(bench: Cli) -> None:
+    rows: Any = bench.json("bench", "compare", "seed:baseline", "seed:optimized")["rows"]
+    ratios = {row["workload"]: round(row["ratio"], 3) for row in rows}
+    assert ratios["postgres.tpcb"] == 1.413
+    newest = bench.json("bench", "list")["runs"]
+    mine = next(r["id"] for r in newest if r["workload"] == "redis.get" and not r["problem"])
+    refused = bench.run("bench", "compare", "seed:baseline", mine)
+    assert refused.returncode == 2
+    assert "--force" in refused.stderr
+    forced = bench.json("bench", "compare", "seed:baseline", mine, "--force")
+    assert forced["warning"]

@@ -1,0 +1,192 @@
+"""The regression gate's judgement, on figures that are made up: no server can be made to give
+exactly these."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from xml.etree import ElementTree
+
+import msgspec
+import pytest
+
+from devstack_tui.bench import baseline, gate, thresholds
+from devstack_tui.bench.baseline import Baseline, Recorded
+from devstack_tui.bench.canary import Canary
+from devstack_tui.bench.events import LatencyMs, RunResult
+from devstack_tui.core.check import Result, Status, exit_code, verdict, write_junit
+from devstack_tui.core.errors import DevstackError
+from devstack_tui.core.fingerprint import Fingerprint, host
+from devstack_tui.core.histogram import Histogram
+
+CANARY = Canary(100_000, 1_000)
+
+
+def depends(name: str) -> Fingerprint:
+    return host().of({"Server": "1"}, "engine 1", {"name": name})
+
+
+def run(name: str, throughput: float, ms: float = 1.0, samples: int = 500) -> RunResult:
+    latency = Histogram()
+    latency.add(ms, samples)
+    return RunResult(
+        "id", name, "quick", 1, 0.0, 1.0, 1, samples, throughput, "ops/s", 1,
+        LatencyMs(ms, ms, ms, ms), latency.buckets(), {}, 0.1, 0.1, False, 1.0, "e", "1", {}, "f",
+    )  # fmt: skip
+
+
+@pytest.fixture
+def rules() -> thresholds.Regress:
+    return thresholds.load()
+
+
+@pytest.fixture
+def known(rules: thresholds.Regress) -> Baseline:
+    recorded = {
+        name: Recorded("quick", "ops/s", (98.0, 99.0, 100.0, 101.0, 102.0), depends(name))
+        for name in rules.workloads
+    }
+    return Baseline(host(), 0.0, CANARY, recorded)
+
+
+def judge(
+    rules: thresholds.Regress,
+    known: Baseline | None,
+    factor: float = 1.0,
+    ms: float = 1.0,
+    canary: Canary = CANARY,
+    **changed: list[RunResult],
+) -> dict[str, Result]:
+    runs = {
+        name: [run(name, factor * n, ms) for n in (98, 99, 100, 101, 102)]
+        for name in rules.workloads
+    }
+    results = gate.judge(
+        rules,
+        runs={**runs, **{name.replace("__", "."): found for name, found in changed.items()}},
+        prints={name: depends(name) for name in rules.workloads},
+        known=known,
+        canaries=(canary, canary),
+        absent={},
+    )
+    return {result.id: result for result in results}
+
+
+def test_the_same_again_passes_all_nine(rules: thresholds.Regress, known: Baseline) -> None:
+    found = judge(rules, known)
+    assert sorted(found) == [f"perf.0{n}" for n in range(1, 10)]
+    assert {result.status for result in found.values()} == {Status.PASS}
+
+
+def test_thirty_percent_slower_fails(rules: thresholds.Regress, known: Baseline) -> None:
+    found = judge(rules, known, factor=0.7)
+    assert found["perf.01"].status is Status.FAIL
+    assert found["perf.09"].status is Status.FAIL
+
+
+def test_at_the_tolerance_it_cannot_tell(rules: thresholds.Regress, known: Baseline) -> None:
+    found = judge(rules, known, factor=0.8)
+    assert found["perf.01"].status is Status.INCONCLUSIVE
+    assert found["perf.09"].status is Status.INCONCLUSIVE
+
+
+def test_a_machine_that_moved_voids_the_comparison(
+    rules: thresholds.Regress, known: Baseline
+) -> None:
+    found = judge(rules, known, factor=0.7, canary=Canary(70_000, 1_000))
+    assert found["perf.01"].status is Status.INCONCLUSIVE
+    assert "CPU" in found["perf.01"].evidence
+    assert found["perf.05"].status is Status.PASS
+
+
+def test_without_a_baseline_throughputs_are_not_judged(rules: thresholds.Regress) -> None:
+    found = judge(rules, None)
+    assert found["perf.01"].status is Status.INCONCLUSIVE
+    assert "bench record" in found["perf.01"].remedy
+
+
+def test_another_fingerprint_is_refused_saying_what_differs(
+    rules: thresholds.Regress, known: Baseline
+) -> None:
+    recorded = dict(known.workloads)
+    name = "postgres.tpcb"
+    older = msgspec.structs.replace(recorded[name].fingerprint, servers={"Server": "0.9"})
+    recorded[name] = msgspec.structs.replace(recorded[name], fingerprint=older)
+    found = judge(rules, msgspec.structs.replace(known, workloads=recorded))
+    assert found["perf.01"].status is Status.INCONCLUSIVE
+    assert "0.9" in found["perf.01"].evidence
+
+
+def test_a_slow_percentile_fails_its_limit(rules: thresholds.Regress, known: Baseline) -> None:
+    found = judge(rules, known, ms=30.0)
+    assert found["perf.07"].status is Status.FAIL
+    assert found["perf.08"].status is Status.FAIL
+    assert found["perf.05"].status is Status.PASS
+
+
+def test_58_samples_are_too_few_for_a_p95(rules: thresholds.Regress, known: Baseline) -> None:
+    few = [run("api.health", 1.0, 1.0, 58)]
+    found = judge(rules, known, api__health=few)
+    assert found["perf.05"].status is Status.INCONCLUSIVE
+    assert "59" in found["perf.05"].evidence
+
+
+def test_a_run_that_is_no_measurement_is_an_error(
+    rules: thresholds.Regress, known: Baseline
+) -> None:
+    broken = [msgspec.structs.replace(run("redis.get", 1.0), problem="the server died")]
+    found = judge(rules, known, redis__get=broken)
+    assert found["perf.04"].status is Status.ERROR
+    assert found["perf.09"].status is Status.FAIL
+
+
+def test_the_bounds_of_a_quantile_enclose_it() -> None:
+    values = Histogram.of(float(n) for n in range(1, 1001))
+    bounds = gate.quantile_bounds(values, 0.95, 0.95)
+    assert bounds is not None
+    assert bounds[0] < 950 < bounds[1]
+    assert bounds[0] > 930
+    assert bounds[1] < 970
+
+
+@pytest.mark.parametrize(
+    ("statuses", "expected", "code"),
+    [
+        ([Status.PASS, Status.WARN], Status.PASS, 0),
+        ([Status.PASS, Status.INCONCLUSIVE], Status.INCONCLUSIVE, 4),
+        ([Status.INCONCLUSIVE, Status.FAIL], Status.FAIL, 1),
+        ([Status.PASS, Status.ERROR], Status.FAIL, 1),
+        ([Status.SKIPPED, Status.PASS], Status.PASS, 0),
+        ([Status.SKIPPED], Status.INCONCLUSIVE, 4),
+        ([], Status.INCONCLUSIVE, 4),
+    ],
+)
+def test_the_verdict_over_all(statuses: list[Status], expected: Status, code: int) -> None:
+    results = [Result("id", "title", status, "") for status in statuses]
+    assert verdict(results) is expected
+    assert exit_code(expected) == code
+
+
+def test_junit_counts_what_did_not_pass(tmp_path: Path) -> None:
+    results = [Result(str(n), "t", status, "why <&>") for n, status in enumerate(Status)]
+    path = tmp_path / "made" / "x.xml"
+    write_junit(path, "regress", results, 1.5)
+    suite = ElementTree.parse(path).getroot()
+    assert suite.attrib["tests"] == "6"
+    assert suite.attrib["failures"] == "2"
+    assert suite.attrib["errors"] == suite.attrib["skipped"] == "1"
+
+
+def test_an_edited_or_cut_baseline_is_refused(
+    known: Baseline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "baseline.json"
+    monkeypatch.setattr(baseline, "path_of", lambda machine: path)
+    whole = msgspec.json.encode(known.sealed())
+    path.write_bytes(whole)
+    assert baseline.read(host()) is not None
+    path.write_bytes(whole.replace(b"98.0", b"9.0"))
+    with pytest.raises(DevstackError, match="was edited"):
+        baseline.read(host())
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DevstackError, match="is damaged"):
+        baseline.read(host())
