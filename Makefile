@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 UV_LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --no-header
 
-.PHONY: run test test-sabotage lint format setup setup-dev servers lock wheel screenshots bench clean
+.PHONY: run test lint format setup setup-dev servers lock wheel screenshots bench clean
 
 run: setup servers
 	@$(BIN)/devstack-tui up

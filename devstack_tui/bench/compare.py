@@ -10,7 +10,7 @@ from devstack_tui.bench import baseline
 from devstack_tui.bench.events import RunResult
 from devstack_tui.core import stats
 from devstack_tui.core.errors import UsageError
-from devstack_tui.core.fingerprint import host
+from devstack_tui.core.fingerprint import Fingerprint, host
 from devstack_tui.core.history import History
 from devstack_tui.stack.stack import Stack
 
@@ -19,11 +19,11 @@ MARGIN = 0.05
 
 
 class Side(msgspec.Struct, frozen=True):
-    """What stands on one side: throughputs of runs, and what they depend on (empty: unknown)."""
+    """What stands on one side: throughputs of runs, and what they depend on, where it is known."""
 
     samples: tuple[float, ...]
     unit: str
-    depends: str
+    depends: Fingerprint | None = None
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -55,7 +55,7 @@ def sides(stack: Stack, name: str) -> dict[str, Side]:
     """
     if name.startswith("seed:"):
         return {
-            workload: Side((figure.throughput,), figure.unit, "the seed's unrecorded machine")
+            workload: Side((figure.throughput,), figure.unit)
             for workload, figure in baseline.seed(name.removeprefix("seed:")).items()
         }
     if name == "baseline":
@@ -65,13 +65,13 @@ def sides(stack: Stack, name: str) -> dict[str, Side]:
                 "no baseline is recorded for this host", "`devstack-tui bench record` makes one"
             )
         return {
-            workload: Side(recorded.samples, recorded.unit, recorded.fingerprint.digest())
+            workload: Side(recorded.samples, recorded.unit, recorded.fingerprint)
             for workload, recorded in found.workloads.items()
         }
     run = msgspec.json.decode(History.of(stack.paths).get(name, "bench").document, type=RunResult)
     if run.problem:
         raise UsageError(f"run {run.id} is no measurement: {run.problem}")
-    return {run.workload: Side((run.throughput,), run.unit, run.fingerprint)}
+    return {run.workload: Side((run.throughput,), run.unit, run.depends)}
 
 
 def compare(stack: Stack, a: str, b: str, force: bool) -> Comparison:
@@ -87,19 +87,23 @@ def compare(stack: Stack, a: str, b: str, force: bool) -> Comparison:
             f"{a} and {b} have no workload in common",
             f"{a} has {', '.join(left)}; {b} has {', '.join(right)}",
         )
-    different = [name for name in common if left[name].depends != right[name].depends]
-    warning = ""
-    if different:
-        warning = (
-            f"{', '.join(different)}: measured on another machine, server, engine or size "
-            f"({left[different[0]].depends} against {right[different[0]].depends})"
+    different = {name: why for name in common if (why := _differ(left[name], right[name]))}
+    warning = "; ".join(f"{name}: {why}" for name, why in different.items())
+    if warning and not force:
+        raise UsageError(
+            f"{a} and {b} cannot be compared: {warning}", "--force compares them all the same"
         )
-        if not force:
-            raise UsageError(
-                f"{a} and {b} cannot be compared: {warning}", "--force compares them all the same"
-            )
     rows = tuple(_row(name, left[name], right[name], name in different) for name in common)
     return Comparison(a, b, rows, warning)
+
+
+def _differ(left: Side, right: Side) -> str:
+    """Why the two cannot be compared; empty when they can. The seed is compared with itself."""
+    if left.depends is None and right.depends is None:
+        return ""
+    if left.depends is None or right.depends is None:
+        return "one of the two does not say on which machine it was measured"
+    return ", ".join(left.depends.differences(right.depends))
 
 
 def _row(name: str, left: Side, right: Side, doubtful: bool) -> Row:

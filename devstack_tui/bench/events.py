@@ -6,6 +6,7 @@ import time
 
 import msgspec
 
+from devstack_tui.core.fingerprint import Fingerprint
 from devstack_tui.core.histogram import Buckets
 
 
@@ -60,6 +61,7 @@ class RunResult(msgspec.Struct, frozen=True):
     `client_cpu` and `server_cpu` are cores used on average; `client_bound` tells that the client
     was the limit; `littles_law` is clients ÷ mean latency ÷ throughput of requests, 1 when the
     measurement is consistent. `problem` says why the run is no measurement, or is empty.
+    `depends` is what `fingerprint` is the digest of.
     """
 
     id: str
@@ -86,6 +88,7 @@ class RunResult(msgspec.Struct, frozen=True):
     fingerprint: str
     ticks: tuple[Tick, ...] = ()
     problem: str = ""
+    depends: Fingerprint | None = None
 
 
 class RunEnded(msgspec.Struct, frozen=True, tag_field="event", tag="run_ended"):

@@ -97,7 +97,7 @@ class Runner:
         params = entry.sizes.params(size)
         order = child.Order(self._stack.name, entry.service.name, entry.name, dict(params), runs)
         intent = self._journal.begin("bench", entry.name)
-        run = _Run(entry, size, runs, self._prints[entry.name].digest())
+        run = _Run(entry, size, runs, self._prints[entry.name])
         async with contextlib.aclosing(_messages(order)) as messages:
             async for message in messages:
                 for event in run.take(message):
@@ -142,11 +142,12 @@ class Runner:
 class _Run:
     """Folds the child's messages about one workload into events."""
 
-    def __init__(self, entry: Entry, size: str, runs: int, fingerprint: str) -> None:
+    def __init__(self, entry: Entry, size: str, runs: int, depends: Fingerprint) -> None:
         self._entry = entry
         self._size = size
         self._runs = runs
-        self._fingerprint = fingerprint
+        self._depends = depends
+        self._fingerprint = depends.digest()
         self._ticks: list[Tick] = []
         self._started = time.time()
         self._ended = 0
@@ -230,6 +231,7 @@ class _Run:
             fingerprint=self._fingerprint,
             ticks=tuple(self._ticks),
             problem=problem,
+            depends=self._depends,
         )
 
     def _problem(self, run: int, why: str) -> RunResult:
@@ -258,6 +260,7 @@ class _Run:
             fingerprint=self._fingerprint,
             ticks=tuple(self._ticks),
             problem=why,
+            depends=self._depends,
         )
 
 

@@ -1,13 +1,15 @@
 """Our engines against the field's own tools, interleaved: `engines.py [--pairs N] [--stack NAME]`.
 
 Informational. PostgreSQL's must equal pgbench run by hand; MySQL's bulk insert is held against
-mysqlslap with the same statement. The ratios are ours ÷ theirs.
+mysqlslap with the same statement, Redis' against redis-benchmark over the whole cluster. The ratios
+are ours ÷ theirs.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import secrets
 import statistics
 import subprocess
 import sys
@@ -31,7 +33,13 @@ def main() -> None:
     options = parser.parse_args()
     stack = Stack(options.stack)
     known = Catalogue().entries
-    for name, theirs in (("postgres.tpcb", pgbench), ("mysql.bulk_insert", mysqlslap)):
+    tools = {
+        "postgres.tpcb": pgbench,
+        "mysql.bulk_insert": mysqlslap,
+        "redis.get": redis_benchmark,
+        "redis.set": redis_benchmark,
+    }
+    for name, theirs in tools.items():
         entry = known[name]
         target = stack.engine().target(entry.service)
         ratios = pairs(entry, target, theirs, options.pairs)
@@ -105,6 +113,41 @@ def mysqlslap(entry: Entry, target: Target) -> float:
             check=True,
         )  # fmt: skip
         return rows * statements / (time.perf_counter() - started)
+
+
+def redis_benchmark(entry: Entry, target: Target) -> float:
+    """Operations per second over the whole cluster.
+
+    It takes a password in its arguments alone: it gets that of a user who exists for this moment.
+    """
+    from devstack_tui.services.redis.client import close, connect, node_count
+
+    params = entry.sizes.quick
+    command = entry.name.rpartition(".")[2]
+    name, throwaway = "devstack-tui-bench", secrets.token_hex(8)
+    nodes = [connect(target, index, 5) for index in range(node_count(target))]
+    try:
+        for node in nodes:
+            node.execute_command(
+                "ACL", "SETUSER", name, "on", f">{throwaway}", "~devstack-tui:bench:*", "+@all"
+            )
+        ended = subprocess.run(
+            [
+                "redis-benchmark", "--cluster", "-h", target.endpoint.host,
+                "-p", str(target.endpoint.port), "--user", name, "-a", throwaway,
+                "-c", str(params["clients"]), "-n", "200000", "-r", str(params["keys"]), "--csv",
+                command, "devstack-tui:bench:{tag}:__rand_int__",
+                *(["x" * int(params["value_bytes"])] if command == "set" else []),
+            ],
+            capture_output=True,
+            text=True,
+            check=True,
+        )  # fmt: skip
+    finally:
+        for node in nodes:
+            node.execute_command("ACL", "DELUSER", name)
+            close(node)
+    return float(ended.stdout.splitlines()[-1].split('","')[1].strip('"'))
 
 
 if __name__ == "__main__":

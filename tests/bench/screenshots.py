@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from textual.pilot import Pilot
@@ -29,7 +30,7 @@ async def render(stack: str, folder: Path) -> list[Path]:
         async with app.run_test(size=(width, height)) as pilot:
             for number, capability in enumerate(CAPABILITIES, 1):
                 await pilot.press(str(number))
-                await _watched(app, pilot)
+                await READY[capability.id](app, pilot)
                 path = folder / f"{capability.id}-{width}x{height}.svg"
                 path.write_text(app.export_screenshot(), encoding="utf-8")
                 made.append(path)
@@ -38,12 +39,33 @@ async def render(stack: str, folder: Path) -> list[Path]:
 
 async def _watched(app: DevstackApp, pilot: Pilot[object]) -> None:
     """Wait until the pane has shown several looks at the stack."""
+
+    def looked() -> bool:
+        status = app.status
+        return status is not None and max(s.latency_ms.samples for s in status.services) >= LOOKS
+
+    await _until(pilot, looked, "the stack was not seen: is it up?")
+
+
+async def _measured(app: DevstackApp, pilot: Pilot[object]) -> None:
+    """Run the first workload in its quick size, and wait for its last run."""
+    await _until(pilot, lambda: bool(app.bench.listing.workloads), "no workload was listed")
+    await pilot.press("g")
+    await _until(pilot, lambda: app.bench.running is not None, "the benchmark did not begin")
+    await _until(pilot, lambda: app.bench.running is None, "the benchmark did not end")
+
+
+async def _until(pilot: Pilot[object], condition: Callable[[], bool], otherwise: str) -> None:
     deadline = asyncio.get_running_loop().time() + PATIENCE_S
-    while app.status is None or max(s.latency_ms.samples for s in app.status.services) < LOOKS:
+    while not condition():
         if asyncio.get_running_loop().time() > deadline:
-            raise SystemExit("the stack was not seen: is it up?")
+            raise SystemExit(otherwise)
         await pilot.pause(0.2)
-    await pilot.pause()
+    # What the condition tells of is on the screen with the next frame.
+    await pilot.pause(0.5)
+
+
+READY = {"health": _watched, "bench": _measured}
 
 
 def main() -> None:
