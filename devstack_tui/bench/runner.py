@@ -235,33 +235,9 @@ class _Run:
         )
 
     def _problem(self, run: int, why: str) -> RunResult:
-        return RunResult(
-            id=uuid.uuid4().hex[:12],
-            workload=self._entry.name,
-            size=self._size,
-            run=run,
-            started=self._started,
-            seconds=0.0,
-            operations=0,
-            requests=0,
-            throughput=0.0,
-            unit=self._entry.workload.unit,
-            clients=0,
-            latency_ms=NO_LATENCY,
-            histogram=Buckets(),
-            errors={},
-            client_cpu=0.0,
-            server_cpu=0.0,
-            client_bound=False,
-            littles_law=None,
-            engine="",
-            engine_version="",
-            settings={},
-            fingerprint=self._fingerprint,
-            ticks=tuple(self._ticks),
-            problem=why,
-            depends=self._depends,
-        )
+        """A run that is no measurement: nothing but why."""
+        nothing = child.Measured(run, 0, 0, 0.0, 0, Buckets(), {}, 0.0, 0.0, ("", ""), {})
+        return msgspec.structs.replace(self._result(nothing), problem=why)
 
 
 def percentiles(latency: Histogram) -> LatencyMs:
