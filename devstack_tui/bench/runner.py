@@ -31,7 +31,7 @@ from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.fingerprint import Fingerprint
 from devstack_tui.core.histogram import Buckets, Histogram
 from devstack_tui.core.history import History
-from devstack_tui.core.journal import Journal
+from devstack_tui.core.journal import Intent, Journal
 from devstack_tui.core.lock import StackLock
 from devstack_tui.core.process import ProcessId, alive
 from devstack_tui.stack.stack import Stack
@@ -50,12 +50,16 @@ Events = AsyncGenerator[BenchEvent, None]
 class Runner:
     """Runs workloads on one stack, and keeps every run in its history.
 
-    `prints` are the fingerprints by workload; one bench at a time holds the stack's bench lock.
+    `prints` are the fingerprints by workload; `ours` is an intent of the caller's that is under
+    way. One bench at a time holds the stack's bench lock.
     """
 
-    def __init__(self, stack: Stack, prints: dict[str, Fingerprint]) -> None:
+    def __init__(
+        self, stack: Stack, prints: dict[str, Fingerprint], ours: Intent | None = None
+    ) -> None:
         self._stack = stack
         self._prints = prints
+        self._ours = ours
         self._history = History(stack.paths.root / "history.db")
         self._journal = Journal(stack.paths.root / "bench.jsonl")
 
@@ -123,6 +127,8 @@ class Runner:
         """Remove the data of benchmarks that were killed together with their child."""
         known = Catalogue().entries
         for intent in self._journal.pending():
+            if intent == self._ours:
+                continue
             if held := intent.undo.get("processes"):
                 # A self-test that was killed may have left servers stopped.
                 for one in msgspec.json.decode(held, type=list[ProcessId]):

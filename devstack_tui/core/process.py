@@ -101,6 +101,12 @@ def belongs(pid: int, instance: str) -> bool:
     return environment(pid).get(INSTANCE_VARIABLE) == instance
 
 
+def frozen(pid: int) -> bool:
+    """Whether a SIGSTOP holds the process (a debugger's hold is another one)."""
+    fields = _stat(pid)
+    return fields is not None and fields[0] == "T"
+
+
 def working_in(folder: Path, program: Path) -> list[int]:
     """The processes of `program` whose working directory is `folder`."""
     found = []

@@ -74,7 +74,7 @@ def test_the_history_keeps_each_run_with_its_settings_and_seconds(bench: Cli) ->
     assert len(table) == 1 + len(shown["ticks"])
 
 
-def test_record_and_regress_agree_and_a_slower_machine_is_told_apart(
+def test_the_gate_judges_nine_checks_against_what_was_recorded_and_refuses_an_edited_baseline(
     bench: Cli, tmp_path: Path
 ) -> None:
     names = ("postgres.tpcb", "mysql.bulk_insert", "mongodb.bulk_insert", "redis.get")
@@ -84,8 +84,7 @@ def test_record_and_regress_agree_and_a_slower_machine_is_told_apart(
     ended = bench.run("regress", "--quick", "--json", "--junit", str(junit), timeout=300)
     document = msgspec.json.decode(ended.stdout)
     assert [check["id"] for check in document["checks"]] == [f"perf.0{n}" for n in range(1, 10)]
-    # A noisy machine may leave it open, but the same stack is never an error.
-    assert document["verdict"] in ("PASS", "INCONCLUSIVE", "FAIL")
+    # What the verdict is, noise decides; that it is the exit status and no error, it does not.
     assert ended.returncode == {"PASS": 0, "FAIL": 1, "INCONCLUSIVE": 4}[document["verdict"]]
     assert not [check for check in document["checks"] if check["status"] == "ERROR"]
     limits = {c["id"]: c["status"] for c in document["checks"] if c["id"] >= "perf.05"}

@@ -135,8 +135,10 @@ def test_a_frozen_server_is_down_although_it_runs(live: Cli) -> None:
         assert row["state"] in ("down", "starting")
         assert row["reason"]
     finally:
-        os.kill(pid, signal.SIGCONT)
-    assert live.run("up").returncode == 0
+        ended = live.run("up")
+    assert ended.returncode == 0, ended.stderr
+    assert "which was held still" in ended.stderr
+    assert live.status()["mongodb"]["units"][0]["pid"] == pid
 
 
 def test_a_dead_redis_replica_degrades_the_cluster_and_names_it(live: Cli) -> None:

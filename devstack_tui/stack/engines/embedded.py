@@ -70,6 +70,10 @@ class EmbeddedEngine:
         notes: list[str] = []
         owned = process.owned(self._instance.id)
         owned.pop(os.getpid(), None)
+        for pid, unit in owned.items():
+            if process.frozen(pid):
+                os.kill(pid, signal.SIGCONT)
+                notes.append(f"let {unit} (pid {pid}) go on, which was held still")
         records = {record.unit: record for record in self._records.all()}
         keep: set[int] = set()
         for record in records.values():
