@@ -1,0 +1,77 @@
+"""The Drill pane."""
+
+from devstack_tui.actions.action import Action
+
+ACTIONS = (
+    Action(
+        "drill_start",
+        "Start",
+        "Break a part of the stack on purpose, measure what that costs, and heal it",
+        scope="drill",
+        key="g,enter",
+        verb="drill",
+        footer=True,
+        changes=True,
+        typed=True,
+    ),
+    Action(
+        "drill_abort",
+        "Abort",
+        "End the drill and heal the stack at once",
+        scope="drill",
+        key="x",
+        footer=True,
+    ),
+    Action(
+        "drill_plan",
+        "Plan",
+        "What the drill would do, touch and decide",
+        scope="drill",
+        key="p",
+        footer=True,
+    ),
+    Action("drill_fault", "Fault", "The next fault", scope="drill", key="f", footer=True),
+    Action("drill_victim", "Victim", "The next victim", scope="drill", key="v", footer=True),
+    Action("drill_more", "More", "One repeat more", scope="drill", key="plus,equals_sign"),
+    Action("drill_fewer", "Fewer", "One repeat less", scope="drill", key="minus"),
+    Action(
+        "drill_zoom",
+        "Zoom",
+        "The lanes as a whole, or their end with every 50 ms",
+        scope="drill",
+        key="z,f6",
+    ),
+    Action("drill_turn", "Repeat", "The next repeat of the drill", scope="drill", key="n"),
+    Action(
+        "drill_steps",
+        "Steps",
+        "What was decided; enter opens the evidence",
+        scope="drill",
+        key="k",
+    ),
+    Action(
+        "drill_history",
+        "History",
+        "Every drill of this stack; enter opens one",
+        scope="drill",
+        key="h",
+        footer=True,
+    ),
+    Action("drill_mark", "Mark", "Mark a drill of the history", scope="drill", key="m"),
+    Action(
+        "drill_compare",
+        "Compare",
+        "Compare the marked drill with the selected one",
+        scope="drill",
+        key="c",
+    ),
+    Action("drill_svg", "Export SVG", "Save the timeline as SVG", scope="drill", key="w"),
+    Action("drill_json", "Export JSON", "Save the drill as JSON", scope="drill", key="e"),
+    Action(
+        "drill_back",
+        "Back",
+        "From the history, or from an opened drill, to the current one",
+        scope="drill",
+        key="escape",
+    ),
+)
