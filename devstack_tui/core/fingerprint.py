@@ -82,11 +82,10 @@ def _compare(label: str, mine: Mapping[str, object], theirs: Mapping[str, object
 
 def host(root: Path = Path("/")) -> Fingerprint:
     """This machine, as this process may use it. `root` is where /proc and /sys are found."""
-    usable = float(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else _count())
     return Fingerprint(
         cpu=_cpu(root),
-        cores=min([usable, *_quotas(root)]),
-        memory_bytes=_rounded(min([_memory(root), *_limits(root)])),
+        cores=usable_cores(root),
+        memory_bytes=_rounded(min([physical_memory(root), *memory_limits(root)])),
         kernel=platform.release(),
         python=platform.python_version(),
     )
@@ -117,7 +116,8 @@ def _generic() -> str:
     return platform.processor() or platform.machine() or "unknown"
 
 
-def _memory(root: Path) -> int:
+def physical_memory(root: Path = Path("/")) -> int:
+    """The memory of the machine, bytes, whatever control groups allow."""
     for line in _read(root / "proc/meminfo").splitlines():
         if line.startswith("MemTotal:"):
             return int(line.split()[1]) * 1024
@@ -146,6 +146,12 @@ def _groups(root: Path, controller: str) -> Iterator[Path]:
             yield top.joinpath(*parts[:depth])
 
 
+def usable_cores(root: Path = Path("/")) -> float:
+    """The cores that this process may use: a fraction under a quota."""
+    usable = float(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else _count())
+    return min([usable, *_quotas(root)])
+
+
 def _quotas(root: Path) -> Iterator[float]:
     """CPU quotas in cores. A group without one says `max`, or -1."""
     for group in _groups(root, "cpu"):
@@ -156,8 +162,11 @@ def _quotas(root: Path) -> Iterator[float]:
             yield int(quota) / int(period)
 
 
-def _limits(root: Path) -> Iterator[int]:
-    """Memory limits in bytes. Version 1 says "none" by a number beyond all machines."""
+def memory_limits(root: Path = Path("/")) -> Iterator[int]:
+    """Memory limits of our control groups, bytes.
+
+    Version 1 says "none" by a number beyond all machines.
+    """
     for group in _groups(root, "memory"):
         text = _read(group / "memory.max") or _read(group / "memory.limit_in_bytes")
         if text.isdigit():

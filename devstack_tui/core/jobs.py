@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import BinaryIO
 
-from devstack_tui.core.children import ERRORS_KEPT, MAX_LINE, Cli, failure
+from devstack_tui.core.children import Cli
+from devstack_tui.core.detached import Detached
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.events import Done, Note, Planned, Progress, decode
-
-_POLL_S = 0.2
 
 
 class BusyError(DevstackError):
@@ -79,24 +74,11 @@ class Jobs:
         """Run `verb` in its own session. Errors: `BusyError` while another one runs."""
         if (busy := self.running) is not None:
             raise BusyError(f"{busy.verb} is running (pid {busy.pid})", "wait for its end")
-        # Files without a name, not pipes: a job that outlives us must not die of a broken pipe.
-        out = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
-        err = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
-        try:
-            process = subprocess.Popen(
-                self._cli.argv(verb, *services, "--yes", "--jsonl"),
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=err,
-                start_new_session=True,
-            )
-        except OSError as error:
-            out.close()
-            err.close()
-            raise DevstackError(f"{verb} cannot be started: {error.strerror}") from error
+        argv = self._cli.argv(verb, *services, "--yes", "--jsonl")
+        process = Detached(argv, verb)
         job = Job(verb, tuple(services), process.pid, self._now())
         self.current = job
-        self._task = asyncio.create_task(self._follow(job, process, out, err))
+        self._task = asyncio.create_task(self._follow(job, process))
         self._on_change(job)
         return job
 
@@ -108,41 +90,22 @@ class Jobs:
                 await self._task
         return self.running
 
-    async def _follow(
-        self, job: Job, process: subprocess.Popen[bytes], out: BinaryIO, err: BinaryIO
-    ) -> None:
-        rest, offset = b"", 0
+    async def _follow(self, job: Job, process: Detached) -> None:
         try:
-            while True:
-                # Asked before reading: what was written before the end is then read after it.
-                ended = process.poll() is not None
-                chunk = os.pread(out.fileno(), MAX_LINE, offset)
-                if chunk:
-                    offset += len(chunk)
-                    *lines, rest = (rest + chunk).split(b"\n")
+            async with contextlib.aclosing(process.batches()) as batches:
+                async for lines in batches:
                     for line in lines:
                         job.take(line)
                     self._on_change(job)
-                elif ended:
-                    break
-                else:
-                    await asyncio.sleep(_POLL_S)
             if job.done is None:
-                self._conclude(job, process.returncode, os.pread(err.fileno(), ERRORS_KEPT, 0))
+                error = process.error()
+                job.done = Done(
+                    verb=job.verb,
+                    exit_code=process.exit_code or 1,
+                    seconds=self._now() - job.started_at,
+                    message=error.message,
+                    remedy=error.remedy,
+                )
                 self._on_change(job)
         finally:
-            if process.returncode is None:
-                # It is meant to live on: no warning about a child that was not waited for.
-                process.returncode = 0
-            out.close()
-            err.close()
-
-    def _conclude(self, job: Job, exit_code: int, stderr: bytes) -> None:
-        error = failure(stderr, exit_code, job.verb)
-        job.done = Done(
-            verb=job.verb,
-            exit_code=exit_code or 1,
-            seconds=self._now() - job.started_at,
-            message=error.message,
-            remedy=error.remedy,
-        )
+            process.leave()

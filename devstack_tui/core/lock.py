@@ -16,6 +16,8 @@ from types import TracebackType
 
 import msgspec
 
+from devstack_tui.core import files
+
 # C's `struct flock`: type, whence, start, length, pid.
 _FLOCK = struct.Struct("@hhqqi4x")
 
@@ -41,16 +43,26 @@ class StackLock:
         self._fd: int | None = None
 
     def try_acquire(self) -> Owner | None:
-        """Take the lock and return None, or return who has it."""
-        fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        """Take the lock and return None, or return who has it.
+
+        Raises `DevstackError` when the file cannot be written.
+        """
+        try:
+            fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise files.explain(error, "taking the lock") from None
         try:
             fcntl.fcntl(fd, fcntl.F_OFD_SETLK, _whole_file(fcntl.F_WRLCK))
         except (BlockingIOError, PermissionError):
             os.close(fd)
             return self.owner(self._path)
         owner = Owner(os.getpid(), self._verb, time.time())
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, msgspec.json.encode(owner), 0)
+        try:
+            os.ftruncate(fd, 0)
+            os.pwrite(fd, msgspec.json.encode(owner), 0)
+        except OSError as error:
+            os.close(fd)
+            raise files.explain(error, "taking the lock") from None
         self._fd = fd
         return None
 

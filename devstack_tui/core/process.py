@@ -51,9 +51,12 @@ def _stat(pid: int) -> list[str] | None:
 
 
 def identify(pid: int) -> ProcessId | None:
-    """The identity of a living process; None for one that is gone or a zombie."""
+    """The identity of a living process; None for one that is gone or a zombie.
+
+    A zombie whose other threads still end lives: they hold its ports and files until then.
+    """
     fields = _stat(pid)
-    if fields is None or fields[0] in "ZX":
+    if fields is None or (fields[0] in "ZX" and int(fields[17]) <= 1):
         return None
     return ProcessId(pid, int(fields[19]), boot_id())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.lock import Owner, StackLock
 
 HOLD = """
@@ -213,3 +215,16 @@ def test_a_look_never_keeps_a_verb_from_the_free_lock(path: Path) -> None:
         done.set()
         thread.join()
     assert refused == []
+
+
+def test_a_lock_on_a_full_disk_is_told_and_not_kept(
+    lock: StackLock, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "pwrite", full)
+    with pytest.raises(DevstackError, match="the disk is full"):
+        lock.try_acquire()
+    monkeypatch.undo()
+    assert StackLock.held(path) is None
