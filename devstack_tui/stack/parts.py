@@ -19,7 +19,10 @@ import msgspec
 from devstack_tui.stack.model import Credentials, Endpoint, Observation, Target
 
 if TYPE_CHECKING:
+    from devstack_tui.stack.acks import Acks
+    from devstack_tui.stack.drilling import Drill
     from devstack_tui.stack.site import Site
+    from devstack_tui.stack.tunable import Rolling, Tunables
     from devstack_tui.stack.workload import Workload
 
 
@@ -147,12 +150,36 @@ class Service:
 
     def workloads(self) -> tuple[Workload, ...]:
         """The loads that can be put on it; none for most."""
+        found = self._optional("workloads")
+        return cast("tuple[Workload, ...]", found.WORKLOADS) if found else ()
+
+    def tunables(self) -> Tunables | None:
+        """Its parameters, if it can be tuned."""
+        found = self._optional("tunables")
+        return cast("Tunables", found.TUNABLES) if found else None
+
+    def rolling(self) -> Rolling | None:
+        """How it is restarted node by node, if it has several."""
+        found = self._optional("rolling")
+        return cast("Rolling", found.ROLLING) if found else None
+
+    def acks(self) -> Acks | None:
+        """The stream of acknowledged writes, if it keeps anything."""
+        found = self._optional("acks")
+        return cast("Acks", found.ACKS) if found else None
+
+    def drills(self) -> tuple[Drill, ...]:
+        """The drills that only this technology has."""
+        found = self._optional("drills")
+        return cast("tuple[Drill, ...]", found.DRILLS) if found else ()
+
+    def _optional(self, module: str) -> ModuleType | None:
         try:
-            return cast("tuple[Workload, ...]", self._part("workloads").WORKLOADS)
+            return self._part(module)
         except ModuleNotFoundError as error:
-            if error.name != f"devstack_tui.services.{self.name}.workloads":
+            if error.name != f"devstack_tui.services.{self.name}.{module}":
                 raise
-            return ()
+            return None
 
     def _part(self, module: str) -> ModuleType:
         return importlib.import_module(f"devstack_tui.services.{self.name}.{module}")
