@@ -6,13 +6,15 @@ somebody else runs, has the same methods; what it cannot do it refuses with a `D
 
 from __future__ import annotations
 
+import signal
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from devstack_tui.core.events import Phase
+from devstack_tui.core.process import ProcessId
 from devstack_tui.stack.model import Target, UnitUsage
 from devstack_tui.stack.parts import Installation, Service
 
@@ -50,11 +52,27 @@ class Engine(Protocol):
     def start(self, service: Service, run: Run) -> None:
         """Bring the service up, whatever state it is in; done when it accepts work."""
 
+    def configure(self, service: Service, run: Run) -> None:
+        """Write the service's configuration again; its processes are left alone."""
+
+    def cycle(self, service: Service, run: Run, before: Callable[[str], None]) -> None:
+        """One restart. A service of several nodes goes one by one in the order of its `Rolling`
+        part: each hands its work over, is restarted, and is waited for until it is in again.
+
+        `before` is told each unit before it is ended. Whether the service is healthy afterwards
+        is for the caller to ask."""
+
     def stop(self, service: Service, run: Run) -> bool:
         """End every unit of the service, data kept. False when one had to be killed."""
 
     def units(self, service: Service) -> Sequence[UnitUsage]:
         """The units that should be there, and what they use; empty for one stopped on purpose."""
+
+    def processes(self, service: Service) -> Mapping[str, ProcessId]:
+        """The main process of each unit that runs, proven to be the stack's own."""
+
+    def stop_signal(self, service: Service, unit: str) -> signal.Signals:
+        """What asks a running unit to end in good order. Raises `UnreachableError`."""
 
     def last_words(self, service: Service) -> str:
         """Why a unit of the service is gone, from its log; empty when all run."""

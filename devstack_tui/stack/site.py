@@ -69,6 +69,8 @@ class Site:
     journal: Journal
     peers: Mapping[str, Target] = field(default_factory=dict)
     """The services that this one talks to, without their passwords."""
+    tuning: Mapping[str, str] = field(default_factory=dict)
+    """The parameters that the stack sets, as canonical texts by name (`stack.tunable`)."""
     cancelled: threading.Event = field(default_factory=threading.Event)
     say: Callable[[str], None] = lambda text: None
     """Tells the user what is being waited for."""

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
 
+from devstack_tui.core import files
 from devstack_tui.core.errors import DevstackError, UsageError
 from devstack_tui.core.events import Done, Note, Planned
 from devstack_tui.core.journal import Journal
+from devstack_tui.core.lock import StackLock
 from devstack_tui.core.paths import DEFAULT_STACK, StackPaths, stack_names
-from devstack_tui.stack import bootstrap, layout, settings
+from devstack_tui.stack import bootstrap, layout, settings, undo
 from devstack_tui.stack import instance as instances
 from devstack_tui.stack.change import Events, Tell, changing, relay
 from devstack_tui.stack.engine import Engine
@@ -140,7 +142,7 @@ class Stack:
         names = {found.name for found in chosen} | halfway
         chosen = tuple(found for found in services() if found.name in names)
         engine = self._engine(self._settle(chosen))
-        await _mend(engine, tell)
+        await self._mend(engine, tell)
         if halfway:
             tell(Note(f"finishing a restart that was interrupted: {', '.join(sorted(halfway))}"))
         keys = bootstrap.read_keys(self.paths.secrets)
@@ -157,7 +159,7 @@ class Stack:
 
     async def _stop(self, chosen: Sequence[Service], wipe: bool, tell: Tell) -> None:
         engine = self._engine(self._readable_instance(wipe))
-        await _mend(engine, tell)
+        await self._mend(engine, tell)
         running = [found for found in chosen if engine.units(found)]
         tell(Planned("down", self.name, tuple(found.name for found in reversed(running))))
         await relay(Workers(engine).stop(running), tell)
@@ -172,13 +174,51 @@ class Stack:
     async def _restart(self, chosen: Sequence[Service], tell: Tell) -> None:
         layout.check(self.paths)
         engine = self._engine(self._settle(chosen))
-        await _mend(engine, tell)
+        await self._mend(engine, tell)
         tell(Planned("restart", self.name, tuple(found.name for found in chosen)))
         Journal(self.paths.journal).begin("restart", ",".join(found.name for found in chosen))
         workers = Workers(engine)
         await relay(workers.stop([found for found in chosen if engine.units(found)]), tell)
         await relay(workers.start(chosen), tell)
         self._journal_end("restart")
+
+    def heal(self) -> Events:
+        """Finish what a killed verb left, if its owner is gone; tells each repair."""
+        if self.paths.journal.exists() and undo.orphans(self.paths):
+            found = self.instance()
+            if found is not None:
+                engine = self._engine(found)
+                return changing(self.paths, "heal", lambda tell: self._mend(engine, tell))
+        return _nothing_to_heal()
+
+    def heal_unless_busy(self, say: Callable[[str], None]) -> None:
+        """`heal` for who must not wait: what a verb works on now is that verb's to mend. Blocks.
+
+        Without anything pending this is one look for a file.
+        """
+        if not self.paths.journal.exists() or not undo.orphans(self.paths):
+            return
+        found = self.instance()
+        lock = StackLock(self.paths.lock, "heal")
+        if found is None or lock.try_acquire() is not None:
+            return
+        with lock:
+            try:
+                self._repair(self._engine(found), say)
+            except OSError as error:
+                raise files.explain(error, "healing what was left undone") from None
+
+    def _repair(self, engine: Engine, say: Callable[[str], None]) -> None:
+        for note in engine.recover():
+            say(note)
+        undo.heal(engine, self.paths, say)
+
+    async def _mend(self, engine: Engine, tell: Tell) -> None:
+        """Finish, or take back, what an interrupted verb left. The stack's lock is held."""
+        notes: list[str] = []
+        await asyncio.to_thread(self._repair, engine, notes.append)
+        for note in notes:
+            tell(Note(note))
 
     def _journal_end(self, action: str) -> None:
         journal = Journal(self.paths.journal)
@@ -267,7 +307,5 @@ async def _never_started(name: str) -> Events:
     yield Done("down", 0, 0.0, "it was never started")
 
 
-async def _mend(engine: Engine, tell: Tell) -> None:
-    """Finish, or take back, what an interrupted verb left."""
-    for note in await asyncio.to_thread(engine.recover):
-        tell(Note(note))
+async def _nothing_to_heal() -> Events:
+    yield Done("heal", 0, 0.0)

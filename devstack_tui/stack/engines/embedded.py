@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pwd
 import shutil
 import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from devstack_tui.core import files, process
@@ -16,22 +17,33 @@ from devstack_tui.core.errors import DevstackError, UnreachableError
 from devstack_tui.core.events import Phase
 from devstack_tui.core.journal import Journal
 from devstack_tui.core.paths import StackPaths
-from devstack_tui.core.redact import redact
-from devstack_tui.stack import identity, layout
+from devstack_tui.core.process import ProcessId
+from devstack_tui.stack import identity, layout, tuned
 from devstack_tui.stack.engine import Run, UnitLog
 from devstack_tui.stack.engines.records import Record, Records
+from devstack_tui.stack.engines.units import account_of, await_alone, last_line, usage
 from devstack_tui.stack.instance import Instance
 from devstack_tui.stack.model import Credentials, Endpoint, Target, UnitUsage
-from devstack_tui.stack.parts import Installation, ProcessSpec, Service
+from devstack_tui.stack.parts import Installation, ProcessSpec, Server, Service
 from devstack_tui.stack.ports import require_free
 from devstack_tui.stack.registry import IDENTITY, services
 from devstack_tui.stack.registry import service as service_named
 from devstack_tui.stack.settings import StackSettings
-from devstack_tui.stack.site import HOST, Account, Site
+from devstack_tui.stack.site import HOST, Site
+from devstack_tui.stack.tunable import Rolling
 
 SPAWN_S = 3.0
-ALONE_WITHIN_S = 15.0
 LOG_ROTATE_BYTES = 32 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """All that a server part is told when it is started."""
+
+    service: Service
+    server: Server
+    installation: Installation
+    site: Site
 
 
 class EmbeddedEngine:
@@ -99,33 +111,74 @@ class EmbeddedEngine:
 
     def start(self, service: Service, run: Run) -> None:
         """See the Protocol: prepares, starts the units that are missing, completes."""
+        with self._explained(service, "starting"):
+            place = self._place(service, run)
+            if any(not self._fits(record, service) for record in self._records.of(service.name)):
+                self._end(service, run)
+            self._bring(place, run)
+
+    def configure(self, service: Service, run: Run) -> None:
+        """See the Protocol."""
+        with self._explained(service, "configuring"):
+            place = self._place(service, run)
+            place.server.prepare(place.site, place.installation)
+
+    def cycle(self, service: Service, run: Run, before: Callable[[str], None]) -> None:
+        """See the Protocol."""
+        with self._explained(service, "restarting"):
+            place = self._place(service, run)
+            rolling = service.rolling()
+            if rolling is None:
+                for record in reversed(self._records.of(service.name)):
+                    before(record.unit)
+                self._end(service, run)
+                self._bring(place, run)
+                return
+            # A node that is missing can take over nothing.
+            self._bring(place, run)
+            for unit in rolling.order(place.site.target):
+                before(unit)
+                rolling.hand_over(place.site.target, unit)
+                run.say(Phase.STOPPING, unit)
+                for record in self._records.of(service.name):
+                    if record.unit == unit:
+                        self._end_unit(record)
+                self._bring(place, run)
+                place.site.wait_for(
+                    f"the others to take {unit} in again", partial(_settled, rolling, place.site)
+                )
+
+    @contextlib.contextmanager
+    def _explained(self, service: Service, doing: str) -> Iterator[None]:
+        """Each server has its own words for a full disk, if any: say what is behind them."""
         try:
-            self._start(service, run)
+            yield
         except OSError as error:
-            raise files.explain(error, f"starting {service.title}") from None
+            raise files.explain(error, f"{doing} {service.title}") from None
         except DevstackError as error:
-            # Each server has its own words for it, if any: say what is behind them.
             layout.require_room(self._paths, error)
             raise
 
-    def _start(self, service: Service, run: Run) -> None:
+    def _place(self, service: Service, run: Run) -> _Place:
         server = service.server()
         installation = server.locate()
         self._check_series(service, installation)
         run.say(Phase.PREPARING, "")
-        site = self.site(service, run)
-        if any(not self._fits(record, service) for record in self._records.of(service.name)):
-            self._end(service, run)
+        return _Place(service, server, installation, self.site(service, run))
+
+    def _bring(self, place: _Place, run: Run) -> None:
+        """Prepare, start the units that are missing, complete."""
+        service, server, site = place.service, place.server, place.site
         if not self._alive(service):
             require_free(service.name, server.claims(site.settings), self._paths.name)
-        server.prepare(site, installation)
-        self._note_series(service, installation)
+        server.prepare(site, place.installation)
+        self._note_series(service, place.installation)
         present = self._alive(service)
         run.say(Phase.STARTING, "")
-        for order, spec in enumerate(server.processes(site, installation)):
+        for order, spec in enumerate(server.processes(site, place.installation)):
             if spec.unit not in present:
                 self._spawn(site, spec, order, self._made_for(service))
-        server.complete(site, installation)
+        server.complete(site, place.installation)
         self._records.completed(service.name)
 
     def stop(self, service: Service, run: Run) -> bool:
@@ -163,8 +216,23 @@ class EmbeddedEngine:
     def units(self, service: Service) -> Sequence[UnitUsage]:
         """See the Protocol. CPU is left to the watcher, who has two looks to compare."""
         return [
-            _usage(record, self._fits(record, service)) for record in self._records.of(service.name)
+            usage(record, self._fits(record, service)) for record in self._records.of(service.name)
         ]
+
+    def processes(self, service: Service) -> Mapping[str, ProcessId]:
+        """See the Protocol."""
+        return {
+            record.unit: record.process
+            for record in self._records.of(service.name)
+            if record.process is not None and record.alive and self._mine(record.process.pid)
+        }
+
+    def stop_signal(self, service: Service, unit: str) -> signal.Signals:
+        """See the Protocol: by the unit's record."""
+        for record in self._records.of(service.name):
+            if record.unit == unit:
+                return record.signal
+        raise UnreachableError(f"{unit} does not run")
 
     def last_words(self, service: Service) -> str:
         """Which unit is gone, and the last line that it wrote."""
@@ -172,7 +240,7 @@ class EmbeddedEngine:
             # A record is written just before its process is there.
             new = record.process is None and time.time() - record.started < SPAWN_S
             if not record.alive and not new:
-                line = _last_line(self._paths.logs / f"{record.unit}.log")
+                line = last_line(self._paths.logs / f"{record.unit}.log")
                 said = f": {line}" if line else ""
                 return f"{record.unit} has ended{said}"
         return ""
@@ -199,12 +267,15 @@ class EmbeddedEngine:
         for folder in (self._paths.data, self._paths.run, self._paths.logs, self._paths.secrets):
             if folder.exists():
                 shutil.rmtree(folder)
-        for name in ("ca.crt", "history.db", "journal.jsonl", "instance.json"):
+        for name in ("ca.crt", "history.db", tuned.FILE):
             (root / name).unlink(missing_ok=True)
+        for path in (*root.glob("*.jsonl"), *root.glob("*.lock")):
+            path.unlink()
+        (root / "instance.json").unlink(missing_ok=True)
 
     def site(self, service: Service, run: Run) -> Site:
         """The service's place, with its secret and certificate fetched by its own AppRole."""
-        account = _account(service)
+        account = account_of(service)
         owner = (account.uid, account.gid) if account.switched else None
         data = files.make_dir(self._paths.data / service.name, owner=owner)
         tls = identity.tls_files(data)
@@ -227,6 +298,7 @@ class EmbeddedEngine:
             target=target,
             journal=self.journal,
             peers=self._peers(service),
+            tuning=tuned.read(self._paths).values.get(service.name, {}),
             cancelled=run.cancelled,
             say=lambda text: run.say(Phase.STARTING, text),
             died=lambda: self.last_words(service),
@@ -247,7 +319,7 @@ class EmbeddedEngine:
     def _spawn(
         self, site: Site, spec: ProcessSpec, order: int, made_for: tuple[str, ...]
     ) -> Record:
-        _await_alone(site, spec)
+        await_alone(site, spec)
         log = self._paths.logs / f"{spec.unit}.log"
         if log.exists() and log.stat().st_size > LOG_ROTATE_BYTES:
             log.replace(log.with_suffix(".log.1"))
@@ -290,61 +362,8 @@ class EmbeddedEngine:
             files.write_private(path, f"{installation.flavour} {installation.series}\n")
 
 
-def _await_alone(site: Site, spec: ProcessSpec) -> None:
-    """Wait until what a killed server left has ended. Raises `DevstackError` when it does not."""
-    deadline = time.monotonic() + ALONE_WITHIN_S
-    while spec.alone is not None:
-        left = process.working_in(spec.alone, Path(spec.argv[0]))
-        if not left:
-            if spec.pid_file is not None:
-                spec.pid_file.unlink(missing_ok=True)
-            return
-        if time.monotonic() > deadline:
-            raise DevstackError(
-                f"processes of a former {spec.unit} still work in {spec.alone}: "
-                f"pid {', '.join(map(str, left))}",
-                "end them, then run `up` again",
-            )
-        site.check()
-        site.say(f"waiting for what is left of {spec.unit} to end")
-        site.cancelled.wait(0.05)
-
-
-def _account(service: Service) -> Account:
-    """Who runs the server: ourselves, or as root the service's own account where it has one."""
-    me = Account(os.geteuid(), os.getegid(), "")
-    if os.geteuid() != 0 or not service.account:
-        return me
-    for name in (service.account, "nobody"):
-        try:
-            found = pwd.getpwnam(name)
-        except KeyError:
-            continue
-        return Account(found.pw_uid, found.pw_gid, found.pw_name)
-    raise DevstackError(
-        f"{service.title} refuses to run as root and there is no account {service.account!r}",
-        "run devstack-tui as a normal user",
-    )
-
-
-def _usage(record: Record, fits: bool) -> UnitUsage:
-    if not record.alive or record.process is None:
-        return UnitUsage(record.unit, None, running=False)
-    return UnitUsage(
-        record.unit,
-        record.process.pid,
-        running=True,
-        completed=record.completed and fits,
-        started_at=process.started_at(record.process),
-    )
-
-
-def _last_line(path: Path) -> str:
-    """The last line of a log that says something, redacted, at most 200 characters."""
-    try:
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - 4096))
-            lines = file.read().decode(errors="replace").splitlines()
-    except OSError:
-        return ""
-    return next((redact(line.strip())[:200] for line in reversed(lines) if line.strip()), "")
+def _settled(rolling: Rolling, site: Site) -> bool:
+    """Whether the next node may end. Raises what is still missing."""
+    if missing := rolling.settled(site.target):
+        raise DevstackError(missing)
+    return True

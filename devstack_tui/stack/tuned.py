@@ -1,0 +1,121 @@
+"""What a stack's parameters are set to: one file, from which its configurations are written.
+
+`values` is what the stack sets, `pending` what the user is about to set, `history` what was
+applied before. A parameter that is not in `values` is as its server comes.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import msgspec
+
+from devstack_tui.core import files
+from devstack_tui.core.errors import DevstackError
+from devstack_tui.core.paths import StackPaths
+
+FILE = "tuning.json"
+SCHEMA = 1
+KEPT = 200
+"""Entries of the history that are kept."""
+
+Table = dict[str, dict[str, str]]
+"""Canonical texts by service and parameter."""
+
+
+class HistoryEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One applied change: `values` are before and after by `service.parameter` (None: as the
+    server comes), `set_by` who had set them before, `sources` which source won afterwards."""
+
+    number: int
+    at: float
+    by: str
+    values: dict[str, tuple[str | None, str | None]]
+    set_by: dict[str, str] = {}
+    sources: dict[str, str] = {}
+    undone: bool = False
+
+
+class Tuned(msgspec.Struct, frozen=True, kw_only=True):
+    """`set_by` says who set a value, by `service.parameter`; `pending` may hold `default`."""
+
+    schema: int = SCHEMA
+    values: Table = {}
+    set_by: dict[str, str] = {}
+    pending: Table = {}
+    history: tuple[HistoryEntry, ...] = ()
+
+    def with_entry(self, entry: HistoryEntry) -> Tuned:
+        """The same with `entry` as the newest of the history."""
+        return msgspec.structs.replace(self, history=(*self.history, entry)[-KEPT:])
+
+    @property
+    def next_number(self) -> int:
+        return self.history[-1].number + 1 if self.history else 1
+
+
+def path_of(paths: StackPaths) -> Path:
+    """Where the store of a stack is."""
+    return paths.root / FILE
+
+
+def read(paths: StackPaths) -> Tuned:
+    """The store of a stack; an empty one where nothing was ever set.
+
+    Raises `DevstackError` for a file that cannot be read: it is never guessed at.
+    """
+    path = path_of(paths)
+    try:
+        return decode(path.read_bytes())
+    except FileNotFoundError:
+        return Tuned()
+    except OSError as error:
+        raise files.explain(error, f"reading the tuning of {paths.name!r}") from None
+    except ValueError as error:  # also what is not UTF-8
+        raise DevstackError(
+            f"{path} is damaged: {error}",
+            "delete that file: every parameter is then as its server comes",
+        ) from None
+
+
+def write(paths: StackPaths, tuned: Tuned) -> None:
+    """Keep `tuned`, in one step. Services without a value are left out."""
+    clean = msgspec.structs.replace(
+        tuned, values=_filled(tuned.values), pending=_filled(tuned.pending)
+    )
+    if clean == Tuned():
+        path_of(paths).unlink(missing_ok=True)
+        return
+    files.write_private(path_of(paths), msgspec.json.format(msgspec.json.encode(clean)))
+
+
+def encode(tuned: Tuned) -> str:
+    """One line, for the journal."""
+    return msgspec.json.encode(tuned).decode()
+
+
+def decode(raw: bytes | str) -> Tuned:
+    """What `encode` or `write` wrote. Raises `ValueError`."""
+    found = msgspec.json.decode(raw, type=Tuned)
+    if found.schema != SCHEMA:
+        raise ValueError(f"its schema is {found.schema}, this release knows {SCHEMA}")
+    return found
+
+
+def entry(
+    tuned: Tuned, by: str, values: dict[str, tuple[str | None, str | None]], sources: dict[str, str]
+) -> HistoryEntry:
+    """The next entry of the history: `tuned` is the store before the change."""
+    return HistoryEntry(
+        number=tuned.next_number,
+        at=time.time(),
+        by=by,
+        values=values,
+        set_by={key: tuned.set_by[key] for key in values if key in tuned.set_by},
+        sources=sources,
+    )
+
+
+def _filled(table: Table) -> Table:
+    return {service: dict(values) for service, values in table.items() if values}

@@ -1,0 +1,173 @@
+"""What a killed verb left is taken back once its owner is gone, and never before."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+import pytest
+
+from devstack_tui.core import process
+from devstack_tui.core.journal import Journal
+from devstack_tui.core.lock import StackLock
+from devstack_tui.core.paths import StackPaths
+from devstack_tui.stack import retune, tuned, undo
+from devstack_tui.stack.drilling import Sweepable
+from devstack_tui.stack.engine import Engine
+from devstack_tui.stack.registry import service
+from devstack_tui.stack.stack import Stack
+from devstack_tui.stack.tuned import Tuned
+
+
+class Idle:
+    """An engine of which nothing runs; whatever would touch a service fails the test."""
+
+    def units(self, service: object) -> tuple[()]:  # noqa: ARG002
+        return ()
+
+
+ENGINE = cast("Engine", Idle())
+
+
+@pytest.fixture
+def paths() -> StackPaths:
+    found = StackPaths.of("default")
+    found.root.mkdir(parents=True)
+    return found
+
+
+def test_an_interrupted_apply_gives_the_former_store_back(paths: StackPaths) -> None:
+    before = Tuned(values={"postgres": {"work_mem": "8MB"}}, pending={"redis": {"hz": "50"}})
+    tuned.write(paths, before)
+    retune.intend(paths, {"postgres": ["work_mem"]})
+    tuned.write(paths, Tuned(values={"postgres": {"work_mem": "1GB"}}))
+    told: list[str] = []
+    undo.heal(ENGINE, paths, told.append)
+    assert tuned.read(paths) == before
+    assert told == ["taking back an interrupted `tune`: postgres"]
+    assert not paths.journal.exists()
+
+
+def test_an_apply_within_an_ab_is_taken_back_to_before_the_ab(paths: StackPaths) -> None:
+    retune.intend(paths, {"postgres": ["work_mem"]})
+    tuned.write(paths, Tuned(values={"postgres": {"work_mem": "8MB"}}))
+    retune.intend(paths, {"postgres": ["work_mem"]})
+    tuned.write(paths, Tuned(values={"postgres": {"work_mem": "1GB"}}))
+    undo.heal(ENGINE, paths, lambda text: None)
+    assert tuned.read(paths) == Tuned()
+    assert not paths.journal.exists()
+
+
+def test_what_a_living_ab_or_drill_began_is_left_alone(paths: StackPaths) -> None:
+    journal = Journal(paths.journal)
+    retune.intend(paths, {"postgres": []})
+    journal.begin("drill.freeze", "redis-1", processes="[]")
+    with StackLock(undo.lock_of(paths, "drill.freeze"), "drill run") as lock:
+        assert lock.try_acquire() is None
+        assert [intent.action for intent in undo.orphans(paths)] == ["tune"]
+    assert [intent.action for intent in undo.orphans(paths)] == ["tune", "drill.freeze"]
+
+
+def test_what_up_finishes_by_itself_is_not_touched(paths: StackPaths) -> None:
+    Journal(paths.journal).begin("restart", "postgres")
+    assert undo.orphans(paths) == []
+    undo.heal(ENGINE, paths, lambda text: None)
+    assert paths.journal.exists()
+
+
+def test_without_a_journal_nothing_is_opened(paths: StackPaths) -> None:
+    Stack("default").heal_unless_busy(pytest.fail)
+    assert list(paths.root.iterdir()) == []
+
+
+def test_a_process_that_a_drill_held_still_goes_on(
+    paths: StackPaths,
+    child: Callable[..., subprocess.Popen[str]],
+    until: Callable[..., None],
+) -> None:
+    held = child("sleep", "600")
+    os.kill(held.pid, signal.SIGSTOP)
+    until(lambda: process.frozen(held.pid))
+    document = msgspec.json.encode([process.identify(held.pid)]).decode()
+    Journal(paths.journal).begin("drill.freeze", "redis-1", processes=document)
+    undo.heal(ENGINE, paths, lambda text: None)
+    until(lambda: not process.frozen(held.pid))
+
+
+def test_a_pid_that_is_another_process_by_now_is_not_signalled(
+    paths: StackPaths,
+    child: Callable[..., subprocess.Popen[str]],
+    until: Callable[..., None],
+) -> None:
+    held = child("sleep", "600")
+    os.kill(held.pid, signal.SIGSTOP)
+    until(lambda: process.frozen(held.pid))
+    mine = process.identify(held.pid)
+    assert mine is not None
+    other = msgspec.structs.replace(mine, start_ticks=mine.start_ticks - 1)
+    document = msgspec.json.encode([other]).decode()
+    Journal(paths.journal).begin("drill.freeze", "redis-1", processes=document)
+    undo.heal(ENGINE, paths, lambda text: None)
+    assert process.frozen(held.pid)
+
+
+def test_only_a_packet_filter_table_of_ours_is_deleted(
+    paths: StackPaths, room: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nft = room / "nft"
+    nft.write_text(f'#!/bin/sh\ncat >> "{room}/told"\n')
+    nft.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{room}:{os.environ['PATH']}")
+    told: list[str] = []
+    for table in ("devstack_tui_0123456789ab", "filter; flush ruleset"):
+        Journal(paths.journal).begin("drill.partition", "redis-1", table=table)
+    undo.heal(ENGINE, paths, told.append)
+    assert "delete table ip devstack_tui_0123456789ab" in (room / "told").read_text()
+    assert "flush" not in (room / "told").read_text()
+    assert any("no packet filter table of ours" in text for text in told)
+
+
+class Swept(Idle):
+    """An engine of a service that runs, or does not."""
+
+    def __init__(self, running: bool) -> None:
+        self._running = running
+
+    def units(self, service: object) -> Any:  # noqa: ARG002
+        return [type("Unit", (), {"running": self._running})()]
+
+    def target(self, service: Any) -> str:
+        return str(service.name)
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_a_setting_that_a_sweep_changed_is_set_back_in_the_servers_that_run(
+    paths: StackPaths, monkeypatch: pytest.MonkeyPatch, running: bool
+) -> None:
+    given: list[tuple[object, int]] = []
+    drill = next(one for one in service("redis").drills() if isinstance(one, Sweepable))
+    monkeypatch.setattr(type(drill), "write_setting", lambda _, *given_to: given.append(given_to))
+    Journal(paths.journal).begin("drill.setting", drill.name, setting="1000")
+    undo.heal(cast("Engine", Swept(running)), paths, lambda text: None)
+    assert given == ([("redis", 1000)] if running else [])
+    assert not paths.journal.exists()
+
+
+def test_a_service_that_a_drill_killed_is_started_again(paths: StackPaths) -> None:
+    started: list[str] = []
+
+    class Broken(Idle):
+        def units(self, service: Any) -> Any:  # noqa: ARG002
+            return [type("Unit", (), {"running": False})()]
+
+        def start(self, service: Any, run: object) -> None:  # noqa: ARG002
+            started.append(service.name)
+
+    Journal(paths.journal).begin("drill.kill", "redis-1", service="redis")
+    undo.heal(cast("Engine", Broken()), paths, lambda text: None)
+    assert started == ["redis"]

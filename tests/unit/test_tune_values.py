@@ -1,0 +1,88 @@
+"""Values are compared as the server would compare them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from devstack_tui.stack import values
+from devstack_tui.stack.tunable import Apply, Effective, Kind, Parameter
+
+ROOT = Path("/stack")
+
+
+def parameter(kind: Kind = Kind.BYTES, default: str = "128MB", **more: object) -> Parameter:
+    base = {"service": "db", "name": "cache", "help": "", "apply": Apply.LIVE}
+    return Parameter(kind=kind, default=default, **{**base, **more})  # type: ignore[arg-type]
+
+
+def found(value: str, source: str = "configuration file", **more: object) -> Effective:
+    return Effective(name="cache", value=value, source=source, **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("kind", "one", "other"),
+    [
+        (Kind.BYTES, "512MB", "536870912"),
+        (Kind.DURATION, "1min", "60s"),
+        (Kind.BOOLEAN, "on", "true"),
+        (Kind.CHOICE, "O_DIRECT", "o_direct"),
+        (Kind.REAL, "0.90", "0.9"),
+    ],
+)
+def test_two_spellings_of_a_value_are_the_same(kind: Kind, one: str, other: str) -> None:
+    assert values.same(parameter(kind), one, other)
+    assert not values.same(parameter(kind), one, "nonsense")
+
+
+def test_the_servers_own_rounding_is_no_other_value() -> None:
+    pool = parameter(step=float(128 << 20))
+    assert values.rounded(pool, "300MB", "384MB")
+    assert values.took(pool, "300MB", found("384MB"))
+    assert not values.took(pool, "300MB", found("512MB"))
+    assert not values.rounded(parameter(), "300MB", "301MB")
+
+
+def test_a_value_takes_only_if_every_node_has_it() -> None:
+    apart = found("512MB", nodes={"redis-1": "512MB", "redis-2": "256MB"})
+    assert not values.took(parameter(), "512MB", apart)
+    assert "256MB on redis-2" in values.told(apart)
+
+
+def test_what_the_server_chooses_by_itself_took_if_nobody_else_chose() -> None:
+    automatic = parameter(special={"-1": "by shared_buffers"})
+    assert values.took(automatic, "-1", found("4MB"))
+    assert values.took(automatic, None, found("16MB", "default"))
+    assert not values.took(automatic, "-1", found("4MB", "ALTER SYSTEM"))
+
+
+@pytest.mark.parametrize("source", ["ALTER SYSTEM", "command line", "set at run time"])
+def test_another_source_that_wins_is_somebody_elses_change(source: str) -> None:
+    told = values.overruled(parameter(), None, found("64MB", source), ROOT)
+    assert "db.cache is 64MB" in told
+    assert source in told
+    assert "128MB" in told
+
+
+def test_a_configuration_outside_of_the_stack_is_not_ours() -> None:
+    ours = found("512MB", where="/stack/data/db.conf:3")
+    theirs = found("512MB", where="/etc/db.conf:3")
+    assert values.overruled(parameter(), "512MB", ours, ROOT) == ""
+    assert "/etc/db.conf" in values.overruled(parameter(), "512MB", theirs, ROOT)
+
+
+def test_what_the_stacks_own_settings_say_is_no_change() -> None:
+    assert values.overruled(parameter(), None, found("1GB"), ROOT) == ""
+
+
+def test_relaxed_is_a_listed_value_or_one_beyond_the_limit() -> None:
+    listed = parameter(Kind.CHOICE, "on", relaxed=("off", "local"))
+    assert values.relaxed(listed, "OFF")
+    assert not values.relaxed(listed, "on")
+    interval = parameter(Kind.DURATION, "100ms", relaxed_above=100.0)
+    assert values.relaxed(interval, "500ms")
+    assert not values.relaxed(interval, "100ms")
+    least = parameter(Kind.INTEGER, "1", relaxed_below=1.0, special={"-1": "never"})
+    assert values.relaxed(least, "0")
+    assert not values.relaxed(least, "-1")
