@@ -10,6 +10,7 @@ from pathlib import Path
 
 from devstack_tui.services.postgres.client import connect
 from devstack_tui.services.postgres.probe import TABLE
+from devstack_tui.services.postgres.spelling import configured
 from devstack_tui.stack.install import not_installed, version_of
 from devstack_tui.stack.parts import Installation, ProcessSpec, ServiceSettings
 from devstack_tui.stack.site import HOST, Site
@@ -64,6 +65,7 @@ class PostgresServer:
     def prepare(self, site: Site, installation: Installation) -> None:
         """initdb once; the configuration at every start."""
         (site.data / "initdb-password").unlink(missing_ok=True)
+        tuning = configured(installation, site.tuning)
 
         def make(staging: Path) -> None:
             site.say("making the database cluster")
@@ -98,7 +100,8 @@ class PostgresServer:
                 cert=site.tls.cert,
                 key=site.tls.key,
                 ca=site.tls.ca,
-            ),
+            )
+            + tuning,
         )
 
     def processes(self, site: Site, installation: Installation) -> Sequence[ProcessSpec]:

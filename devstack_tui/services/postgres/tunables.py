@@ -1,0 +1,299 @@
+"""PostgreSQL's tunable part: its parameters as the running server tells them, and as it takes them.
+
+The stack sets parameters in its own postgresql.conf alone. What beats that file (ALTER SYSTEM, an
+option of the command line) is reported as what won and left alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from devstack_tui.core import quantity
+from devstack_tui.core.errors import DevstackError, UnreachableError
+from devstack_tui.core.machine import Machine
+from devstack_tui.core.redact import redact
+from devstack_tui.services.postgres import judgement
+from devstack_tui.services.postgres.client import connect
+from devstack_tui.services.postgres.counters import counters
+from devstack_tui.services.postgres.parameters import parameters
+from devstack_tui.services.postgres.spelling import canonical, unit
+from devstack_tui.stack.model import Target
+from devstack_tui.stack.parts import Installation
+from devstack_tui.stack.tunable import (
+    Advice,
+    Apply,
+    Effective,
+    Kind,
+    Parameter,
+    Problem,
+    Reading,
+    Share,
+    Values,
+)
+from devstack_tui.stack.values import told, took
+
+if TYPE_CHECKING:
+    import psycopg
+
+TIMEOUT_S = 10.0
+_UNLIMITED = 1e18
+_SETTINGS = """
+SELECT name, setting, unit, context, min_val, max_val, boot_val, enumvals, source, sourcefile,
+       sourceline, pending_restart
+FROM pg_settings WHERE name = ANY(%s)
+"""
+_AUTO = "postgresql.auto.conf"
+_ALTER_SYSTEM = "ALTER SYSTEM"
+# pg_settings.source in the words that every service uses; others are shown as they are.
+_SOURCES = {
+    "database": "ALTER DATABASE",
+    "user": "ALTER ROLE",
+    "database user": "ALTER ROLE IN DATABASE",
+    "global": "ALTER ROLE ALL",
+    "override": "set by the server",
+    "client": "set by the session",
+    "session": "set by the session",
+}
+_CONTEXTS = {
+    "postmaster": Apply.RESTART,
+    "sighup": Apply.RELOAD,
+    "superuser-backend": Apply.RELOAD,
+    "backend": Apply.RELOAD,
+    "superuser": Apply.LIVE,
+    "user": Apply.LIVE,
+}
+# What pg_file_settings says of an invalid value, and of one that waits for a restart.
+_NOT_APPLIED = "setting could not be applied"
+_FILE_ERRORS = """
+SELECT name, setting, error, sourcefile, sourceline FROM pg_file_settings
+WHERE error IS NOT NULL ORDER BY seqno
+"""
+
+
+class Setting(msgspec.Struct, frozen=True):
+    """One row of pg_settings."""
+
+    name: str
+    setting: str
+    unit: str | None
+    context: str
+    min_val: str | None
+    max_val: str | None
+    boot_val: str | None
+    enumvals: list[str] | None
+    source: str
+    sourcefile: str | None
+    sourceline: int | None
+    pending_restart: bool
+
+
+class PostgresTunables:
+    """See `devstack_tui.stack.tunable.Tunables`."""
+
+    def parameters(self, installation: Installation) -> tuple[Parameter, ...]:
+        """The catalogue for this version."""
+        return parameters(installation)
+
+    def read(self, target: Target, installation: Installation) -> Reading:
+        """pg_settings as a new session sees it, and the statistics since their last reset."""
+        with asking(target) as connection:
+            version = f"pg_settings of PostgreSQL {installation.version}"
+            rows = settings(connection, [found.name for found in parameters(installation)])
+            told = tuple(
+                described(found, rows[found.name], version)
+                for found in parameters(installation)
+                if found.name in rows
+            )
+            effective = {found.name: effect(found, rows[found.name]) for found in told}
+            return Reading(_with_automatic(told, effective), effective, counters(connection))
+
+    def set_live(
+        self, target: Target, parameters: Sequence[Parameter], values: Mapping[str, str | None]
+    ) -> tuple[str, ...]:
+        """Make the server read its configuration files again, and wait until it has.
+
+        Returns which values did not take and what won instead.
+        """
+        wanted = [found for found in parameters if found.name in values]
+        with asking(target) as connection:
+            _check_files(connection, {found.name for found in wanted})
+            _reload(connection, target.credentials.user)
+        with asking(target) as connection:
+            rows = settings(connection, [found.name for found in wanted])
+        seen = [(found, effect(found, rows[found.name])) for found in wanted if found.name in rows]
+        return tuple(
+            f"{found.name} stays as it is: {told(now)} wins"
+            for found, now in seen
+            if not took(found, values[found.name], now)
+        )
+
+    def problems(
+        self, values: Values, machine: Machine, counters: Mapping[str, float]
+    ) -> tuple[Problem, ...]:
+        """Combinations with which PostgreSQL does not start, or not as one expects."""
+        return judgement.problems(values, machine, counters)
+
+    def memory(
+        self,
+        values: Values,
+        options: Mapping[str, int | str | bool],  # noqa: ARG002 - PostgreSQL has no option
+    ) -> tuple[Share, ...]:
+        """Shared memory surely; every session's own memory at worst."""
+        return judgement.memory(values)
+
+    def advise(
+        self, values: Values, machine: Machine, counters: Mapping[str, float], durable: bool
+    ) -> tuple[Advice, ...]:
+        """What this machine and the server's own statistics call for."""
+        return judgement.advise(values, machine, counters, durable)
+
+
+@contextlib.contextmanager
+def asking(target: Target) -> Iterator[psycopg.Connection[Any]]:
+    """A new session. What the driver raises in it becomes one sentence without secrets."""
+    import psycopg
+
+    try:
+        with connect(target, TIMEOUT_S) as connection:
+            yield connection
+    except psycopg.Error as error:
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        reason = redact(lines[0], frozenset([target.credentials.password]))
+        if isinstance(error, psycopg.OperationalError):
+            raise UnreachableError(
+                f"PostgreSQL at {target.endpoint} cannot be asked: {reason}"
+            ) from None
+        raise DevstackError(f"PostgreSQL at {target.endpoint} refused: {reason}") from None
+
+
+def settings(connection: psycopg.Connection[Any], names: Sequence[str]) -> dict[str, Setting]:
+    """The rows of pg_settings by name; what the server does not know is missing."""
+    rows = connection.execute(_SETTINGS, (list(names),)).fetchall()
+    return {row[0]: Setting(*row) for row in rows}
+
+
+def described(parameter: Parameter, row: Setting, limits_from: str) -> Parameter:
+    """`parameter` with the limits, choices, default and context that the server tells."""
+    apply = _CONTEXTS.get(row.context, parameter.apply)
+    default = parameter.default
+    if row.boot_val is not None and not _negative(row.boot_val):
+        default = canonical(parameter, row.boot_val, row.unit)
+    if parameter.choices:
+        # Not those that we leave out on purpose: second names of another.
+        known = tuple(name for name in parameter.choices if name in (row.enumvals or ()))
+        return msgspec.structs.replace(
+            parameter,
+            apply=apply,
+            default=default,
+            choices=known or parameter.choices,
+            candidates=tuple(name for name in parameter.candidates if name in known),
+            limits_from=limits_from,
+        )
+    factor = unit(parameter, row.unit) if parameter.kind in (Kind.BYTES, Kind.DURATION) else 1.0
+    return msgspec.structs.replace(
+        parameter,
+        apply=apply,
+        default=default,
+        minimum=_limit(row.min_val, factor, parameter.minimum),
+        maximum=_limit(row.max_val, factor, parameter.maximum),
+        limits_from=limits_from,
+    )
+
+
+def effect(parameter: Parameter, row: Setting) -> Effective:
+    """The effective value and who won."""
+    where = f"{row.sourcefile}:{row.sourceline}" if row.sourcefile else ""
+    source = _SOURCES.get(row.source, row.source)
+    if row.sourcefile and Path(row.sourcefile).name == _AUTO:
+        source = _ALTER_SYSTEM
+    return Effective(
+        name=row.name,
+        value=canonical(parameter, row.setting, row.unit),
+        source=source,
+        where=where,
+        pending_restart=row.pending_restart,
+    )
+
+
+def _negative(text: str) -> bool:
+    return text.startswith("-")
+
+
+def _limit(told: str | None, factor: float, ours: float | None) -> float | None:
+    # -1 stands for "automatic", which `default` is for; huge numbers are no limit.
+    if told is None or _negative(told):
+        return ours
+    value = float(told) * factor
+    return value if value < _UNLIMITED else None
+
+
+def _with_automatic(
+    told: tuple[Parameter, ...], effective: Mapping[str, Effective]
+) -> tuple[Parameter, ...]:
+    """The default of wal_buffers follows shared_buffers."""
+    shared = effective.get("shared_buffers")
+    if shared is None:
+        return told
+    size = judgement.default_wal_buffers(int(quantity.parse(Kind.BYTES, shared.value)))
+    return tuple(
+        msgspec.structs.replace(found, default=quantity.show(Kind.BYTES, size))
+        if found.name == "wal_buffers"
+        else found
+        for found in told
+    )
+
+
+def _check_files(connection: psycopg.Connection[Any], wanted: set[str]) -> None:
+    """Raise for what the server would refuse in its files, before it reads them."""
+    import psycopg
+
+    try:
+        rows = connection.execute(_FILE_ERRORS).fetchall()
+    except psycopg.errors.InsufficientPrivilege:
+        return  # the reading back tells it
+    for name, setting, error, file, line in rows:
+        # Of others this only says that they wait for a restart.
+        if name in wanted or error != _NOT_APPLIED:
+            what = f"{name} = {setting!r}" if name else "its configuration"
+            raise DevstackError(
+                f"PostgreSQL refuses {what}: {error} ({file}:{line})", "nothing was reloaded"
+            )
+
+
+def _reload(connection: psycopg.Connection[Any], user: str) -> None:
+    """Reload, and wait until this session has the new values: the postmaster has them before.
+
+    Raises `DevstackError` when the right is missing or the server does not follow.
+    """
+    import psycopg
+
+    before = _loaded(connection)
+    try:
+        connection.execute("SELECT pg_reload_conf()")
+    except psycopg.errors.InsufficientPrivilege:
+        raise DevstackError(
+            f"{user!r} has no right to make PostgreSQL reload its configuration",
+            f'a superuser can give it: GRANT EXECUTE ON FUNCTION pg_reload_conf() TO "{user}"',
+        ) from None
+    deadline = time.monotonic() + TIMEOUT_S
+    while _loaded(connection) == before:
+        if time.monotonic() > deadline:
+            raise DevstackError(
+                f"PostgreSQL did not reload its configuration within {TIMEOUT_S:.0f} s",
+                "look at `devstack-tui logs postgres`",
+            )
+        time.sleep(0.005)
+
+
+def _loaded(connection: psycopg.Connection[Any]) -> object:
+    row = connection.execute("SELECT pg_conf_load_time()").fetchone()
+    return row[0] if row else None
+
+
+TUNABLES = PostgresTunables()
