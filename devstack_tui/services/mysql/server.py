@@ -10,6 +10,7 @@ from pathlib import Path
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.services.mysql.client import connect
 from devstack_tui.services.mysql.probe import TABLE
+from devstack_tui.services.mysql.spelling import configured
 from devstack_tui.stack.install import find_program, not_installed, version_of
 from devstack_tui.stack.parts import Installation, ProcessSpec, ServiceSettings
 from devstack_tui.stack.site import HOST, Site
@@ -86,6 +87,7 @@ class MysqlServer:
     def prepare(self, site: Site, installation: Installation) -> None:
         """The system tables once; the configuration and the account at every start."""
         mariadb = installation.flavour == MARIADB
+        tuning = configured(installation, site.tuning)
         tmp = site.directory("tmp")
 
         def make(staging: Path) -> None:
@@ -105,7 +107,7 @@ class MysqlServer:
             key=site.tls.key,
             ca=site.tls.ca,
         )
-        site.write("my.cnf", text if mariadb else text + CONFIG_MYSQL)
+        site.write("my.cnf", (text if mariadb else text + CONFIG_MYSQL) + tuning)
 
     def processes(self, site: Site, installation: Installation) -> Sequence[ProcessSpec]:
         """The server. `--defaults-file` keeps the machine's own my.cnf out."""

@@ -1,0 +1,188 @@
+"""What a running MySQL or MariaDB tells of its variables: value, source, limits, default."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from devstack_tui.core import quantity
+from devstack_tui.services.mysql.parameters import default_thread_cache
+from devstack_tui.services.mysql.spelling import SECOND, canonical
+from devstack_tui.stack.tunable import Apply, Effective, Kind, Parameter
+
+if TYPE_CHECKING:
+    from pymysql.cursors import Cursor
+
+_MARIADB = """
+SELECT LOWER(VARIABLE_NAME), COALESCE(SESSION_VALUE, GLOBAL_VALUE), GLOBAL_VALUE_ORIGIN,
+       COALESCE(GLOBAL_VALUE_PATH, ''), DEFAULT_VALUE, NUMERIC_MIN_VALUE, NUMERIC_MAX_VALUE,
+       NUMERIC_BLOCK_SIZE, ENUM_VALUE_LIST, READ_ONLY = 'YES'
+FROM information_schema.SYSTEM_VARIABLES WHERE LOWER(VARIABLE_NAME) IN %s
+"""
+_MYSQL = """
+SELECT i.VARIABLE_NAME, v.VARIABLE_VALUE, i.VARIABLE_SOURCE, i.VARIABLE_PATH, NULL,
+       NULLIF(i.MIN_VALUE, '0'), NULLIF(i.MAX_VALUE, '0'), NULL, NULL, FALSE
+FROM performance_schema.variables_info i
+JOIN performance_schema.session_variables v ON v.VARIABLE_NAME = i.VARIABLE_NAME
+WHERE i.VARIABLE_NAME IN %s
+"""
+_PERSISTED = "SELECT VARIABLE_NAME FROM performance_schema.persisted_variables"
+SET_PERSIST = "SET PERSIST"
+_RUN_TIME = "set at run time"
+_FILE = "configuration file"
+_BY_SERVER = "set by the server"
+AT_START = "configuration file or command line"
+"""MariaDB does not tell for log_bin which of them it is."""
+# The words of both servers in those that every service uses.
+_SOURCES = {
+    "COMPILE-TIME": "default",
+    "COMPILED": "default",
+    "CONFIG": _FILE,
+    "EXPLICIT": _FILE,
+    "EXTRA": _FILE,
+    "GLOBAL": _FILE,
+    "SERVER": _FILE,
+    "USER": _FILE,
+    "LOGIN": _FILE,
+    "COMMAND-LINE": "command line",
+    "COMMAND_LINE": "command line",
+    "ENVIRONMENT": "environment variable",
+    "AUTO": _BY_SERVER,
+    "SQL": _RUN_TIME,
+    "DYNAMIC": _RUN_TIME,
+    "PERSISTED": SET_PERSIST,
+}
+# What the server works out from others when nobody sets it. What MariaDB calls their default
+# is another number, and not what it runs with.
+AUTOMATIC = ("thread_cache_size", "innodb_io_capacity_max")
+_UNLIMITED = 1e18
+
+
+class Variable(msgspec.Struct, frozen=True):
+    """One row; what the server does not tell is None."""
+
+    name: str
+    value: str
+    source: str
+    path: str
+    default: str | None
+    minimum: str | None
+    maximum: str | None
+    step: str | None
+    choices: str | None
+    read_only: bool
+
+
+def variables(cursor: Cursor, names: Iterable[str], mariadb: bool) -> dict[str, Variable]:
+    """The variables by name, as this session sees them; unknown ones are missing."""
+    cursor.execute(_MARIADB if mariadb else _MYSQL, (list(names),))
+    found = {str(row[0]): _variable(row) for row in cursor.fetchall()}
+    if mariadb:
+        return found
+    cursor.execute(_PERSISTED)
+    kept = {str(name) for (name,) in cursor.fetchall()}
+    # It wins at every start, whoever else sets the variable until then.
+    return {
+        name: msgspec.structs.replace(row, source="PERSISTED") if name in kept else row
+        for name, row in found.items()
+    }
+
+
+def _variable(row: tuple[Any, ...]) -> Variable:
+    name, value, source, path, *rest, read_only = row
+    default, minimum, maximum, step, choices = (
+        None if text is None else str(text) for text in rest
+    )
+    return Variable(
+        str(name),
+        str(value),
+        str(source),
+        str(path),
+        default,
+        minimum,
+        maximum,
+        step,
+        choices,
+        bool(read_only),
+    )
+
+
+def effect(parameter: Parameter, row: Variable) -> Effective:
+    """The effective value and who won."""
+    source = _SOURCES.get(row.source, row.source.lower())
+    if source == _BY_SERVER and row.name in AUTOMATIC:
+        source = "default"
+    value = canonical(parameter, row.value)
+    if row.name == "log_bin" and source == "default" and value != parameter.default:
+        source = AT_START
+    return Effective(
+        name=row.name,
+        value=value,
+        source=source,
+        where=row.path,
+    )
+
+
+def described(parameter: Parameter, row: Variable, limits_from: str) -> Parameter:
+    """`parameter` with the limits, the choices and the default that the server tells."""
+    factor = SECOND if parameter.kind is Kind.DURATION else 1.0
+    default = parameter.default
+    if row.default is not None and row.name not in AUTOMATIC:
+        default = canonical(parameter, row.default)
+    apply = Apply.RESTART if row.read_only else parameter.apply
+    if parameter.choices:
+        # Not those that we leave out on purpose: for the server's own developers.
+        known = (row.choices or ",".join(parameter.choices)).lower().split(",")
+        return msgspec.structs.replace(
+            parameter,
+            default=default,
+            apply=apply,
+            choices=tuple(name for name in parameter.choices if name in known),
+            candidates=tuple(name for name in parameter.candidates if name in known),
+            limits_from=limits_from,
+        )
+    return msgspec.structs.replace(
+        parameter,
+        default=default,
+        apply=apply,
+        minimum=_limit(row.minimum, factor, parameter.minimum),
+        maximum=_limit(row.maximum, factor, parameter.maximum),
+        step=_step(row.step, parameter.step),
+        limits_from=limits_from,
+    )
+
+
+def with_automatic(
+    parameters: tuple[Parameter, ...], effective: Mapping[str, Effective], mariadb: bool
+) -> tuple[Parameter, ...]:
+    """The parameters with the defaults that follow from other values."""
+    values = {name: found.value for name, found in effective.items()}
+    return tuple(
+        msgspec.structs.replace(found, default=automatic(found.name, values, mariadb))
+        if found.name in AUTOMATIC
+        else found
+        for found in parameters
+    )
+
+
+def automatic(name: str, values: Mapping[str, str], mariadb: bool) -> str:
+    """What the server makes of `name`, one of `AUTOMATIC`, when nobody sets it."""
+    if name == "thread_cache_size":
+        return str(default_thread_cache(int(values.get("max_connections", "151")), mariadb))
+    return str(max(2000, 2 * int(values.get("innodb_io_capacity", "200"))))
+
+
+def _limit(told: str | None, factor: float, ours: float | None) -> float | None:
+    if told is None:
+        return ours
+    value = float(told) * factor
+    return value if value < _UNLIMITED else ours
+
+
+def _step(told: str | None, ours: float | None) -> float | None:
+    if told is None:
+        return ours
+    step = float(quantity.parse(Kind.REAL, told))
+    return step if step > 1 else ours
