@@ -13,6 +13,7 @@ from typing import Any
 from devstack_tui.core import files
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.paths import APP
+from devstack_tui.services.mongodb.spelling import configured
 from devstack_tui.services.mongodb.wire import Refused, Wire
 from devstack_tui.stack.install import find_program, not_installed, version_of
 from devstack_tui.stack.parts import Installation, ProcessSpec, ServiceSettings
@@ -37,7 +38,7 @@ class MongodbServer:
         """The one port."""
         return {"main": settings.ports["main"]}
 
-    def prepare(self, site: Site, installation: Installation) -> None:  # noqa: ARG002
+    def prepare(self, site: Site, installation: Installation) -> None:
         """The data directory, and at every start the configuration and the certificate.
 
         mongod wants its certificate and its key in one file.
@@ -45,6 +46,7 @@ class MongodbServer:
         both = site.tls.cert.read_text().rstrip() + "\n" + site.tls.key.read_text()
         pem = site.write("server.pem", both)
         config = configuration(site, site.directory("db"), pem)
+        config = merged(config, configured(installation, site.tuning))
         # Its configuration is YAML, of which JSON is a part.
         site.write("mongod.json", json.dumps(config, indent=2) + "\n")
 
@@ -115,6 +117,15 @@ def configuration(site: Site, data: Path, pem: Path) -> dict[str, Any]:
         # Clients prove themselves by password; mongod would warn of each that has no certificate.
         "setParameter": {"suppressNoTLSPeerCertificateWarning": True},
     }
+
+
+def merged(config: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+    """`config` with `more` in it, which wins."""
+    both = {**config, **more}
+    for key in config.keys() & more.keys():
+        if isinstance(config[key], dict) and isinstance(more[key], dict):
+            both[key] = merged(config[key], more[key])
+    return both
 
 
 def packaged_mongod() -> Path | None:
