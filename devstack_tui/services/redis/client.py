@@ -24,6 +24,11 @@ def node_name(index: int) -> str:
     return f"redis-{index + 1}"
 
 
+def source_address(index: int) -> str:
+    """The loopback address from which node `index` calls the others (Redis 7.0 and newer)."""
+    return f"127.0.1.{index + 1}"
+
+
 @functools.lru_cache(maxsize=8)
 def _context(ca: Path, modified: int) -> ssl.SSLContext:  # noqa: ARG001 - part of the key
     return ssl.create_default_context(cafile=str(ca))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from devstack_tui.core.errors import DevstackError, UsageError
-from devstack_tui.services.redis.client import node_count, node_name
+from devstack_tui.services.redis import aof
+from devstack_tui.services.redis.client import node_count, node_name, source_address
+from devstack_tui.services.redis.spelling import apply_to, configured, in_file
 from devstack_tui.stack.install import find_program, not_installed, version_of
 from devstack_tui.stack.parts import Installation, ProcessSpec, ServiceSettings
 from devstack_tui.stack.site import HOST, Site
@@ -46,8 +49,11 @@ repl-diskless-sync-delay 0
 """
 # Since 7.0 a master that is told to end waits for its replicas; the default, 10 s, is longer
 # than the time that a stack has to go down.
+# Each node calls the others from an address of its own: on loopback only that tells one node's
+# traffic from another's, and a drill can cut a node off while clients still reach it.
 CONFIG_7 = """\
 shutdown-timeout 3
+bind-source-addr {source}
 """
 
 
@@ -95,6 +101,7 @@ class RedisServer:
         """A directory and a configuration for each node; nodes.conf in it belongs to Redis."""
         self._same_topology(site)
         site.say("writing the configuration")
+        lines = configured(installation, site.tuning)
         for index in range(node_count(site.target)):
             name = node_name(index)
             directory = site.directory(name)
@@ -110,9 +117,11 @@ class RedisServer:
                 node_timeout=site.target.options["node_timeout_ms"],
             )
             if _release(installation.version) >= (7, 0):
-                text += CONFIG_7
+                text += CONFIG_7.format(source=source_address(index))
+            if lines.get("appendonly") == ["appendonly yes"]:
+                aof.seed(directory, _has_aof(directory / "redis.conf"), site.owner)
             # In the node's own directory, where CONFIG REWRITE may replace it.
-            site.write(f"{name}/redis.conf", text)
+            site.write(f"{name}/redis.conf", apply_to(text, lines))
 
     def _same_topology(self, site: Site) -> None:
         """Refuse to start nodes that the cluster does not know, or without some that it does."""
@@ -146,6 +155,14 @@ class RedisServer:
         from devstack_tui.services.redis.cluster import form
 
         form(site)
+
+
+def _has_aof(config: Path) -> bool:
+    """Whether a node's configuration, as it was written last, has the append-only file."""
+    try:
+        return in_file(config.read_text(encoding="utf-8")).get("appendonly", ("", 0))[0] == "yes"
+    except FileNotFoundError:
+        return False
 
 
 def _release(version: str) -> tuple[int, ...]:
