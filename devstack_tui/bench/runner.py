@@ -34,6 +34,7 @@ from devstack_tui.core.history import History
 from devstack_tui.core.journal import Intent, Journal
 from devstack_tui.core.lock import StackLock
 from devstack_tui.core.process import ProcessId, alive
+from devstack_tui.stack.busy import require_none
 from devstack_tui.stack.stack import Stack
 
 PREPARE_S = 4.0
@@ -48,25 +49,31 @@ Events = AsyncGenerator[BenchEvent, None]
 
 
 class Runner:
-    """Runs workloads on one stack, and keeps every run in its history.
+    """Runs workloads on one stack, and keeps every run in its history unless `keep` is False.
 
     `prints` are the fingerprints by workload; `ours` is an intent of the caller's that is under
     way. One bench at a time holds the stack's bench lock.
     """
 
     def __init__(
-        self, stack: Stack, prints: dict[str, Fingerprint], ours: Intent | None = None
+        self,
+        stack: Stack,
+        prints: dict[str, Fingerprint],
+        ours: Intent | None = None,
+        *,
+        keep: bool = True,
     ) -> None:
         self._stack = stack
         self._prints = prints
         self._ours = ours
+        self._keeps = keep
         self._history = History(stack.paths.root / "history.db")
         self._journal = Journal(stack.paths.root / "bench.jsonl")
 
     async def run(self, entries: Sequence[Entry], size: str, runs: int) -> Events:
         """Every workload `runs` times. Closing the generator stops the child and its data go.
 
-        Raises `DevstackError` when another benchmark runs on this stack.
+        Raises `DevstackError` when another benchmark, or a drill, runs on this stack.
         """
         started = time.monotonic()
         lock = StackLock(self._stack.paths.root / "bench.lock", "bench")
@@ -76,6 +83,7 @@ class Runner:
                 "wait for its end: two at once would measure each other",
             )
         with lock:
+            require_none(self._stack.paths, "drill")
             await self._clean_up_after_crash()
             yield BenchPlanned(
                 tuple(entry.name for entry in entries), size, runs, expected(entries, size, runs)
@@ -105,7 +113,7 @@ class Runner:
         async with contextlib.aclosing(_messages(order)) as messages:
             async for message in messages:
                 for event in run.take(message):
-                    if isinstance(event, RunEnded):
+                    if isinstance(event, RunEnded) and self._keeps:
                         self._keep(event.result)
                     yield event
         self._journal.end(intent)

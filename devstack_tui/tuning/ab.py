@@ -1,0 +1,315 @@
+"""A/B: does B make the workload faster than A? Interleaved pairs of runs, A B B A and so on.
+
+The number of pairs is fixed beforehand. It ends early only when its verdict is settled (no outcome
+of the pairs to come could change it, `verdicts.settled`), or when a run fails twice in succession.
+Afterwards the stack has what it had before, unless one side is to be kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from devstack_tui.core import stats
+from devstack_tui.core.errors import DevstackError
+from devstack_tui.core.history import History
+from devstack_tui.stack.stack import Stack
+from devstack_tui.tuning import reports, verdicts
+from devstack_tui.tuning.apply import apply
+from devstack_tui.tuning.arms import Arm, Track
+from devstack_tui.tuning.borrow import ServiceHand, borrowed
+from devstack_tui.tuning.events import (
+    AbDone,
+    Ablation,
+    AbPair,
+    AbPlanned,
+    AbReport,
+    Change,
+    Note,
+    TuneDone,
+)
+from devstack_tui.tuning.measure import Measurer, Sample
+from devstack_tui.tuning.reports import Pair
+from devstack_tui.tuning.show import DEVELOPMENT_ONLY
+from devstack_tui.tuning.sides import Sides, relaxed_of, sides
+from devstack_tui.tuning.telling import Events, Tell, told
+
+VERB = "tune ab"
+PAIRS = stats.fewest_pairs()
+MARGIN = 0.05
+BEFORE = "before"
+LOOK_AFTER = 2
+"""Pairs after which the spread is known well enough to tell what can be detected."""
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be compared: profiles `a` and `b`. `keep` is `a`, `b` or `before`."""
+
+    a: str
+    b: str
+    workload: str
+    size: str = "full"
+    pairs: int = PAIRS
+    margin: float = MARGIN
+    keep: str = BEFORE
+    ablate: bool = False
+    only: tuple[str, ...] = ()
+    force: bool = False
+
+
+def ab(stack: Stack, measurer: Measurer, order: Order) -> Events:
+    """Run it. The first event is `AbPlanned`, the last `AbDone`.
+
+    Raises `UsageError`, `UnreachableError` or `DevstackError` before anything is changed. Closing
+    the generator gives the stack back what it had.
+    """
+    return told(lambda tell: _ab(stack, measurer, order, tell))
+
+
+async def _ab(stack: Stack, measurer: Measurer, order: Order, tell: Tell) -> None:
+    started = time.time()
+    service = measurer.service(order.workload)
+    fingerprint = measurer.fingerprint(order.workload, order.size)
+    history = History.of(stack.paths)
+    before = reports.past(history, order.workload, order.size, fingerprint)
+    found = await asyncio.to_thread(
+        sides, stack, service, order.a, order.b, only=order.only, force=order.force
+    )
+    hand = ServiceHand(stack, service, VERB, force=order.force)
+    track = Track(measurer, hand, order.workload, order.size, run_s=before.run_s)
+    plan = _planned(
+        order,
+        found,
+        unit=measurer.unit(order.workload),
+        spread=before.spread,
+        run_s=track.run_s(found.restart),
+        command=_command(stack, order),
+    )
+    ran: Ran | None = None
+    ablation: tuple[Ablation, ...] = ()
+    kept, trouble = BEFORE, None
+    try:
+        async with borrowed(stack, VERB, service, found.a.values, tell):
+            tell(plan)
+            for note in _warnings(plan):
+                tell(Note(note))
+            ran = await compare(track, found, plan, tell)
+            if order.ablate:
+                ablation = await ablate(track, found, order.pairs, tell)
+        kept = await _keep(stack, order, found, tell)
+    except DevstackError as error:
+        trouble = error
+    if ran is None:
+        assert trouble is not None
+        tell(AbDone(None, trouble.exit_code, trouble.message, trouble.remedy))
+        return
+    report = reports.ab_report(
+        plan, ran.pairs, order=ran.order, seconds=time.time() - started, fingerprint=fingerprint
+    )
+    report = msgspec.structs.replace(
+        report,
+        stopped=ran.stopped,
+        ablation=ablation,
+        kept=kept,
+        costs=_costs(stack, history, found, report),
+    )
+    reports.keep(history, report, started)
+    if trouble is not None:
+        tell(AbDone(report, trouble.exit_code, trouble.message, trouble.remedy))
+    else:
+        tell(AbDone(report, verdicts.EXIT[report.verdict]))
+
+
+# -- before ----------------------------------------------------------------------------------
+
+
+def _planned(
+    order: Order, found: Sides, *, unit: str, spread: float | None, run_s: float, command: str
+) -> AbPlanned:
+    runs = 2 * order.pairs
+    if order.ablate:
+        runs += order.pairs * _ablation_runs(found.changes)
+    return AbPlanned(
+        workload=order.workload,
+        size=order.size,
+        unit=unit,
+        a=order.a,
+        b=order.b,
+        changes=found.changes,
+        pairs=order.pairs,
+        expected_s=runs * run_s,
+        detectable=verdicts.detectable(spread, order.pairs, order.margin),
+        margin=order.margin,
+        command=command,
+    )
+
+
+def _command(stack: Stack, order: Order) -> str:
+    words = ["tune", "ab", order.a, order.b, "--workload", order.workload]
+    words += ["--size", order.size, "--pairs", str(order.pairs)]
+    if order.margin != MARGIN:
+        words += ["--margin", f"{order.margin:g}"]
+    for name in order.only:
+        words += ["--only", name]
+    return reports.command(stack.name, *words, *(["--ablate"] if order.ablate else []))
+
+
+def _warnings(plan: AbPlanned) -> list[str]:
+    least = stats.fewest_pairs()
+    found = []
+    if plan.pairs < least:
+        found.append(f"{plan.pairs} pairs cannot reach 95 %: {least} are the fewest that can")
+    for change in plan.changes:
+        if change.durability:
+            found.append(_warning(change))
+    return found
+
+
+def _warning(change: Change) -> str:
+    value = change.after or "default"
+    return f"{change.parameter}={value} is {DEVELOPMENT_ONLY}: {change.durability}"
+
+
+# -- the runs --------------------------------------------------------------------------------
+
+
+@dataclass
+class Ran:
+    """The pairs that were completed, in which order their runs were, and why no more were."""
+
+    pairs: list[Pair] = field(default_factory=list)
+    order: str = ""
+    stopped: str = ""
+
+
+async def compare(track: Track, found: Sides, plan: AbPlanned, tell: Tell) -> Ran:
+    """Run the pairs: A B, then B A, and so on. Raises what `Track.run` raises."""
+    ran = Ran()
+    started = time.time()
+    for number in range(1, plan.pairs + 1):
+        arms = (found.a, found.b) if number % 2 else (found.b, found.a)
+        samples: dict[str, Sample] = {}
+        for arm in arms:
+            samples[arm.key] = await track.run(arm, number, plan.pairs, found.restart, tell)
+            ran.order += arm.key.upper()
+        ran.pairs.append((samples["a"], samples["b"]))
+        ratios = _ratios(ran.pairs)
+        left = plan.pairs - number
+        ends = time.time() + left * (time.time() - started) / number
+        tell(_pair(number, ran.pairs[-1], ratios, ends))
+        if number == LOOK_AFTER and plan.detectable is None and left:
+            _tell_detectable(ratios, plan, tell)
+        if verdict := verdicts.settled(ratios, plan.pairs, plan.margin):
+            rest = "the last pair" if left == 1 else f"the last {left} pairs"
+            ran.stopped = f"{verdict} is settled: {rest} could not change it"
+            tell(Note(ran.stopped))
+            break
+    return ran
+
+
+def _ratios(pairs: Sequence[Pair]) -> list[float]:
+    return reports.ratios_of((a.throughput, b.throughput) for a, b in pairs)
+
+
+def _pair(number: int, pair: Pair, ratios: Sequence[float], ends_at: float) -> AbPair:
+    so_far = stats.paired(ratios)
+    return AbPair(
+        pair=number,
+        a=pair[0].throughput,
+        b=pair[1].throughput,
+        ratio=ratios[-1],
+        estimate=so_far.ratio,
+        low=so_far.low,
+        high=so_far.high,
+        ends_at=ends_at,
+    )
+
+
+def _tell_detectable(ratios: Sequence[float], plan: AbPlanned, tell: Tell) -> None:
+    found = verdicts.detectable(stats.spread(ratios), plan.pairs, plan.margin)
+    if found is not None:
+        tell(
+            Note(
+                f"by the spread of {len(ratios)} pairs, {plan.pairs} pairs can tell a gain of "
+                f"about {found:.0%} or more"
+            )
+        )
+
+
+# -- which parameter it was ------------------------------------------------------------------
+
+
+def _ablation_runs(changes: Sequence[Change]) -> int:
+    """Runs of one block: B, and B without each change."""
+    return len(changes) + 1 if len(changes) > 1 else 0
+
+
+async def ablate(track: Track, found: Sides, blocks: int, tell: Tell) -> tuple[Ablation, ...]:
+    """What each changed parameter carries: B with it as in A, against B.
+
+    A block has one run of B and one of B without each change; the next block has them in the
+    opposite order. So a drift within a block cancels over two of them. The most telling first.
+    """
+    if not _ablation_runs(found.changes):
+        tell(Note("there is one change only: it carries all of the difference"))
+        return ()
+    without = {
+        change.parameter: Arm(
+            f"b-{change.parameter}",
+            f"{found.b.title} without {change.parameter}",
+            {**found.b.values, change.parameter: change.before},
+        )
+        for change in found.changes
+    }
+    ratios: dict[str, list[float]] = {name: [] for name in without}
+    arms = [found.b, *without.values()]
+    for number in range(1, blocks + 1):
+        got: dict[str, float] = {}
+        for arm in arms if number % 2 else reversed(arms):
+            sample = await track.run(arm, number, blocks, found.restart, tell)
+            got[arm.key] = sample.throughput
+        for name, arm in without.items():
+            ratios[name].append(got[arm.key] / got[found.b.key])
+    return _ablations(ratios)
+
+
+def _ablations(ratios: Mapping[str, Sequence[float]]) -> tuple[Ablation, ...]:
+    rows = []
+    for name, values in ratios.items():
+        estimate = stats.paired(values)
+        rows.append(Ablation(name, estimate.ratio, estimate.low, estimate.high, len(values)))
+    return tuple(sorted(rows, key=lambda row: -abs(math.log(row.ratio))))
+
+
+# -- afterwards ------------------------------------------------------------------------------
+
+
+def _costs(stack: Stack, history: History, found: Sides, report: AbReport) -> tuple[str, ...]:
+    """What B can lose beside what it gains, as far as it was measured."""
+    warned = [_warning(change) for change in found.changes if change.durability]
+    if not warned:
+        return ()
+    relaxed = relaxed_of(found.show, found.service, found.b.values)
+    gain = f"{report.ratio - 1:+.0%} {report.unit}"
+    if cost := reports.last_cost(history, found.service, relaxed):
+        return (*warned, f"{gain}, {cost.sentence}")
+    words = ("tune", "cost", found.service, "--profile", found.b.title)
+    return (*warned, f"{gain}; not measured: `{reports.command(stack.name, *words)}`")
+
+
+async def _keep(stack: Stack, order: Order, found: Sides, tell: Tell) -> str:
+    """Apply the side that is to stay; returns which configuration the stack has now."""
+    if order.keep == BEFORE:
+        return BEFORE
+    arm = found.a if order.keep == "a" else found.b
+    wanted = {found.service: dict(arm.values)}
+    async for event in apply(stack, wanted, by=f"{VERB}: {arm.title}", force=order.force):
+        tell(event)
+        if isinstance(event, TuneDone) and event.exit_code:
+            raise DevstackError(event.message, event.remedy)
+    return order.keep

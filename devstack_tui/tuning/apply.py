@@ -1,0 +1,352 @@
+"""Applying values: journal, store, configuration, live or one restart, and reading back.
+
+What does not take brings the last good configuration back by itself; so does closing the
+generator, and, after a `kill -9`, the next verb (`stack.undo`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+import msgspec
+
+from devstack_tui.core.errors import DevstackError, UsageError
+from devstack_tui.core.events import Done
+from devstack_tui.core.events import Note as CoreNote
+from devstack_tui.core.journal import Intent, Journal
+from devstack_tui.stack import retune, tuned, values
+from devstack_tui.stack.change import changing
+from devstack_tui.stack.parts import Service
+from devstack_tui.stack.registry import service as service_named
+from devstack_tui.stack.retune import Tuner
+from devstack_tui.stack.site import Cancelled
+from devstack_tui.stack.stack import Stack
+from devstack_tui.stack.tunable import DEFAULT, Parameter, Reading
+from devstack_tui.stack.tuned import HistoryEntry, Tuned
+from devstack_tui.tuning.events import Note, Outcome, TuneDone, TunePlanned, TuneStep
+from devstack_tui.tuning.plan import Options, Prepared, Wanted, prepare
+
+Applied = AsyncGenerator[TunePlanned | TuneStep | Note | TuneDone, None]
+_Tell = Callable[[TunePlanned | TuneStep | Note | TuneDone], None]
+_Commit = Callable[[Tuned, Prepared, dict[str, str]], Tuned]
+
+
+def plan(
+    stack: Stack, wanted: Wanted, replace: bool = False, *, by: str = "set", force: bool = False
+) -> TunePlanned:
+    """What `apply` would do. Blocks. Raises what it would refuse with; changes nothing."""
+    return prepare(stack, wanted, Options(by, replace, force)).planned
+
+
+async def apply(
+    stack: Stack,
+    wanted: Wanted,
+    *,
+    by: str,
+    replace: bool = False,
+    force: bool = False,
+    record: bool = True,
+    restart: bool = False,
+) -> Applied:
+    """Make `wanted` effective: parameter → text, None or `default`: as the server comes.
+
+    `replace`: the services that are named get exactly this, their other parameters go back to
+    the default. `force`: what somebody else has changed is no obstacle, and is taken over where
+    it is among `wanted`. `restart`: every service that is named is restarted, whatever changes.
+    Without `record` it leaves no trace in the history.
+
+    Raises `UsageError` or `UnreachableError` before anything is touched; later failures end in a
+    `TuneDone` with exit code 1, the last good configuration being back. So it is when the
+    generator is closed early.
+    """
+    options = Options(by, replace, force, record, restart)
+    async with contextlib.aclosing(_applied(stack, wanted, options, _recorded)) as events:
+        async for event in events:
+            yield event
+
+
+async def revert(
+    stack: Stack, *, to: int | None = None, everything: bool = False, force: bool = False
+) -> Applied:
+    """Back to before the last apply that is not undone; to the state after change `to`; or, with
+    `everything`, every parameter as the server comes (which is an apply like any other).
+
+    Raises `UsageError` when there is nothing to undo, and as `apply` does.
+    """
+    wanted, options, commit = undoing(stack, to=to, everything=everything, force=force)
+    async with contextlib.aclosing(_applied(stack, wanted, options, commit)) as events:
+        async for event in events:
+            yield event
+
+
+def plan_revert(
+    stack: Stack, *, to: int | None = None, everything: bool = False, force: bool = False
+) -> TunePlanned:
+    """What `revert` would do. Blocks, and raises as it does."""
+    wanted, options, _ = undoing(stack, to=to, everything=everything, force=force)
+    return prepare(stack, wanted, options).planned
+
+
+def undoing(
+    stack: Stack, *, to: int | None, everything: bool, force: bool
+) -> tuple[Wanted, Options, _Commit]:
+    """What a revert wants, and how the store remembers it."""
+    store = tuned.read(stack.paths)
+    if everything:
+        wanted: dict[str, dict[str, str | None]] = {name: {} for name in store.values}
+        return wanted, Options("revert --all", True, force), _recorded
+    undone = _undone(store, to)
+    table: dict[str, dict[str, str | None]] = {}
+    for entry in reversed(undone):
+        for key, (before, _) in entry.values.items():
+            service, _, name = key.partition(".")
+            table.setdefault(service, {})[name] = before
+    numbers = ", ".join(f"#{entry.number}" for entry in undone)
+    return table, Options(f"revert of {numbers}", False, force), _forgotten(undone)
+
+
+def _undone(store: Tuned, to: int | None) -> tuple[HistoryEntry, ...]:
+    """The entries that a revert takes back, oldest first."""
+    live = [entry for entry in store.history if not entry.undone]
+    if to is None:
+        found = live[-1:]
+    else:
+        known = [0, *(entry.number for entry in store.history)]
+        if to not in known:
+            raise UsageError(
+                f"there is no change {to}", "`devstack-tui tune history` lists them; 0: before all"
+            )
+        found = [entry for entry in live if entry.number > to]
+    if not found:
+        raise UsageError("there is nothing to undo", "`devstack-tui tune history` lists what was")
+    return tuple(found)
+
+
+def _recorded(store: Tuned, prepared: Prepared, sources: dict[str, str]) -> Tuned:
+    if not prepared.options.record:
+        return store
+    changed = {f"{c.service}.{c.parameter}": (c.before, c.after) for c in prepared.planned.changes}
+    return store.with_entry(tuned.entry(prepared.before, prepared.options.by, changed, sources))
+
+
+def _forgotten(undone: tuple[HistoryEntry, ...]) -> _Commit:
+    """The store after a revert: the entries are undone, and who had set the values is back."""
+
+    def commit(store: Tuned, prepared: Prepared, sources: dict[str, str]) -> Tuned:  # noqa: ARG001
+        numbers = {entry.number for entry in undone}
+        set_by = dict(store.set_by)
+        for entry in reversed(undone):
+            for key in entry.values:
+                set_by.pop(key, None)
+            set_by |= entry.set_by
+        return msgspec.structs.replace(
+            store,
+            set_by=set_by,
+            history=tuple(
+                msgspec.structs.replace(entry, undone=True) if entry.number in numbers else entry
+                for entry in store.history
+            ),
+        )
+
+    return commit
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """What is to be applied where, and how the store remembers it."""
+
+    stack: Stack
+    wanted: Wanted
+    options: Options
+    commit: _Commit
+
+
+async def _applied(stack: Stack, wanted: Wanted, options: Options, commit: _Commit) -> Applied:
+    """One apply under the stack's lock, as events of the tuning."""
+    order = _Order(stack, wanted, options, commit)
+
+    async def work(tell: Callable[[Any], None]) -> None:
+        await _uninterrupted(lambda say, cancelled: _Apply(order, say, cancelled).run(), tell)
+
+    async with contextlib.aclosing(changing(stack.paths, "tune", work)) as events:
+        async for event in cast("AsyncGenerator[Any, None]", events):
+            if isinstance(event, CoreNote):
+                yield Note(event.text)
+            elif not isinstance(event, Done):
+                yield event
+
+
+async def _uninterrupted(
+    work: Callable[[_Tell, threading.Event], None], tell: Callable[[Any], None]
+) -> None:
+    """Run `work` in a thread to its end: being cancelled only tells it to take all back."""
+    loop = asyncio.get_running_loop()
+    cancelled = threading.Event()
+
+    def say(event: object) -> None:
+        loop.call_soon_threadsafe(tell, event)
+
+    job = asyncio.ensure_future(asyncio.to_thread(work, say, cancelled))
+    interrupted = False
+    while not job.done():
+        try:
+            await asyncio.shield(job)
+        except asyncio.CancelledError:
+            interrupted = True
+            cancelled.set()
+        except Exception:
+            break
+    if interrupted:
+        job.exception()  # it was told to end: why it did is known
+        raise asyncio.CancelledError
+    job.result()
+
+
+class _NotTaken(DevstackError):
+    """A value was read back as another one."""
+
+
+class _Apply:
+    """One apply, in a thread. What it began it finishes or takes back before it returns."""
+
+    def __init__(self, order: _Order, tell: _Tell, cancelled: threading.Event) -> None:
+        self._order = order
+        self._stack = stack = order.stack
+        self._tell = tell
+        self._cancelled = cancelled
+        self._journal = Journal(stack.paths.journal)
+        self._engine = stack.engine()
+        self._tuner = Tuner(self._engine, self._step, cancelled)
+        self._outcomes: list[Outcome] = []
+        self._warned: list[str] = []
+
+    def run(self) -> None:
+        """Raises what `apply` raises before anything is touched."""
+        started = time.monotonic()
+        prepared = prepare(self._stack, self._order.wanted, self._order.options)
+        self._tell(prepared.planned)
+        if not prepared.services:
+            if prepared.after != prepared.before:
+                tuned.write(self._stack.paths, prepared.after)
+            self._tell(TuneDone(0, time.monotonic() - started, message="nothing to change"))
+            return
+        self._step("", "journal", "")
+        names = {service: prepared.wanted(service) for service in prepared.services}
+        strange = {
+            service: [
+                r.name for r in prepared.show.parameters if r.service == service and r.elsewhere
+            ]
+            for service in prepared.services
+        }
+        intent = retune.intend(self._stack.paths, names, strange)
+        try:
+            tuned.write(self._stack.paths, prepared.after)
+            for name in prepared.services:
+                self._change(service_named(name), prepared)
+            self._check()
+            sources = {f"{o.service}.{o.parameter}": o.source for o in self._outcomes}
+            tuned.write(self._stack.paths, self._order.commit(prepared.after, prepared, sources))
+            self._journal.end(intent)
+        except DevstackError as error:
+            done = self._take_back(intent, error)
+        except BaseException:
+            self._take_back(intent, DevstackError(""))
+            raise
+        else:
+            done = TuneDone(0, 0.0, tuple(self._outcomes))
+        self._tell(msgspec.structs.replace(done, seconds=time.monotonic() - started))
+
+    def _change(self, service: Service, prepared: Prepared) -> None:
+        wanted = prepared.wanted(service.name)
+        self._check()
+        if service.name in prepared.restarts:
+            self._restart(service, wanted)
+            if prepared.options.force:  # what was set beside the configuration outlives a restart
+                self._warned += self._tuner.live(service, wanted)
+        else:
+            self._tuner.configure(service)
+            self._check()
+            self._warned += self._tuner.live(service, wanted)
+        for text in self._warned:
+            self._tell(Note(f"{service.name}: {text}"))
+        outcomes = _outcomes(service.name, wanted, self._tuner.read(service), self._warned)
+        self._warned = []
+        self._outcomes += outcomes
+        for outcome in outcomes:
+            if outcome.ok and outcome.reason:
+                self._tell(Note(f"{service.name}.{outcome.parameter}: {outcome.reason}"))
+        if wrong := [outcome for outcome in outcomes if not outcome.ok]:
+            raise _NotTaken("; ".join(f"{service.name}.{o.parameter}: {o.reason}" for o in wrong))
+
+    def _restart(self, service: Service, wanted: Mapping[str, str | None]) -> None:
+        try:
+            self._tuner.restart(service)
+        except Cancelled:
+            raise
+        except DevstackError as error:
+            given = ", ".join(f"{name}={text or DEFAULT}" for name, text in wanted.items())
+            raise DevstackError(
+                f"{service.name} did not come up with {given or 'its values'}: {error.message}",
+                error.remedy,
+            ) from None
+
+    def _take_back(self, intent: Intent, error: DevstackError) -> TuneDone:
+        """The last good configuration, and the event that tells of it."""
+        self._step(intent.subject, "restore", error.message)
+        problems = retune.take_back(self._engine, self._stack.paths, [intent], self._step)
+        self._journal.end(intent)
+        message = error.message
+        if problems:
+            message += f"; and not everything could be taken back: {'; '.join(problems)}"
+        return TuneDone(
+            exit_code=1,
+            seconds=0.0,
+            outcomes=tuple(self._outcomes),
+            restored=not problems,
+            message=message,
+            remedy=error.remedy if not problems else "`devstack-tui up`",
+        )
+
+    def _step(self, service: str, phase: str, detail: str) -> None:
+        self._tell(TuneStep(service, phase, detail))
+
+    def _check(self) -> None:
+        if self._cancelled.is_set():
+            raise Cancelled("interrupted")
+
+
+def _outcomes(
+    service: str, wanted: dict[str, str | None], reading: Reading, warned: list[str]
+) -> list[Outcome]:
+    parameters = {parameter.name: parameter for parameter in reading.parameters}
+    return [
+        _outcome(service, parameters[name], text, reading, warned)
+        for name, text in wanted.items()
+        if name in parameters
+    ]
+
+
+def _outcome(
+    service: str, parameter: Parameter, wanted: str | None, reading: Reading, warned: list[str]
+) -> Outcome:
+    found = reading.effective.get(parameter.name)
+    if found is None:
+        return Outcome(
+            service, parameter.name, wanted, "", "", False, "the server does not tell its value"
+        )
+    ok = values.took(parameter, wanted, found)
+    reason = ""
+    if not ok:
+        own = found.source in values.OWN_SOURCES
+        said = "; ".join(text for text in warned if own and parameter.name in text)
+        told = f", and the server said: {said}" if said else ""
+        reason = f"asked for {wanted or DEFAULT}, but it is {values.told(found)}{told}"
+    elif wanted and values.rounded(parameter, wanted, found.value):
+        reason = f"the server rounded {wanted} to {found.value}"
+    return Outcome(service, parameter.name, wanted, found.value, found.source, ok, reason)

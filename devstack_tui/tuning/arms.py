@@ -1,0 +1,120 @@
+"""Arms of a comparison, and the track on which they run one after another.
+
+The run is the sample. Before every run its arm is put into effect; when the arms differ in a
+parameter that needs a restart, the service is restarted before every run, whichever arm it is, so
+that none of them ever meets a warmer server. The workload makes its data anew for each.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import msgspec
+
+from devstack_tui.core.errors import DevstackError
+from devstack_tui.tuning.events import AbRun, AbTick, Note
+from devstack_tui.tuning.measure import Measurer, Sample
+from devstack_tui.tuning.telling import Tell
+
+Settings = Mapping[str, str | None]
+"""Canonical texts by parameter of one service; None is the server's default."""
+
+OVERHEAD_S = 1.5
+"""What a run takes beside its measurer's own estimate, about: its process, and its arm."""
+RESTART_S = 4.0
+"""What a restart takes about, for the plan: later runs tell it themselves."""
+
+
+class Hand(Protocol):
+    """What puts parameters of one service into effect."""
+
+    async def put(self, values: Settings, restart: bool) -> None:
+        """Make `values` effective and read back; with `restart` the service was restarted when
+        this returns. Raises `DevstackError` when they did not take; the last good configuration
+        is then back."""
+
+
+class Arm(msgspec.Struct, frozen=True):
+    """One side: `key` is how its events call it (`a`, `b`), `title` what a user calls it."""
+
+    key: str
+    title: str
+    values: dict[str, str | None]
+
+
+class FailedRunError(DevstackError):
+    """A run that failed twice in succession."""
+
+
+class Track:
+    """Runs arms of one workload. `run_s` is how long an earlier run took, if that is known."""
+
+    def __init__(
+        self,
+        measurer: Measurer,
+        hand: Hand,
+        workload: str,
+        size: str,
+        *,
+        run_s: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.workload = workload
+        self.size = size
+        self._measurer = measurer
+        self._hand = hand
+        self._guess = run_s
+        self._clock = clock
+        self._took: dict[bool, list[float]] = {True: [], False: []}
+
+    def run_s(self, restart: bool) -> float:
+        """About how long one run takes, its arm and the restart included; seconds."""
+        if took := self._took[restart]:
+            return sum(took) / len(took)
+        if self._guess is not None:
+            return self._guess
+        own = self._measurer.seconds(self.workload, self.size) + OVERHEAD_S
+        return own + (RESTART_S if restart else 0.0)
+
+    async def run(self, arm: Arm, pair: int, pairs: int, restart: bool, tell: Tell) -> Sample:
+        """One run of `arm`, which is told as number `pair` of `pairs`; repeated once if it fails.
+
+        Raises `FailedRunError` when that fails as well, and `DevstackError` when the arm cannot
+        be put into effect.
+        """
+        problem = ""
+        for _ in range(2):
+            started = self._clock()
+            sample = await self._once(arm, pair, pairs, restart, tell)
+            if not sample.problem:
+                self._took[restart].append(self._clock() - started)
+                return sample
+            problem = sample.problem
+            tell(Note(f"a run of {arm.title} failed: {problem}"))
+        raise FailedRunError(
+            f"two runs of {arm.title} failed one after the other: {problem}",
+            f"`devstack-tui bench run {self.workload}` shows it alone",
+        )
+
+    async def _once(self, arm: Arm, pair: int, pairs: int, restart: bool, tell: Tell) -> Sample:
+        tell(AbRun(pair, arm.key, "applying", pairs))
+        await self._hand.put(arm.values, restart)
+        sample = Sample(0.0, None, "", problem="it ended without a measurement")
+        try:
+            runs = self._measurer.run(self.workload, self.size)
+            async with contextlib.aclosing(runs) as beats:
+                async for beat in beats:
+                    if isinstance(beat, Sample):
+                        sample = beat
+                    elif beat.phase:
+                        tell(AbRun(pair, arm.key, beat.phase, pairs))
+                    else:
+                        tell(AbTick(pair, arm.key, beat.second, beat.throughput, beat.p99))
+        except DevstackError as error:
+            return Sample(0.0, None, "", problem=str(error))
+        if not sample.problem and sample.throughput <= 0:
+            return msgspec.structs.replace(sample, problem="nothing was measured")
+        return sample

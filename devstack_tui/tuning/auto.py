@@ -1,0 +1,312 @@
+"""The advisor's search: a better profile for one workload, within a time, and the proof of it.
+
+The time for the proof is set aside first. What the search finds is then run anew beside the
+baseline and the shipped `optimized`, in blocks of one run each; six blocks have the six possible
+orders, so that no place in a block favours anybody. Each A/B is judged on the ratios within the
+blocks: the two share the runs of what was found, not their verdicts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from devstack_tui.core import stats
+from devstack_tui.core.errors import DevstackError, UsageError
+from devstack_tui.core.history import History
+from devstack_tui.stack.stack import Stack
+from devstack_tui.stack.tunable import DEFAULT, Apply
+from devstack_tui.tuning import profiles, reports, verdicts
+from devstack_tui.tuning.arms import Arm, Settings, Track
+from devstack_tui.tuning.borrow import ServiceHand, borrowed
+from devstack_tui.tuning.events import (
+    AbPair,
+    AbPlanned,
+    AbReport,
+    AutoDone,
+    AutoPlanned,
+    AutoReport,
+)
+from devstack_tui.tuning.halving import Rounds
+from devstack_tui.tuning.measure import Measurer, Sample
+from devstack_tui.tuning.profiles import BASELINE
+from devstack_tui.tuning.search import Search
+from devstack_tui.tuning.sides import differences
+from devstack_tui.tuning.space import DURABLE, OPTIMIZED, Space, admission, space_of
+from devstack_tui.tuning.telling import Events, Tell, told
+
+VERB = "tune auto"
+BLOCKS = 6
+"""Of the proof: as many as bound a ratio at 95 %, and as there are orders of three runs."""
+MARGIN = 0.05
+SEARCHED = 12
+"""Runs that a search needs at least to be one."""
+
+
+class NothingFoundError(DevstackError):
+    """The search ended where it began; that there is nothing better is not shown by that."""
+
+    exit_code = 4
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """What is searched for: `budget_s` in seconds, `save` the profile's name (empty: ours)."""
+
+    workload: str
+    size: str = "full"
+    budget_s: float = 900.0
+    durable: bool = False
+    save: str = ""
+    force: bool = False
+
+
+def auto(stack: Stack, measurer: Measurer, order: Order) -> Events:
+    """Search, prove, save. The first event is `AutoPlanned`, the last `AutoDone`.
+
+    Raises `UsageError` for wrong names and for a budget that is too small, and
+    `UnreachableError` for a service that is down, before anything is changed. Closing the
+    generator gives the stack back what it had.
+    """
+    return told(lambda tell: _auto(stack, measurer, order, tell))
+
+
+async def _auto(stack: Stack, measurer: Measurer, order: Order, tell: Tell) -> None:
+    started, begun = time.time(), time.monotonic()
+    service = measurer.service(order.workload)
+    fingerprint = measurer.fingerprint(order.workload, order.size)
+    history = History.of(stack.paths)
+    name = order.save or f"auto-{service}"
+    profiles.require_name(name, taken=(BASELINE, OPTIMIZED, DURABLE))
+    space = await asyncio.to_thread(space_of, stack, service, order.durable, order.force)
+    before = reports.past(history, order.workload, order.size, fingerprint)
+    hand = ServiceHand(stack, service, VERB, force=order.force)
+    track = Track(measurer, hand, order.workload, order.size, run_s=before.run_s)
+    proof = Proof(
+        stack=stack,
+        track=track,
+        space=space,
+        order=order,
+        unit=measurer.unit(order.workload),
+        fingerprint=fingerprint,
+        spread=before.spread,
+    )
+    _require_time(order, proof, track)
+    report: AutoReport | None = None
+    trouble: DevstackError | None = None
+    try:
+        async with borrowed(stack, VERB, service, space.base, tell):
+            tell(
+                AutoPlanned(
+                    order.workload,
+                    order.size,
+                    len(space.sets) + len(space.singles),
+                    order.budget_s,
+                    proof.seconds(),
+                    order.durable,
+                )
+            )
+            search = Search(
+                lambda left: Rounds(track, space.restarts, left),
+                space.base,
+                sets=space.sets,
+                singles=space.singles,
+                admit=admission(space),
+                time_left=lambda: begun + order.budget_s - proof.seconds() - time.monotonic(),
+                tell=tell,
+            )
+            best = await search.run()
+            _require_found(best, space, search.tried)
+            against = await proof.run(best, name, tell)
+        report = _report(stack, order, name, space, best, search.tried, against)
+        report = msgspec.structs.replace(report, seconds=time.time() - started)
+        reports.keep(history, report, started)
+    except DevstackError as error:
+        trouble = error
+    if trouble is not None:
+        tell(AutoDone(report, trouble.exit_code, trouble.message, trouble.remedy))
+    elif report is not None and report.against_baseline is not None:
+        code = verdicts.EXIT[report.against_baseline.verdict]
+        tell(AutoDone(report, code, "" if report.path else _unsaved(report)))
+
+
+def _require_found(best: Settings, space: Space, tried: int) -> None:
+    if best == space.base:
+        raise NothingFoundError(
+            f"nothing of what was tried beats {BASELINE!r}: no profile was written",
+            f"{tried} configurations were tried; a larger --budget tries more",
+        )
+
+
+def _require_time(order: Order, proof: Proof, track: Track) -> None:
+    least = proof.seconds() + SEARCHED * track.run_s(restart=True)
+    if order.budget_s < least:
+        raise UsageError(
+            f"{order.budget_s / 60:.0f} min are too few: the proof alone takes about "
+            f"{proof.seconds() / 60:.0f} min with {order.workload} at size {order.size}",
+            f"give --budget {least / 60 + 1:.0f}m or more"
+            + ("" if order.size == "quick" else ", or --quick"),
+        )
+
+
+# -- the proof ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proof:
+    """Fresh runs of what was found beside the baseline and `optimized`."""
+
+    stack: Stack
+    track: Track
+    space: Space
+    order: Order
+    unit: str
+    fingerprint: str
+    spread: float | None
+    """Of the ratio of two runs, as far as earlier ones tell."""
+
+    def seconds(self) -> float:
+        """About how long it takes: with a restart before every run, as it surely may need."""
+        return 3 * BLOCKS * self.track.run_s(restart=True)
+
+    async def run(self, best: Settings, name: str, tell: Tell) -> tuple[AbReport, AbReport | None]:
+        """Against the baseline, and against `optimized` where that is something else."""
+        a = Arm("a", BASELINE, dict(self.space.base))
+        b = Arm("b", name, dict(best))
+        c = Arm("c", OPTIMIZED, dict(self.space.optimized))
+        arms = [a, b, *([c] if c.values not in (a.values, b.values) else [])]
+        changes = [
+            differences(self.space.parameters, one.values, b.values) for one in arms if one != b
+        ]
+        restart = any(change.apply == Apply.RESTART for found in changes for change in found)
+        plan = self._plan(a, b, restart, len(arms))
+        tell(plan)
+        orders = list(itertools.permutations(arms))
+        blocks: list[dict[str, Sample]] = []
+        started = time.time()
+        places = ""
+        for number in range(1, BLOCKS + 1):
+            block: dict[str, Sample] = {}
+            for arm in orders[_place(number, len(orders))]:
+                block[arm.key] = await self.track.run(arm, number, BLOCKS, restart, tell)
+                places += arm.key.upper()
+            blocks.append(block)
+            tell(_pair(number, blocks))
+        seconds = time.time() - started
+        baseline = self._judge(plan, blocks, "a", places, seconds)
+        if c not in arms:
+            return baseline, None
+        other = msgspec.structs.replace(plan, a=OPTIMIZED, changes=changes[-1])
+        return baseline, self._judge(other, blocks, "c", places, seconds)
+
+    def _plan(self, a: Arm, b: Arm, restart: bool, arms: int) -> AbPlanned:
+        return AbPlanned(
+            workload=self.order.workload,
+            size=self.order.size,
+            unit=self.unit,
+            a=a.title,
+            b=b.title,
+            changes=differences(self.space.parameters, a.values, b.values),
+            pairs=BLOCKS,
+            expected_s=arms * BLOCKS * self.track.run_s(restart),
+            detectable=verdicts.detectable(self.spread, BLOCKS, MARGIN),
+            margin=MARGIN,
+            command="",
+        )
+
+    def _judge(
+        self,
+        plan: AbPlanned,
+        blocks: Sequence[Mapping[str, Sample]],
+        key: str,
+        places: str,
+        seconds: float,
+    ) -> AbReport:
+        words = ["tune", "ab", plan.a, plan.b, "--workload", plan.workload]
+        words += ["--size", plan.size, "--pairs", str(BLOCKS)]
+        plan = msgspec.structs.replace(plan, command=reports.command(self.stack.name, *words))
+        return reports.ab_report(
+            plan,
+            [(block[key], block["b"]) for block in blocks],
+            order=places,
+            seconds=seconds,
+            fingerprint=self.fingerprint,
+        )
+
+
+def _place(number: int, orders: int) -> int:
+    """Which order the block has: each once, and every second one reversed to the one before."""
+    return (number // 2 if number % 2 else orders - number // 2) % orders
+
+
+def _pair(number: int, blocks: Sequence[Mapping[str, Sample]]) -> AbPair:
+    ratios = [block["b"].throughput / block["a"].throughput for block in blocks]
+    found = stats.paired(ratios)
+    last = blocks[-1]
+    return AbPair(
+        pair=number,
+        a=last["a"].throughput,
+        b=last["b"].throughput,
+        ratio=ratios[-1],
+        estimate=found.ratio,
+        low=found.low,
+        high=found.high,
+    )
+
+
+# -- the end -----------------------------------------------------------------------------------
+
+
+def _report(  # noqa: PLR0917 - what a report is made of
+    stack: Stack,
+    order: Order,
+    name: str,
+    space: Space,
+    best: Settings,
+    tried: int,
+    against: tuple[AbReport, AbReport | None],
+) -> AutoReport:
+    """The report; the profile is written unless the proof shows that it is worse."""
+    chosen = profile_of(space, best)
+    worse = any(one is not None and one.verdict == verdicts.REGRESSED for one in against)
+    path: Path | None = None
+    if not worse:
+        title = f"found by `{VERB} {order.workload}`: {against[0].sentence}"
+        path = profiles.save(name, {space.service: chosen}, title)
+    words = ["tune", "auto", order.workload, "--size", order.size]
+    words += ["--budget", f"{order.budget_s:.0f}s", *(["--durable"] if order.durable else [])]
+    words += ["--save", order.save] if order.save else []
+    return AutoReport(
+        workload=order.workload,
+        profile="" if worse else name,
+        path=str(path) if path else "",
+        values=chosen,
+        tried=tried,
+        against_baseline=against[0],
+        against_optimized=against[1],
+        seconds=0.0,
+        durable=order.durable,
+        command=reports.command(stack.name, *words),
+    )
+
+
+def profile_of(space: Space, best: Settings) -> dict[str, str]:
+    """What the profile says: every value that is set, and `default` where the baseline or
+    `optimized` set one and this does not."""
+    named = {name for name in best if space.base[name] or space.optimized[name]}
+    return {
+        name: DEFAULT if text is None else text
+        for name, text in best.items()
+        if text is not None or name in named
+    }
+
+
+def _unsaved(report: AutoReport) -> str:
+    found = [report.against_baseline, report.against_optimized]
+    worse = next(one for one in found if one is not None and one.verdict == verdicts.REGRESSED)
+    return f"no profile was written: {worse.sentence}"

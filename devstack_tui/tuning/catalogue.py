@@ -1,0 +1,51 @@
+"""Which services can be tuned, and what each parameter is by knowledge alone."""
+
+from __future__ import annotations
+
+import functools
+
+from devstack_tui.core.errors import DevstackError, UsageError, unknown_name
+from devstack_tui.stack.parts import Installation, Service
+from devstack_tui.stack.registry import service, services
+from devstack_tui.stack.tunable import Parameter
+
+
+@functools.cache
+def tunable_services() -> tuple[Service, ...]:
+    """The services that have parameters, in the order of the registry."""
+    return tuple(found for found in services() if found.tunables() is not None)
+
+
+def tunable(name: str) -> Service:
+    """The service `name`. Raises `UsageError` for an unknown one and one without parameters."""
+    found = service(name)
+    known = [one.name for one in tunable_services()]
+    if found.name not in known:
+        raise UsageError(
+            f"{found.name} has no parameters that can be tuned", f"those with: {', '.join(known)}"
+        )
+    return found
+
+
+@functools.cache
+def installed(name: str) -> Installation:
+    """The server program of service `name`. Raises `NotInstalledError`."""
+    return service(name).server().locate()
+
+
+@functools.cache
+def known(name: str) -> dict[str, Parameter]:
+    """The parameters of a service for the version that is installed; none where it is not."""
+    part = service(name).tunables()
+    try:
+        found = part.parameters(installed(name)) if part else ()
+    except DevstackError:
+        return {}
+    return {parameter.name: parameter for parameter in found}
+
+
+def parameter(name: str, parameters: dict[str, Parameter], wanted: str) -> Parameter:
+    """The parameter `wanted` of service `name`. Raises `UsageError` with the close matches."""
+    if wanted not in parameters:
+        raise unknown_name(f"parameter of {name}", wanted, parameters)
+    return parameters[wanted]

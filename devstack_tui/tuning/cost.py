@@ -1,0 +1,243 @@
+"""What a crash costs: acknowledged writes, a SIGKILL of every process of the service, and a count.
+
+A few sessions write numbers, one each, and rely on the server's acknowledgement as a client would.
+Then all processes of the service are killed at once, it is started again, and what was
+acknowledged is looked for. A SIGKILL takes what the process had not yet handed to the kernel; a
+power cut would also take what only the page cache had, and this does not show it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from devstack_tui.core import process
+from devstack_tui.core.errors import DevstackError, UsageError
+from devstack_tui.core.events import Done
+from devstack_tui.core.history import History
+from devstack_tui.core.process import ProcessId
+from devstack_tui.stack.acks import Acks
+from devstack_tui.stack.engine import Engine
+from devstack_tui.stack.parts import Service
+from devstack_tui.stack.stack import Stack
+from devstack_tui.stack.stream import Stream, Write, indeterminate
+from devstack_tui.tuning import reports
+from devstack_tui.tuning.arms import Settings
+from devstack_tui.tuning.borrow import ServiceHand, borrowed
+from devstack_tui.tuning.catalogue import tunable, tunable_services
+from devstack_tui.tuning.events import CostDone, CostPhase, CostReport, Note
+from devstack_tui.tuning.show import look
+from devstack_tui.tuning.sides import relaxed_of, require_possible, settings_of
+from devstack_tui.tuning.telling import Events, Tell, told
+
+VERB = "tune cost"
+WRITE_S = 2.0
+CLIENTS = 4
+RUN = "cost"
+"""Kill n writes as run `costn`: always the same names, so that nothing can pile up."""
+POWER_CUT = (
+    "a SIGKILL leaves the page cache alone: a power cut would also lose what was acknowledged "
+    "without a sync to the disk"
+)
+
+
+@dataclass(frozen=True)
+class Killed:
+    """One kill: `at` and `back` are monotonic seconds, `present` what was found afterwards."""
+
+    writes: tuple[Write, ...]
+    at: float
+    back: float
+    present: set[int]
+
+
+def cost(
+    stack: Stack, names: Sequence[str], profile: str, kills: int, *, force: bool = False
+) -> Events:
+    """Measure it for the named services, or for all that run and can be tuned.
+
+    The last event is `CostDone`. Raises `UsageError` for wrong names and `UnreachableError` for a
+    service that is down, before anything is changed.
+    """
+    return told(lambda tell: _cost(stack, names, profile, kills, force, tell))
+
+
+async def _cost(  # noqa: PLR0917 - as `cost`
+    stack: Stack, names: Sequence[str], profile: str, kills: int, force: bool, tell: Tell
+) -> None:
+    chosen = _chosen(stack, names)
+    wanted = {s.name: settings_of(stack, s.name, profile) for s, _ in chosen}
+    for name, values in wanted.items():
+        await asyncio.to_thread(require_possible, stack, name, [values], force=force)
+    found: list[CostReport] = []
+    try:
+        for service, acks in chosen:
+            started = time.time()
+            async with borrowed(stack, VERB, service.name, wanted[service.name], tell):
+                tell(CostPhase(service.name, "applying", profile))
+                hand = ServiceHand(stack, service.name, VERB, force=force)
+                await hand.put(wanted[service.name], restart=False)
+                one = _One(stack, service, acks, tell)
+                report = await one.measure(profile, wanted[service.name], kills)
+                tell(CostPhase(service.name, "returning"))
+            reports.keep(History.of(stack.paths), report, started)
+            found.append(report)
+    except DevstackError as error:
+        tell(CostDone(tuple(found), error.exit_code, error.message, error.remedy))
+    else:
+        tell(Note(POWER_CUT))
+        tell(CostDone(tuple(found), 0))
+
+
+def _chosen(stack: Stack, names: Sequence[str]) -> list[tuple[Service, Acks]]:
+    chosen = []
+    if names:
+        wanted = [tunable(name) for name in names]
+    else:
+        engine = stack.engine()
+        wanted = [s for s in tunable_services() if engine.units(s)]
+    for service in dict.fromkeys(wanted):
+        acks = service.acks()
+        if acks is not None:
+            chosen.append((service, acks))
+        elif names:
+            raise UsageError(f"{service.name} keeps nothing that could be lost")
+    if not chosen:
+        raise UsageError("no service that could lose something runs", "devstack-tui up")
+    return chosen
+
+
+class _One:
+    """The kills of one service that has the values to be judged already."""
+
+    def __init__(self, stack: Stack, service: Service, acks: Acks, tell: Tell) -> None:
+        self._stack = stack
+        self._service = service
+        self._acks = acks
+        self._tell = tell
+
+    async def measure(self, profile: str, overlay: Settings, kills: int) -> CostReport:
+        """Kill it so often; what is left of the writes goes at the end."""
+        name = self._service.name
+        show = await asyncio.to_thread(look, self._stack, [name])
+        runs = [f"{RUN}{number}" for number in range(1, kills + 1)]
+        try:
+            found = [await self._kill(run, kills) for run in runs]
+        finally:
+            await asyncio.to_thread(self._clean, runs)
+        relaxed = relaxed_of(show, name, overlay)
+        report = judged(name, profile, found)
+        return msgspec.structs.replace(report, relaxed=relaxed)
+
+    async def _kill(self, run: str, kills: int) -> Killed:
+        engine, name = self._stack.engine(), self._service.name
+        target = engine.target(self._service)
+        number = run.removeprefix(RUN)
+        self._tell(CostPhase(name, "writing", f"kill {number} of {kills}"))
+        await asyncio.to_thread(self._acks.cleanup, target, run)
+        await asyncio.to_thread(self._acks.prepare, target, run)
+        stream = Stream(self._acks, target, run, CLIENTS)
+        stream.start()
+        try:
+            await asyncio.sleep(WRITE_S)
+            self._tell(CostPhase(name, "killing"))
+            killed = await asyncio.to_thread(kill, engine, self._service)
+        finally:
+            writes = await asyncio.to_thread(stream.stop)
+        self._tell(CostPhase(name, "restarting"))
+        await self._start()
+        back = time.monotonic()
+        self._tell(CostPhase(name, "counting"))
+        asked = [write.number for write in writes if write.acknowledged]
+        present = await asyncio.to_thread(self._acks.present, target, run, asked)
+        return Killed(writes, killed, back, present)
+
+    async def _start(self) -> None:
+        """Bring the service up again, until its probe passes."""
+        async with contextlib.aclosing(self._stack.up([self._service.name])) as events:
+            async for event in events:
+                if isinstance(event, Done) and event.exit_code:
+                    raise DevstackError(
+                        f"{self._service.name} did not come back after the SIGKILL: "
+                        f"{event.message}",
+                        f"look at `devstack-tui logs {self._service.name}`",
+                    )
+
+    def _clean(self, runs: Sequence[str]) -> None:
+        target = self._stack.engine().target(self._service)
+        for run in runs:
+            # A server that is gone keeps them; the next cost begins by removing them.
+            with contextlib.suppress(Exception):
+                self._acks.cleanup(target, run)
+
+
+def kill(engine: Engine, service: Service) -> float:
+    """SIGKILL every process of the service at once; the monotonic time of it. Blocks.
+
+    Raises `DevstackError` when there is none.
+    """
+    roots = [found.pid for found in engine.processes(service).values()]
+    members = process.descendants(roots, process.table())
+    # Each is identified before the first dies: a pid that is reused then is not killed.
+    tree: list[ProcessId] = [found for pid in members if (found := process.identify(pid))]
+    if not roots or not tree:
+        raise DevstackError(f"no process of {service.name} is there to be killed")
+    at = time.monotonic()
+    for one in tree:
+        if process.alive(one):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(one.pid, signal.SIGKILL)
+    return at
+
+
+def judged(service: str, profile: str, found: Sequence[Killed]) -> CostReport:
+    """The counts of all kills together, and the worst of them in seconds."""
+    acknowledged = sum(write.acknowledged for one in found for write in one.writes)
+    gone = [_gone(one) for one in found]
+    rates = [_rate(one) for one in found]
+    report = CostReport(
+        service=service,
+        profile=profile,
+        at=time.time(),
+        acknowledged=acknowledged,
+        lost=sum(len(missing) for missing in gone),
+        lost_s=max(map(_seconds, found, gone)),
+        indeterminate=sum(indeterminate(one.writes) for one in found),
+        rate=sum(rates) / len(rates),
+        recovery_s=max(one.back - one.at for one in found),
+        kills=len(found),
+    )
+    return msgspec.structs.replace(
+        report, sentence=sentence(report, max(len(missing) for missing in gone))
+    )
+
+
+def sentence(report: CostReport, worst: int) -> str:
+    """`lost 187 acknowledged writes (0.4 s) on SIGKILL`; of several kills the worst as well."""
+    if not report.lost:
+        times = "" if report.kills == 1 else f" of {report.kills} kills"
+        return f"lost none of {report.acknowledged:,} acknowledged writes on SIGKILL{times}"
+    many = f" of {report.kills} kills, {worst:,} at worst" if report.kills > 1 else ""
+    return f"lost {report.lost:,} acknowledged writes ({report.lost_s:.2g} s) on SIGKILL{many}"
+
+
+def _gone(one: Killed) -> list[Write]:
+    return [w for w in one.writes if w.acknowledged and w.number not in one.present]
+
+
+def _seconds(one: Killed, gone: Sequence[Write]) -> float:
+    """From the oldest write that is missing to the kill."""
+    return max(0.0, one.at - min(write.done for write in gone)) if gone else 0.0
+
+
+def _rate(one: Killed) -> float:
+    times = [write.done for write in one.writes if write.acknowledged]
+    first = min((write.sent for write in one.writes), default=one.at)
+    return len(times) / max(one.at - first, 1e-9)

@@ -1,0 +1,47 @@
+"""What an A/B needs of whoever can run a workload. The faces bring the two together."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from typing import Protocol
+
+import msgspec
+
+
+class Beat(msgspec.Struct, frozen=True):
+    """One second of a run; `phase` instead of a throughput while it is being prepared."""
+
+    second: int
+    throughput: float = 0.0
+    p99: float | None = None
+    phase: str = ""
+
+
+class Sample(msgspec.Struct, frozen=True):
+    """One run: the sample of every statistic. `problem` says why it is none."""
+
+    throughput: float
+    p99: float | None
+    unit: str
+    problem: str = ""
+    settings: dict[str, str] = {}
+
+
+class Measurer(Protocol):
+    """Runs one workload once, on fresh data, in a process of its own; keeps nothing in the
+    history of the benchmarks."""
+
+    def service(self, workload: str) -> str:
+        """The service that it loads. Raises `UsageError` for an unknown workload."""
+
+    def unit(self, workload: str) -> str:
+        """Of its throughput."""
+
+    def seconds(self, workload: str, size: str) -> float:
+        """About how long one run takes, preparing included."""
+
+    def fingerprint(self, workload: str, size: str) -> str:
+        """What its results depend on."""
+
+    def run(self, workload: str, size: str) -> AsyncGenerator[Beat | Sample, None]:
+        """The beats, then the one sample."""

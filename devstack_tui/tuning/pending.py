@@ -1,0 +1,81 @@
+"""What the user is about to set: kept in the stack's store until it is applied or dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from devstack_tui.core.errors import DevstackError, UnreachableError, UsageError
+from devstack_tui.core.lock import StackLock
+from devstack_tui.stack import layout, tuned
+from devstack_tui.stack.stack import Stack
+from devstack_tui.stack.tunable import DEFAULT
+from devstack_tui.tuning import profiles, rules
+from devstack_tui.tuning.catalogue import tunable
+from devstack_tui.tuning.events import Show
+from devstack_tui.tuning.show import look
+
+
+def put(stack: Stack, service: str, given: Mapping[str, str]) -> Show:
+    """Put values of one service into pending; returns the look after it. Blocks.
+
+    Raises `UsageError` that names the parameter, the limit and its source, and nothing is
+    changed; `UnreachableError` when the service cannot be asked for its limits.
+    """
+    name = tunable(service).name
+    with _changing(stack):
+        show = look(stack, (name,))
+        if reason := show.down.get(name):
+            raise UnreachableError(f"nothing was set: {reason}", f"devstack-tui up {name}")
+        store = tuned.read(stack.paths)
+        texts = {one: rules.validate(show, name, one, text) for one, text in given.items()}
+        waiting = {**store.pending.get(name, {}), **texts}
+        mine = store.values.get(name, {})
+        waiting = {k: text for k, text in waiting.items() if text != mine.get(k, DEFAULT)}
+        for problem in rules.judge(show, {name: {**mine, **waiting, **texts}})[1]:
+            if problem.fatal:
+                raise UsageError(f"nothing was set: {rules.said(problem)}", "choose another value")
+        pending = {**store.pending, name: waiting}
+        tuned.write(stack.paths, msgspec.structs.replace(store, pending=pending))
+        return look(stack, (name,))
+
+
+def drop(stack: Stack) -> int:
+    """Forget what is pending; returns how many parameters that were."""
+    with _changing(stack):
+        store = tuned.read(stack.paths)
+        if store.pending:
+            tuned.write(stack.paths, msgspec.structs.replace(store, pending={}))
+        return sum(len(given) for given in store.pending.values())
+
+
+def save(stack: Stack, name: str, source: str, title: str) -> Path:
+    """Save what is current, or that with what is pending, as a profile. Raises `UsageError`."""
+    found = profiles.load_for(stack, source)
+    given = {service: mine for service, mine in found.values.items() if mine}
+    if not given:
+        raise UsageError(
+            f"nothing is {'set' if source == profiles.CURRENT else 'pending'}: every parameter is "
+            "as its server comes",
+            "`devstack-tui tune set` puts values into pending",
+        )
+    return profiles.save(name, given, title)
+
+
+@contextmanager
+def _changing(stack: Stack) -> Iterator[None]:
+    """Hold the stack's lock for a moment."""
+    if stack.instance() is None:
+        raise UnreachableError(f"the stack {stack.name!r} was never started", "devstack-tui up")
+    layout.make(stack.paths)
+    lock = StackLock(stack.paths.lock, "tune set")
+    owner = lock.try_acquire()
+    if owner is not None:
+        raise DevstackError(
+            f"`{owner.verb}` (pid {owner.pid}) changes the stack now", "wait for its end"
+        )
+    with lock:
+        yield

@@ -1,0 +1,251 @@
+"""What an apply will do, and why it refuses: decided before anything is touched."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from devstack_tui.core.errors import UnreachableError, UsageError
+from devstack_tui.core.lock import StackLock
+from devstack_tui.stack import tuned, values
+from devstack_tui.stack.busy import require_none
+from devstack_tui.stack.registry import service as service_named
+from devstack_tui.stack.registry import services
+from devstack_tui.stack.stack import Stack
+from devstack_tui.stack.tunable import DEFAULT, Apply, Effective, Parameter, Problem
+from devstack_tui.stack.tuned import Table, Tuned
+from devstack_tui.stack.undo import lock_of
+from devstack_tui.tuning import rules
+from devstack_tui.tuning.catalogue import tunable
+from devstack_tui.tuning.events import Change, Row, Show, TunePlanned
+from devstack_tui.tuning.show import DEVELOPMENT_ONLY, look
+
+Wanted = Mapping[str, Mapping[str, str | None]]
+"""Texts by service and parameter. None, and `default`: as the server comes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How an apply is meant. `replace`: the services that are named get exactly what is wanted.
+    `force`: somebody else's changes are no obstacle; of the parameters that are named, they are
+    taken over. `restart`: restart them in any case."""
+
+    by: str
+    replace: bool = False
+    force: bool = False
+    record: bool = True
+    restart: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An apply that may begin: `restarts` are the services that need one; `before` and `after`
+    the store, without the entry of the history."""
+
+    planned: TunePlanned
+    show: Show
+    before: Tuned
+    after: Tuned
+    restarts: frozenset[str]
+    options: Options
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """The services that are touched, in the order of their change."""
+        touched = {change.service for change in self.planned.changes} | self.restarts
+        return tuple(service.name for service in services() if service.name in touched)
+
+    def wanted(self, service: str) -> dict[str, str | None]:
+        """What changes of one service."""
+        return {c.parameter: c.after for c in self.planned.changes if c.service == service}
+
+
+def prepare(stack: Stack, wanted: Wanted, options: Options) -> Prepared:
+    """Decide what changes, or refuse with the parameter, the limit and its source. Blocks.
+
+    Raises `UsageError` for what cannot be, `UnreachableError` for a service that is down, and
+    `DevstackError` while a drill runs.
+    """
+    for name in wanted:
+        tunable(name)
+    _require_right(stack)
+    require_none(stack.paths, "drill")
+    before = tuned.read(stack.paths)
+    if not wanted:
+        return _prepared(stack, Show(stack=stack.name, parameters=()), before, {}, options)
+    show = look(stack, tuple(wanted))
+    for name, reason in show.down.items():
+        raise UnreachableError(f"nothing was changed: {reason}", f"devstack-tui up {name}")
+    _require_needed(stack, wanted)
+    checked = {
+        service: {
+            name: _text(rules.validate(show, service, name, text or DEFAULT))
+            for name, text in given.items()
+        }
+        for service, given in wanted.items()
+    }
+    if not options.force:
+        _refuse_strangers(show, checked)
+    if options.replace:
+        for service, given in checked.items():
+            for name in before.values.get(service, {}):
+                given.setdefault(name, None)
+    prepared = _prepared(stack, show, before, checked, options)
+    _refuse_problems(prepared)
+    return prepared
+
+
+def _text(canonical: str) -> str | None:
+    return None if canonical == DEFAULT else canonical
+
+
+def _require_right(stack: Stack) -> None:
+    if stack.instance() is None:
+        raise UnreachableError(f"the stack {stack.name!r} was never started", "devstack-tui up")
+    if not os.access(stack.paths.root, os.W_OK):
+        raise UsageError(
+            f"no right to change the stack {stack.name!r}: {stack.paths.root} belongs to "
+            "another user",
+            "run as the user that started it",
+        )
+    owner = StackLock.held(lock_of(stack.paths, "tune"))
+    if owner is not None and owner.pid != os.getpid():
+        raise UsageError(
+            f"`{owner.verb}` (pid {owner.pid}) measures with its own values now",
+            "wait for its end, or end it",
+        )
+
+
+def _require_needed(stack: Stack, wanted: Wanted) -> None:
+    """What a service needs to be configured must run as well."""
+    engine = stack.engine()
+    for name in wanted:
+        for required in service_named(name).requires:
+            units = engine.units(service_named(required))
+            if not units or not all(unit.running for unit in units):
+                raise UnreachableError(
+                    f"nothing was changed: {name} needs {required}, which is down",
+                    f"devstack-tui up {required}",
+                )
+
+
+def _refuse_strangers(show: Show, checked: Mapping[str, object]) -> None:
+    """Somebody else's change is neither overwritten nor built upon unseen."""
+    for row in show.parameters:
+        if row.service in checked and row.elsewhere:
+            raise UsageError(
+                f"nothing was changed, for somebody else did: {row.elsewhere}",
+                "take that back, or go on with --force: a parameter that you name is taken over",
+            )
+
+
+def _refuse_problems(prepared: Prepared) -> None:
+    fatal = [p for p in _problems(prepared) if p.fatal]
+    if fatal:
+        more = "; ".join(rules.said(problem) for problem in fatal[1:])
+        raise UsageError(
+            f"nothing was changed: {rules.said(fatal[0])}", more or "choose other values"
+        )
+
+
+def _problems(prepared: Prepared) -> tuple[Problem, ...]:
+    overlay = {
+        service: {name: text or DEFAULT for name, text in prepared.wanted(service).items()}
+        for service in prepared.services
+    }
+    return rules.judge(prepared.show, overlay)[1] if prepared.show.catalogue else ()
+
+
+def _prepared(
+    stack: Stack,
+    show: Show,
+    before: Tuned,
+    checked: Mapping[str, Mapping[str, str | None]],
+    options: Options,
+) -> Prepared:
+    rows = {(row.service, row.name): row for row in show.parameters}
+    changes: list[Change] = []
+    restarts = set(checked) if options.restart else set()
+    for parameter in show.catalogue:
+        given = checked.get(parameter.service, {})
+        if parameter.name not in given:
+            continue
+        row = rows[parameter.service, parameter.name]
+        former, after = row.tuned, given[parameter.name]
+        if former == after and not (options.force and row.elsewhere):
+            continue
+        changes.append(_change(parameter, former, after))
+        if parameter.apply is Apply.RESTART and _differs(parameter, row, after):
+            restarts.add(parameter.service)
+    planned = TunePlanned(stack.name, options.by, tuple(changes), ())
+    prepared = Prepared(
+        planned, show, before, _after(before, changes, options.by), frozenset(restarts), options
+    )
+    steps, warnings = tuple(_steps(prepared)), tuple(_warnings(prepared))
+    planned = msgspec.structs.replace(planned, steps=steps, warnings=warnings)
+    return Prepared(planned, show, before, prepared.after, prepared.restarts, options)
+
+
+def _change(parameter: Parameter, before: str | None, after: str | None) -> Change:
+    text = parameter.default if after is None else after
+    return Change(
+        service=parameter.service,
+        parameter=parameter.name,
+        before=before,
+        after=after,
+        apply=parameter.apply.value,
+        durability=parameter.durability if values.relaxed(parameter, text) else "",
+    )
+
+
+def _differs(parameter: Parameter, row: Row, after: str | None) -> bool:
+    """Whether the server must be restarted to run with `after`."""
+    if after is None and row.tuned is not None:
+        return not values.same(parameter, row.tuned, parameter.default)
+    found = Effective(name=row.name, value=row.effective, source=row.source)
+    return not values.took(parameter, after, found)
+
+
+def _after(before: Tuned, changes: list[Change], by: str) -> Tuned:
+    table: Table = {service: dict(given) for service, given in before.values.items()}
+    pending: Table = {service: dict(given) for service, given in before.pending.items()}
+    set_by = dict(before.set_by)
+    for change in changes:
+        key = f"{change.service}.{change.parameter}"
+        mine = table.setdefault(change.service, {})
+        mine.pop(change.parameter, None)
+        set_by.pop(key, None)
+        if change.after is not None:
+            mine[change.parameter] = change.after
+            set_by[key] = by
+        waiting = pending.get(change.service, {})
+        if waiting.get(change.parameter) == (change.after or DEFAULT):
+            del waiting[change.parameter]
+    return msgspec.structs.replace(before, values=table, set_by=set_by, pending=pending)
+
+
+def _steps(prepared: Prepared) -> Iterator[str]:
+    for service in prepared.services:
+        names = ", ".join(
+            f"{c.parameter}={c.after or DEFAULT}"
+            for c in prepared.planned.changes
+            if c.service == service
+        )
+        how = "restart it once" if service in prepared.restarts else "change it while it runs"
+        yield f"{service}: {how}: {names or 'nothing changes'}"
+    if prepared.services:
+        yield "read every value back in a fresh session; what does not take is taken back"
+
+
+def _warnings(prepared: Prepared) -> Iterator[str]:
+    for change in prepared.planned.changes:
+        if change.durability:
+            value = change.after or DEFAULT
+            yield (
+                f"{change.service}.{change.parameter}={value} is {DEVELOPMENT_ONLY}: "
+                f"{change.durability}"
+            )
+    yield from (rules.said(problem) for problem in _problems(prepared) if not problem.fatal)

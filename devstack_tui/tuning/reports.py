@@ -1,0 +1,143 @@
+"""Reports of the tuning: how one is made of its runs, and what earlier ones tell the next."""
+
+from __future__ import annotations
+
+import math
+import shlex
+import statistics
+import time
+import uuid
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from devstack_tui.core import stats
+from devstack_tui.core.history import History
+from devstack_tui.tuning import verdicts
+from devstack_tui.tuning.events import AbPlanned, AbReport, AutoReport, CostReport
+from devstack_tui.tuning.measure import Sample
+
+AB, COST, AUTO = "ab", "cost", "auto"
+BENCH = "bench"
+LOOKED_AT = 20
+FEWEST_RUNS = 4
+"""Single runs of a workload, before their spread says anything."""
+
+Pair = tuple[Sample, Sample]
+"""The runs of A and of B."""
+
+
+class Past(msgspec.Struct, frozen=True):
+    """What earlier runs of a workload on the same fingerprint tell: the spread of the ratio of two
+    runs, and how long one of an A/B took (seconds). None: nothing yet."""
+
+    spread: float | None = None
+    run_s: float | None = None
+
+
+class _Run(msgspec.Struct, frozen=True):
+    """What is needed of a benchmark's run."""
+
+    throughput: float
+    problem: str = ""
+
+
+def past(history: History, workload: str, size: str, fingerprint: str) -> Past:
+    """Look at the A/Bs that were kept, and else at the benchmarks."""
+    reports = [
+        msgspec.json.decode(row.document, type=AbReport)
+        for row in history.list(AB, workload, LOOKED_AT)
+        if row.size == size and row.fingerprint == fingerprint
+    ]
+    run_s = None
+    if timed := [one for one in reports if one.pairs and one.seconds and not one.ablation]:
+        run_s = timed[0].seconds / (2 * timed[0].pairs)
+    if (spread := stats.pooled_spread(ratios_of(one.samples) for one in reports)) is not None:
+        return Past(spread, run_s)
+    runs = [
+        found.throughput
+        for row in history.list(BENCH, workload, LOOKED_AT)
+        if row.size == size and row.fingerprint == fingerprint
+        for found in [msgspec.json.decode(row.document, type=_Run)]
+        if not found.problem and found.throughput > 0
+    ]
+    if len(runs) < FEWEST_RUNS:
+        return Past(None, run_s)
+    # A ratio has the noise of two runs.
+    return Past(statistics.stdev(map(math.log, runs)) * math.sqrt(2), run_s)
+
+
+def ratios_of(samples: Iterable[tuple[float, float]]) -> list[float]:
+    """B ÷ A of each pair."""
+    return [b / a for a, b in samples]
+
+
+def ab_report(
+    plan: AbPlanned, pairs: Sequence[Pair], *, order: str, seconds: float, fingerprint: str
+) -> AbReport:
+    """What the pairs of one A/B say; at least one of them."""
+    samples = tuple((a.throughput, b.throughput) for a, b in pairs)
+    ratios = ratios_of(samples)
+    judged = verdicts.judge(ratios, plan.margin)
+    last_a, last_b = pairs[-1]
+    return AbReport(
+        id=uuid.uuid4().hex[:12],
+        at=time.time(),
+        workload=plan.workload,
+        size=plan.size,
+        unit=plan.unit,
+        a=plan.a,
+        b=plan.b,
+        changes=plan.changes,
+        verdict=judged.verdict,
+        ratio=judged.estimate.ratio,
+        interval=(judged.estimate.low, judged.estimate.high),
+        pairs=len(pairs),
+        margin=plan.margin,
+        samples=samples,
+        order=order,
+        p99_ratio=_p99_ratio(pairs),
+        detectable=verdicts.detectable(stats.spread(ratios), len(pairs), plan.margin),
+        needed_pairs=judged.needed,
+        sentence=verdicts.sentence(plan.a, plan.b, judged, len(pairs)),
+        settings={"a": last_a.settings, "b": last_b.settings},
+        fingerprint=fingerprint,
+        command=plan.command,
+        seconds=seconds,
+    )
+
+
+def _p99_ratio(pairs: Sequence[Pair]) -> float | None:
+    ratios = [b.p99 / a.p99 for a, b in pairs if a.p99 and b.p99]
+    return stats.paired(ratios).ratio if ratios else None
+
+
+def keep(history: History, report: AbReport | CostReport | AutoReport, started: float) -> None:
+    """Put a report into the stack's history."""
+    document = msgspec.json.encode(report)
+    match report:
+        case AbReport():
+            history.add(
+                AB, report.id, report.workload, report.size, started, report.fingerprint, document
+            )
+        case CostReport():
+            history.add(
+                COST, uuid.uuid4().hex[:12], report.service, report.profile, started, "", document
+            )
+        case AutoReport():
+            history.add(AUTO, uuid.uuid4().hex[:12], report.workload, "", started, "", document)
+
+
+def last_cost(history: History, service: str, relaxed: Sequence[str]) -> CostReport | None:
+    """What a kill cost last with exactly these relaxed values (`name=value`), if measured."""
+    for row in history.list(COST, service, LOOKED_AT):
+        found = msgspec.json.decode(row.document, type=CostReport)
+        if set(found.relaxed) == set(relaxed):
+            return found
+    return None
+
+
+def command(stack: str, *words: str) -> str:
+    """A command line of ours, as a user types it."""
+    named = () if stack == "default" else ("--stack", stack)
+    return shlex.join(("devstack-tui", *named, *words))

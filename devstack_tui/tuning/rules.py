@@ -1,0 +1,202 @@
+"""What values may be: the server's own limits, one memory budget, combinations that cannot be.
+
+Pure: everything is judged from one `Show`, so that the editor can do it on every keystroke.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from devstack_tui.core import quantity
+from devstack_tui.core.errors import UsageError, unknown_name
+from devstack_tui.core.machine import Machine
+from devstack_tui.core.quantity import Value
+from devstack_tui.stack.registry import service as service_named
+from devstack_tui.stack.tunable import DEFAULT, Kind, Parameter, Problem, Share, Tunables
+from devstack_tui.stack.values import parsed
+from devstack_tui.tuning import profiles
+from devstack_tui.tuning.catalogue import parameter as parameter_named
+from devstack_tui.tuning.events import Budget, Show
+
+Table = Mapping[str, Mapping[str, str]]
+
+
+def validate(show: Show, service: str, name: str, text: str) -> str:
+    """The canonical form of `text` for a parameter, or `default`.
+
+    Raises `UsageError` that names the parameter, the limit, and who sets it.
+    """
+    parameters = {p.name: p for p in show.catalogue if p.service == service}
+    if not parameters:
+        known = sorted({p.service for p in show.catalogue})
+        raise unknown_name("service that can be tuned", service, known)
+    found = parameter_named(service, parameters, name)
+    canonical = profiles.canonical(found, text)
+    if canonical == DEFAULT or canonical in found.special:
+        return canonical
+    if found.kind is Kind.CHOICE and canonical not in found.choices:
+        raise UsageError(
+            f"{found.key}: {text.strip()!r} is none of its values",
+            f"{found.limits_from or 'it'} knows: {', '.join(found.choices)}",
+        )
+    value = parsed(found, canonical)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        _require_inside(found, canonical, value)
+    return canonical
+
+
+def _require_inside(found: Parameter, text: str, value: float) -> None:
+    source = f", the limit of {found.limits_from}" if found.limits_from else ""
+    special = "".join(f"; {one}: {means}" for one, means in found.special.items())
+    if found.minimum is not None and value < found.minimum:
+        raise UsageError(
+            f"{found.key}: {text} is below {_shown(found, found.minimum)}{source}",
+            f"from {_range(found)}{special}",
+        )
+    if found.maximum is not None and value > found.maximum:
+        raise UsageError(
+            f"{found.key}: {text} is above {_shown(found, found.maximum)}{source}",
+            f"from {_range(found)}{special}",
+        )
+
+
+def _range(found: Parameter) -> str:
+    low = _shown(found, found.minimum) if found.minimum is not None else "anything"
+    high = _shown(found, found.maximum) if found.maximum is not None else "anything"
+    return f"{low} to {high}"
+
+
+def _shown(found: Parameter, number: float) -> str:
+    value: Value = number if found.kind in (Kind.DURATION, Kind.REAL) else int(number)
+    return quantity.show(found.kind.value, value)
+
+
+def judge(show: Show, values: Table) -> tuple[Budget, tuple[Problem, ...]]:
+    """What the stack would take, and what is to be feared, if `values` were laid over what is
+    effective now. `default` stands for the server's own."""
+    machine = _machine(show)
+    whole = _whole(show, values)
+    shares = list(_measured(show))
+    problems: list[Problem] = []
+    for name, full in whole.items():
+        part = _part(name)
+        shares += part.memory(full, show.options.get(name, {}))
+        problems += part.problems(full, machine, show.counters.get(name, {}))
+    budget = _budget(machine, shares)
+    problems += _over(show, values, whole, budget)
+    return budget, tuple(problems)
+
+
+def _machine(show: Show) -> Machine:
+    source = show.budget.limit_from if show.budget else "this machine"
+    return Machine(show.memory_bytes, show.cores, source)
+
+
+def _part(name: str) -> Tunables:
+    found = service_named(name).tunables()
+    assert found is not None  # it is in the catalogue
+    return found
+
+
+def _measured(show: Show) -> Iterable[Share]:
+    """The shares of the services that the catalogue says nothing about."""
+    known = {parameter.service for parameter in show.catalogue}
+    shares = show.budget.shares if show.budget else ()
+    return [share for share in shares if share.service not in known]
+
+
+def _whole(show: Show, values: Table) -> dict[str, dict[str, str]]:
+    """Every parameter's value as it would be, by service."""
+    whole: dict[str, dict[str, str]] = {}
+    effective = {(row.service, row.name): row for row in show.parameters}
+    for found in show.catalogue:
+        wanted = values.get(found.service, {}).get(found.name)
+        row = effective.get((found.service, found.name))
+        if wanted is None:
+            # A stopped service has no effective values: what it would start with counts.
+            wanted = (row.effective or row.tuned) if row else None
+        text = found.default if wanted in (None, "", DEFAULT) else str(wanted)
+        whole.setdefault(found.service, {})[found.name] = text
+    return whole
+
+
+def _budget(machine: Machine, shares: Iterable[Share]) -> Budget:
+    taken = tuple(shares)
+    sure = sum(share.bytes for share in taken if not share.worst_only)
+    return Budget(
+        limit=machine.memory_bytes,
+        limit_from=machine.memory_from,
+        sure=sure,
+        worst=sum(share.bytes for share in taken),
+        shares=taken,
+    )
+
+
+def _over(
+    show: Show, values: Table, whole: Mapping[str, Mapping[str, str]], budget: Budget
+) -> list[Problem]:
+    """One problem when the stack does not fit the machine, laid on who adds most to it."""
+    if budget.worst <= budget.limit:
+        return []
+    fatal = budget.sure > budget.limit
+    name, parameter, text = _culprit(show, values, whole, fatal)
+    taken = budget.sure if fatal else budget.worst
+    setting = f"{name}.{parameter}={text}: " if parameter else ""
+    when = "takes" if fatal else "could take"
+    rest = "" if fatal else " with every connection busy"
+    return [
+        Problem(
+            name,
+            parameter,
+            f"{setting}the stack {when} {size(taken)}{rest}, but there are "
+            f"{size(budget.limit)} ({budget.limit_from})",
+            fatal,
+        )
+    ]
+
+
+def _culprit(
+    show: Show, values: Table, whole: Mapping[str, Mapping[str, str]], sure: bool
+) -> tuple[str, str, str]:
+    """The changed parameter without whose change the stack would take least; else the service
+    that takes most."""
+    effective = {(r.service, r.name): r.effective or r.default for r in show.parameters}
+    best, blamed = 0, ("", "", "")
+    largest, biggest = 0, ""
+    for name, full in whole.items():
+        options = show.options.get(name, {})
+        taken = _taken(_part(name), full, options, sure)
+        if taken > largest:
+            largest, biggest = taken, name
+        for parameter in values.get(name, {}):
+            former = effective.get((name, parameter))
+            if former is None or parameter not in full:
+                continue
+            saved = taken - _taken(_part(name), {**full, parameter: former}, options, sure)
+            if saved > best:
+                best, blamed = saved, (name, parameter, full[parameter])
+    return blamed if best else (biggest, "", "")
+
+
+def _taken(
+    part: Tunables,
+    values: Mapping[str, str],
+    options: Mapping[str, int | str | bool],
+    sure: bool,
+) -> int:
+    return sum(s.bytes for s in part.memory(values, options) if not (sure and s.worst_only))
+
+
+def said(problem: Problem) -> str:
+    """The problem with the parameter that it is about."""
+    if not problem.parameter or problem.parameter in problem.message:
+        return problem.message
+    return f"{problem.service}.{problem.parameter}: {problem.message}"
+
+
+def size(number: float) -> str:
+    """A size for reading: `1.5 GiB`."""
+    for unit, factor in (("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20)):
+        if number >= factor:
+            return f"{number / factor:.3g} {unit}"
+    return f"{number / 1024:.3g} KiB"

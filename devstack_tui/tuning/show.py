@@ -1,0 +1,272 @@
+"""One look at every parameter of a stack: what is effective, who won, and what could be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import msgspec
+
+from devstack_tui.core import machine as machines
+from devstack_tui.core import process
+from devstack_tui.core.errors import DevstackError
+from devstack_tui.core.history import History
+from devstack_tui.core.machine import Machine
+from devstack_tui.core.redact import redact
+from devstack_tui.stack import tuned, values
+from devstack_tui.stack.engine import Engine
+from devstack_tui.stack.parts import Service
+from devstack_tui.stack.registry import services as all_services
+from devstack_tui.stack.stack import Stack
+from devstack_tui.stack.tunable import (
+    DEFAULT,
+    Advice,
+    Apply,
+    Effective,
+    Kind,
+    Parameter,
+    Problem,
+    Reading,
+    Share,
+)
+from devstack_tui.stack.tuned import Tuned
+from devstack_tui.tuning import profiles, rules
+from devstack_tui.tuning.catalogue import installed, known, tunable, tunable_services
+from devstack_tui.tuning.events import Budget, CostReport, HistoryRow, Row, Show
+from devstack_tui.tuning.profiles import BASELINE, Profile
+
+COST = "cost"
+"""The kind of a measured cost in the stack's history; its document is a `CostReport`."""
+DEVELOPMENT_ONLY = "for development only"
+_UNITS = {Kind.BYTES: "bytes", Kind.DURATION: "ms"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is said of parameters beside the servers: `costs` by `service.name=value`."""
+
+    stack: Stack
+    store: Tuned
+    profiles: Sequence[Profile]
+    costs: Mapping[str, str]
+
+
+def look(stack: Stack, services: Sequence[str] = (), *, durable: bool = False) -> Show:
+    """Read the running services that can be tuned, or those that are named. Blocks.
+
+    The others count in the memory budget by what the stack sets for them. A service that does
+    not answer is in `down`, with its parameters from knowledge alone. `durable` leaves what a
+    crash could lose out of the advice. Raises `UsageError` for a wrong name.
+    """
+    members = stack.selected()
+    wanted = {tunable(name).name for name in services}
+    chosen = [s for s in tunable_services() if s.name in (wanted or members)]
+    engine = stack.engine()
+    store = tuned.read(stack.paths)
+    readings, down = _read(engine, chosen)
+    machine = machines.look(stack.paths.root)
+    loaded, broken = _profiles()
+    beside = _Known(stack, store, loaded, _costs(stack))
+    rows: list[Row] = []
+    catalogue: list[Parameter] = []
+    for service in chosen:
+        reading = readings.get(service.name) or Reading(tuple(known(service.name).values()), {})
+        catalogue += reading.parameters
+        for parameter in reading.parameters:
+            found = reading.effective.get(parameter.name)
+            rows.append(_row(beside, parameter, found))
+    show = Show(
+        stack=stack.name,
+        parameters=tuple(rows),
+        catalogue=tuple(catalogue),
+        profiles=profiles.names(),
+        down=down,
+        counters={
+            # A driver may have its own class of numbers.
+            name: {key: float(value) for key, value in reading.counters.items()}
+            for name, reading in readings.items()
+        },
+        options={service.name: engine.target(service).options for service in chosen},
+        memory_bytes=machine.memory_bytes,
+        cores=machine.cores,
+        history=history(store),
+        # What cannot be judged from the catalogue: measured, or by the settings of the stack.
+        budget=Budget(
+            machine.memory_bytes, machine.memory_from, 0, 0, _others(stack, engine, chosen, store)
+        ),
+    )
+    budget, problems = rules.judge(show, {})
+    return msgspec.structs.replace(
+        show,
+        budget=budget,
+        problems=(*broken, *problems),
+        advice=_advise(show, machine, durable),
+    )
+
+
+def _read(engine: Engine, chosen: Sequence[Service]) -> tuple[dict[str, Reading], dict[str, str]]:
+    """The reading of every service that answers, and why the others do not. All at once."""
+
+    def one(service: Service) -> Reading | str:
+        units = engine.units(service)
+        if not units:
+            return f"{service.name} is stopped"
+        try:
+            part = service.tunables()
+            assert part is not None  # chosen among those that have it
+            return part.read(engine.target(service), installed(service.name))
+        except DevstackError as error:
+            return error.message
+        except Exception as error:  # a driver's own class: the server does not answer
+            reason = redact(str(error).strip().partition("\n")[0])[:200]
+            return engine.last_words(service) or f"{type(error).__name__}: {reason}"
+
+    if not chosen:
+        return {}, {}
+    with ThreadPoolExecutor(len(chosen), thread_name_prefix="tunables") as pool:
+        answers = dict(zip((s.name for s in chosen), pool.map(one, chosen), strict=True))
+    readings = {name: answer for name, answer in answers.items() if isinstance(answer, Reading)}
+    return readings, {name: str(a) for name, a in answers.items() if isinstance(a, str)}
+
+
+def _row(beside: _Known, parameter: Parameter, found: Effective | None) -> Row:
+    stack, store = beside.stack, beside.store
+    mine = store.values.get(parameter.service, {}).get(parameter.name)
+    if found is not None and mine is None and found.source == "set at run time":
+        # A value that was given back while the server runs is as it comes: nobody has won it.
+        found = _as_it_comes(parameter, found)
+    service, name = parameter.service, parameter.name
+    pending = store.pending.get(service, {}).get(name)
+    effective = found.value if found else ""
+    said = {one.name: one.values.get(service, {}).get(name) for one in beside.profiles}
+    strange = (
+        values.overruled(parameter, mine, found, stack.paths.root) if found is not None else ""
+    )
+    is_relaxed = bool(effective) and values.relaxed(parameter, effective)
+    target = parameter.default if pending == DEFAULT else pending
+    return Row(
+        service=service,
+        name=name,
+        effective=effective,
+        source=found.source if found else "not running",
+        pending=pending,
+        default=parameter.default,
+        apply=parameter.apply.value,
+        durability=parameter.durability,
+        baseline=said.get(BASELINE),
+        profiles={k: text for k, text in said.items() if text is not None and k != BASELINE},
+        tuned=mine,
+        set_by=store.set_by.get(parameter.key, ""),
+        lives=_lives(stack, found, mine),
+        changed=mine is not None or bool(strange),
+        relaxed=is_relaxed,
+        restart=parameter.apply is Apply.RESTART
+        and target is not None
+        and not values.same(parameter, target, effective),
+        warning=_warning(parameter, found, strange, is_relaxed),
+        elsewhere=strange,
+        unit=_UNITS.get(parameter.kind, ""),
+        help=parameter.help,
+        cost=beside.costs.get(f"{parameter.key}={effective}", ""),
+    )
+
+
+def _as_it_comes(parameter: Parameter, found: Effective) -> Effective:
+    if found.nodes or not values.same(parameter, parameter.default, found.value):
+        return found
+    return msgspec.structs.replace(found, source="default", where="")
+
+
+def _lives(stack: Stack, found: Effective | None, mine: str | None) -> str:
+    """Where the value that won is kept."""
+    if mine is not None:
+        written = f", written to {found.where}" if found and found.where else ""
+        return f"{tuned.path_of(stack.paths)}{written}"
+    if found is None or not found.where:
+        return "in the server" if found is None or found.source == "default" else found.source
+    return found.where
+
+
+def _warning(parameter: Parameter, found: Effective | None, strange: str, is_relaxed: bool) -> str:
+    told = []
+    if found is not None and found.nodes:
+        told.append(values.told(found))
+    elif strange:
+        told.append(f"changed by somebody else: {strange}")
+    elif found is not None and found.pending_restart:
+        told.append("waits for a restart")
+    if is_relaxed:
+        told.append(f"{DEVELOPMENT_ONLY}: {parameter.durability}")
+    return "; ".join(told)
+
+
+def _others(
+    stack: Stack, engine: Engine, chosen: Sequence[Service], store: Tuned
+) -> tuple[Share, ...]:
+    """What the services take that are not looked at: measured where nothing else is known."""
+    shares: list[Share] = []
+    table = process.table()
+    asked = {service.name for service in chosen}
+    for service in all_services():
+        if service.name not in stack.selected() or service.name in asked:
+            continue
+        part, parameters = service.tunables(), known(service.name)
+        if part is not None and parameters:
+            mine = store.values.get(service.name, {})
+            full = {name: mine.get(name, p.default) for name, p in parameters.items()}
+            shares += part.memory(full, engine.target(service).options)
+            continue
+        roots = [unit.pid for unit in engine.units(service) if unit.pid is not None]
+        if roots:
+            _, used = process.usage(process.descendants(roots, table))
+            shares.append(Share(service.name, "measured", used))
+    return tuple(shares)
+
+
+def _profiles() -> tuple[list[Profile], list[Problem]]:
+    """Every profile that can be read; of the others, why not."""
+    loaded: list[Profile] = []
+    broken: list[Problem] = []
+    for name in profiles.names():
+        try:
+            loaded.append(profiles.load(name))
+        except DevstackError as error:
+            broken.append(Problem("", "", f"profile {name}: {error.message}", fatal=False))
+    return loaded, broken
+
+
+def _costs(stack: Stack) -> dict[str, str]:
+    """The last measured sentence for each `service.name=value` that it was measured with."""
+    found: dict[str, str] = {}
+    try:
+        for row in reversed(History.of(stack.paths).list(COST, limit=200)):
+            report = msgspec.json.decode(row.document, type=CostReport)
+            found.update({f"{report.service}.{one}": report.sentence for one in report.relaxed})
+    except (DevstackError, ValueError):
+        return {}  # `tune cost` tells of a history that cannot be read
+    return found
+
+
+def _advise(show: Show, machine: Machine, durable: bool) -> tuple[Advice, ...]:
+    """What the machine and the counters call for, of the services that answered."""
+    advice: list[Advice] = []
+    for service in tunable_services():
+        part = service.tunables()
+        if part is not None and service.name in show.counters:
+            effective = {
+                r.name: r.effective or r.default
+                for r in show.parameters
+                if r.service == service.name
+            }
+            counters = show.counters[service.name]
+            advice += part.advise(effective, machine, counters, durable)
+    return tuple(advice)
+
+
+def history(store: Tuned) -> tuple[HistoryRow, ...]:
+    """What was applied, oldest first."""
+    return tuple(
+        HistoryRow(entry.number, entry.at, entry.by, entry.values, entry.undone, entry.sources)
+        for entry in store.history
+    )

@@ -1,0 +1,216 @@
+"""A/B on a simulated service: the order, the arms, what ends it early, and the report."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from devstack_tui.core.errors import DevstackError
+from devstack_tui.core.history import History
+from devstack_tui.tuning import reports
+from devstack_tui.tuning.ab import Ran, ablate, compare
+from devstack_tui.tuning.arms import FailedRunError
+from devstack_tui.tuning.events import AbPair, AbRun, AbTick, CostReport, Note
+from devstack_tui.tuning.telling import Tell, told
+from tests.unit.tuning_bed import RUN_S, Bed, plan_of, sides_of
+
+
+async def ran(bed: Bed, pairs: int = 6, *, restart: bool = False) -> Ran:
+    sides = sides_of({"x": "0"}, {"x": "1"}, restart=restart)
+    return await compare(bed.track(), sides, plan_of(sides, pairs), bed.tell)
+
+
+async def test_the_pairs_are_interleaved_a_b_b_a() -> None:
+    found = await ran(Bed(gains={"x=1": 1.4}))
+    assert found.order == "ABBAABBAABBA"
+
+
+async def test_before_every_run_its_arm_is_put_into_effect() -> None:
+    bed = Bed(gains={"x=1": 1.4})
+    await ran(bed, 2)
+    assert [values["x"] for values, _ in bed.puts] == ["0", "1", "1", "0"]
+
+
+@pytest.mark.parametrize("restart", [True, False])
+async def test_either_every_run_begins_with_a_restart_or_none(restart: bool) -> None:
+    bed = Bed(gains={"x=1": 1.4})
+    await ran(bed, 3, restart=restart)
+    assert {restarted for _, restarted in bed.puts} == {restart}
+
+
+async def test_a_steady_drift_of_the_machine_is_no_difference() -> None:
+    found = await ran(Bed(drift=0.01))
+    report = report_of(found)
+    assert report.verdict == "NO DIFFERENCE"
+    assert report.ratio == pytest.approx(1.0, abs=0.01)
+
+
+async def test_a_clear_gain_is_reported_with_its_interval() -> None:
+    report = report_of(await ran(Bed(gains={"x=1": 1.4}, spread=0.02)))
+    assert report.verdict == "IMPROVED"
+    low, high = report.interval
+    assert low is not None
+    assert high is not None
+    assert 1.3 < low < report.ratio < high < 1.5
+    assert report.pairs == len(report.samples) == 6
+    assert report.p99_ratio == pytest.approx(1.0)
+
+
+async def test_a_loss_is_a_regression() -> None:
+    report = report_of(await ran(Bed(gains={"x=1": 0.8}, spread=0.02)))
+    assert report.verdict == "REGRESSED"
+
+
+async def test_it_ends_when_no_pair_to_come_can_decide_it() -> None:
+    bed = Bed(spread=0.5)
+    found = await ran(bed, 6)
+    assert len(found.pairs) < 6
+    assert found.stopped.startswith("INCONCLUSIVE is settled")
+    assert report_of(found).verdict == "INCONCLUSIVE"
+
+
+async def test_a_run_that_fails_once_is_repeated() -> None:
+    bed = Bed(gains={"x=1": 1.4}, failing={2: "it broke"})
+    found = await ran(bed)
+    assert len(found.pairs) == 6
+    assert bed.runs == 13
+    assert any("it broke" in event.text for event in bed.told if isinstance(event, Note))
+
+
+async def test_a_run_that_fails_twice_ends_it() -> None:
+    bed = Bed(failing={3: "it broke", 4: "it broke again"})
+    with pytest.raises(FailedRunError, match=r"two runs of after failed.*it broke again"):
+        await ran(bed)
+
+
+async def test_values_that_do_not_take_end_it() -> None:
+    with pytest.raises(DevstackError, match="x=1 did not take"):
+        await ran(Bed(broken=frozenset({"x=1"})))
+
+
+async def test_the_events_tell_phases_seconds_and_pairs() -> None:
+    bed = Bed(gains={"x=1": 1.4})
+    await ran(bed, 1)
+    runs = [(e.arm, e.phase) for e in bed.told if isinstance(e, AbRun)]
+    assert runs == [("a", "applying"), ("a", "running"), ("b", "applying"), ("b", "running")]
+    assert [e.arm for e in bed.told if isinstance(e, AbTick)] == ["a", "b"]
+    pair = next(e for e in bed.told if isinstance(e, AbPair))
+    assert pair.ratio == pytest.approx(1.4)
+    assert (pair.low, pair.high) == (None, None)
+
+
+async def test_what_can_be_detected_is_told_once_two_pairs_show_the_spread() -> None:
+    bed = Bed(gains={"x=1": 1.4}, spread=0.01)
+    await ran(bed)
+    notes = [event.text for event in bed.told if isinstance(event, Note)]
+    assert [note for note in notes if "can tell a gain" in note]
+
+
+async def test_the_ablation_finds_the_parameter_that_carries_the_gain() -> None:
+    bed = Bed(gains={"x=1": 1.4, "y=1": 1.0}, spread=0.01)
+    sides = sides_of({"x": "0", "y": "0"}, {"x": "1", "y": "1"})
+    rows = await ablate(bed.track(), sides, 6, bed.tell)
+    assert [row.parameter for row in rows] == ["x", "y"]
+    assert rows[0].ratio == pytest.approx(1 / 1.4, abs=0.02)
+    assert rows[1].ratio == pytest.approx(1.0, abs=0.02)
+    assert rows[0].pairs == 6
+
+
+async def test_one_change_alone_needs_no_ablation() -> None:
+    bed = Bed()
+    assert await ablate(bed.track(), sides_of({"x": "0"}, {"x": "1"}), 6, bed.tell) == ()
+    assert bed.runs == 0
+
+
+async def test_closing_the_stream_ends_the_work_and_waits_for_what_it_takes_back() -> None:
+    taken_back = asyncio.Event()
+
+    async def work(tell: Tell) -> None:
+        tell(Note("begun"))
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            taken_back.set()
+
+    events = told(work)
+    assert isinstance(await anext(events), Note)
+    await events.aclose()
+    assert taken_back.is_set()
+
+
+async def test_what_the_work_raises_reaches_who_follows_it() -> None:
+    async def work(tell: Tell) -> None:
+        tell(Note("begun"))
+        raise DevstackError("no")
+
+    events = told(work)
+    await anext(events)
+    with pytest.raises(DevstackError, match="no"):
+        await anext(events)
+
+
+# -- reports ---------------------------------------------------------------------------------
+
+
+def report_of(found: Ran) -> reports.AbReport:
+    plan = plan_of(sides_of({"x": "0"}, {"x": "1"}), 6)
+    return reports.ab_report(
+        plan, found.pairs, order=found.order, seconds=120.0, fingerprint="print"
+    )
+
+
+async def test_earlier_reports_tell_the_spread_and_the_time_of_a_run(tmp_path: Path) -> None:
+    history = History(tmp_path / "history.db")
+    reports.keep(history, report_of(await ran(Bed(spread=0.03))), 1.0)
+    found = reports.past(history, "sim.load", "quick", "print")
+    assert found.spread is not None
+    assert 0.01 < found.spread < 0.1
+    assert found.run_s == pytest.approx(RUN_S)
+
+
+async def test_reports_of_another_machine_or_size_tell_nothing(tmp_path: Path) -> None:
+    history = History(tmp_path / "history.db")
+    reports.keep(history, report_of(await ran(Bed(spread=0.03))), 1.0)
+    assert reports.past(history, "sim.load", "quick", "another") == reports.Past()
+    assert reports.past(history, "sim.load", "full", "print") == reports.Past()
+
+
+def test_without_an_ab_the_benchmarks_tell_the_spread(tmp_path: Path) -> None:
+    history = History(tmp_path / "history.db")
+    for number, throughput in enumerate((100.0, 110.0, 95.0, 105.0)):
+        document = b'{"throughput": %d, "problem": ""}' % throughput
+        history.add("bench", f"r{number}", "sim.load", "quick", number, "print", document)
+    found = reports.past(history, "sim.load", "quick", "print")
+    assert found.spread == pytest.approx(0.09, abs=0.02)
+    assert found.run_s is None
+
+
+def test_the_last_cost_of_the_same_relaxed_values_is_found(tmp_path: Path) -> None:
+    history = History(tmp_path / "history.db")
+    for number, relaxed in enumerate((("x=1",), ("x=1", "y=1"))):
+        cost = CostReport(
+            service="sim",
+            profile="p",
+            at=0.0,
+            acknowledged=10,
+            lost=number,
+            lost_s=0.1,
+            indeterminate=0,
+            rate=1.0,
+            recovery_s=1.0,
+            kills=1,
+            relaxed=relaxed,
+        )
+        reports.keep(history, cost, float(number))
+    found = reports.last_cost(history, "sim", ("y=1", "x=1"))
+    assert found is not None
+    assert found.lost == 1
+    assert reports.last_cost(history, "sim", ("z=1",)) is None
+
+
+def test_the_command_names_the_stack_unless_it_is_the_default() -> None:
+    assert reports.command("default", "tune", "ab") == "devstack-tui tune ab"
+    assert reports.command("lab", "tune") == "devstack-tui --stack lab tune"
