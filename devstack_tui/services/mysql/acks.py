@@ -1,0 +1,109 @@
+"""MySQL's acknowledged writes: one INSERT each, committed by itself."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable
+
+from devstack_tui.services.mysql.client import connect
+from devstack_tui.stack.acks import Allowance, Indeterminate, NotWritten, checked, kind_of
+from devstack_tui.stack.model import Target
+
+TIMEOUT_S = 30.0
+UNKNOWN_TABLE = 1146
+# Answers that end the session: the statement may have been carried out.
+_ENDED = {1053: "stopping", 1077: "stopping", 1079: "stopping", 1927: "closed", 3169: "closed"}
+_KINDS = {1290: "readonly", 1836: "readonly", 1040: "full", 1114: "full", 1021: "full"}
+_OWN_FIRST = 2000
+"""From here to 2999 the numbers are the client's: no answer, but a broken connection."""
+_OWN_LAST = 2999
+
+
+def _table(run: str) -> str:
+    return f"devstack_tui_acks_{checked(run)}"
+
+
+class MysqlWriter:
+    """See `devstack_tui.stack.acks.Writer`."""
+
+    def __init__(self, target: Target, run: str, timeout: float) -> None:
+        import pymysql
+
+        self._insert = f"INSERT INTO {_table(run)} (number) VALUES (%s)"  # noqa: S608 - checked
+        try:
+            self._connection = connect(target, timeout)
+        except (pymysql.MySQLError, OSError) as error:
+            # The driver's own attribute has the cause; its text is all that others see.
+            cause = getattr(error, "original_exception", None) or error
+            code = _code(error)
+            raise NotWritten(_ENDED.get(code) or _KINDS.get(code) or kind_of(cause)) from None
+        self._cursor = self._connection.cursor()
+
+    def write(self, number: int) -> None:
+        """One autocommit INSERT; it is acknowledged when its commit is."""
+        import pymysql
+
+        try:
+            self._cursor.execute(self._insert, (number,))
+        except (pymysql.MySQLError, OSError) as error:
+            code = _code(error)
+            if code in _ENDED:
+                raise Indeterminate(_ENDED[code]) from None
+            if not code or _OWN_FIRST <= code <= _OWN_LAST:
+                raise Indeterminate(kind_of(error)) from None
+            raise NotWritten(_KINDS.get(code, f"error-{code}")) from None
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+
+class MysqlAcks:
+    """See `devstack_tui.stack.acks.Acks`. The numbers are rows of a table of the run's own."""
+
+    def prepare(self, target: Target, run: str) -> None:
+        """Make the table."""
+        self._run(target, f"CREATE TABLE {_table(run)} (number BIGINT PRIMARY KEY) ENGINE=InnoDB")
+
+    def writer(self, target: Target, run: str, timeout: float) -> MysqlWriter:
+        """A session of its own."""
+        return MysqlWriter(target, run, timeout)
+
+    def present(self, target: Target, run: str, asked: Iterable[int]) -> set[int]:
+        """The rows that are there; none where the table is gone."""
+        import pymysql
+
+        try:
+            rows = self._run(target, f"SELECT number FROM {_table(run)}")  # noqa: S608 - checked
+        except pymysql.MySQLError as error:
+            if _code(error) != UNKNOWN_TABLE:
+                raise
+            return set()
+        return {int(str(row[0])) for row in rows}.intersection(asked)
+
+    def cleanup(self, target: Target, run: str) -> None:
+        """Drop the table, if it is there: asking for that first spares a warning."""
+        name = _table(run)
+        if self._run(target, f"SHOW TABLES LIKE '{name}'"):
+            self._run(target, f"DROP TABLE IF EXISTS {name}")
+
+    def allowance(self, target: Target) -> Allowance:  # noqa: ARG002
+        """A commit that was acknowledged is kept."""
+        return Allowance()
+
+    def _run(self, target: Target, statement: str) -> tuple[tuple[object, ...], ...]:
+        with (
+            contextlib.closing(connect(target, TIMEOUT_S)) as connection,
+            connection.cursor() as cursor,
+        ):
+            cursor.execute(statement)
+            return tuple(cursor.fetchall())
+
+
+def _code(error: Exception) -> int:
+    """The number of a driver's error; 0 for none."""
+    first = error.args[0] if error.args else 0
+    return first if isinstance(first, int) else 0
+
+
+ACKS = MysqlAcks()

@@ -1,0 +1,159 @@
+"""PostgreSQL's acknowledged writes: one INSERT each, committed by itself."""
+
+from __future__ import annotations
+
+import selectors
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from devstack_tui.services.postgres.client import connect
+from devstack_tui.stack.acks import (
+    Allowance,
+    Indeterminate,
+    NotWritten,
+    checked,
+    kind_of,
+)
+from devstack_tui.stack.model import Target
+
+if TYPE_CHECKING:
+    from psycopg.pq.abc import PGconn, PGresult
+
+TIMEOUT_S = 30.0
+_KINDS = {
+    "25006": "readonly",
+    "57P03": "starting",
+    "57P01": "stopping",
+    "57P02": "stopping",
+    "53300": "full",
+    "53100": "full",
+}
+
+
+def _table(run: str) -> str:
+    return f"devstack_tui_acks_{checked(run)}"
+
+
+class PostgresWriter:
+    """See `devstack_tui.stack.acks.Writer`.
+
+    It speaks through libpq's own calls: psycopg waits for an answer without an end, and a server
+    that is held still gives none.
+    """
+
+    def __init__(self, target: Target, run: str, timeout: float) -> None:
+        import psycopg
+
+        self._insert = f"INSERT INTO {_table(run)} (number) VALUES ({{}})"  # noqa: S608 - checked
+        self._timeout = timeout
+        try:
+            self._connection = connect(target, timeout)
+        except psycopg.OperationalError as error:
+            raise NotWritten(_refusal(error)) from None
+
+    def write(self, number: int) -> None:
+        """One autocommit INSERT; it is acknowledged when its commit is."""
+        import psycopg
+
+        try:
+            result = _ask(
+                self._connection.pgconn,
+                self._insert.format(number).encode(),
+                time.monotonic() + self._timeout,
+            )
+        except (psycopg.Error, OSError) as error:
+            raise Indeterminate(kind_of(error)) from None
+        _judge(result)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+
+class PostgresAcks:
+    """See `devstack_tui.stack.acks.Acks`. The numbers are rows of a table of the run's own."""
+
+    def prepare(self, target: Target, run: str) -> None:
+        """Make the table."""
+        with connect(target, TIMEOUT_S) as connection:
+            connection.execute(f"CREATE TABLE {_table(run)} (number bigint PRIMARY KEY)".encode())
+
+    def writer(self, target: Target, run: str, timeout: float) -> PostgresWriter:
+        """A session of its own."""
+        return PostgresWriter(target, run, timeout)
+
+    def present(self, target: Target, run: str, asked: Iterable[int]) -> set[int]:
+        """The rows that are there; none where the table is gone."""
+        import psycopg
+
+        with connect(target, TIMEOUT_S) as connection:
+            try:
+                query = f"SELECT number FROM {_table(run)}"  # noqa: S608 - checked
+                rows = connection.execute(query.encode()).fetchall()
+            except psycopg.errors.UndefinedTable:
+                return set()
+        return {int(str(number)) for (number,) in rows}.intersection(asked)
+
+    def cleanup(self, target: Target, run: str) -> None:
+        """Drop the table."""
+        with connect(target, TIMEOUT_S) as connection:
+            connection.execute(f"DROP TABLE IF EXISTS {_table(run)}".encode())
+
+    def allowance(self, target: Target) -> Allowance:  # noqa: ARG002
+        """A commit that was acknowledged is kept."""
+        return Allowance()
+
+
+def _ask(pgconn: PGconn, statement: bytes, deadline: float) -> PGresult:
+    """Send one statement and wait for its result. Raises `TimeoutError` after `deadline`."""
+    pgconn.send_query(statement)
+    with selectors.DefaultSelector() as selector:
+        selector.register(pgconn.socket, selectors.EVENT_READ)
+        while pgconn.flush():
+            _wait(selector, 0.01, deadline)  # it is a line: the socket takes it at once
+        while pgconn.is_busy():
+            _wait(selector, deadline - time.monotonic(), deadline)
+            pgconn.consume_input()
+    result = pgconn.get_result()
+    if result is None:
+        raise ConnectionResetError("the server closed the connection")
+    while pgconn.get_result() is not None:
+        pass
+    return result
+
+
+def _wait(selector: selectors.BaseSelector, seconds: float, deadline: float) -> None:
+    if time.monotonic() >= deadline:
+        raise TimeoutError("no answer in time")
+    selector.select(max(0.0, seconds))
+
+
+def _judge(result: PGresult) -> None:
+    """Return for a success. An error that the session survives is a no; one that ends it is not."""
+    from psycopg import pq
+
+    if result.status == pq.ExecStatus.COMMAND_OK:
+        return
+    state = (result.error_field(pq.DiagnosticField.SQLSTATE) or b"").decode()
+    severity = result.error_field(pq.DiagnosticField.SEVERITY_NONLOCALIZED)
+    if severity == b"ERROR":
+        raise NotWritten(_KINDS.get(state, f"error-{state}"))
+    raise Indeterminate(_KINDS.get(state, f"error-{state}") if state else "reset")
+
+
+def _refusal(error: Exception) -> str:
+    """Why there is no session. libpq tells the server's own refusals in words alone."""
+    text = str(error).lower()
+    told = (
+        ("starting up", "starting"),
+        ("in recovery mode", "starting"),
+        ("not yet accepting", "starting"),
+        ("shutting down", "stopping"),
+        ("too many clients", "full"),
+        ("remaining connection slots", "full"),
+    )
+    return next((kind for words, kind in told if words in text), "") or kind_of(error)
+
+
+ACKS = PostgresAcks()

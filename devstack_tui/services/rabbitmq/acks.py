@@ -1,0 +1,222 @@
+"""RabbitMQ's acknowledged writes: persistent messages in a durable queue, confirmed one by one."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from devstack_tui.services.rabbitmq.client import connect
+from devstack_tui.stack.acks import Allowance, Indeterminate, NotWritten, checked, kind_of
+from devstack_tui.stack.model import Target
+
+if TYPE_CHECKING:
+    from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
+
+TIMEOUT_S = 30.0
+SILENCE_S = 2.0
+"""A queue that counted more messages than it gives gives no more after this."""
+TICK_S = 0.05
+PERSISTENT = 2
+_CLOSED = 320  # CONNECTION_FORCED: the broker is stopping
+
+
+def _queue(run: str) -> str:
+    return f"devstack-tui.acks.{checked(run)}"
+
+
+class _Context(ssl.SSLContext):
+    """A client's context that keeps the socket that it wrapped: the driver hides it."""
+
+    wrapped: ssl.SSLSocket | None = None
+
+    def wrap_socket(self, *args: Any, **options: Any) -> ssl.SSLSocket:
+        self.wrapped = super().wrap_socket(*args, **options)
+        return self.wrapped
+
+
+class _Limit:
+    """Takes the connection's socket away from a driver that waits too long: it would wait for ever
+    for a server that stopped answering."""
+
+    def __init__(self, context: _Context, seconds: float) -> None:
+        self.expired = False
+        self._context = context
+        self._seconds = seconds
+        self._since = 0.0
+        self._closed = threading.Event()
+        threading.Thread(target=self._watch, name="rabbitmq-limit", daemon=True).start()
+
+    def __enter__(self) -> None:
+        self._since = time.monotonic()
+
+    def __exit__(self, *_: object) -> None:
+        self._since = 0.0
+
+    def shut(self) -> None:
+        """End whatever waits on the socket."""
+        if self._context.wrapped is not None:
+            with contextlib.suppress(OSError):
+                # Not SSLSocket's own, which would take the TLS state from the thread that reads.
+                socket.socket.shutdown(self._context.wrapped, socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """End the watch."""
+        self._closed.set()
+
+    def _watch(self) -> None:
+        while not self._closed.wait(TICK_S):
+            since = self._since
+            if since and time.monotonic() - since > self._seconds:
+                self.expired = True
+                self.shut()
+
+
+class RabbitmqWriter:
+    """See `devstack_tui.stack.acks.Writer`. One connection, one channel in confirm mode."""
+
+    def __init__(self, target: Target, run: str, timeout: float) -> None:
+        import pika
+
+        self._queue = _queue(run)
+        self._properties = pika.BasicProperties(delivery_mode=PERSISTENT)
+        context = _Context(ssl.PROTOCOL_TLS_CLIENT)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.load_verify_locations(cafile=str(target.ca))
+        self._limit = _Limit(context, timeout)
+        self._blocked = False
+        self._connection: BlockingConnection | None = None
+        try:
+            with self._limit:
+                self._connection = pika.BlockingConnection(_parameters(target, context, timeout))
+                self._channel = self._begin(self._connection)
+        except (pika.exceptions.AMQPError, OSError) as error:
+            self.close()
+            raise NotWritten(self._class(error)) from None
+
+    def write(self, number: int) -> None:
+        """Publish and wait for the confirmation."""
+        import pika
+
+        try:
+            with self._limit:
+                self._channel.basic_publish(
+                    "", self._queue, str(number).encode(), self._properties, mandatory=True
+                )
+        except pika.exceptions.UnroutableError:
+            raise NotWritten("error-unroutable") from None
+        except pika.exceptions.NackError:
+            # The broker could not take responsibility for it, which is not: it is not there.
+            raise Indeterminate("nacked") from None
+        except (pika.exceptions.AMQPError, OSError) as error:
+            raise Indeterminate(self._class(error)) from None
+
+    def close(self) -> None:
+        """Close the connection without asking the server, which may be gone."""
+        self._limit.close()
+        self._limit.shut()
+        if self._connection is not None:
+            with contextlib.suppress(Exception):
+                self._connection.close()
+
+    def _begin(self, connection: BlockingConnection) -> BlockingChannel:
+        inside: Any = connection._impl
+        # What the driver tells only to those who do not wait for an answer.
+        inside.add_on_connection_blocked_callback(lambda *_: setattr(self, "_blocked", True))
+        inside.add_on_connection_unblocked_callback(lambda *_: setattr(self, "_blocked", False))
+        channel = connection.channel()
+        channel.confirm_delivery()
+        return channel
+
+    def _class(self, error: Exception) -> str:
+        import pika
+
+        if self._blocked:
+            return "blocked"
+        if self._limit.expired:
+            return "timeout"
+        if isinstance(error, pika.exceptions.ConnectionClosedByBroker):
+            return "stopping" if error.reply_code == _CLOSED else f"error-{error.reply_code}"
+        if isinstance(error, pika.exceptions.ChannelClosedByBroker):
+            return f"error-{error.reply_code}"
+        return _connection_class(error)
+
+
+class RabbitmqAcks:
+    """See `devstack_tui.stack.acks.Acks`. The numbers are messages in a queue of the run's own."""
+
+    def prepare(self, target: Target, run: str) -> None:
+        """Declare the queue."""
+        with connect(target, TIMEOUT_S) as link:
+            link.connection.channel().queue_declare(_queue(run), durable=True)
+
+    def writer(self, target: Target, run: str, timeout: float) -> RabbitmqWriter:
+        """A connection of its own."""
+        return RabbitmqWriter(target, run, timeout)
+
+    def present(self, target: Target, run: str, asked: Iterable[int]) -> set[int]:
+        """The messages in the queue. They are given out and not acknowledged, so that they return
+        to it; none where the queue is gone."""
+        import pika
+
+        found: set[int] = set()
+        with connect(target, TIMEOUT_S) as link:
+            channel = link.connection.channel()
+            try:
+                declared = channel.queue_declare(_queue(run), durable=True, passive=True)
+            except pika.exceptions.ChannelClosedByBroker:
+                return found
+            left = declared.method.message_count
+            if left:
+                given = channel.consume(_queue(run), inactivity_timeout=SILENCE_S)
+                for _, _, body in given:
+                    if body is None:
+                        break
+                    found.add(int(body))
+                    left -= 1
+                    if not left:
+                        break
+                channel.cancel()
+        return found.intersection(asked)
+
+    def cleanup(self, target: Target, run: str) -> None:
+        """Delete the queue with all that is in it."""
+        with connect(target, TIMEOUT_S) as link:
+            link.connection.channel().queue_delete(_queue(run))
+
+    def allowance(self, target: Target) -> Allowance:  # noqa: ARG002
+        """A persistent message is confirmed when it is on disk."""
+        return Allowance()
+
+
+def _parameters(target: Target, context: ssl.SSLContext, timeout: float) -> Any:
+    import pika
+
+    endpoint = target.endpoint
+    return pika.ConnectionParameters(
+        host=endpoint.host,
+        port=endpoint.tls_port or endpoint.port,
+        virtual_host=target.credentials.database,
+        credentials=pika.PlainCredentials(
+            target.credentials.user, target.credentials.password, erase_on_connect=True
+        ),
+        ssl_options=pika.SSLOptions(context, server_hostname=endpoint.host),
+        connection_attempts=1,
+        socket_timeout=timeout,
+        stack_timeout=timeout,
+        heartbeat=0,
+        client_properties={"connection_name": "devstack-tui acks"},
+    )
+
+
+def _connection_class(error: Exception) -> str:
+    """The driver wraps refused and unreachable in an error without a text."""
+    inner = getattr(error.args[0], "exception", None) if error.args else None
+    return kind_of(inner if isinstance(inner, OSError) else error)
+
+
+ACKS = RabbitmqAcks()

@@ -1,0 +1,106 @@
+"""The reference API's acknowledged writes: entries of its cache, which it keeps in Redis."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+
+import msgspec
+
+from devstack_tui.core.errors import UnreachableError
+from devstack_tui.services.reference_api.client import connect
+from devstack_tui.stack.acks import Allowance, Indeterminate, NotWritten, checked
+from devstack_tui.stack.httpacks import HttpsSession
+from devstack_tui.stack.model import Target
+
+JSON = {"Content-Type": "application/json"}
+TIMEOUT_S = 10.0
+KEPT_S = 900
+"""What nobody removes, because we were killed, ends by itself after this."""
+
+
+def _path(run: str, number: int) -> str:
+    return f"/examples/cache/devstack-tui:acks:api:{checked(run)}:{number}"
+
+
+def _body(number: int) -> bytes:
+    return msgspec.json.encode({"value": str(number), "ttl": KEPT_S})
+
+
+class ApiWriter:
+    """See `devstack_tui.stack.acks.Writer`. One keep-alive connection over TLS."""
+
+    def __init__(self, target: Target, run: str, timeout: float) -> None:
+        self._run = run
+        self._session = HttpsSession(target, target.ports["tls"], timeout, JSON)
+
+    def write(self, number: int) -> None:
+        """One PUT; it is acknowledged when the API says that Redis has it."""
+        ACKS.sent(self._run, number)
+        status = self._session.put(_path(self._run, number), _body(number))
+        if status >= 500:
+            # Redis may have it although the API had no answer from there.
+            raise Indeterminate("unavailable")
+        if status != 200:
+            raise NotWritten(f"error-{status}")
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._session.close()
+
+
+class ApiAcks:
+    """See `devstack_tui.stack.acks.Acks`.
+
+    The API cannot list what it keeps: the highest number is remembered here, for `cleanup`.
+    """
+
+    def __init__(self) -> None:
+        self._highest: dict[str, int] = {}
+        self._lock = threading.Lock()
+
+    def sent(self, run: str, number: int) -> None:
+        """Remember that `number` may be there."""
+        with self._lock:
+            self._highest[run] = max(number, self._highest.get(run, 0))
+
+    def prepare(self, target: Target, run: str) -> None:
+        """See that it can keep something. Raises `UnreachableError` when not."""
+        with connect(target, TIMEOUT_S) as client:
+            answer = client.put(_path(run, 0), content=_body(0), headers=JSON)
+        if answer.status_code != 200:
+            raise UnreachableError(
+                "the reference API keeps nothing: its cache needs Redis", "`devstack-tui up redis`"
+            )
+
+    def writer(self, target: Target, run: str, timeout: float) -> ApiWriter:
+        """A connection of its own."""
+        return ApiWriter(target, run, timeout)
+
+    def present(self, target: Target, run: str, asked: Iterable[int]) -> set[int]:
+        """The entries that the API gives back."""
+        found: set[int] = set()
+        with connect(target, TIMEOUT_S) as client:
+            for number in asked:
+                answer = client.get(_path(run, number))
+                answer.raise_for_status()
+                if answer.json()["value"] == str(number):
+                    found.add(number)
+        return found
+
+    def cleanup(self, target: Target, run: str) -> None:
+        """Remove every entry that this process sent."""
+        with self._lock:
+            highest = self._highest.get(run, 0)
+        with connect(target, TIMEOUT_S) as client:
+            for number in range(highest + 1):
+                client.delete(_path(run, number)).raise_for_status()
+        with self._lock:
+            self._highest.pop(run, None)
+
+    def allowance(self, target: Target) -> Allowance:  # noqa: ARG002
+        """The API keeps nothing itself: its end takes nothing."""
+        return Allowance()
+
+
+ACKS = ApiAcks()
