@@ -1,0 +1,104 @@
+"""Which drills there are, and what drills.toml says about each."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+
+from devstack_tui.core.config import convert, fault, read_toml
+from devstack_tui.core.errors import unknown_name
+from devstack_tui.core.paths import resource
+from devstack_tui.drill.restart import restart_drills
+from devstack_tui.stack.drilling import Drill, Sequenced, Thresholds
+from devstack_tui.stack.model import Target
+from devstack_tui.stack.parts import Service
+from devstack_tui.stack.registry import service, services
+
+ALL = "all"
+Options = dict[str, int | float | str | bool]
+
+
+class Measuring(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[measuring]`: how often is written and looked."""
+
+    rate_hz: Annotated[float, msgspec.Meta(ge=50, le=1000)] = 50.0
+    observe_hz: Annotated[float, msgspec.Meta(ge=10, le=100)] = 20.0
+
+
+class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    thresholds: dict[str, Any] = {}
+    measuring: Measuring = Measuring()
+    drills: dict[str, dict[str, Any]] = {}
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One drill: its service, its part, and what drills.toml says."""
+
+    service: Service
+    drill: Drill
+    thresholds: Thresholds
+    measuring: Measuring
+    options: Options
+
+    @property
+    def name(self) -> str:
+        return self.drill.name
+
+    def fault(self, name: str | None) -> str:
+        """The fault called `name`, or the default. Raises `UsageError` for an unknown one."""
+        if name is None:
+            return self.drill.faults[0]
+        if name not in self.drill.faults:
+            raise unknown_name("fault", name, self.drill.faults)
+        return name
+
+    def victim(self, target: Target, name: str | None) -> str:
+        """The victim called `name`, or the default. Raises `UsageError` for an unknown one."""
+        known = self.drill.victims(target)
+        if name is None:
+            return known[0]
+        self.victims(target, name)
+        return name
+
+    def victims(self, target: Target, victim: str) -> tuple[str, ...]:
+        """The single victims that `victim` stands for. Raises `UsageError` for an unknown one."""
+        if isinstance(self.drill, Sequenced):
+            return self.drill.sequence(target, victim)
+        known = self.drill.victims(target)
+        if victim == ALL:
+            return known
+        if victim not in known:
+            raise unknown_name("victim", victim, (*known, ALL))
+        return (victim,)
+
+
+class Catalogue:
+    """Every drill, those of a technology first. Raises `ConfigError` for a bad drills.toml."""
+
+    def __init__(self) -> None:
+        path = resource("configs/drills.toml")
+        written = convert(read_toml(path), _File, path)
+        own = [(found, drill) for found in services() for drill in found.drills()]
+        generic = [(service(drill.name.partition(".")[0]), drill) for drill in restart_drills()]
+        self.entries: dict[str, Entry] = {}
+        for found, drill in (*own, *generic):
+            options = dict(written.drills.get(drill.name, {}))
+            limits = {**written.thresholds, **options.pop("thresholds", {})}
+            self.entries[drill.name] = Entry(
+                found,
+                drill,
+                convert(limits, Thresholds, path, "thresholds"),
+                written.measuring,
+                convert(options, Options, path, f"drills.{drill.name}"),
+            )
+        for name in written.drills:
+            if name not in self.entries:
+                error = unknown_name("drill", name, self.entries)
+                raise fault(path, f"drills.{name}", error.message, error.remedy)
+
+    def choose(self, name: str) -> Entry:
+        """The drill called `name`. Raises `UsageError` with the close matches."""
+        if name not in self.entries:
+            raise unknown_name("drill", name, self.entries)
+        return self.entries[name]

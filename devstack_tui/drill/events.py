@@ -1,0 +1,134 @@
+"""What the drill engine tells, besides the events of the drill itself (`stack.drilling`)."""
+
+from __future__ import annotations
+
+import time
+
+import msgspec
+
+from devstack_tui.core.check import Result
+from devstack_tui.stack.drilling import (
+    Cells,
+    ClusterMap,
+    DrillPhase,
+    DrillResult,
+    Marker,
+    Now,
+    Plan,
+    RepeatEnded,
+    Step,
+)
+
+
+class DrillPlanned(msgspec.Struct, frozen=True, tag_field="event", tag="drill_planned"):
+    """The plan, before anything is touched."""
+
+    stack: str
+    plan: Plan
+    repeats: int
+    at: Now = msgspec.field(default_factory=time.time)
+
+
+class DrillNote(msgspec.Struct, frozen=True, tag_field="event", tag="drill_note"):
+    """A sentence for the user: a repair that was made, a measurement that is void."""
+
+    text: str
+    at: Now = msgspec.field(default_factory=time.time)
+
+
+class Spread(msgspec.Struct, frozen=True):
+    """One figure over the repeats."""
+
+    median: float
+    low: float
+    high: float
+    p95: float
+    count: int
+
+
+class DrillReport(msgspec.Struct, frozen=True, kw_only=True):
+    """`drill run --json`. The windows and counts are the worst of all repeats; `spread` by name
+    (`write_window_s`, `detect`, …)."""
+
+    id: str
+    drill: str
+    fault: str
+    victim: str
+    verdict: str
+    write_window_s: float
+    read_window_s: float
+    lost: int
+    resurrected: int
+    indeterminate: int
+    split_brain: int
+    steps: tuple[Result, ...]
+    """Of every repeat, its worst status."""
+    repeats: tuple[DrillResult, ...]
+    spread: dict[str, Spread] = {}
+    seconds: float = 0.0
+    started: Now = 0.0
+    fingerprint: str = ""
+    command: str = ""
+
+
+class DrillDone(msgspec.Struct, frozen=True, tag_field="event", tag="drill_done"):
+    """The last event. Without a report it was refused or failed: `message` says why."""
+
+    report: DrillReport | None
+    exit_code: int
+    healed: bool = True
+    message: str = ""
+    remedy: str = ""
+    at: Now = msgspec.field(default_factory=time.time)
+
+
+class SweepRow(msgspec.Struct, frozen=True, tag_field="event", tag="sweep_row"):
+    """One value of the setting: the windows of its drills in seconds, and the false alarms of a
+    stretch of `watched_s` seconds under CPU load. `report` is the drill's id in the history."""
+
+    value: int
+    verdict: str
+    write_window_s: tuple[float, ...]
+    expected: tuple[float, float] | None
+    watched_s: float
+    suspected: int
+    failed: int
+    failovers: int
+    reports: tuple[str, ...] = ()
+
+
+class SweepDone(msgspec.Struct, frozen=True, tag_field="event", tag="sweep_done"):
+    """The last event of a sweep. `advice` is a value, or None when none of them is good."""
+
+    drill: str
+    setting: str
+    before: int
+    rows: tuple[SweepRow, ...]
+    advice: int | None
+    reason: str
+    exit_code: int
+    healed: bool = True
+    message: str = ""
+    remedy: str = ""
+    at: Now = msgspec.field(default_factory=time.time)
+
+
+AnyDrillEvent = (
+    DrillPlanned
+    | DrillNote
+    | DrillPhase
+    | ClusterMap
+    | Cells
+    | Marker
+    | Step
+    | RepeatEnded
+    | DrillDone
+    | SweepRow
+    | SweepDone
+)
+
+
+def decode(line: bytes) -> AnyDrillEvent:
+    """The event that the verb printed."""
+    event: AnyDrillEvent = msgspec.json.decode(line, type=AnyDrillEvent)
+    return event

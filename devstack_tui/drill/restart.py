@@ -1,0 +1,399 @@
+"""`<service>.restart`: a whole service ends or is held still under a stream of writes, comes back,
+and what it had acknowledged is counted.
+
+No technology is named here: every service that keeps something, and is not restarted node by node,
+has this drill.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncGenerator, Callable
+from typing import TypeVar
+
+from devstack_tui.core.check import Result, Status, verdict
+from devstack_tui.core.errors import DevstackError, UnreachableError
+from devstack_tui.core.insist import insist
+from devstack_tui.core.redact import redact
+from devstack_tui.drill import restart_steps as steps
+from devstack_tui.drill.course import CELL_MS, LANE, Course, first_cell, lane
+from devstack_tui.drill.restart_steps import Outcome, Promise
+from devstack_tui.stack import stream
+from devstack_tui.stack.acks import Acks
+from devstack_tui.stack.drilling import (
+    Context,
+    Drill,
+    DrillEvent,
+    DrillPhase,
+    DrillResult,
+    Plan,
+    PlannedStep,
+    RepeatEnded,
+    Shard,
+    Step,
+    Thresholds,
+)
+from devstack_tui.stack.model import Target
+from devstack_tui.stack.parts import Service
+from devstack_tui.stack.probing import probe_once
+from devstack_tui.stack.registry import service, services
+
+T = TypeVar("T")
+KILL, TERM, STOP = "sigkill", "sigterm", "sigstop"
+FAULTS = (KILL, TERM, STOP)
+WARM_S = 1.0
+WARM_WITHIN_S = 10.0
+AFTER_S = 0.5
+FROZEN_S = 2.0
+ENDED_WITHIN_S = 20.0
+TIMEOUT_S = 1.0
+"""Of each write: shorter than a freeze, so that a client sees it."""
+PROBE_S = 2.0
+STARVED_S = 1.0
+"""Our own clock may be late by this; beyond it a window tells of us and not of the server."""
+_DOES = {
+    KILL: "SIGKILL to every process of it at once",
+    TERM: "its stop signal (as `down` sends it) to it, and wait for its end",
+    STOP: f"SIGSTOP to every process of it, SIGCONT after {FROZEN_S:g} s",
+}
+
+
+def restart_drills() -> tuple[Drill, ...]:
+    """One for each service that has acknowledged writes and is not restarted node by node."""
+    return tuple(
+        RestartDrill(found)
+        for found in services()
+        if found.acks() is not None and found.rolling() is None
+    )
+
+
+class RestartDrill:
+    """See `devstack_tui.stack.drilling.Drill`. The victim is always the whole service."""
+
+    def __init__(self, found: Service) -> None:
+        self.name = f"{found.name}.restart"
+        self.title = f"{found.title} ends under writes and comes back"
+        self.faults: tuple[str, ...] = FAULTS
+        self._service = found
+
+    def victims(self, target: Target) -> tuple[str, ...]:
+        """The service."""
+        return (target.service,)
+
+    def plan(self, target: Target, fault: str, victim: str, thresholds: Thresholds) -> Plan:
+        """Its steps, and whether the service is well enough to begin."""
+        refusal = remedy = ""
+        try:
+            problems = probe_once(self._service, target, PROBE_S).problems
+            refusal = "; ".join(problems)
+        except DevstackError as error:
+            refusal, remedy = error.message, error.remedy
+        back = "let it go on" if fault == STOP else "start it again as `up` does"
+        return Plan(
+            drill=self.name,
+            fault=fault,
+            victim=victim,
+            actions=(
+                f"write to {self._service.title} until {steps.WARM_WRITES} writes and "
+                f"{WARM_S:g} s are over",
+                _DOES[fault],
+                back,
+                f"write on until {AFTER_S:g} s after the first success",
+                "read everything back, count what is missing, remove it",
+            ),
+            steps=tuple(
+                PlannedStep(f"{self.name}.{number}", title)
+                for number, title in steps.titles(thresholds).items()
+            ),
+            touches=(
+                f"{self._service.title}: {'held still' if fault == STOP else 'ended'}, and brought "
+                "back by the drill, or by whatever verb comes next",
+            ),
+            expected_s=WARM_S + AFTER_S + (FROZEN_S if fault == STOP else thresholds.restart_s / 2),
+            thresholds={"restart_s": thresholds.restart_s, "lost": float(thresholds.lost)},
+            refusal=f"{self._service.title} is not healthy: {refusal}" if refusal else "",
+            remedy=remedy or f"`devstack-tui up {target.service}`" if refusal else "",
+        )
+
+    def cleanup(self, target: Target, run: str) -> None:
+        """See `stack.drilling.Cleanable`."""
+        _acks(self._service).cleanup(target, run)
+
+    async def run(self, context: Context) -> AsyncGenerator[DrillEvent, None]:
+        """One repeat, in a task of its own; what it tells is passed on."""
+        events: asyncio.Queue[DrillEvent | None] = asyncio.Queue()
+        repeat = _Repeat(self.name, context, events)
+        task = asyncio.create_task(repeat.perform())
+        task.add_done_callback(lambda _: events.put_nowait(None))
+        try:
+            while (event := await events.get()) is not None:
+                yield event
+            await task
+        finally:
+            task.cancel()
+            # It cleans before it ends: nobody else may begin with healing beside it.
+            with contextlib.suppress(asyncio.CancelledError, DevstackError):
+                await insist(task)
+
+
+class _Repeat:
+    """One repeat from its preconditions to its result."""
+
+    def __init__(
+        self, drill: str, context: Context, events: asyncio.Queue[DrillEvent | None]
+    ) -> None:
+        self._drill = drill
+        self._context = context
+        self._service = service(context.service)
+        self._acks = _acks(self._service)
+        self._tell = events.put_nowait
+        self._results: list[Result] = []
+        self._broken = False
+        """Whether the fault is in force: nothing can be asked of the service then."""
+
+    async def perform(self) -> None:
+        """All of it. Raises `DevstackError` when it cannot begin."""
+        context = self._context
+        started, begun = time.time(), time.monotonic()
+        self._phase("preconditions")
+        promise = await self._require_healthy()
+        outcome = Outcome(context.thresholds, context.fault, promise)
+        try:
+            await self._ask(lambda: self._acks.prepare(context.target, context.run))
+            course = await self._measure(outcome)
+            self._phase("verifying", f"reading {len(outcome.writes)} writes back")
+            await self._read_back(outcome)
+            for number in ("05", "06", "07"):
+                self._decide(steps.JUDGES[number](outcome))
+        finally:
+            # Broken off in the middle of the fault: whoever heals the service cleans up after.
+            if not self._broken:
+                self._phase("cleaning")
+                await self._clean(outcome)
+        self._decide(steps.nothing_left(outcome))
+        self._tell(RepeatEnded(self._result(outcome, course, started, time.monotonic() - begun)))
+
+    async def _require_healthy(self) -> Promise:
+        target = self._context.target
+        seen = await asyncio.to_thread(probe_once, self._service, target, PROBE_S)
+        if seen.problems:
+            raise UnreachableError(
+                f"{self._service.title} is not healthy: {'; '.join(seen.problems)}",
+                f"`devstack-tui up {target.service}`",
+            )
+        self._decide(steps.healthy_before(seen.latency_ms))
+        return await self._ask(lambda: steps.promise_of(self._service, self._acks, target))
+
+    async def _ask(self, work: Callable[[], T]) -> T:
+        """Do what must be possible before anything is touched. Raises `DevstackError` alone."""
+        try:
+            return await asyncio.to_thread(work)
+        except DevstackError:
+            raise
+        except Exception as error:  # each driver has its own
+            why = redact(str(error).partition("\n")[0])
+            raise UnreachableError(f"{self._service.title} cannot keep writes: {why}") from None
+
+    async def _measure(self, outcome: Outcome) -> Course:
+        """The stream, the fault in it, and the way back."""
+        context = self._context
+        self._phase("warming")
+        course = Course(
+            stream.Stream(
+                self._acks,
+                context.target,
+                context.run,
+                timeout=TIMEOUT_S,
+                rate_hz=context.rate_hz,
+            ),
+            context.repeat,
+            self._tell,
+        )
+        watch = asyncio.create_task(course.watch())
+        try:
+            await self._warm(course)
+            await self._strike(course, outcome)
+            await self._bring_back(course, outcome)
+            outcome.writes = await course.stop()
+        finally:
+            watch.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await watch
+            # A service that is gone answers nobody; a living one has its last write out before
+            # anything is cleaned.
+            await course.stop(within=0.0 if self._broken else None)
+        return course
+
+    async def _warm(self, course: Course) -> None:
+        since = time.monotonic() + WARM_S
+
+        def warm(writes: stream.Writes) -> bool:
+            done = sum(write.acknowledged for write in writes)
+            return time.monotonic() >= since and done >= steps.WARM_WRITES
+
+        if not await course.until(warm, WARM_WITHIN_S):
+            raise UnreachableError(
+                f"{self._service.title} acknowledged fewer than {steps.WARM_WRITES} writes in "
+                f"{WARM_WITHIN_S:g} s: {steps.told(stream.errors(course.stream.snapshot()))}"
+            )
+
+    async def _strike(self, course: Course, outcome: Outcome) -> None:
+        """The fault; over when the service is gone, or was held still for its time."""
+        context = self._context
+        hands, units = context.hands, tuple(reversed(context.hands.units(context.service)))
+        act = {KILL: hands.kill, TERM: hands.terminate, STOP: hands.freeze}[context.fault]
+        self._phase("fault", _DOES[context.fault])
+        self._broken = True
+        try:
+            times = await asyncio.to_thread(lambda: [act(unit) for unit in units])
+        except DevstackError:
+            self._broken = not all(hands.alive(unit) for unit in units)
+            raise
+        course.fault = outcome.fault = times[0]
+        course.mark("fault", course.fault, context.service, f"{context.fault}: {', '.join(units)}")
+        self._decide(steps.warmed(outcome, course.stream.snapshot()))
+        if context.fault == STOP:
+            await asyncio.sleep(FROZEN_S)
+            outcome.resumed = await asyncio.to_thread(lambda: [hands.thaw(u) for u in units][-1])
+            self._decide(steps.held_still(outcome, course.stream.snapshot()))
+            return
+
+        def ended(_: stream.Writes) -> bool:
+            return not any(hands.alive(unit) for unit in units)
+
+        gone = await course.until(ended, ENDED_WITHIN_S)
+        self._decide(steps.ended(gone, course.after, units))
+
+    async def _bring_back(self, course: Course, outcome: Outcome) -> None:
+        """Start it again if it ended, and wait for its health and for a success."""
+        context = self._context
+        self._phase("healing")
+        if context.fault != STOP:
+            try:
+                await context.hands.start(context.service)
+            except DevstackError as error:
+                outcome.failure = error.message
+            outcome.resumed = time.monotonic()
+        self._broken = bool(outcome.failure)
+        outcome.restart_s = course.after
+        if not outcome.failure:
+            course.mark("healed", outcome.resumed, context.service, "it is whole again")
+            await self._await_health(outcome)
+        self._decide(steps.came_back(outcome))
+        if outcome.failure:
+            return
+        self._phase("waiting", "for the first success")
+        limit = max(context.thresholds.restart_s, WARM_WITHIN_S)
+
+        def back(writes: stream.Writes) -> bool:
+            return any(write.acknowledged and write.sent >= outcome.resumed for write in writes)
+
+        if await course.until(back, limit):
+            found = stream.outage(course.stream.snapshot(), outcome.fault)
+            at = found[1] if found else outcome.resumed
+            course.mark("back", at, context.service, "the first success")
+            await asyncio.sleep(AFTER_S)
+
+    async def _await_health(self, outcome: Outcome) -> None:
+        """Probe until it passes, up to the threshold."""
+        target = self._context.target
+        while True:
+            try:
+                seen = await asyncio.to_thread(probe_once, self._service, target, PROBE_S)
+                outcome.unhealthy = "; ".join(seen.problems)
+            except DevstackError as error:
+                outcome.unhealthy = error.message
+            outcome.healthy_s = time.monotonic() - outcome.fault
+            if not outcome.unhealthy or outcome.healthy_s > self._context.thresholds.restart_s:
+                return
+            await asyncio.sleep(0.05)
+
+    async def _read_back(self, outcome: Outcome) -> None:
+        if outcome.failure:
+            return
+        context = self._context
+        numbers = [write.number for write in outcome.writes]
+        try:
+            outcome.present = await asyncio.to_thread(
+                self._acks.present, context.target, context.run, numbers
+            )
+        except Exception as error:  # whatever a driver raises: the step says that it was not read
+            outcome.unread = redact(str(error).partition("\n")[0])
+
+    async def _clean(self, outcome: Outcome) -> None:
+        """Remove the run, and look whether it is gone."""
+        context = self._context
+        numbers = [write.number for write in outcome.writes]
+
+        def clean() -> None:
+            self._acks.cleanup(context.target, context.run)
+            outcome.left = len(self._acks.present(context.target, context.run, numbers))
+            outcome.uncleaned = ""
+
+        try:
+            await asyncio.to_thread(clean)
+        except Exception as error:
+            outcome.uncleaned = redact(str(error).partition("\n")[0])
+
+    def _result(
+        self, outcome: Outcome, course: Course, started: float, seconds: float
+    ) -> DrillResult:
+        context, writes, fault = self._context, outcome.writes, outcome.fault
+        first = first_cell(writes, fault)
+        last = int((max(write.done for write in writes) - fault) * 1000 / CELL_MS) + 1
+        starved = course.late_s > STARVED_S
+        judged = verdict(self._results)
+        return DrillResult(
+            drill=self._drill,
+            fault=context.fault,
+            victim=context.victim,
+            repeat=context.repeat,
+            started=started,
+            seconds=seconds,
+            verdict=Status.INCONCLUSIVE if starved and judged is Status.PASS else judged,
+            steps=tuple(self._results),
+            shards=(_shard(context.service, outcome),),
+            timings=steps.timings(outcome),
+            markers=tuple(course.markers),
+            lanes={LANE: lane(writes, fault, first, last)},
+            lanes_from_ms=float(first * CELL_MS),
+            instrument_cpu=course.cpu_s / course.seconds if course.seconds else 0.0,
+            late_ms=round(course.late_s * 1000, 1),
+            void=f"our own process was late by {course.late_s:.1f} s" if starved else "",
+            notes=outcome.promise.notes,
+        )
+
+    def _phase(self, phase: str, detail: str = "") -> None:
+        self._tell(DrillPhase(self._context.repeat, phase, detail))
+
+    def _decide(self, decided: steps.Decided) -> None:
+        number, status, evidence = decided
+        title = steps.titles(self._context.thresholds)[number]
+        result = Result(f"{self._drill}.{number}", title, status, evidence)
+        self._results.append(result)
+        self._tell(Step(self._context.repeat, result))
+
+
+def _acks(found: Service) -> Acks:
+    acks = found.acks()
+    if acks is None:
+        raise UnreachableError(f"{found.title} keeps nothing that could be counted")
+    return acks
+
+
+def _shard(name: str, outcome: Outcome) -> Shard:
+    present = outcome.present if outcome.present is not None else set()
+    lost, lost_s = stream.lost(outcome.writes, present) if outcome.present is not None else (0, 0.0)
+    return Shard(
+        name=name,
+        write_window_s=stream.window(outcome.writes, outcome.fault),
+        read_window_s=0.0,
+        acknowledged=sum(write.acknowledged for write in outcome.writes),
+        lost=lost,
+        lost_s=lost_s,
+        resurrected=stream.resurrected(outcome.writes, present),
+        indeterminate=stream.indeterminate(outcome.writes),
+        errors=stream.errors(outcome.writes),
+    )

@@ -1,0 +1,207 @@
+"""The steps of a restart drill: what each asserts, and how it is decided from what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from devstack_tui.core.check import Status
+from devstack_tui.core.errors import DevstackError
+from devstack_tui.stack import stream, values
+from devstack_tui.stack.acks import KINDS, Acks, Allowance
+from devstack_tui.stack.drilling import Thresholds
+from devstack_tui.stack.model import Target
+from devstack_tui.stack.parts import Service
+from devstack_tui.stack.stream import Write
+
+WARM_WRITES = 20
+GRACE_S = 0.05
+"""An answer may be on its way when its server is held still."""
+CRASH = "sigkill"
+
+Decided = tuple[str, Status, str]
+"""The step's number, its status and its evidence."""
+
+
+@dataclass(frozen=True)
+class Promise:
+    """What the service promises of acknowledged writes as it is set: what a crash may take by its
+    own design, and the relaxed settings with what each can lose."""
+
+    allowance: Allowance
+    relaxed: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass
+class Outcome:
+    """What one repeat measured. Times are monotonic seconds; `_s` are seconds after the fault."""
+
+    thresholds: Thresholds
+    fault_name: str
+    promise: Promise
+    writes: tuple[Write, ...] = ()
+    fault: float = 0.0
+    resumed: float = 0.0
+    restart_s: float = 0.0
+    healthy_s: float = 0.0
+    unhealthy: str = ""
+    failure: str = ""
+    present: set[int] | None = None
+    unread: str = ""
+    left: int = 0
+    uncleaned: str = "the service is not there"
+
+
+def titles(thresholds: Thresholds) -> dict[str, str]:
+    """What each step asserts, by its number."""
+    return {
+        "01": "the service is healthy",
+        "02": f"at least {WARM_WRITES} writes are acknowledged before the fault",
+        "03": "the fault took",
+        "04": f"it is healthy again within {thresholds.restart_s:g} s",
+        "05": f"no writes for less than {thresholds.restart_s:g} s",
+        "06": f"at most {thresholds.lost} acknowledged writes are lost",
+        "07": "every failed write has its class, and none that was refused is there",
+        "08": "nothing of the run is left",
+    }
+
+
+def promise_of(service: Service, acks: Acks, target: Target) -> Promise:
+    """Ask the running service. What cannot be read is noted, and explains nothing."""
+    allowance = acks.allowance(target)
+    tunables = service.tunables()
+    if tunables is None:
+        return Promise(allowance)
+    try:
+        reading = tunables.read(target, service.server().locate())
+    except DevstackError as error:
+        return Promise(allowance, notes=(f"its settings could not be read: {error.message}",))
+    found = []
+    for parameter in reading.parameters:
+        effective = reading.effective.get(parameter.name)
+        if effective is None:
+            continue
+        set_to = {effective.value, *effective.nodes.values()}
+        if any(values.relaxed(parameter, value) for value in set_to):
+            found.append(f"{parameter.name} = {effective.value} ({parameter.durability})")
+    return Promise(allowance, tuple(found))
+
+
+def told(counts: Mapping[str, int]) -> str:
+    """Counts in words: `120 refused, 1 reset`."""
+    return ", ".join(f"{count} {name}" for name, count in counts.items()) or "none"
+
+
+def healthy_before(latency_ms: float) -> Decided:
+    """The precondition: without it there is no drill."""
+    return "01", Status.PASS, f"its probe passed, {latency_ms:.1f} ms"
+
+
+def warmed(outcome: Outcome, writes: Sequence[Write]) -> Decided:
+    """The writes that were acknowledged by the time of the fault."""
+    done = sum(write.acknowledged and write.done <= outcome.fault for write in writes)
+    status = Status.PASS if done >= WARM_WRITES else Status.FAIL
+    return "02", status, f"{done} were"
+
+
+def ended(gone: bool, after: float, units: Sequence[str]) -> Decided:
+    """Whether the service's processes are gone."""
+    if gone:
+        return "03", Status.PASS, f"{', '.join(units)} ended within {after:.2f} s"
+    return "03", Status.FAIL, f"{', '.join(units)} still run after {after:.1f} s"
+
+
+def held_still(outcome: Outcome, writes: Sequence[Write]) -> Decided:
+    """Whether nothing was acknowledged while it was held still."""
+    since = outcome.fault + GRACE_S
+    answered = sum(w.acknowledged and since < w.done < outcome.resumed for w in writes)
+    held = f"held still for {outcome.resumed - outcome.fault:.2f} s"
+    if answered:
+        return "03", Status.FAIL, f"{held}, and yet it acknowledged {answered} writes"
+    return "03", Status.PASS, f"{held}, nothing was acknowledged"
+
+
+def came_back(outcome: Outcome) -> Decided:
+    """Whether it is healthy within the threshold."""
+    if outcome.failure:
+        return "04", Status.FAIL, outcome.failure
+    if outcome.unhealthy:
+        return "04", Status.FAIL, f"after {outcome.healthy_s:.1f} s: {outcome.unhealthy}"
+    within = outcome.healthy_s <= outcome.thresholds.restart_s
+    return "04", Status.PASS if within else Status.FAIL, f"after {outcome.healthy_s:.2f} s"
+
+
+def short_enough(outcome: Outcome) -> Decided:
+    """The write window against the threshold."""
+    found = stream.outage(outcome.writes, outcome.fault)
+    if found is None:
+        return "05", Status.PASS, "writes never paused"
+    seconds = found[1] - found[0]
+    evidence = f"{seconds:.3f} s between two acknowledged writes"
+    if not any(write.acknowledged and write.done >= found[1] for write in outcome.writes):
+        return "05", Status.FAIL, f"no write was acknowledged again in {seconds:.1f} s"
+    within = seconds <= outcome.thresholds.restart_s
+    return "05", Status.PASS if within else Status.FAIL, evidence
+
+
+def kept(outcome: Outcome) -> Decided:
+    """What is missing of the acknowledged writes, and whether the service's promise explains it.
+
+    An orderly end, or a pause, explains no loss whatever is set.
+    """
+    if outcome.present is None:
+        return "06", Status.ERROR, f"could not be read back: {outcome.unread or outcome.failure}"
+    done = sum(write.acknowledged for write in outcome.writes)
+    lost, seconds = stream.lost(outcome.writes, outcome.present)
+    evidence = f"{lost} of {done} are lost"
+    if lost <= outcome.thresholds.lost:
+        return "06", Status.PASS, evidence
+    evidence += f" ({seconds:.2f} s)"
+    promise = outcome.promise
+    if outcome.fault_name == CRASH and promise.relaxed:
+        return "06", Status.WARN, f"{evidence}, as is set: {'; '.join(promise.relaxed)}"
+    if outcome.fault_name == CRASH and seconds <= promise.allowance.seconds:
+        return "06", Status.WARN, f"{evidence}, by design: {promise.allowance.reason}"
+    return "06", Status.FAIL, evidence
+
+
+def classified(outcome: Outcome) -> Decided:
+    """Whether a fault explains every failure, and whether a refusal was true."""
+    counts = stream.errors(outcome.writes)
+    strange = {kind: count for kind, count in counts.items() if kind not in KINDS}
+    if strange:
+        return "07", Status.FAIL, f"unexpected: {told(strange)}"
+    wrong = stream.resurrected(outcome.writes, outcome.present or set())
+    if wrong:
+        return "07", Status.FAIL, f"{wrong} writes are there that were refused"
+    unknown = stream.indeterminate(outcome.writes)
+    return "07", Status.PASS, f"{told(counts)}; {unknown} of them indeterminate"
+
+
+def nothing_left(outcome: Outcome) -> Decided:
+    """Whether the run is removed."""
+    if outcome.uncleaned:
+        return "08", Status.ERROR, f"could not be removed: {outcome.uncleaned}"
+    if outcome.left:
+        return "08", Status.FAIL, f"{outcome.left} writes are still there"
+    return "08", Status.PASS, "all of it is removed"
+
+
+def timings(outcome: Outcome) -> dict[str, float]:
+    """Seconds after the fault: `detect` the first error, `recover` the first success after the
+    window, `restart` when it was whole again."""
+    found = {"restart": round(outcome.restart_s, 3)}
+    failed = [w.done for w in outcome.writes if not w.acknowledged and w.done >= outcome.fault]
+    if failed:
+        found["detect"] = round(min(failed) - outcome.fault, 3)
+    if window := stream.outage(outcome.writes, outcome.fault):
+        found["recover"] = round(window[1] - outcome.fault, 3)
+    return found
+
+
+JUDGES: dict[str, Callable[[Outcome], Decided]] = {
+    "05": short_enough,
+    "06": kept,
+    "07": classified,
+}

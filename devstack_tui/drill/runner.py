@@ -1,0 +1,328 @@
+"""Running a drill: it is planned, the stack is proven ours and held, each repeat is run, and
+whatever happens the stack is healed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import time
+import uuid
+from collections.abc import AsyncGenerator, Callable
+from pathlib import Path
+
+import msgspec
+
+from devstack_tui.core import files
+from devstack_tui.core.check import Status, exit_code
+from devstack_tui.core.errors import DevstackError
+from devstack_tui.core.fingerprint import host
+from devstack_tui.core.history import History
+from devstack_tui.core.insist import insist
+from devstack_tui.core.journal import Journal
+from devstack_tui.core.redact import redact
+from devstack_tui.drill import firewall, proof
+from devstack_tui.drill.catalogue import Entry
+from devstack_tui.drill.events import AnyDrillEvent, DrillDone, DrillNote, DrillPlanned, DrillReport
+from devstack_tui.drill.hands import StackHands
+from devstack_tui.drill.verdict import report
+from devstack_tui.drill.watchdog import Watchdog
+from devstack_tui.stack.drilling import (
+    Cleanable,
+    Context,
+    DrillResult,
+    Partitioned,
+    Plan,
+    RepeatEnded,
+)
+from devstack_tui.stack.stack import Stack
+
+KIND = "drill"
+REFUSED = 3
+PARTITION = "partition"
+FOLDERS_KEPT = 10
+
+Events = AsyncGenerator[AnyDrillEvent, None]
+
+
+class Runner:
+    """One drill of one stack. `fault` and `victim` of None are the drill's defaults. Without
+    `hold` the caller keeps everybody else off the stack.
+
+    Raises `UsageError` for an unknown fault or victim; nothing is touched before `run`.
+    """
+
+    def __init__(
+        self,
+        stack: Stack,
+        entry: Entry,
+        *,
+        fault: str | None = None,
+        victim: str | None = None,
+        repeats: int = 1,
+        rate_hz: float | None = None,
+        command: str = "",
+        hold: bool = True,
+    ) -> None:
+        self._stack = stack
+        self._entry = entry
+        self._engine = stack.engine()
+        self._target = self._engine.target(entry.service)
+        self._repeats = repeats
+        self._rate_hz = rate_hz or entry.measuring.rate_hz
+        self._command = command
+        self._hold = hold
+        self._unclean = ""
+        """The run that was begun last, until it is cleaned up."""
+        self.unhealed: DevstackError | None = None
+        """Why the stack could not be healed, once `run` is over."""
+        self.fault = entry.fault(fault)
+        self.victim = entry.victim(self._target, victim)
+
+    @property
+    def turns(self) -> tuple[str, ...]:
+        """The victim of each turn of one repeat."""
+        return self._entry.victims(self._target, self.victim)
+
+    def plan(self) -> Plan:
+        """What would be done; asks the running service, changes nothing. Blocks."""
+        try:
+            proof.require_free(self._stack)
+        except DevstackError as error:
+            return self._refuse(error)
+        return self._plan()
+
+    def _plan(self) -> Plan:
+        try:
+            instance = proof.prove(self._stack, self._engine, self._entry.service)
+            if self.fault == PARTITION and isinstance(self._entry.drill, Partitioned):
+                firewall.require(instance.id)
+        except DevstackError as error:
+            return self._refuse(error)
+        plan = self._entry.drill.plan(self._target, self.fault, self.victim, self._entry.thresholds)
+        return msgspec.structs.replace(plan, expected_s=plan.expected_s * self._repeats)
+
+    def _refuse(self, error: DevstackError) -> Plan:
+        """Without asking the service: there may be none, or somebody else's."""
+        return Plan(
+            drill=self._entry.name,
+            fault=self.fault,
+            victim=self.victim,
+            actions=(),
+            steps=(),
+            touches=("nothing",),
+            expected_s=0.0,
+            refusal=error.message,
+            remedy=error.remedy,
+        )
+
+    async def run(self) -> Events:
+        """The drill. Closing the generator heals before it returns.
+
+        Whatever is wrong is told by the last event, `DrillDone`.
+        """
+        with contextlib.ExitStack() as held:
+            try:
+                if self._hold:
+                    proof.hold(self._stack, held)
+                instance = proof.prove(self._stack, self._engine, self._entry.service)
+                self._target = self._engine.target(self._entry.service)
+                plan = await asyncio.to_thread(self._plan)
+            except DevstackError as error:
+                yield _refused(error.exit_code, error.message, error.remedy)
+                return
+            yield DrillPlanned(self._stack.name, plan, self._repeats * len(self.turns))
+            if plan.refusal:
+                yield _refused(REFUSED, plan.refusal, plan.remedy)
+                return
+            drill = self._entry.drill
+            hands = StackHands(
+                self._engine,
+                instance,
+                Journal(self._stack.paths.journal),
+                self._entry.service,
+                (lambda unit: drill.cut(self._target, unit))
+                if isinstance(drill, Partitioned)
+                else None,
+            )
+            async with contextlib.aclosing(self._healing(hands)) as events:
+                async for event in events:
+                    yield event
+
+    async def _healing(self, hands: StackHands) -> Events:
+        """Every turn, then what heals, then the report."""
+        started = time.monotonic()
+        results: list[DrillResult] = []
+        failure: DevstackError | None = None
+        try:
+            healed = _Healed(lambda: self._heal(hands), await Watchdog.start(self._stack))
+        except DevstackError as error:
+            yield _refused(error.exit_code, error.message, error.remedy)
+            return
+        try:
+            async with contextlib.aclosing(self._turns(hands)) as events:
+                async for event in events:
+                    if isinstance(event, RepeatEnded):
+                        results.append(event.result)
+                    yield event
+        except DevstackError as error:
+            failure = error
+        except OSError as error:
+            failure = files.explain(error, "drilling")
+        finally:
+            try:
+                await insist(asyncio.create_task(asyncio.to_thread(healed.work)))
+            finally:
+                self.unhealed = healed.error
+        for note in healed.notes:
+            yield DrillNote(note)
+        yield self._conclude(results, failure, healed.error, time.monotonic() - started)
+
+    async def _turns(self, hands: StackHands) -> Events:
+        turns = self.turns
+        for number in range(self._repeats * len(turns)):
+            turn = number % len(turns)
+            context = self._context(hands, turns[turn], number + 1, turn + 1, len(turns))
+            self._unclean = context.run
+            async with contextlib.aclosing(self._entry.drill.run(context)) as events:
+                async for event in events:
+                    yield event
+            # The drill has healed by itself: this finds what it may have left.
+            for note in await asyncio.to_thread(self._heal, hands):
+                yield DrillNote(note)
+
+    def _heal(self, hands: StackHands) -> list[str]:
+        """Whatever is left of the fault, and then of the run. Blocks. Raises as `hands.heal`."""
+        notes = hands.heal()
+        run, self._unclean = self._unclean, ""
+        if run and isinstance(self._entry.drill, Cleanable):
+            try:
+                self._entry.drill.cleanup(self._target, run)
+            except Exception as error:  # each driver has its own
+                why = redact(str(error).partition("\n")[0])
+                notes.append(f"what the run {run} wrote could not be removed: {why}")
+        return notes
+
+    def _context(
+        self, hands: StackHands, victim: str, repeat: int, turn: int, turns: int
+    ) -> Context:
+        run = uuid.uuid4().hex[:12]
+        return Context(
+            stack=self._stack.name,
+            service=self._entry.service.name,
+            target=self._target,
+            run=run,
+            folder=_folder(self._stack.paths.logs / "drills", run),
+            fault=self.fault,
+            victim=victim,
+            repeat=repeat,
+            rate_hz=self._rate_hz,
+            observe_hz=self._entry.measuring.observe_hz,
+            thresholds=self._entry.thresholds,
+            hands=hands,
+            options={**self._entry.options, "turn": turn, "turns": turns},
+        )
+
+    def _conclude(
+        self,
+        results: list[DrillResult],
+        failure: DevstackError | None,
+        unhealed: DevstackError | None,
+        seconds: float,
+    ) -> DrillDone:
+        made: DrillReport | None = None
+        error = unhealed or failure
+        if results:
+            made = report(
+                results,
+                id=uuid.uuid4().hex[:12],
+                victim=self.victim,
+                seconds=seconds,
+                fingerprint=self._fingerprint(),
+                command=self._command,
+            )
+            if error is not None:
+                made = msgspec.structs.replace(made, verdict=Status.FAIL)
+            try:
+                self._keep(made)
+            except DevstackError as full:
+                error = error or full
+        code = exit_code(Status(made.verdict)) if made else 1
+        if error is not None:
+            code = error.exit_code if made is None and unhealed is None else code or 1
+        return DrillDone(
+            made,
+            code,
+            healed=unhealed is None,
+            message=error.message if error else "",
+            remedy=self._remedy(error, unhealed is not None),
+        )
+
+    def _remedy(self, error: DevstackError | None, unhealed: bool) -> str:
+        name = self._entry.service.name
+        if error is None or error.remedy or not unhealed:
+            return error.remedy if error else ""
+        return f"look at `devstack-tui logs {name}`, then `devstack-tui up {name}`"
+
+    def _keep(self, made: DrillReport) -> None:
+        History.of(self._stack.paths).add(
+            KIND,
+            made.id,
+            made.drill,
+            made.fault,
+            made.started,
+            made.fingerprint,
+            msgspec.json.encode(made),
+        )
+
+    def _fingerprint(self) -> str:
+        versions = {}
+        with contextlib.suppress(DevstackError):
+            service = self._entry.service
+            versions[service.name] = self._engine.locate(service).version
+        options = {**self._target.options, **self._entry.options, "rate_hz": self._rate_hz}
+        definition = {"name": self._entry.name, "fault": self.fault, **options}
+        return host().of(versions, self._engine.name, definition).digest()
+
+
+class _Healed:
+    """Heals in a thread of its own and keeps how that ended."""
+
+    def __init__(self, heal: Callable[[], list[str]], watchdog: Watchdog) -> None:
+        self._heal = heal
+        self._watchdog = watchdog
+        self.notes: list[str] = []
+        self.error: DevstackError | None = None
+
+    def work(self) -> None:
+        """Heal, once more from the start if the first attempt fails; the watchdog is dismissed."""
+        for _ in range(2):
+            self.error = None
+            try:
+                self.notes += self._heal()
+            except DevstackError as error:
+                self.error = error
+            except OSError as error:
+                self.error = files.explain(error, "healing")
+            else:
+                break
+        self._watchdog.close()
+
+
+def _refused(code: int, message: str, remedy: str) -> DrillDone:
+    """Nothing was touched: that is no failed drill."""
+    return DrillDone(
+        None, REFUSED if code == 1 else code, healed=True, message=message, remedy=remedy
+    )
+
+
+def _folder(parent: Path, run: str) -> Path:
+    """The run's own directory; those of long ago go."""
+    try:
+        files.make_dir(parent)
+        old = sorted(parent.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
+        for path in old[FOLDERS_KEPT - 1 :]:
+            shutil.rmtree(path, ignore_errors=True)
+        return files.make_dir(parent / run)
+    except OSError as error:
+        raise files.explain(error, "making the drill's directory: nothing was touched") from None

@@ -1,0 +1,96 @@
+"""`postgres.restart` on a real server: nothing is lost, and the control shows that it would see."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+import pytest
+
+from devstack_tui.core.check import Status
+from devstack_tui.core.journal import Journal
+from devstack_tui.drill.hands import StackHands
+from devstack_tui.drill.restart import restart_drills
+from devstack_tui.stack.drilling import Context, DrillResult, RepeatEnded, Thresholds
+from devstack_tui.stack.registry import service
+from devstack_tui.stack.stack import Stack
+from tests.conftest import Cli
+from tests.stack.clients import postgres
+from tests.unit.fake_acks import wait_for
+
+NAME = "postgres"
+
+
+async def drilled(stack: Stack, fault: str) -> DrillResult:
+    """One repeat of the drill, by the engine's own hands."""
+    found, instance = service(NAME), stack.instance()
+    assert instance is not None
+    drill = next(one for one in restart_drills() if one.name == f"{NAME}.restart")
+    hands = StackHands(stack.engine(), instance, Journal(stack.paths.journal), found)
+    context = Context(
+        stack=stack.name,
+        service=NAME,
+        target=stack.engine().target(found),
+        run=secrets.token_hex(5),
+        folder=Path(),
+        fault=fault,
+        victim=NAME,
+        repeat=1,
+        rate_hz=200.0,
+        observe_hz=10.0,
+        thresholds=Thresholds(),
+        hands=hands,
+    )
+    results = [e.result async for e in drill.run(context) if isinstance(e, RepeatEnded)]
+    assert not Journal(stack.paths.journal).pending()
+    return results[0]
+
+
+def tables(cli: Cli) -> list[str]:
+    """What of the runs is left."""
+    with postgres(cli) as connection:
+        rows = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        return [name for (name,) in rows if "acks" in name]
+
+
+def setting(cli: Cli, name: str) -> str:
+    """Its value in a fresh session."""
+    with postgres(cli) as connection:
+        return str(connection.execute("SELECT current_setting(%s)", (name,)).fetchone()[0])
+
+
+async def test_a_killed_postgres_keeps_its_word_unless_it_is_told_to_lose_it(
+    fresh: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(fresh.state))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(fresh.state / "config"))
+    assert fresh.run("up", NAME).returncode == 0
+    stack = Stack(fresh.stack)
+
+    result = await drilled(stack, "sigkill")
+    assert result.verdict == Status.PASS, result.steps
+    (shard,) = result.shards
+    assert shard.lost == shard.resurrected == 0
+    assert shard.write_window_s > 0
+    assert shard.errors, "its clients saw nothing of it"
+    assert tables(fresh) == []
+
+    asked = await drilled(stack, "sigterm")
+    assert asked.verdict == Status.PASS, asked.steps
+
+    held = await drilled(stack, "sigstop")
+    assert held.verdict == Status.PASS, held.steps
+    assert held.shards[0].lost == 0
+
+    with postgres(fresh) as connection:
+        connection.execute("ALTER SYSTEM SET synchronous_commit = off")
+        # The walwriter's own rhythm would decide whether anything is lost.
+        connection.execute("ALTER SYSTEM SET wal_writer_delay = '10s'")
+        connection.execute("SELECT pg_reload_conf()")
+    wait_for(lambda: setting(fresh, "synchronous_commit") == "off")
+    control = await drilled(stack, "sigkill")
+    assert control.shards[0].lost > 0
+    (step,) = [one for one in control.steps if one.id == f"{NAME}.restart.06"]
+    assert step.status is Status.WARN
+    assert "synchronous_commit = off" in step.evidence
+    assert tables(fresh) == []

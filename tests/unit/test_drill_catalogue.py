@@ -1,0 +1,192 @@
+"""drills.toml, the names of drills and victims, the command line, and the packet filter."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from devstack_tui.core.errors import ConfigError, DevstackError, UsageError
+from devstack_tui.drill import firewall
+from devstack_tui.drill.catalogue import Catalogue
+from devstack_tui.drill_options import drill_options
+from devstack_tui.stack import packets
+from devstack_tui.stack.drilling import Cut, Partitioned, Sequenced, Sweepable
+from devstack_tui.stack.model import Target
+from devstack_tui.stack.registry import service
+from devstack_tui.stack.stack import Stack
+
+
+@pytest.fixture
+def target() -> Target:
+    return Stack("t").engine().target(service("redis"))
+
+
+@pytest.fixture
+def own(homes: Path) -> Callable[[str], None]:
+    """The user's own drills.toml."""
+
+    def write(text: str) -> None:
+        path = homes / "config" / "devstack-tui" / "drills.toml"
+        path.parent.mkdir(parents=True)
+        path.write_text(text, encoding="utf-8")
+
+    return write
+
+
+def test_the_drills_of_redis_come_first_and_each_service_has_its_restart() -> None:
+    names = list(Catalogue().entries)
+    assert names[:2] == ["redis.failover", "redis.rolling"]
+    assert "postgres.restart" in names
+    assert "redis.restart" not in names
+
+
+def test_the_shipped_thresholds_are_the_seeds_and_ours() -> None:
+    limits = Catalogue().choose("redis.failover").thresholds
+    assert (limits.seed_window_s, limits.window_s, limits.lost) == (5.0, 3.0, 0)
+
+
+def test_a_drill_may_have_thresholds_of_its_own(own: Callable[[str], None]) -> None:
+    own('[thresholds]\nwindow_s = 2.0\n[drills."redis.rolling".thresholds]\nwindow_s = 0.7\n')
+    catalogue = Catalogue()
+    assert catalogue.choose("redis.failover").thresholds.window_s == 2.0
+    assert catalogue.choose("redis.rolling").thresholds.window_s == 0.7
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("[measuring]\nrate_hz = 10\n", "rate_hz"),
+        ("[thresholds]\nwindows_s = 1.0\n", "windows_s"),
+        ('[drills."redis.failovr"]\nwarm_s = 1.0\n', "redis.failovr"),
+        ("[measuring\n", "line"),
+    ],
+)
+def test_a_fault_in_the_file_names_it(own: Callable[[str], None], text: str, what: str) -> None:
+    own(text)
+    with pytest.raises(ConfigError, match=what):
+        Catalogue()
+
+
+def test_an_unknown_drill_lists_the_close_ones() -> None:
+    with pytest.raises(UsageError) as error:
+        Catalogue().choose("redis.failovr")
+    assert "redis.failover" in error.value.remedy
+
+
+def test_the_default_victim_is_the_seeds_sequence(target: Target) -> None:
+    entry = Catalogue().choose("redis.failover")
+    assert entry.victim(target, None) == "first,second"
+    assert entry.victims(target, "first,second") == ("first", "second")
+
+
+def test_all_is_every_master_one_after_the_other(target: Target) -> None:
+    entry = Catalogue().choose("redis.failover")
+    assert entry.victims(target, "all") == ("master-1", "master-2", "master-3")
+
+
+def test_any_list_of_nodes_is_a_victim(target: Target) -> None:
+    entry = Catalogue().choose("redis.failover")
+    assert entry.victim(target, "redis-6, first") == "redis-6, first"
+    assert entry.victims(target, "redis-6, first") == ("redis-6", "first")
+
+
+@pytest.mark.parametrize("victim", ["redis-7", "frist", "first,,second", "master-4", ""])
+def test_an_unknown_victim_is_refused(target: Target, victim: str) -> None:
+    with pytest.raises(UsageError, match="unknown victim"):
+        Catalogue().choose("redis.failover").victim(target, victim)
+
+
+def test_the_failover_drill_can_do_all_that_the_engine_asks_for() -> None:
+    drill = Catalogue().choose("redis.failover").drill
+    assert isinstance(drill, Partitioned)
+    assert isinstance(drill, Sequenced)
+    assert isinstance(drill, Sweepable)
+    rolling = Catalogue().choose("redis.rolling").drill
+    assert not isinstance(rolling, Sweepable)
+
+
+# -- the command line ------------------------------------------------------------------------
+
+
+def parse(*words: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(exit_on_error=False)
+    drill_options(parser, argparse.ArgumentParser(add_help=False))
+    return parser.parse_args(list(words))
+
+
+def test_the_values_of_a_sweep_are_whole_milliseconds() -> None:
+    assert parse("sweep", "--node-timeout", "500,1000,500").values == (500, 1000)
+    assert parse("sweep").values == (500, 1000, 2000, 5000)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("sweep", "--node-timeout", "50"),
+        ("sweep", "--node-timeout", "1000,x"),
+        ("run", "redis.failover", "--repeat", "0"),
+        ("sweep", "--watch", "0"),
+        ("run",),
+    ],
+)
+def test_nonsense_on_the_command_line_is_refused(words: tuple[str, ...]) -> None:
+    with pytest.raises((argparse.ArgumentError, SystemExit)):
+        parse(*words)
+
+
+# -- the packet filter -----------------------------------------------------------------------
+
+CUT = Cut("127.0.1.2", "127.0.1.0/24", (7002, 17002), (7001, 17001, 7003, 17003))
+
+
+def test_the_table_is_named_after_the_stack_that_it_belongs_to() -> None:
+    assert firewall.table_of("0123456789abcdef" * 2) == "devstack_tui_0123456789ab"
+
+
+def test_the_rules_cut_both_directions_and_name_no_client() -> None:
+    text = firewall.rules("devstack_tui_x", CUT)
+    for rule in (
+        "ip saddr 127.0.1.2 tcp dport { 7001, 17001, 7003, 17003 } drop",
+        "ip daddr 127.0.1.2 tcp sport { 7001, 17001, 7003, 17003 } drop",
+        "ip saddr 127.0.1.0/24 ip saddr != 127.0.1.2 tcp dport { 7002, 17002 } drop",
+        "ip daddr 127.0.1.0/24 ip daddr != 127.0.1.2 tcp sport { 7002, 17002 } drop",
+    ):
+        assert rule in text
+    assert text.count("drop") == 4
+    assert "127.0.0.1" not in text
+
+
+def test_a_partition_without_root_is_refused_with_another_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    with pytest.raises(UsageError) as error:
+        firewall.require("0" * 32)
+    assert "root" in error.value.message
+    assert "sigstop" in error.value.remedy
+
+
+def test_a_partition_without_nft_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setattr(packets, "find_program", lambda name: None)
+    with pytest.raises(DevstackError) as error:
+        firewall.require("0" * 32)
+    assert "nftables" in error.value.remedy
+
+
+def test_an_nft_that_fails_is_told_in_one_sentence(
+    homes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = homes / "nft"
+    program.write_text("#!/bin/sh\necho 'Operation not permitted' >&2\nexit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{homes}:/bin:/usr/bin")
+    with pytest.raises(DevstackError, match="nft refused: Operation not permitted"):
+        packets.remove("devstack_tui_x")
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    with pytest.raises(DevstackError, match="cannot be filtered here") as error:
+        firewall.require("0" * 32)
+    assert "NET_ADMIN" in error.value.remedy

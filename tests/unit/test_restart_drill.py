@@ -1,0 +1,333 @@
+"""`<service>.restart` on a server that a test breaks: every step can fail, and says why."""
+
+# ruff: noqa: ARG001, ARG002 - the fakes take what the contract gives
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncGenerator, Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from devstack_tui.core.check import Status
+from devstack_tui.core.errors import DevstackError, UnreachableError
+from devstack_tui.drill import restart, restart_steps
+from devstack_tui.drill.course import lane
+from devstack_tui.drill.restart_steps import Outcome, Promise
+from devstack_tui.stack.acks import Allowance, Indeterminate, NotWritten
+from devstack_tui.stack.drilling import (
+    Cells,
+    Context,
+    DrillEvent,
+    DrillPhase,
+    DrillResult,
+    Marker,
+    RepeatEnded,
+    Thresholds,
+)
+from devstack_tui.stack.model import Observation, Target
+from devstack_tui.stack.registry import NAMES
+from devstack_tui.stack.stream import Write
+from tests.unit.fake_acks import TARGET, FakeAcks
+
+REFUSALS = 5
+"""It comes back when so many attempts were refused."""
+
+
+class FakeService(FakeAcks):
+    """A service, its acks and the hands that break it, in one."""
+
+    name = "fake"
+    title = "Fake"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.up = True
+        self.problems: tuple[str, ...] = ()
+        self.forgets = 0
+        self.comes_back = True
+        self.freezes = True
+        self.hangs = False
+        self.refused = 0
+        self.prepared = False
+        self.cleaned = 0
+
+    # -- the service
+
+    def acks(self) -> FakeService:
+        return self
+
+    def tunables(self) -> None:
+        return None
+
+    def probe(self) -> Any:
+        def probe(target: Target, timeout: float) -> Observation:
+            if not self.up:
+                raise UnreachableError("the connection is refused")
+            return Observation(1.0, problems=self.problems)
+
+        return probe
+
+    def prepare(self, target: Target, run: str) -> None:
+        self.prepared = True
+
+    def cleanup(self, target: Target, run: str) -> None:
+        self.cleaned += 1
+        super().cleanup(target, run)
+
+    # -- the hands
+
+    def units(self, service: str) -> tuple[str, ...]:
+        return ("one", "two")
+
+    def kill(self, unit: str) -> float:
+        def broken(number: int) -> None:
+            raise Indeterminate("reset")
+
+        def refused() -> None:
+            self.refused += 1
+            raise NotWritten("refused")
+
+        self.up = False
+        self.behave, self.connect = broken, refused
+        for number in sorted(self.kept, reverse=True)[: self.forgets]:
+            self.kept.discard(number)
+        self.forgets = 0
+        return time.monotonic()
+
+    terminate = kill
+
+    def freeze(self, unit: str) -> float:
+        def silent(number: int) -> None:
+            raise Indeterminate("timeout")
+
+        if self.freezes:
+            self.behave = silent
+        return time.monotonic()
+
+    def thaw(self, unit: str) -> float:
+        self.behave = lambda number: None
+        return time.monotonic()
+
+    async def start(self, service: str) -> None:
+        if not self.comes_back:
+            raise DevstackError("it has ended: bad configuration")
+        while self.hangs or self.refused < REFUSALS:
+            await asyncio.sleep(0.001)
+        self.up = True
+        self.behave = lambda number: None
+        self.connect = lambda: None
+
+    def alive(self, unit: str) -> bool:
+        return self.up
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> FakeService:
+    made = FakeService()
+    monkeypatch.setattr(restart, "service", lambda name: made)
+    for name in ("WARM_S", "AFTER_S"):
+        monkeypatch.setattr(restart, name, 0.0)
+    monkeypatch.setattr(restart, "FROZEN_S", 0.3)
+    monkeypatch.setattr(restart, "ENDED_WITHIN_S", 0.2)
+    return made
+
+
+def drill_of(fake: Any) -> restart.RestartDrill:
+    return restart.RestartDrill(fake)
+
+
+def events_of(fake: Any, fault: str) -> AsyncGenerator[DrillEvent, None]:
+    return drill_of(fake).run(
+        Context(
+            stack="s",
+            service="fake",
+            target=TARGET,
+            run="r",
+            folder=Path(),
+            fault=fault,
+            victim="fake",
+            repeat=1,
+            rate_hz=200.0,
+            observe_hz=10.0,
+            thresholds=Thresholds(),
+            hands=fake,
+        )
+    )
+
+
+async def ended(fake: FakeService, fault: str = "sigkill") -> tuple[DrillResult, list[DrillEvent]]:
+    events = [event async for event in events_of(fake, fault)]
+    assert isinstance(events[-1], RepeatEnded)
+    return events[-1].result, events
+
+
+def statuses(result: DrillResult) -> dict[str, Status]:
+    return {step.id.rpartition(".")[2]: step.status for step in result.steps}
+
+
+@pytest.mark.parametrize("fault", ["sigkill", "sigterm", "sigstop"])
+async def test_a_server_that_keeps_its_word_passes_every_step(
+    fake: FakeService, fault: str
+) -> None:
+    result, events = await ended(fake, fault)
+    assert set(statuses(result).values()) == {Status.PASS}, result.steps
+    assert [step.id for step in result.steps] == [f"fake.restart.0{n}" for n in range(1, 9)]
+    assert result.verdict == Status.PASS
+    (shard,) = result.shards
+    assert shard.lost == 0
+    assert shard.write_window_s == result.write_window_s > 0
+    assert {"detect", "recover", "restart"} <= set(result.timings)
+    assert [marker.kind for marker in result.markers] == ["fault", "healed", "back"]
+    assert [e for e in events if isinstance(e, Marker)] == list(result.markers)
+    assert not fake.kept
+
+
+async def test_the_cells_that_are_told_are_the_lane_of_the_result(fake: FakeService) -> None:
+    result, events = await ended(fake)
+    told = [event for event in events if isinstance(event, Cells)]
+    assert told[0].from_ms == result.lanes_from_ms < 0
+    whole = "".join(cells.lanes["write"] for cells in told)
+    assert whole.rstrip(".") == result.lanes["write"].rstrip(".")
+    assert "x" in whole
+    assert told[-1].acknowledged == result.shards[0].acknowledged
+
+
+async def test_acknowledged_writes_that_are_gone_fail_the_drill(fake: FakeService) -> None:
+    fake.forgets = 5
+    result, _ = await ended(fake)
+    assert statuses(result)["06"] is Status.FAIL
+    assert result.verdict == Status.FAIL
+    assert result.shards[0].lost == 5
+    assert result.shards[0].lost_s > 0
+
+
+async def test_a_server_that_does_not_come_back_is_told_as_that(fake: FakeService) -> None:
+    fake.comes_back = False
+    result, _ = await ended(fake)
+    found = statuses(result)
+    assert found["04"] is Status.FAIL
+    assert found["06"] is Status.ERROR
+    assert found["08"] is Status.ERROR
+    assert "bad configuration" in next(s.evidence for s in result.steps if s.id.endswith("04"))
+    assert not fake.cleaned, "nothing can be asked of it"
+
+
+async def test_a_fault_that_did_not_take_is_no_pass(fake: FakeService) -> None:
+    fake.freezes = False
+    result, _ = await ended(fake, "sigstop")
+    assert statuses(result)["03"] is Status.FAIL
+    assert result.verdict == Status.FAIL
+
+
+async def test_a_failure_without_a_class_fails_the_drill(fake: FakeService) -> None:
+    def strange(number: int) -> None:
+        if number == 5:
+            raise ZeroDivisionError
+
+    fake.behave = strange
+    result, _ = await ended(fake)
+    assert statuses(result)["07"] is Status.FAIL
+    assert result.shards[0].errors["ZeroDivisionError"] == 1
+
+
+async def test_what_is_left_of_the_run_fails_the_drill(fake: FakeService) -> None:
+    def cleanup(target: Target, run: str) -> None:
+        fake.cleaned += 1
+
+    fake.cleanup = cleanup  # type: ignore[method-assign]
+    result, _ = await ended(fake)
+    assert statuses(result)["08"] is Status.FAIL
+
+
+async def test_a_service_that_is_not_healthy_is_not_touched(fake: FakeService) -> None:
+    fake.problems = ("read-only",)
+    with pytest.raises(UnreachableError, match="read-only"):
+        await ended(fake)
+    assert not fake.prepared
+    assert drill_of(fake).plan(TARGET, "sigkill", "fake", Thresholds()).refusal
+
+
+async def test_a_drill_that_is_broken_off_ends_its_writers_and_cleans_up(
+    fake: FakeService,
+) -> None:
+    async with contextlib.aclosing(events_of(fake, "sigkill")) as events:
+        async for event in events:
+            if isinstance(event, DrillPhase) and event.phase == "warming":
+                break
+    assert fake.cleaned == 1
+    assert all(writer.closed for writer in fake.writers)
+
+
+async def test_a_drill_that_is_broken_off_while_the_service_is_gone_asks_it_nothing(
+    fake: FakeService,
+) -> None:
+    fake.hangs = True
+    async with contextlib.aclosing(events_of(fake, "sigkill")) as events:
+        async for event in events:
+            if isinstance(event, Marker) and event.kind == "fault":
+                break
+    assert not fake.cleaned
+
+
+def test_every_service_that_is_not_restarted_node_by_node_has_the_drill() -> None:
+    names = {drill.name for drill in restart.restart_drills()}
+    assert names >= {
+        f"{name}.restart"
+        for name in ("postgres", "mysql", "mongodb", "rabbitmq", "vault", "reference_api")
+    }
+    assert names <= {f"{name}.restart" for name in NAMES}
+    assert "forgejo.restart" not in names
+
+
+def test_no_technology_is_named_in_the_drill() -> None:
+    for module in (restart, restart_steps):
+        text = Path(str(module.__file__)).read_text().lower()
+        assert not [name for name in NAMES if name in text]
+
+
+# -- what a promise explains -----------------------------------------------------------------
+
+
+def outcome(fault: str, promise: Promise, present: Iterable[int]) -> Outcome:
+    writes = tuple(Write(n, n * 0.02, n * 0.02 + 0.01, "ok") for n in range(100))
+    return Outcome(Thresholds(), fault, promise, writes=writes, present=set(present))
+
+
+RELAXED = Promise(Allowance(), ("some_commit = off (the last 600 ms)",))
+BY_DESIGN = Promise(Allowance(0.2, "acknowledged from memory"))
+
+
+@pytest.mark.parametrize(
+    ("fault", "promise", "kept", "status"),
+    [
+        ("sigkill", Promise(Allowance()), 100, Status.PASS),
+        ("sigkill", Promise(Allowance()), 99, Status.FAIL),
+        ("sigkill", RELAXED, 60, Status.WARN),
+        ("sigterm", RELAXED, 99, Status.FAIL),
+        ("sigkill", BY_DESIGN, 95, Status.WARN),
+        ("sigkill", BY_DESIGN, 80, Status.FAIL),
+        ("sigstop", BY_DESIGN, 99, Status.FAIL),
+    ],
+)
+def test_only_a_crash_and_a_setting_explain_a_loss(
+    fault: str, promise: Promise, kept: int, status: Status
+) -> None:
+    number, found, evidence = restart_steps.kept(outcome(fault, promise, range(kept)))
+    assert (number, found) == ("06", status), evidence
+    if status is Status.WARN:
+        assert (promise.relaxed or (promise.allowance.reason,))[0] in evidence
+
+
+def test_a_lane_shows_an_answer_over_an_error_over_silence() -> None:
+    writes = [
+        Write(1, 9.9, 9.96, "ok"),
+        Write(2, 10.0, 10.01, "not_written:refused"),
+        Write(3, 10.0, 10.04, "ok"),
+        Write(4, 10.0, 10.06, "indeterminate:reset"),
+    ]
+    assert lane(writes, 10.0, -2, 3) == ".oox."
