@@ -17,6 +17,8 @@ from typing import NoReturn
 from devstack_tui import __version__
 from devstack_tui.actions import verb_help
 from devstack_tui.core.errors import DevstackError, UsageError, unknown_name
+from devstack_tui.drill_options import drill_options
+from devstack_tui.tune_options import tune_options
 
 EPILOG = """\
 exit status: 0 pass, 1 failed, 2 usage or configuration, 3 the stack cannot be reached,
@@ -32,6 +34,8 @@ VERBS = {
     "doctor": "doctor",
     "bench": "bench",
     "regress": "bench",
+    "tune": "tune",
+    "drill": "drill",
 }
 
 
@@ -101,13 +105,15 @@ def _parser() -> _Parser:
         "--install", action="store_true", help="run the command that brings what is missing"
     )
     _bench_options(made["bench"], common)
+    tune_options(made["tune"], common)
+    drill_options(made["drill"], common)
     _measure_options(made["regress"])
     made["regress"].add_argument("--junit", metavar="FILE", help="the checks as JUnit XML")
     made["regress"].add_argument(
         "--self-test", action="store_true", help="does the gate stay quiet, and does it fail?"
     )
     for name, verb in made.items():
-        if name == "bench":
+        if name in ("bench", "tune", "drill"):
             continue
         if name != "logs":
             verb.add_argument("--json", action="store_true", help="one JSON document on stdout")

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 import msgspec
 
 from devstack_tui.core.errors import DevstackError, NotInstalledError
-from devstack_tui.stack.install import remedy
+from devstack_tui.stack import packets
+from devstack_tui.stack.install import find_program, remedy
 from devstack_tui.stack.layout import MINIMUM_FREE_BYTES
 from devstack_tui.stack.parts import Hint, Service
 from devstack_tui.stack.ports import free, holder
@@ -33,6 +34,7 @@ def examine(stack: Stack) -> Iterator[Finding]:
     yield _space(stack)
     for service in services():
         yield _program(service, stack)
+    yield _packets()
     for service in services():
         if found := _ports(service, stack):
             yield found
@@ -51,6 +53,11 @@ def missing(stack: Stack) -> list[Hint]:
         except DevstackError:
             continue
     return hints
+
+
+def useful() -> list[Hint]:
+    """The hints of what is not here and serves one purpose only, where it could be used."""
+    return [packets.HINT] if os.geteuid() == 0 and find_program("nft") is None else []
 
 
 def install_command(stack: Stack) -> str:
@@ -107,6 +114,16 @@ def _program(service: Service, stack: Stack) -> Finding:
             service.name, "warning", f"{detail}; this release was measured with {settings.tested}"
         )
     return Finding(service.name, "ok", detail)
+
+
+def _packets() -> Finding:
+    """Only root may filter packets: for anybody else the program would be of no use."""
+    what = "for drills with a partition (`--fault partition`)"
+    if os.geteuid() != 0:
+        return Finding("nftables", "optional", f"{what}, which only root can run")
+    if found := find_program("nft"):
+        return Finding("nftables", "ok", f"{found}, {what}")
+    return Finding("nftables", "optional", f"{what}: not here", " ".join(remedy([packets.HINT])))
 
 
 def _ports(service: Service, stack: Stack) -> Finding | None:

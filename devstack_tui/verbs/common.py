@@ -21,10 +21,15 @@ T = TypeVar("T")
 
 
 def existing(options: argparse.Namespace) -> Stack:
-    """The stack that was named. One that was never made is a wrong name, except the default."""
+    """The stack that was named, with what a killed verb left undone mended and told.
+
+    One that was never made is a wrong name, except the default.
+    """
     name = getattr(options, "stack", DEFAULT_STACK)
     require_stack(name)
-    return Stack(name)
+    stack = Stack(name)
+    stack.heal_unless_busy(lambda text: print(text, file=sys.stderr, flush=True))
+    return stack
 
 
 def run_to_end(work: Coroutine[Any, Any, int]) -> int:
@@ -93,24 +98,26 @@ async def each(events: AsyncIterator[Event], show: Callable[[Event], None]) -> l
     return seen
 
 
-def confirm_destructive(options: argparse.Namespace, plan: str, stack: str) -> None:
+def confirm_destructive(
+    options: argparse.Namespace, plan: str, stack: str, refused: str = "nothing was deleted"
+) -> None:
     """Show `plan` and ask for the stack's name; headless, `--yes --stack NAME` stands for it.
 
-    Raises `UsageError` when it is not confirmed.
+    Raises `UsageError`, which begins with `refused`, when it is not confirmed.
     """
     print(plan, file=sys.stderr)
     if options.yes:
         if getattr(options, "stack", None) is None:
             raise UsageError(
-                "nothing was deleted: --yes needs the stack's name",
+                f"{refused}: --yes needs the stack's name",
                 f"add --stack {stack}",
             )
         return
     if not sys.stdin.isatty():
         raise UsageError(
-            "nothing was deleted: there is no terminal to ask at",
+            f"{refused}: there is no terminal to ask at",
             f"add --yes --stack {stack}",
         )
     print(f"type the stack's name ({stack}) to confirm: ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip() != stack:
-        raise UsageError("nothing was deleted: that is not the stack's name")
+        raise UsageError(f"{refused}: that is not the stack's name")

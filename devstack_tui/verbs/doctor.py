@@ -12,7 +12,7 @@ import msgspec
 
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.paths import DEFAULT_STACK
-from devstack_tui.health.doctor import Finding, examine, missing
+from devstack_tui.health.doctor import Finding, examine, missing, useful
 from devstack_tui.stack.install import remedy
 from devstack_tui.stack.parts import Hint
 from devstack_tui.stack.stack import Stack
@@ -24,7 +24,7 @@ def run(options: argparse.Namespace) -> int:
     """Run the verb; exit status 1 when something that the stack needs is missing."""
     stack = Stack(getattr(options, "stack", DEFAULT_STACK))
     if options.install:
-        _install(missing(stack))
+        _install([*missing(stack), *useful()])
     findings = list(examine(stack))
     if options.json:
         document = {"stack": stack.name, "findings": findings}

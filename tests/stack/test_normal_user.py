@@ -17,6 +17,8 @@ import pytest
 from tests.conftest import ROOT
 from tests.stack.conftest import end_all_in
 
+# Another stack than the default one takes free ports: the user's own may be running.
+STACK = "nobody"
 SERVICES = ("postgres", "mysql", "mongodb", "redis", "rabbitmq")
 
 
@@ -48,16 +50,18 @@ def test_the_servers_run_as_that_user(home: Path) -> None:
     if python is None:
         pytest.skip("no Python of this machine can load our packages as another user")
     try:
-        ended = _as(who, home, path, python, "-m", "devstack_tui", "up", *SERVICES)
+        ended = _as(
+            who, home, path, python, "-m", "devstack_tui", "--stack", STACK, "up", *SERVICES
+        )
         assert ended.returncode == 0, ended.stderr
-        status = _as(who, home, path, python, "-m", "devstack_tui", "status")
+        status = _as(who, home, path, python, "-m", "devstack_tui", "--stack", STACK, "status")
         assert status.returncode == 0, status.stdout
         owners = {path.lstat().st_uid for path in home.rglob("*")}
         assert owners == {who.pw_uid}
     finally:
         down = _as(
             who, home, path, python, "-m", "devstack_tui", "down", "--wipe", "--yes",
-            "--stack", "default",
+            "--stack", STACK,
         )  # fmt: skip
         assert down.returncode == 0, down.stderr
 

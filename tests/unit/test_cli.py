@@ -42,7 +42,7 @@ def work() -> StackPaths:
 
 WRONG = [
     (["statsu"], "unknown verb 'statsu'", "did you mean status"),
-    (["zzz"], "unknown verb 'zzz'", "known: bench, doctor, down, logs"),
+    (["zzz"], "unknown verb 'zzz'", "known: bench, doctor, down, drill, logs"),
     (["up", "--plan", "postgrse"], "unknown service 'postgrse'", "did you mean postgres?"),
     (["logs", "redsi"], "unknown service 'redsi'", "did you mean redis?"),
     (["restart", "redsi"], "unknown service 'redsi'", "did you mean redis?"),
@@ -163,7 +163,7 @@ def test_every_verb_has_help_and_takes_the_stacks_name_on_both_sides(
     assert ended.value.code == 0
     out = capsys.readouterr().out
     assert verb_help(verb) in " ".join(out.split())
-    rest = {"logs": ["redis"], "bench": ["list"]}.get(verb, [])
+    rest = {"logs": ["redis"]}.get(verb, ["list"] if verb in ("bench", "tune", "drill") else [])
     parser = cli._parser()
     assert parser.parse_args(["--stack", "work", verb, *rest]).stack == "work"
     assert parser.parse_args([verb, *rest, "--stack", "work"]).stack == "work"
@@ -267,6 +267,8 @@ def test_at_a_terminal_the_name_must_be_typed_out(
 
 def test_a_wipe_leaves_nothing_of_the_stack_but_its_lock(work: StackPaths) -> None:
     (work.secrets / "vault-keys.json").write_text("x")
+    for name in ("drill.lock", "bench.lock", "tune.lock", "journal.jsonl", "bench.jsonl"):
+        (work.root / name).write_text("")
     assert cli.main(["down", "--wipe", "--yes", "--stack", "work"]) == 0
     assert {path.name for path in work.root.iterdir()} <= {"lock"}
 

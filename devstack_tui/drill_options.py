@@ -1,0 +1,99 @@
+"""The command line of `drill`."""
+
+from __future__ import annotations
+
+import argparse
+
+HELPS = {
+    "list": "the drills: their faults and victims",
+    "plan": "what a drill would do, without doing it",
+    "run": "run a drill: plan, fault, measurement, healing, verdict",
+    "sweep": "one drill for each value of the setting that decides how long a failover takes",
+    "history": "the drills that were run",
+    "show": "one drill of the history",
+    "compare": "drill B against drill A",
+}
+
+
+def drill_options(verb: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
+    """Add the sub-verbs."""
+    whats = verb.add_subparsers(dest="what", metavar="WHAT", required=True)
+    made = {
+        name: whats.add_parser(
+            name, help=text, description=text, parents=[common], allow_abbrev=False
+        )
+        for name, text in HELPS.items()
+    }
+    for name in ("plan", "run"):
+        made[name].add_argument("drill", metavar="DRILL")
+        made[name].add_argument("--fault", metavar="FAULT", help="(default: the drill's first)")
+        made[name].add_argument(
+            "--victim", metavar="VICTIM", help="what is broken; all: one after the other"
+        )
+        _repeats(made[name])
+    made["run"].add_argument("--junit", metavar="FILE", help="the steps as JUnit XML")
+    _svg(made["run"])
+    made["sweep"].add_argument(
+        "drill", metavar="DRILL", nargs="?", default="redis.failover", help="(redis.failover)"
+    )
+    made["sweep"].add_argument(
+        "--node-timeout",
+        type=_values,
+        default=(500, 1000, 2000, 5000),
+        metavar="MS,MS",
+        dest="values",
+        help="the values to try (default: 500,1000,2000,5000)",
+    )
+    made["sweep"].add_argument(
+        "--watch",
+        type=_seconds,
+        default=10.0,
+        metavar="S",
+        help="how long false failovers are counted under CPU load (default 10)",
+    )
+    _repeats(made["sweep"])
+    for name in ("run", "sweep"):
+        made[name].add_argument("--yes", action="store_true", help="do not ask; needs --stack")
+        made[name].add_argument("--jsonl", action="store_true", help="a JSON object for each event")
+        # For a program that watches: the drill is aborted, and heals, when its input is closed.
+        made[name].add_argument("--controlled", action="store_true", help=argparse.SUPPRESS)
+    made["history"].add_argument("drill", metavar="DRILL", nargs="?", help="(default: all)")
+    made["show"].add_argument("id", metavar="ID", help="its id, or how it begins")
+    _svg(made["show"])
+    made["compare"].add_argument("a", metavar="A")
+    made["compare"].add_argument("b", metavar="B")
+    for parser in made.values():
+        parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+
+
+def _repeats(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--repeat", type=_count, default=1, metavar="N", help="so often (default 1)")
+
+
+def _svg(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--svg", metavar="FILE", help="the timeline as an SVG picture")
+
+
+def _count(text: str) -> int:
+    if not (text.isdigit() and 1 <= int(text) <= 100):
+        raise argparse.ArgumentTypeError(f"expected a number from 1 to 100, got {text!r}")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 1 <= value <= 600:
+        raise argparse.ArgumentTypeError(f"expected seconds from 1 to 600, got {text!r}")
+    return value
+
+
+def _values(text: str) -> tuple[int, ...]:
+    found = text.split(",")
+    if not all(part.isdigit() and 100 <= int(part) <= 60000 for part in found):
+        raise argparse.ArgumentTypeError(
+            f"expected milliseconds from 100 to 60000, as 500,1000, got {text!r}"
+        )
+    return tuple(dict.fromkeys(int(part) for part in found))
