@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from textual.command import Provider
 
     from devstack_tui.console.bench_jobs import BenchJobs
+    from devstack_tui.console.drill_jobs import DrillJobs
+    from devstack_tui.console.tuning_jobs import TuningJob, TuningJobs
 
 LOG_LINES = 500
 
@@ -84,7 +86,7 @@ class DevstackApp(App[int]):
         self.feed: Feed = feed or StatusFeed(self.cli)
         self.jobs = Jobs(self.cli, self._job_changed, now)
         self.status: StackStatus | None = None
-        self.left_running: Job | None = None
+        self.left_running: Job | TuningJob | None = None
         self._recent = Recent()
         self._resting = False
         self.register_theme(OKABE_ITO)
@@ -105,6 +107,20 @@ class DevstackApp(App[int]):
 
         return BenchJobs(self.cli, self.now)
 
+    @cached_property
+    def drills(self) -> DrillJobs:
+        """The drills: one at a time; it is aborted and healed when the console closes."""
+        from devstack_tui.console.drill_jobs import DrillJobs
+
+        return DrillJobs(self.cli, self.now)
+
+    @cached_property
+    def tuning(self) -> TuningJobs:
+        """The tuning: an apply outlives the console, an A/B ends with it."""
+        from devstack_tui.console.tuning_jobs import TuningJobs
+
+        return TuningJobs(self.cli, self.now)
+
     def get_default_screen(self) -> Screen[object]:
         """Textual asks for the screen to begin with."""
         return MainScreen(self.stack, self.now)  # type: ignore[return-value]
@@ -123,6 +139,10 @@ class DevstackApp(App[int]):
         self.left_running = await self.jobs.leave()
         if "bench" in self.__dict__:
             await self.bench.leave()
+        if "drills" in self.__dict__:
+            await self.drills.leave()
+        if "tuning" in self.__dict__:
+            self.left_running = await self.tuning.leave() or self.left_running
         await self.cli.close()
 
     # --- snapshots ---------------------------------------------------------------------------
@@ -157,8 +177,9 @@ class DevstackApp(App[int]):
                 self.feed.resume()
 
     def action_refresh(self) -> None:
-        """A snapshot now."""
+        """A snapshot now, and what the pane in view shows beside it."""
         self.feed.now()
+        self.main.pane.look_again()
 
     # --- changes -----------------------------------------------------------------------------
 

@@ -28,4 +28,6 @@ class Capability:
 CAPABILITIES: tuple[Capability, ...] = (
     Capability("health", "Health", "devstack_tui.console.panes.health:HealthPane"),
     Capability("bench", "Bench", "devstack_tui.console.panes.bench:BenchPane"),
+    Capability("tuning", "Tuning", "devstack_tui.console.panes.tuning:TuningPane"),
+    Capability("drill", "Drill", "devstack_tui.console.panes.drill:DrillPane"),
 )

@@ -12,9 +12,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from devstack_tui.console.app import DevstackApp
 from devstack_tui.console.registry import CAPABILITIES
+from devstack_tui.console.screens.confirm import ConfirmScreen
 
 SIZES = ((80, 24), (120, 40))
 # A few looks, so that the sparklines and the percentiles have something to show.
@@ -65,7 +67,28 @@ async def _until(pilot: Pilot[object], condition: Callable[[], bool], otherwise:
     await pilot.pause(0.5)
 
 
-READY = {"health": _watched, "bench": _measured}
+async def _tuned(app: DevstackApp, pilot: Pilot[object]) -> None:
+    """Put one value into pending, that needs a restart and relaxes nothing, and look at it."""
+    await _until(pilot, lambda: app.tuning.show is not None, "the parameters were not read")
+    await app.tuning.put("postgres", {"shared_buffers": "512MB"})
+    await app.tuning.load()
+    await pilot.press("down", "down")
+    await pilot.pause(0.5)
+
+
+async def _drilled(app: DevstackApp, pilot: Pilot[object]) -> None:
+    """Run the first drill with its first fault on one victim."""
+    await _until(pilot, lambda: bool(app.drills.listing.drills), "no drill was listed")
+    await pilot.press("g")
+    await _until(pilot, lambda: isinstance(app.screen, ConfirmScreen), "the plan did not come")
+    typed = app.screen.query_one(Input)
+    await _until(pilot, lambda: not typed.disabled, "nothing asks for the name")
+    await pilot.press(*app.stack, "enter")
+    await _until(pilot, lambda: app.drills.running is not None, "the drill did not begin")
+    await _until(pilot, lambda: app.drills.running is None, "the drill did not end")
+
+
+READY = {"health": _watched, "bench": _measured, "tuning": _tuned, "drill": _drilled}
 
 
 def main() -> None:

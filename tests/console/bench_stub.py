@@ -116,9 +116,9 @@ class Closed(Exception):
     """Standard input has closed."""
 
 
-def held() -> None:
-    """Wait while the file of `STUB_BENCH_HOLD` is there."""
-    name = os.environ.get("STUB_BENCH_HOLD")
+def held_by(variable: str) -> None:
+    """Wait while the file that the variable names is there."""
+    name = os.environ.get(variable)
     deadline = time.monotonic() + 30
     while name and Path(name).exists() and time.monotonic() < deadline:
         ready, _, _ = select.select([sys.stdin], [], [], 0.02)
@@ -177,7 +177,7 @@ def measure(name: str, size: str, runs: int, seconds: int) -> list[Json]:
         say(about | {"phase": "running", "run": number, "at": AT})
         for second in range(seconds):
             if (number, second) == (min(runs, 2), 3):
-                held()
+                held_by("STUB_BENCH_HOLD")
             line = tick(name, number, second)
             if number == 2 and second in (5, 6):
                 continue

@@ -10,6 +10,7 @@ from pathlib import Path
 from textual.app import App
 from textual.pilot import Pilot
 
+from devstack_tui.console.registry import CAPABILITIES
 from devstack_tui.core.children import Outage
 from devstack_tui.stack.model import StackStatus
 
@@ -60,6 +61,11 @@ class Clock:
 
     def __call__(self) -> float:
         return self.at
+
+
+def tab(name: str) -> str:
+    """The key that brings a capability's pane into view."""
+    return str(1 + [capability.id for capability in CAPABILITIES].index(name))
 
 
 async def until(pilot: Pilot[int], condition: Callable[[], object], seconds: float = 10.0) -> None:

@@ -14,6 +14,8 @@ import time
 from pathlib import Path
 
 import bench_stub
+import drill_stub
+import tuning_stub
 
 
 def say(**event: object) -> None:
@@ -118,7 +120,9 @@ def main() -> int:
         "logs": lambda: logs(rest[0]),
         "doctor": doctor,
         "bench": lambda: bench_stub.bench(words),
+        "drill": lambda: drill_stub.drill(words),
         "regress": bench_stub.regress,
+        "tune": lambda: tuning_stub.tune(words),
     }
     if verb in verbs:
         return verbs[verb]()

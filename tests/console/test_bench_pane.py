@@ -20,7 +20,7 @@ from devstack_tui.console.panes.bench import BenchPane
 from devstack_tui.console.screens.sheet import SheetScreen
 from devstack_tui.console.widgets.time_chart import TimeChart
 
-from .kit import screen_text, until
+from .kit import screen_text, tab, until
 from .test_jobs import gone
 
 LARGE = (120, 40)
@@ -49,7 +49,7 @@ async def opened(app: DevstackApp, size: tuple[int, int] = LARGE) -> AsyncIterat
     """The app with the Bench pane in view and its list read."""
     async with app.run_test(size=size) as pilot:
         await until(pilot, lambda: app.status is not None)
-        await pilot.press("2")
+        await pilot.press(tab("bench"))
         await until(pilot, lambda: "rabbitmq" in screen_text(app))
         await until(pilot, lambda: pane_of(app).choices.row_count == 13)
         yield pilot
@@ -192,7 +192,7 @@ async def test_another_tab_keeps_the_benchmark_and_draws_nothing(
     async with opened(app) as pilot:
         await pilot.press("g")
         await until(pilot, lambda: live(app))
-        await pilot.press("1")
+        await pilot.press(tab("health"))
         await pilot.pause()
         charts = list(pane_of(app).query(TimeChart))
         frames = [chart.frames for chart in charts]
@@ -202,7 +202,7 @@ async def test_another_tab_keeps_the_benchmark_and_draws_nothing(
         assert "postgres.tpcb-3" in app.bench.results
         assert "cleaned" not in calls.read_text()
         assert [chart.frames for chart in charts] == frames
-        await pilot.press("2")
+        await pilot.press(tab("bench"))
         await until(pilot, lambda: "● postgres.tpcb, quick, 3 runs: done" in screen_text(app))
 
 
@@ -242,14 +242,18 @@ async def test_a_benchmark_that_cannot_be_started_says_why(
         await until(pilot, lambda: "the history cannot be read → see doctor" in screen_text(app))
 
 
-async def test_a_list_that_cannot_be_read_says_why(
+async def test_a_list_that_cannot_be_read_says_why_and_f5_tries_again(
     app: DevstackApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("STUB_BENCH_REFUSES", "1")
     async with app.run_test(size=LARGE) as pilot:
-        await pilot.press("2")
+        await pilot.press(tab("bench"))
         await until(pilot, lambda: "✗ the history cannot be read → see doctor" in screen_text(app))
         await pilot.press("g", "h", "c", "e", "k", "m", "x", "escape")
+        monkeypatch.delenv("STUB_BENCH_REFUSES")
+        await pilot.press("f5")
+        await until(pilot, lambda: pane_of(app).choices.row_count == 13)
+        assert "cannot be read" not in screen_text(app)
 
 
 async def test_the_results_tell_median_spread_baseline_and_client_bound(app: DevstackApp) -> None:
@@ -354,7 +358,7 @@ async def test_probes_rest_while_the_bench_is_in_view_and_come_again_with_health
         await until(pilot, lambda: live(app))
         assert app.feed.said == ["pause"]  # type: ignore[attr-defined]
         assert "probes rest" in app.export_screenshot().replace("&#160;", " ")
-        await pilot.press("1")
+        await pilot.press(tab("health"))
         await until(pilot, lambda: app.feed.said == ["pause", "resume"])  # type: ignore[attr-defined]
         hold.unlink()
 

@@ -14,7 +14,7 @@ from devstack_tui.core.children import Cli
 from devstack_tui.stack.model import StackStatus
 
 from . import states
-from .kit import Clock, FakeFeed, screen_text, until
+from .kit import Clock, FakeFeed, screen_text, tab, until
 from .test_snapshots import LARGE, SMALL, Look, Steps
 
 BOTH = pytest.mark.parametrize("size", [SMALL, LARGE], ids=["80x24", "120x40"])
@@ -35,7 +35,7 @@ def look(snap_compare: Any, stub: Cli, recorded: dict[str, StackStatus]) -> Look
 
         async def before(pilot: Pilot[int]) -> None:
             await until(pilot, lambda: app.status is not None)
-            await pilot.press("2")
+            await pilot.press(tab("bench"))
             await until(pilot, lambda: app.main.query_one(BenchPane).choices.row_count == 13)
             await until(pilot, lambda: "● redis.get" in screen_text(app))
             await pilot.press(*keys)

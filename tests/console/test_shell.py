@@ -21,7 +21,7 @@ from .kit import FakeFeed, screen_text, until
 
 
 async def test_the_help_lists_every_action_with_its_key(app: DevstackApp) -> None:
-    async with app.run_test(size=(120, 90)) as pilot:
+    async with app.run_test(size=(120, 140)) as pilot:
         await pilot.press("question_mark")
         await until(pilot, lambda: app.screen.query("#help"))
         await pilot.pause()
@@ -33,6 +33,15 @@ async def test_the_help_lists_every_action_with_its_key(app: DevstackApp) -> Non
         await pilot.press("escape")
         await until(pilot, lambda: app.screen is app.main)
     assert {action.scope for action in ACTIONS} <= set(SCOPES)
+
+
+async def test_a_small_terminal_scrolls_the_help_to_its_end(app: DevstackApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("question_mark")
+        await until(pilot, lambda: app.screen.query("#help"))
+        assert ACTIONS[-1].help[:40] not in screen_text(app)
+        await pilot.press("end")
+        await until(pilot, lambda: ACTIONS[-1].help[:40] in screen_text(app))
 
 
 async def test_the_palette_has_every_action(app: DevstackApp) -> None:

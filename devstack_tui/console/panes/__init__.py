@@ -39,6 +39,9 @@ class Pane(Container):
     def show_status(self, status: StackStatus, recent: Recent) -> None:
         """A new snapshot has come."""
 
+    def look_again(self) -> None:
+        """The user wants what the pane shows of its own to be read anew; snapshots come anyway."""
+
     def show_job(self, job: Job) -> None:
         """A job was started, told something, or ended."""
 

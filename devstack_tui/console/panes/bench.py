@@ -64,7 +64,7 @@ class BenchPane(Pane):
         self.view = BenchView(self.jobs)
         self.jobs.on_change = self._news
         self._beat = self.set_interval(BEAT_S, self._draw_if_stale)
-        self.run_worker(self._load(), group="bench-list", exit_on_error=False)
+        self.look_again()
         self._draw()
 
     def on_show(self) -> None:
@@ -91,9 +91,14 @@ class BenchPane(Pane):
 
     # --- news ----------------------------------------------------------------------------------
 
+    def look_again(self) -> None:
+        """Read the workloads and their history again."""
+        self.run_worker(self._load(), group="bench-list", exclusive=True, exit_on_error=False)
+
     async def _load(self) -> None:
         try:
             await self.jobs.load()
+            self.view.trouble = ""
         except DevstackError as error:
             self.view.trouble = " → ".join(filter(None, [error.message, error.remedy]))
         self._stale = True

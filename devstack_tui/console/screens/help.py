@@ -14,7 +14,14 @@ from textual.widgets import Static
 
 from devstack_tui.actions import ACTIONS, Action, in_scope
 
-SCOPES = {"app": "Everywhere", "health": "Health", "log": "Log", "bench": "Bench"}
+SCOPES = {
+    "app": "Everywhere",
+    "health": "Health",
+    "log": "Log",
+    "bench": "Bench",
+    "tuning": "Tuning",
+    "drill": "Drill",
+}
 _KEYS = {
     "question_mark": "?",
     "ampersand": "&",
@@ -23,6 +30,8 @@ _KEYS = {
     "plus": "+",
     "equals_sign": "=",
     "minus": "-",
+    "backspace": "⌫",
+    "delete": "del",
 }
 
 

@@ -22,6 +22,7 @@ from devstack_tui.console.looks import LOOKS, QUIET, WARN
 from devstack_tui.console.text import BLANK, plain
 from devstack_tui.console.widgets.bench_rows import verdict
 from devstack_tui.console.widgets.plot import figure
+from devstack_tui.core.check import Result
 from devstack_tui.core.errors import DevstackError
 
 Ink = Callable[[str], Style]
@@ -106,8 +107,8 @@ def comparison_table(found: Comparisons, ink: Ink) -> Table:
     return outer
 
 
-def check_text(check: Check, ink: Ink) -> Text:
-    """A check of the gate with all of its evidence."""
+def check_text(check: Check | Result, ink: Ink) -> Text:
+    """A check of the gate, or a step of a drill, with all of its evidence."""
     cell = verdict(check.status)
     text = Text.assemble((cell.text, ink(cell.look)), f"  {plain(check.title)}\n")
     for line in check.evidence.splitlines():

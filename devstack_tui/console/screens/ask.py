@@ -1,0 +1,180 @@
+"""Small dialogs of one question: one of a list, a name, some settings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Input, OptionList, Static
+from textual.widgets.option_list import Option
+
+from devstack_tui.console.text import plain, shorten
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,40}")
+
+
+class ChooseScreen(ModalScreen[str]):
+    """The chosen one of `options`, by name; beside each a word about it. Leaves with ""."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [("escape,q", "refuse", "Cancel")]
+
+    def __init__(self, title: str, options: Sequence[tuple[str, str]]) -> None:
+        super().__init__()
+        self._title = title
+        self._options = tuple(options)
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog", id="choose") as box:
+            box.border_title = Content(self._title).markup
+            box.border_subtitle = "enter choose · esc cancel"
+            width = max((len(name) for name, _ in self._options), default=0)
+            yield OptionList(
+                *(
+                    Option(
+                        Content.assemble(
+                            f"{plain(name):<{width}}  ",
+                            Content.styled(plain(about), "$foreground 60%"),
+                        ),
+                        id=f"option-{place}",
+                    )
+                    for place, (name, about) in enumerate(self._options)
+                )
+            )
+
+    def action_refuse(self) -> None:
+        """Leave without a choice."""
+        self.dismiss("")
+
+    @on(OptionList.OptionSelected)
+    def _chosen(self, event: OptionList.OptionSelected) -> None:
+        event.stop()
+        self.dismiss(self._options[event.option_index][0])
+
+
+class NameScreen(ModalScreen[str]):
+    """A name that can be a file's; `taken` ones are refused. Leaves with ""."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [("escape", "refuse", "Cancel")]
+
+    def __init__(self, title: str, help: str, taken: Sequence[str]) -> None:
+        super().__init__()
+        self._title = title
+        self._help = help
+        self._taken = frozenset(taken)
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog", id="name") as box:
+            box.border_title = Content(self._title).markup
+            box.border_subtitle = "enter save · esc cancel"
+            yield Static(Content(self._help), classes="quiet")
+            yield Input(id="new-name", compact=True)
+            yield Static(id="name-message")
+
+    def action_refuse(self) -> None:
+        """Leave without a name."""
+        self.dismiss("")
+
+    def _wrong(self, name: str) -> str:
+        if name in self._taken:
+            return f"✗ {name} is a profile of ours: choose another name"
+        if not _NAME.fullmatch(name):
+            return "✗ letters, digits, dots, dashes and underscores, at most 41"
+        return ""
+
+    @on(Input.Changed)
+    def _typed(self, event: Input.Changed) -> None:
+        event.stop()
+        message = self.query_one("#name-message", Static)
+        wrong = self._wrong(event.value) if event.value else ""
+        message.update(Content(wrong))
+        message.set_classes("bad" if wrong else "")
+
+    @on(Input.Submitted)
+    def _submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        if not self._wrong(event.value):
+            self.dismiss(event.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One line of a form: `choices` from which `chosen` is one."""
+
+    id: str
+    label: str
+    choices: tuple[str, ...]
+    chosen: str
+
+
+class FormScreen(ModalScreen[dict[str, str]]):
+    """Settings with up and down, their values with left and right. Leaves with nothing."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        ("escape,q", "refuse", "Cancel"),
+        ("enter,g", "accept", "Start"),
+        ("up,k", "move(-1)", "Up"),
+        ("down,j,tab", "move(1)", "Down"),
+        ("left,h,minus", "turn(-1)", "Before"),
+        ("right,l,space,plus", "turn(1)", "Next"),
+    ]
+
+    def __init__(self, title: str, help: str, settings: Sequence[Setting]) -> None:
+        super().__init__()
+        self._title = title
+        self._help = help
+        self._settings = tuple(settings)
+        self._at = 0
+        self.values = {setting.id: setting.chosen for setting in settings}
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog", id="form") as box:
+            box.border_title = Content(self._title).markup
+            box.border_subtitle = "↑ ↓ setting · ← → value · enter start · esc cancel"
+            yield Static(Content(self._help), classes="quiet")
+            yield Static(id="form-body")
+
+    def on_mount(self) -> None:
+        self._draw()
+
+    def action_refuse(self) -> None:
+        """Leave without starting."""
+        self.dismiss({})
+
+    def action_accept(self) -> None:
+        """Start with these."""
+        self.dismiss(dict(self.values))
+
+    def action_move(self, step: int) -> None:
+        """To another setting."""
+        self._at = (self._at + step) % len(self._settings)
+        self._draw()
+
+    def action_turn(self, step: int) -> None:
+        """To another value."""
+        setting = self._settings[self._at]
+        place = setting.choices.index(self.values[setting.id])
+        self.values[setting.id] = setting.choices[(place + step) % len(setting.choices)]
+        self._draw()
+
+    def _draw(self) -> None:
+        lines = []
+        for number, setting in enumerate(self._settings):
+            here = number == self._at
+            value = shorten(plain(self.values[setting.id]), 44)
+            text = f"{'▸' if here else ' '} {setting.label:<10} ‹ {value} ›"
+            place = setting.choices.index(self.values[setting.id]) + 1
+            lines.append(
+                Content.assemble(
+                    Content.styled(text, "bold $text-accent" if here else ""),
+                    Content.styled(f"  {place}/{len(setting.choices)}", "$foreground 60%"),
+                )
+            )
+        self.query_one("#form-body", Static).update(Content("\n").join(lines))

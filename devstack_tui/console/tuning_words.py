@@ -1,0 +1,86 @@
+"""The command lines of `tune` that the console uses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+CURRENT, PENDING, BASELINE = "current", "pending", "baseline"
+SHIPPED = (BASELINE, "optimized", "durable")
+"""The profiles that come with us, and are not written over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be done: `verb` is apply, revert, ab, cost or auto; `title` names it for a user.
+
+    `b` is the side of an A/B that can be kept.
+    """
+
+    verb: str
+    words: tuple[str, ...]
+    title: str
+    b: str = ""
+
+    @property
+    def detached(self) -> bool:
+        """Whether it outlives the console."""
+        return self.verb in ("apply", "revert")
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """The words after the stack's name."""
+        control = () if self.detached else ("--controlled",)
+        return ("tune", self.verb, *self.words, "--yes", "--jsonl", *control)
+
+
+def applying(profile: str = "") -> Order:
+    """Apply a profile, or what is pending."""
+    return Order("apply", (profile,) if profile else (), f"Apply {profile or PENDING}")
+
+
+def reverting(to: int | None = None) -> Order:
+    """Take the last apply back, or all after change `to`."""
+    if to is None:
+        return Order("revert", (), "Undo the last apply")
+    return Order("revert", ("--to", str(to)), f"Return to change {to}")
+
+
+def proving(a: str, b: str, workload: str, size: str, pairs: int, *, ablate: bool) -> Order:
+    """B against A; `ablate` tells what each parameter carries of the difference."""
+    sizes = ("--quick",) if size == "quick" else ()
+    last = ("--ablate",) if ablate else ()
+    words = (a, b, "--workload", workload, *sizes, "--pairs", str(pairs), *last)
+    return Order("ab", words, f"A/B {a} against {b}, {workload}", b)
+
+
+def costing(service: str, profile: str = CURRENT) -> Order:
+    """What a SIGKILL of `service` loses with the values of `profile`."""
+    return Order("cost", (service, "--profile", profile), f"Cost of {service}, {profile} values")
+
+
+def searching(workload: str, size: str, budget: str, durable: bool) -> Order:
+    """Search the catalogue for `budget`, a duration."""
+    sizes = ("--quick",) if size == "quick" else ()
+    words = (workload, *sizes, "--budget", budget, *(("--durable",) if durable else ()))
+    return Order("auto", words, f"Search for {workload}, {budget}")
+
+
+def planning(order: Order) -> tuple[str, ...]:
+    """The dry run of an apply or a revert."""
+    return ("tune", order.verb, *order.words, "--plan", "--jsonl")
+
+
+def setting(service: str, values: Mapping[str, str]) -> tuple[str, ...]:
+    """Put values into pending."""
+    return ("tune", "set", service, *(f"{name}={text}" for name, text in values.items()), "--json")
+
+
+def dropping() -> tuple[str, ...]:
+    """Take all that is pending away."""
+    return ("tune", "revert", "--pending", "--yes", "--json")
+
+
+def saving(name: str, source: str) -> tuple[str, ...]:
+    """Save what is `current` or `pending` as a profile."""
+    return ("tune", "save", name, "--from", source, "--json")
