@@ -13,8 +13,10 @@ run: setup servers
 	@$(BIN)/devstack-tui up
 	@$(BIN)/devstack-tui
 
+# What needs no server shares the cores; what has one measures, and runs alone.
 test: setup-dev servers
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n auto tests/unit tests/console
+	@$(BIN)/pytest tests/stack
 
 lint: setup-dev
 	@$(BIN)/ruff check .
