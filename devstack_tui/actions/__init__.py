@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from devstack_tui.actions import app, bench, drill, health, tuning
+from devstack_tui.actions import app, bench, drill, health, report, security_pane, tuning
 from devstack_tui.actions.action import Action
 
 __all__ = ["ACTIONS", "Action", "in_scope", "verb_help"]
@@ -13,6 +13,8 @@ ACTIONS: tuple[Action, ...] = (
     *bench.ACTIONS,
     *tuning.ACTIONS,
     *drill.ACTIONS,
+    *security_pane.ACTIONS,
+    *report.ACTIONS,
 )
 
 

@@ -55,6 +55,15 @@ ACTIONS = (
         typed=True,
     ),
     Action(
+        "service_rotate",
+        "Rotate",
+        "Give the selected service another certificate; restart it only if it cannot reload",
+        scope="health",
+        key="o",
+        verb="certs",
+        changes=True,
+    ),
+    Action(
         "show_logs",
         "Log",
         "What the service wrote",

@@ -1,0 +1,97 @@
+"""The Security pane."""
+
+from devstack_tui.actions.action import Action
+
+ACTIONS = (
+    Action(
+        "security_run",
+        "Run check",
+        "Make the check under the cursor again",
+        scope="security",
+        key="r",
+        footer=True,
+    ),
+    Action(
+        "security_shown",
+        "Run shown",
+        "Make every check of the list: the suite or group, less what the filters hide",
+        scope="security",
+        key="g",
+        footer=True,
+    ),
+    Action(
+        "security_all",
+        "Run all",
+        "Check AppRole, access and TLS: everything, each with its evidence",
+        scope="security",
+        key="a",
+        verb="check",
+        footer=True,
+    ),
+    Action(
+        "security_cancel",
+        "Cancel",
+        "End the checks that run; what they opened is closed and revoked",
+        scope="security",
+        key="x",
+    ),
+    Action(
+        "security_matrix",
+        "Matrix",
+        "The access matrix: what every role may do to every secret, declared against real",
+        scope="security",
+        key="m",
+        footer=True,
+    ),
+    Action(
+        "security_status",
+        "Status",
+        "Show all, or only not passed, fail, warn, error, skipped, never run",
+        scope="security",
+        key="f",
+        footer=True,
+    ),
+    Action(
+        "security_severity",
+        "Severity",
+        "Show every severity, or only critical, high, medium, low",
+        scope="security",
+        key="v",
+    ),
+    Action(
+        "security_search",
+        "Search",
+        "Show only checks whose id, title, service or evidence has these words",
+        scope="security",
+        key="slash",
+    ),
+    Action(
+        "security_open",
+        "Open",
+        "From a suite to its checks; from a check to all of its evidence",
+        scope="security",
+        key="enter",
+    ),
+    Action("security_fold", "Fold", "Fold or unfold the suite", scope="security", key="space"),
+    Action(
+        "security_copy",
+        "Copy evidence",
+        "Copy the evidence of the check under the cursor",
+        scope="security",
+        key="c",
+    ),
+    Action(
+        "security_export",
+        "Export",
+        "Save the last result of every check as JSON, JUnit or SARIF",
+        scope="security",
+        key="e",
+    ),
+    Action(
+        "security_back",
+        "Back",
+        "Take the filters away; then from the checks to the suites",
+        scope="security",
+        key="escape",
+    ),
+)
