@@ -74,6 +74,7 @@ class Child:
         self, process: asyncio.subprocess.Process, what: str, grace_s: float = _GRACE_S
     ) -> None:
         self.closed = False
+        self._reading = False
         self._grace_s = grace_s
         self._process = process
         self._what = what
@@ -105,15 +106,19 @@ class Child:
         assert self._process.stdout is not None
         rest = b""
         skipping = False
-        while chunk := await self._process.stdout.read(_CHUNK):
-            *lines, rest = (rest + chunk).split(b"\n")
-            if skipping and lines:
-                del lines[0]
-                skipping = False
-            if len(rest) > MAX_LINE:
-                rest, skipping = b"", True
-            if lines:
-                yield lines
+        self._reading = True
+        try:
+            while chunk := await self._process.stdout.read(_CHUNK):
+                *lines, rest = (rest + chunk).split(b"\n")
+                if skipping and lines:
+                    del lines[0]
+                    skipping = False
+                if len(rest) > MAX_LINE:
+                    rest, skipping = b"", True
+                if lines:
+                    yield lines
+        finally:
+            self._reading = False
         if rest and not skipping:
             yield [rest]
 
@@ -134,6 +139,10 @@ class Child:
         process = self._process
         if process.stdin is not None:
             process.stdin.close()
+        left = None
+        if not self._reading:
+            self._reading = True
+            left = asyncio.create_task(self._read_rest())
         pushes: tuple[Callable[[], None] | None, ...] = (None, process.terminate, process.kill)
         for push in pushes:
             if process.returncode is not None:
@@ -144,12 +153,22 @@ class Child:
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(process.wait(), self._grace_s)
         await self._drained()
+        if left is not None:
+            await asyncio.wait([left], timeout=_GRACE_S)
+            left.cancel()
         self.closed = True
 
     async def _drained(self) -> None:
         # A grandchild that keeps stderr open must not keep us waiting.
         await asyncio.wait([self._drain], timeout=_GRACE_S)
         self._drain.cancel()
+
+    async def _read_rest(self) -> None:
+        # A child that cannot get rid of its output does not see that it should end, and a pipe
+        # that is not read to its end stays open.
+        assert self._process.stdout is not None
+        while await self._process.stdout.read(_CHUNK):
+            pass
 
     async def _read_errors(self) -> None:
         assert self._process.stderr is not None
@@ -207,7 +226,7 @@ class Cli:
 
     async def plan(self, verb: str, services: Sequence[str]) -> Planned:
         """The dry run of `verb`: what would be done, in order. Nothing is changed."""
-        answer = await self.ask(verb, *services, "--plan", "--jsonl")
+        answer = await self.ask(*verb.split(), *services, "--plan", "--jsonl")
         for line in answer.splitlines():
             try:
                 event = decode(line)

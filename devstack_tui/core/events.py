@@ -61,6 +61,22 @@ class Note(msgspec.Struct, frozen=True, tag_field="event", tag="note"):
     at: Now = msgspec.field(default_factory=time.time)
 
 
+class Rotated(msgspec.Struct, frozen=True, tag_field="event", tag="rotated"):
+    """A service has another certificate. `how` its server took it: `reloaded`, `restarted`, or `at
+    its next start`; `listeners` were seen to serve it. `held` tells of the connection that was open
+    before: `still works`, or why there was none."""
+
+    service: str
+    before: str
+    after: str
+    not_after: float
+    how: str
+    listeners: tuple[str, ...] = ()
+    held: str = ""
+    seconds: float = 0.0
+    at: Now = msgspec.field(default_factory=time.time)
+
+
 class Done(msgspec.Struct, frozen=True, tag_field="event", tag="done"):
     """The last event: `exit_code` follows the CLI contract; `seconds` is the whole duration."""
 
@@ -72,7 +88,7 @@ class Done(msgspec.Struct, frozen=True, tag_field="event", tag="done"):
     at: Now = msgspec.field(default_factory=time.time)
 
 
-Event = Planned | Progress | Note | Done
+Event = Planned | Progress | Note | Rotated | Done
 
 
 def encode(event: msgspec.Struct) -> bytes:

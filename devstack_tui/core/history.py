@@ -61,6 +61,7 @@ class Row(msgspec.Struct, frozen=True):
 
 
 Rows: TypeAlias = list[Row]  # for a class that has a method called `list`
+Subjects: TypeAlias = list[tuple[str, str]]
 
 
 class History:
@@ -140,6 +141,17 @@ class History:
                 "give more of its id: " + ", ".join(row.id for row in found),
             )
         return found[0]
+
+    def subjects(self) -> Subjects:
+        """What was run: every pair of kind and name, sorted."""
+        if not self.path.exists():
+            return []
+
+        def read(database: sqlite3.Connection) -> Subjects:
+            query = "SELECT DISTINCT kind, name FROM runs ORDER BY kind, name"
+            return database.execute(query).fetchall()
+
+        return self._use(read, "reading the history")
 
     def _select(self, query: str, values: tuple[str | int | None, ...]) -> Rows:
         # Looking makes no file: a stack that was never measured has no history.

@@ -74,7 +74,7 @@ class Jobs:
         """Run `verb` in its own session. Errors: `BusyError` while another one runs."""
         if (busy := self.running) is not None:
             raise BusyError(f"{busy.verb} is running (pid {busy.pid})", "wait for its end")
-        argv = self._cli.argv(verb, *services, "--yes", "--jsonl")
+        argv = self._cli.argv(*verb.split(), *services, "--yes", "--jsonl")
         process = Detached(argv, verb)
         job = Job(verb, tuple(services), process.pid, self._now())
         self.current = job
