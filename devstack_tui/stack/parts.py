@@ -20,6 +20,7 @@ from devstack_tui.stack.model import Credentials, Endpoint, Observation, Target
 
 if TYPE_CHECKING:
     from devstack_tui.stack.acks import Acks
+    from devstack_tui.stack.auditing import Checks, Saboteur, TlsPart
     from devstack_tui.stack.drilling import Drill
     from devstack_tui.stack.site import Site
     from devstack_tui.stack.tunable import Rolling, Tunables
@@ -172,6 +173,21 @@ class Service:
         """The drills that only this technology has."""
         found = self._optional("drills")
         return cast("tuple[Drill, ...]", found.DRILLS) if found else ()
+
+    def tls(self) -> TlsPart | None:
+        """Its TLS listeners and how its protocol reaches them, if it has any."""
+        found = self._optional("tls")
+        return cast("TlsPart", found.TLS) if found else None
+
+    def saboteur(self) -> Saboteur | None:
+        """What breaks its TLS by its own settings, for who proves the checks."""
+        found = self._optional("sabotage")
+        return cast("Saboteur", found.SABOTAGE) if found else None
+
+    def checks(self) -> Checks | None:
+        """The security checks that only this technology has."""
+        found = self._optional("checks")
+        return cast("Checks", found.CHECKS) if found else None
 
     def _optional(self, module: str) -> ModuleType | None:
         try:
