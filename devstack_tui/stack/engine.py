@@ -62,6 +62,15 @@ class Engine(Protocol):
         `before` is told each unit before it is ended. Whether the service is healthy afterwards
         is for the caller to ask."""
 
+    def respawn(self, service: Service, run: Run) -> None:
+        """End the service's processes and start them with the files that lie there now: nothing
+        is prepared, renewed or completed. For a stack that is broken on purpose; whether they
+        answer is for the caller to ask."""
+
+    def send(self, unit: str, number: signal.Signals) -> None:
+        """A signal to the main process of a unit. Raises `UnreachableError` for one that does not
+        run."""
+
     def stop(self, service: Service, run: Run) -> bool:
         """End every unit of the service, data kept. False when one had to be killed."""
 

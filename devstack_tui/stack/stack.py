@@ -10,18 +10,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from devstack_tui.core import files
 from devstack_tui.core.errors import DevstackError, UsageError
-from devstack_tui.core.events import Done, Note, Planned
+from devstack_tui.core.events import Done, Note, Phase, Planned, Progress
+from devstack_tui.core.insist import insist
 from devstack_tui.core.journal import Journal
 from devstack_tui.core.lock import StackLock
 from devstack_tui.core.paths import DEFAULT_STACK, StackPaths, stack_names
-from devstack_tui.stack import bootstrap, layout, settings, undo
+from devstack_tui.stack import bootstrap, layout, rotation, settings, undo
 from devstack_tui.stack import instance as instances
+from devstack_tui.stack.certificates import encrypted
 from devstack_tui.stack.change import Events, Tell, changing, relay
 from devstack_tui.stack.engine import Engine
 from devstack_tui.stack.engines.embedded import EmbeddedEngine
@@ -30,6 +33,8 @@ from devstack_tui.stack.parts import Service
 from devstack_tui.stack.ports import choose_offset
 from devstack_tui.stack.registry import NAMES, service, services
 from devstack_tui.stack.workers import Workers
+
+ROTATE = "certs rotate"
 
 
 class Stack:
@@ -106,6 +111,22 @@ class Stack:
         chosen = self.resolve_running(names)
         return changing(self.paths, "restart", lambda tell: self._restart(chosen, tell))
 
+    def rotate(self, names: Sequence[str], *, restart: bool = False) -> Events:
+        """Give services, or all that have TLS, another certificate while they run. A server that
+        cannot take one is restarted if `restart`, else SKIPPED. Raises `UsageError` for a name
+        without TLS."""
+        chosen = self._rotatable(names)
+        return changing(self.paths, ROTATE, lambda tell: self._rotate(chosen, restart, tell))
+
+    def _rotatable(self, names: Sequence[str]) -> tuple[Service, ...]:
+        engine = self.engine()
+        wanted = self.resolve_running(names)
+        chosen = tuple(found for found in wanted if encrypted(found, engine.target(found)))
+        for found in wanted:
+            if names and found not in chosen:
+                raise UsageError(f"{found.title} has no TLS: there is nothing to rotate")
+        return chosen
+
     def resolve_running(self, names: Sequence[str]) -> tuple[Service, ...]:
         """The named services, or all that the stack consists of."""
         wanted = {service(name).name for name in names} or set(self.selected())
@@ -126,6 +147,8 @@ class Stack:
             chosen = self.resolve(names, profile)
         elif verb == "restart":
             chosen = self.resolve_running(names)
+        elif verb == ROTATE:
+            chosen = self._rotatable(names)
         else:
             engine = self._engine(self._readable_instance(True))
             chosen = tuple(s for s in reversed(self._named(names)) if engine.units(s))
@@ -181,6 +204,28 @@ class Stack:
         await relay(workers.stop([found for found in chosen if engine.units(found)]), tell)
         await relay(workers.start(chosen), tell)
         self._journal_end("restart")
+
+    async def _rotate(self, chosen: Sequence[Service], restart: bool, tell: Tell) -> None:
+        engine = self.engine()
+        await self._mend(engine, tell)
+        tell(Planned(ROTATE, self.name, tuple(found.name for found in chosen)))
+        loop = asyncio.get_running_loop()
+        for found in chosen:
+
+            def say(text: str, name: str = found.name) -> None:
+                loop.call_soon_threadsafe(tell, Progress(name, Phase.PREPARING, text))
+
+            work = partial(rotation.rotate, engine, self.paths, found, restart=restart, say=say)
+            try:
+                # Interrupted, it ends the one that it is at: that takes seconds.
+                rotated = await insist(asyncio.create_task(asyncio.to_thread(work)))
+            except rotation.NeedsRestart as error:
+                tell(Progress(found.name, Phase.SKIPPED, error.message, error.remedy))
+            except DevstackError as error:
+                tell(Progress(found.name, Phase.FAILED, error.message, error.remedy))
+            else:
+                tell(rotated)
+                tell(Progress(found.name, Phase.READY, rotated.how))
 
     def heal(self) -> Events:
         """Finish what a killed verb left, if its owner is gone; tells each repair."""

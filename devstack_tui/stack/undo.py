@@ -21,7 +21,7 @@ from devstack_tui.core.journal import Intent, Journal
 from devstack_tui.core.lock import StackLock
 from devstack_tui.core.paths import StackPaths
 from devstack_tui.core.process import ProcessId
-from devstack_tui.stack import packets, retune
+from devstack_tui.stack import packets, retune, rotation
 from devstack_tui.stack.drilling import Sweepable
 from devstack_tui.stack.engine import Engine, Run
 from devstack_tui.stack.registry import service
@@ -85,7 +85,11 @@ def _drill(engine: Engine, paths: StackPaths, intents: Sequence[Intent], say: Sa
             say(f"not healed: {error.message}")
 
 
-HANDLERS: Mapping[str, Handler] = {retune.ACTION: _tuning, "drill": _drill}
+HANDLERS: Mapping[str, Handler] = {
+    retune.ACTION: _tuning,
+    rotation.ACTION: rotation.take_back,
+    "drill": _drill,
+}
 """By the part of an action's name before its dot."""
 
 

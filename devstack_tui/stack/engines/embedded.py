@@ -181,6 +181,17 @@ class EmbeddedEngine:
         server.complete(site, place.installation)
         self._records.completed(service.name)
 
+    def respawn(self, service: Service, run: Run) -> None:
+        """See the Protocol."""
+        with self._explained(service, "starting"):
+            server = service.server()
+            credentials = identity.read_credentials(self._paths.secrets, service)
+            site = self._site(service, run, credentials)
+            self._end(service, run)
+            for order, spec in enumerate(server.processes(site, server.locate())):
+                self._spawn(site, spec, order, self._made_for(service))
+            self._records.completed(service.name)
+
     def stop(self, service: Service, run: Run) -> bool:
         """See the Protocol: the last started is the first to end."""
         return self._end(service, run)
@@ -275,34 +286,39 @@ class EmbeddedEngine:
 
     def site(self, service: Service, run: Run) -> Site:
         """The service's place, with its secret and certificate fetched by its own AppRole."""
+        data, owner = self._home(service)
+        if IDENTITY not in service.requires:
+            return self._site(service, run, Credentials())
+        vault, ca = self.target(service_named(IDENTITY)), self.target(service).ca
+        run.say(Phase.PREPARING, "logging in to Vault")
+        found = identity.obtain(vault, service, identity.tls_files(data), ca, owner)
+        return self._site(service, run, found)
+
+    def _home(self, service: Service) -> tuple[Path, tuple[int, int] | None]:
+        """The service's data directory, and who owns it if not we."""
         account = account_of(service)
         owner = (account.uid, account.gid) if account.switched else None
-        data = files.make_dir(self._paths.data / service.name, owner=owner)
-        tls = identity.tls_files(data)
-        target = self.target(service)
-        credentials = Credentials()
-        if IDENTITY in service.requires:
-            vault = self.target(service_named(IDENTITY))
-            run.say(Phase.PREPARING, "logging in to Vault")
-            credentials = identity.obtain(vault, service, tls, target.ca, owner)
-            target = self.target(service)
+        return files.make_dir(self._paths.data / service.name, owner=owner), owner
+
+    def _site(self, service: Service, run: Run, credentials: Credentials) -> Site:
+        data, _ = self._home(service)
         return Site(
             stack=self._paths.name,
             instance=self._instance.id,
             service=service.name,
             settings=self._settings.of(service.name, self._instance.port_offset),
             data=data,
-            account=account,
+            account=account_of(service),
             credentials=credentials,
-            tls=tls,
-            target=target,
+            tls=identity.tls_files(data),
+            target=self.target(service),
             journal=self.journal,
             peers=self._peers(service),
             tuning=tuned.read(self._paths).values.get(service.name, {}),
             cancelled=run.cancelled,
             say=lambda text: run.say(Phase.STARTING, text),
             died=lambda: self.last_words(service),
-            signal=self._signal,
+            signal=self.send,
             stop=lambda: self._end(service, run),
         )
 
@@ -335,7 +351,8 @@ class EmbeddedEngine:
             ),
         )
 
-    def _signal(self, unit: str, number: signal.Signals) -> None:
+    def send(self, unit: str, number: signal.Signals) -> None:
+        """See the Protocol."""
         for record in self._records.all():
             if record.unit == unit and record.alive and record.process is not None:
                 os.kill(record.process.pid, number)
