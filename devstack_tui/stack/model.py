@@ -109,7 +109,8 @@ class UnitUsage(msgspec.Struct, frozen=True):
 
 
 class Certificate(msgspec.Struct, frozen=True):
-    """The leaf that a service was given: dates are Unix time in seconds."""
+    """A certificate: dates are Unix time in seconds, `key` is as `EC 256` or `RSA 2048`,
+    `signature` as `ecdsa-with-SHA256`, `serial` in hexadecimal."""
 
     subject: str
     issuer: str
@@ -117,6 +118,8 @@ class Certificate(msgspec.Struct, frozen=True):
     not_after: float
     sans: tuple[str, ...]
     serial: str
+    key: str = ""
+    signature: str = ""
 
 
 class ServiceStatus(msgspec.Struct, frozen=True):

@@ -1,0 +1,131 @@
+"""What an audit tells while it works, and the report that it leaves (`check run --json`)."""
+
+from __future__ import annotations
+
+import time
+
+import msgspec
+
+from devstack_tui.core.check import Status
+from devstack_tui.stack.drilling import Now
+
+
+class CheckRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One check with its last result: `checks[]` of `check list` and `check run`.
+
+    `status` is None before the first run; `ms` how long it took; `proven` whether its sabotage
+    was seen to turn it red on a real stack.
+    """
+
+    id: str
+    seed: str
+    suite: str
+    group: str
+    title: str
+    severity: str
+    service: str
+    stake: str
+    remedy: str
+    sabotage: str
+    proven: bool
+    status: Status | None = None
+    evidence: str = ""
+    ms: float = 0.0
+    at: Now = 0.0
+
+
+class AuditPlanned(msgspec.Struct, frozen=True, tag_field="event", tag="audit_planned"):
+    """Before the first check: how many there are, by suite."""
+
+    stack: str
+    suites: dict[str, int]
+    at: Now = msgspec.field(default_factory=time.time)
+
+
+class CheckDone(msgspec.Struct, frozen=True, tag_field="event", tag="check_done"):
+    """One check is decided."""
+
+    row: CheckRow
+
+
+class MatrixCell(msgspec.Struct, frozen=True):
+    """One cell of the access matrix: what was declared, and what Vault did (None: not seen)."""
+
+    role: str
+    path: str
+    operation: str
+    declared: bool
+    real: bool | None
+
+
+class AuditReport(msgspec.Struct, frozen=True, kw_only=True):
+    """`check run --json`."""
+
+    id: str
+    stack: str
+    verdict: str
+    started: Now
+    seconds: float
+    counts: dict[str, int]
+    checks: tuple[CheckRow, ...]
+    matrix: tuple[MatrixCell, ...] = ()
+    notes: tuple[str, ...] = ()
+    command: str = ""
+
+
+class AuditNote(msgspec.Struct, frozen=True, tag_field="event", tag="audit_note"):
+    """A sentence for the user."""
+
+    text: str
+    at: Now = msgspec.field(default_factory=time.time)
+
+
+class AuditDone(msgspec.Struct, frozen=True, tag_field="event", tag="audit_done"):
+    """The last event. Without a report it was refused or ended: `message` says why."""
+
+    report: AuditReport | None
+    exit_code: int
+    message: str = ""
+    remedy: str = ""
+    at: Now = msgspec.field(default_factory=time.time)
+
+
+class ProofStep(msgspec.Struct, frozen=True, tag_field="event", tag="proof_step"):
+    """Where the proof of a sabotage is: starting, before, broken, restored, stopping."""
+
+    sabotage: str
+    phase: str
+    detail: str = ""
+    at: Now = msgspec.field(default_factory=time.time)
+
+
+class Proof(msgspec.Struct, frozen=True, kw_only=True):
+    """One sabotage, seen: which checks it turned red, and whether exactly the expected ones.
+
+    `missed` should have gone red and did not, `strayed` went red and should not have, `stuck`
+    did not come back to what they were."""
+
+    sabotage: str
+    title: str
+    turned: tuple[str, ...]
+    missed: tuple[str, ...]
+    strayed: tuple[str, ...]
+    stuck: tuple[str, ...]
+    seconds: float
+
+    @property
+    def holds(self) -> bool:
+        return bool(self.turned) and not (self.missed or self.strayed or self.stuck)
+
+
+class ProofDone(msgspec.Struct, frozen=True, tag_field="event", tag="proof_done"):
+    """The last event of `check prove`."""
+
+    proofs: tuple[Proof, ...]
+    exit_code: int
+    message: str = ""
+    remedy: str = ""
+    at: Now = msgspec.field(default_factory=time.time)
+
+
+AnySecurityEvent = AuditPlanned | CheckDone | AuditNote | AuditDone | ProofStep | ProofDone
