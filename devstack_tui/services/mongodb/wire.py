@@ -36,20 +36,23 @@ class Refused(DevstackError):
 
 
 class Wire:
-    """A verified TLS connection. `timeout` (seconds) is for everything from here to the end.
+    """A connection, over verified TLS unless told otherwise. `timeout` (seconds) is for everything
+    from here to the end.
 
     Raises `OSError` (of which a certificate that cannot be verified is one) when there is no
     answer, `Refused` when the answer is no.
     """
 
-    def __init__(self, target: Target, timeout: float) -> None:
+    def __init__(self, target: Target, timeout: float, tls: bool = True) -> None:
         self._deadline = time.monotonic() + timeout
         endpoint = target.endpoint
-        context = ssl.create_default_context(cafile=str(target.ca))
+        context = ssl.create_default_context(cafile=str(target.ca)) if tls else None
         plain = socket.create_connection((endpoint.host, endpoint.port), timeout)
         try:
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._socket = context.wrap_socket(plain, server_hostname=endpoint.host)
+            self._socket: socket.socket = (
+                context.wrap_socket(plain, server_hostname=endpoint.host) if context else plain
+            )
         except BaseException:
             plain.close()
             raise
@@ -67,8 +70,8 @@ class Wire:
 
     @property
     def tls(self) -> str:
-        """The protocol version that both sides agreed on."""
-        return self._socket.version() or ""
+        """The protocol version that both sides agreed on, empty without TLS."""
+        return (self._socket.version() or "") if isinstance(self._socket, ssl.SSLSocket) else ""
 
     def login(self, user: str, password: str) -> None:
         """Authenticate by SCRAM-SHA-256 (RFC 7677), and see that the server knows the password."""

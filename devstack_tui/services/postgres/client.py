@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL, over TLS and verified."""
+"""Connections to PostgreSQL, over TLS and verified unless told otherwise."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ if TYPE_CHECKING:
 
 
 def connect(
-    target: Target, timeout: float, database: str | None = None
+    target: Target, timeout: float, database: str | None = None, tls: bool = True
 ) -> psycopg.Connection[tuple[object, ...]]:
-    """An autocommit connection; `timeout` (seconds) covers connecting and each statement."""
+    """An autocommit connection; `timeout` (seconds) covers connecting and each statement. Without
+    `tls` it is plain."""
     import psycopg
 
     return psycopg.connect(
@@ -22,7 +23,7 @@ def connect(
         user=target.credentials.user,
         password=target.credentials.password,
         dbname=database or target.credentials.database,
-        sslmode="verify-full",
+        sslmode="verify-full" if tls else "disable",
         sslrootcert=str(target.ca),
         connect_timeout=max(1, round(timeout)),
         options=f"-c statement_timeout={int(timeout * 1000)}",

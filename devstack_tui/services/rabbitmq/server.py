@@ -25,6 +25,16 @@ ssl_options.verify = verify_none
 ssl_options.fail_if_no_peer_cert = false
 ssl_options.versions.1 = tlsv1.3
 ssl_options.versions.2 = tlsv1.2
+# Erlang's own list has static ECDH in it, without forward secrecy.
+ssl_options.ciphers.1 = TLS_AES_256_GCM_SHA384
+ssl_options.ciphers.2 = TLS_AES_128_GCM_SHA256
+ssl_options.ciphers.3 = TLS_CHACHA20_POLY1305_SHA256
+ssl_options.ciphers.4 = ECDHE-ECDSA-AES256-GCM-SHA384
+ssl_options.ciphers.5 = ECDHE-RSA-AES256-GCM-SHA384
+ssl_options.ciphers.6 = ECDHE-ECDSA-AES128-GCM-SHA256
+ssl_options.ciphers.7 = ECDHE-RSA-AES128-GCM-SHA256
+ssl_options.ciphers.8 = ECDHE-ECDSA-CHACHA20-POLY1305
+ssl_options.ciphers.9 = ECDHE-RSA-CHACHA20-POLY1305
 default_user = {user}
 default_vhost = {vhost}
 default_user_tags.administrator = true

@@ -1,4 +1,4 @@
-"""Connections to the nodes of a Redis Cluster, over TLS and verified."""
+"""Connections to the nodes of a Redis Cluster, over TLS and verified unless told otherwise."""
 
 from __future__ import annotations
 
@@ -58,20 +58,26 @@ def _pinned() -> type[redis.Connection]:
     return Pinned
 
 
-def connect(target: Target, index: int, timeout: float) -> redis.Redis:
+def connect(target: Target, index: int, timeout: float, tls: bool = True) -> redis.Redis:
     """A client of one node with one connection, which is opened here; nothing is retried.
 
-    `timeout` (seconds) covers connecting and each reply. Close it after use.
+    `timeout` (seconds) covers connecting and each reply; without `tls` it is plain. Close it after
+    use.
     """
     import redis
     from redis.backoff import NoBackoff
     from redis.retry import Retry
 
+    how: dict[str, Any] = {"port": target.ports["main"] + index}
+    if tls:
+        how = {
+            "connection_class": _pinned(),
+            "context": trust(target.ca),
+            "port": target.ports["tls"] + index,
+        }
     pool = redis.ConnectionPool(
-        connection_class=_pinned(),
-        context=trust(target.ca),
+        **how,
         host=target.endpoint.host,
-        port=target.ports["tls"] + index,
         username=target.credentials.user or None,
         password=target.credentials.password,
         socket_timeout=timeout,

@@ -1,0 +1,43 @@
+"""Forgejo has no TLS: HTTP on loopback, as declared."""
+
+from __future__ import annotations
+
+from devstack_tui.stack.auditing import Listener, PlainRefused, ProtocolFault
+from devstack_tui.stack.dialogue import begin_at_once, get, translated
+from devstack_tui.stack.model import Target
+
+
+class ForgejoTls:
+    """See `devstack_tui.stack.auditing.TlsPart`."""
+
+    def listeners(self, target: Target) -> tuple[Listener, ...]:
+        """The port of HTTP, whose plain face alone is looked at."""
+        return (
+            Listener(
+                name="forgejo",
+                service="forgejo",
+                host=target.endpoint.host,
+                port=target.endpoint.port,
+                begin=begin_at_once,
+                dual=True,
+                tls=False,
+                seed={"plain": 19},
+            ),
+        )
+
+    def query(self, target: Target, listener: Listener, tls: bool, timeout: float) -> str:
+        """Its own health check, by HTTP."""
+        if tls:
+            raise ProtocolFault("it has no TLS")
+        try:
+            status, body = get(target.endpoint.host, listener.port, "/api/healthz", timeout)
+        except OSError as error:
+            raise translated(error) from None
+        if status in (301, 302, 307, 308, 426):
+            raise PlainRefused(f"it answers HTTP with {status}: it wants HTTPS")
+        if status not in (200, 503) or b'"status"' not in body:
+            raise ProtocolFault(f"/api/healthz answered {status}")
+        return f"/api/healthz answered {status} in plain"
+
+
+TLS = ForgejoTls()

@@ -1,0 +1,61 @@
+"""MongoDB's TLS: from the first byte, on the one port, which answers plain as well."""
+
+from __future__ import annotations
+
+import contextlib
+
+from devstack_tui.services.mongodb.reloading import reload
+from devstack_tui.services.mongodb.wire import Wire
+from devstack_tui.stack.auditing import OPENSSL_WEAK, Listener, PlainRefused
+from devstack_tui.stack.dialogue import begin_at_once, translated
+from devstack_tui.stack.model import Target
+
+SETTINGS = {
+    "tls": "net.tls.mode: preferTLS",
+    "protocols": "net.tls.disabledProtocols: TLS1_0,TLS1_1",
+    "ciphers": "setParameter.opensslCipherConfig: HIGH:!aNULL:!eNULL:!kRSA",
+    "plain": "net.tls.mode: preferTLS (requireTLS admits TLS alone)",
+}
+
+
+class MongodbTls:
+    """See `devstack_tui.stack.auditing.TlsPart`."""
+
+    reload = staticmethod(reload)
+
+    def listeners(self, target: Target) -> tuple[Listener, ...]:
+        """The one port."""
+        return (
+            Listener(
+                name="mongodb",
+                service="mongodb",
+                host=target.endpoint.host,
+                port=target.endpoint.port,
+                begin=begin_at_once,
+                dual=True,
+                seed={"plain": 13, "verified": 14},
+                weak=OPENSSL_WEAK,
+                settings=SETTINGS,
+            ),
+        )
+
+    def query(self, target: Target, listener: Listener, tls: bool, timeout: float) -> str:  # noqa: ARG002
+        """Log in and count the documents of a collection."""
+        try:
+            with contextlib.ExitStack() as stack:
+                wire = stack.enter_context(Wire(target, timeout, tls))
+                try:
+                    wire.command("admin", {"hello": 1})
+                except ConnectionError:
+                    if tls:
+                        raise
+                    # Where TLS is required, it closes what does not begin with it.
+                    raise PlainRefused("it closes a plain connection") from None
+                wire.login(target.credentials.user, target.credentials.password)
+                wire.command(target.credentials.database, {"count": "devstack_tui_probe"})
+                return f"count answered {f'over {wire.tls}' if tls else 'in plain'}"
+        except OSError as error:
+            raise translated(error) from None
+
+
+TLS = MongodbTls()

@@ -1,0 +1,120 @@
+"""MySQL's and MariaDB's TLS: asked for after the server's greeting, on the one port."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+from dataclasses import dataclass
+
+from devstack_tui.services.mysql.client import connect
+from devstack_tui.services.mysql.reloading import reload
+from devstack_tui.stack.auditing import OPENSSL_WEAK, Listener, PlainRefused, ProtocolFault
+from devstack_tui.stack.dialogue import Reader, guarded, translated
+from devstack_tui.stack.model import Target
+
+# https://dev.mysql.com/doc/dev/mysql-server/latest/group__group__cs__capabilities__flags.html
+PROTOCOL_41, SSL, SECURE_CONNECTION, PLUGIN_AUTH = 0x200, 0x800, 0x8000, 0x80000
+_LARGEST_GREETING = 4096
+_UTF8MB4 = 45
+_SECURE_TRANSPORT_REQUIRED = 3159
+
+SETTINGS = {
+    "tls": "ssl-cert, ssl-key and ssl-ca",
+    "protocols": "tls-version = TLSv1.2,TLSv1.3",
+    "ciphers": "ssl-cipher = HIGH:!aNULL:!eNULL:!kRSA",
+    "plain": "require-secure-transport = OFF (ON admits TLS alone)",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Greeting:
+    """What the server says first: its version, and what it is capable of."""
+
+    version: str
+    capabilities: int
+
+
+def greeting(packet: bytes) -> Greeting:
+    """The payload of the first packet (protocol 10).
+
+    Raises `ProtocolFault` for an error packet, with its text, and for what is no greeting.
+    """
+    if packet[:1] == b"\xff":
+        number = int.from_bytes(packet[1:3], "little")
+        text = packet[3:].removeprefix(b"#08004").decode("utf-8", "replace")[:200]
+        raise ProtocolFault(f"it greets with error {number}: {text}")
+    if packet[:1] != b"\x0a":
+        raise ProtocolFault(f"it does not greet as MySQL does: {packet[:8].hex(' ') or 'nothing'}")
+    end = packet.find(b"\0", 1)
+    # The version, a thread id of 4, half of a scramble of 8, a filler, the lower capabilities.
+    lower = end + 1 + 4 + 8 + 1
+    if end < 0 or len(packet) < lower + 2:
+        raise ProtocolFault(f"its greeting ends after {len(packet)} bytes")
+    capabilities = int.from_bytes(packet[lower : lower + 2], "little")
+    # Behind them a character set and a status, then the upper half.
+    capabilities |= int.from_bytes(packet[lower + 5 : lower + 7], "little") << 16
+    return Greeting(packet[1:end].decode("ascii", "replace"), capabilities)
+
+
+def begin(sock: socket.socket) -> None:
+    """Read the greeting and send the SSLRequest: a login packet that ends before the user."""
+    reader = Reader(sock)
+    header = reader.exactly(4)
+    length = int.from_bytes(header[:3], "little")
+    if not 0 < length <= _LARGEST_GREETING:
+        raise ProtocolFault(f"it announced a greeting of {length} bytes: not MySQL")
+    found = greeting(reader.exactly(length))
+    if not found.capabilities & SSL:
+        raise ProtocolFault(f"{found.version} does not offer TLS: it is off")
+    flags = PROTOCOL_41 | SSL | SECURE_CONNECTION | PLUGIN_AUTH
+    body = struct.pack("<IIB23x", flags, 2**24 - 1, _UTF8MB4)
+    sock.sendall(len(body).to_bytes(3, "little") + bytes([(header[3] + 1) & 0xFF]) + body)
+
+
+class MysqlTls:
+    """See `devstack_tui.stack.auditing.TlsPart`."""
+
+    reload = staticmethod(reload)
+
+    def listeners(self, target: Target) -> tuple[Listener, ...]:
+        """The one port."""
+        return (
+            Listener(
+                name="mysql",
+                service="mysql",
+                host=target.endpoint.host,
+                port=target.endpoint.port,
+                begin=begin,
+                dual=True,
+                seed={"plain": 6, "verified": 7, "files": 8, "leaf": 23},
+                weak=OPENSSL_WEAK,
+                settings=SETTINGS,
+            ),
+        )
+
+    def query(self, target: Target, listener: Listener, tls: bool, timeout: float) -> str:  # noqa: ARG002
+        """What the server itself says of the session."""
+        import pymysql
+
+        try:
+            connection = connect(target, timeout, tls=tls)
+            # The driver has no public name for its socket.
+            with (
+                contextlib.closing(connection),
+                guarded(connection._sock.fileno(), timeout),  # type: ignore[attr-defined]
+                connection.cursor() as cursor,
+            ):
+                cursor.execute("SHOW SESSION STATUS WHERE Variable_name IN ('Ssl_version')")
+                version = str((cursor.fetchone() or ("", ""))[1])
+        except (pymysql.Error, OSError) as error:
+            if not tls and error.args and error.args[0] == _SECURE_TRANSPORT_REQUIRED:
+                raise PlainRefused("require_secure_transport is on") from None
+            # Its connection errors keep what was behind them under a name of their own.
+            raise translated(getattr(error, "original_exception", error)) from None
+        if tls is not bool(version):
+            raise ProtocolFault(f"the server says that the session is {version or 'plain'}")
+        return f"SHOW STATUS answered over {version}" if tls else "SHOW STATUS answered in plain"
+
+
+TLS = MysqlTls()

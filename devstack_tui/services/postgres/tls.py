@@ -1,0 +1,102 @@
+"""PostgreSQL's TLS: asked for by an SSLRequest on the one port, which answers plain as well."""
+
+from __future__ import annotations
+
+import socket
+
+from devstack_tui.services.postgres.client import connect
+from devstack_tui.services.postgres.reloading import reload
+from devstack_tui.stack.auditing import (
+    OPENSSL_WEAK,
+    Listener,
+    PlainRefused,
+    ProtocolFault,
+    Untrusted,
+)
+from devstack_tui.stack.dialogue import Reader, guarded, translated
+from devstack_tui.stack.model import Target
+
+# Length 8, then the protocol "version" 1234.5679: https://www.postgresql.org/docs/15/protocol-message-formats.html
+SSL_REQUEST = bytes.fromhex("0000000804d2162f")
+_LONGEST_ERROR = 1024
+
+SETTINGS = {
+    "tls": "ssl = on",
+    "protocols": "ssl_min_protocol_version = 'TLSv1.2'",
+    "ciphers": "ssl_ciphers = 'HIGH:!aNULL:!eNULL:!kRSA'",
+    "plain": "`host` in pg_hba.conf (`hostssl` admits TLS alone)",
+}
+
+
+def begin(sock: socket.socket) -> None:
+    """SSLRequest; the server's one byte says whether TLS may start."""
+    sock.sendall(SSL_REQUEST)
+    reader = Reader(sock)
+    answer = reader.exactly(1)
+    if answer == b"S":
+        return
+    if answer == b"N":
+        raise ProtocolFault("it answered N to the SSLRequest: TLS is off")
+    if answer == b"E":
+        raise ProtocolFault(f"it answered the SSLRequest with an error: {_error(reader)}")
+    raise ProtocolFault(f"it answered the SSLRequest with byte 0x{answer.hex()}: not PostgreSQL")
+
+
+def _error(reader: Reader) -> str:
+    """The message of an ErrorResponse whose first byte was read."""
+    length = int.from_bytes(reader.exactly(4), "big") - 4
+    if not 0 <= length <= _LONGEST_ERROR:
+        return f"{length} bytes long"
+    fields = reader.exactly(length).split(b"\0")
+    return next((f[1:].decode("utf-8", "replace") for f in fields if f[:1] == b"M"), "no message")
+
+
+class PostgresTls:
+    """See `devstack_tui.stack.auditing.TlsPart`."""
+
+    reload = staticmethod(reload)
+
+    def listeners(self, target: Target) -> tuple[Listener, ...]:
+        """The one port."""
+        return (
+            Listener(
+                name="postgres",
+                service="postgres",
+                host=target.endpoint.host,
+                port=target.endpoint.port,
+                begin=begin,
+                dual=True,
+                seed={"plain": 3, "verified": 4, "files": 5, "leaf": 22},
+                weak=OPENSSL_WEAK,
+                settings=SETTINGS,
+            ),
+        )
+
+    def query(self, target: Target, listener: Listener, tls: bool, timeout: float) -> str:  # noqa: ARG002
+        """A SELECT of what the server itself says of the session."""
+        import psycopg
+
+        try:
+            with (
+                connect(target, timeout, tls=tls) as connection,
+                guarded(connection.fileno(), timeout),
+            ):
+                row = connection.execute(
+                    "SELECT version, cipher FROM pg_stat_ssl WHERE pid = pg_backend_pid() AND ssl"
+                ).fetchone()
+        except (psycopg.Error, OSError) as error:
+            told = str(error).strip().replace("\n", " ")
+            # libpq has its errors as text alone.
+            if "certificate verify failed" in told or "does not match host name" in told:
+                raise Untrusted(told.rpartition("failed: ")[2]) from None
+            if not tls and "pg_hba.conf" in told:
+                raise PlainRefused("pg_hba.conf has no entry for a plain connection") from None
+            if "timeout expired" in told:
+                raise TimeoutError(f"no answer within {timeout:g} s") from None
+            raise translated(error) from None
+        if tls is not (row is not None):
+            raise ProtocolFault(f"the server says that the session is {'TLS' if row else 'plain'}")
+        return f"SELECT answered over {row[0]}, {row[1]}" if row else "SELECT answered in plain"
+
+
+TLS = PostgresTls()

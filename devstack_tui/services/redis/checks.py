@@ -1,0 +1,152 @@
+"""Redis' own security checks: that what goes from masters to replicas is encrypted."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from devstack_tui.core.check import Status
+from devstack_tui.core.errors import DevstackError
+from devstack_tui.services.redis.client import close, connect, look, node_count, node_name
+from devstack_tui.services.redis.topology import View
+from devstack_tui.stack.auditing import Audit, Bench, Check, Finding, Sabotage, Severity
+from devstack_tui.stack.dialogue import translated
+from devstack_tui.stack.model import Target
+
+SABOTAGE = "tls.redis.replication_plain"
+_TAKEN_S = 15.0
+
+
+class RedisChecks:
+    """See `devstack_tui.stack.auditing.Checks`."""
+
+    def checks(self, audit: Audit) -> tuple[Check, ...]:
+        """One for each node: which of them is a master changes."""
+        return tuple(_check(index) for index in range(node_count(audit.target("redis"))))
+
+    def sabotages(self) -> tuple[Sabotage, ...]:
+        """Replication without TLS: where every port is closed to that, it stops."""
+        return (
+            Sabotage(
+                id=SABOTAGE,
+                title="Redis: replication does not use TLS",
+                service="redis",
+                apply=_without_tls,
+                seconds=4.0,
+            ),
+        )
+
+
+def _check(index: int) -> Check:
+    name = node_name(index)
+    return Check(
+        id=f"tls.{name}.replication",
+        suite="tls",
+        title=f"{name}: replication runs over TLS",
+        severity=Severity.HIGH,
+        service="redis",
+        stake="All data, and the password, go from master to replica: in clear without TLS.",
+        remedy="set tls-replication yes on every node; `down` and `up` write that of the stack",
+        sabotage=SABOTAGE,
+        run=functools.partial(_replication, index),
+        group="clients",
+    )
+
+
+def _replication(index: int, audit: Audit) -> Finding:
+    """A replica's link ends at a TLS port, a master's replicas came in on its own, and the next
+    link will be made so too. A link that is down for a moment decides nothing."""
+    target = audit.target("redis")
+    try:
+        view, came_in, setting = _asked(
+            target, index, audit.timeout, functools.partial(_seen, index)
+        )
+    except (DevstackError, OSError) as error:
+        return Finding(Status.ERROR, f"{node_name(index)}: {error}")
+    if setting != "yes":
+        return Finding(Status.FAIL, f"tls-replication is {setting}: the next link is in clear")
+    if view.me.master:
+        own = target.ports["tls"] + index
+        replicas = [node for node in view.nodes if node.master_id == view.me.id]
+        ports = ", ".join(map(str, came_in)) or "none"
+        told = f"a master of {len(replicas)}, which came in on port {ports}; its TLS port is {own}"
+        plain, down = any(port != own for port in came_in), len(came_in) < len(replicas)
+    else:
+        port = int(str(view.replication.get("master_port", 0)))
+        told = f"a replica, whose link to port {port} is {'up' if view.link_up else 'down'}"
+        plain, down = port not in _tls_ports(target), not view.link_up
+    if plain:
+        return Finding(Status.FAIL, told)
+    return Finding(Status.INCONCLUSIVE if down else Status.PASS, told)
+
+
+def _seen(index: int, client: Any) -> tuple[View, list[int], str]:
+    """The node's view, the ports that its replicas came in on, and `tls-replication`."""
+    replicas: list[dict[str, str]] = client.client_list(_type="replica")
+    # The local end of a connection tells which port it came in on.
+    ports = [int(one.get("laddr", "").rpartition(":")[2] or 0) for one in replicas]
+    setting = client.config_get("tls-replication").get("tls-replication", "unknown")
+    return look(client, index), ports, setting
+
+
+def _tls_ports(target: Target) -> range:
+    return range(target.ports["tls"], target.ports["tls"] + node_count(target))
+
+
+def _asked(target: Target, index: int, timeout: float, ask: Callable[[Any], Any]) -> Any:
+    """What `ask` makes of a client of the node. Raises `DevstackError` or `OSError`."""
+    import redis
+
+    try:
+        client = connect(target, index, timeout)
+        try:
+            return ask(client)
+        finally:
+            close(client)
+    except (redis.RedisError, OSError) as error:
+        raise translated(error) from None
+
+
+@contextlib.contextmanager
+def _without_tls(bench: Bench) -> Iterator[None]:
+    target, timeout = bench.audit.target("redis"), bench.audit.timeout
+    nodes = range(node_count(target))
+
+    def turn(value: str) -> None:
+        for index in nodes:
+            _asked(target, index, timeout, functools.partial(_set, value))
+
+    def whole(expected: bool) -> bool:
+        views = [_asked(target, i, timeout, functools.partial(look, index=i)) for i in nodes]
+        links = [view.link_up for view in views if not view.me.master]
+        return bool(links) and all(up is expected for up in links)
+
+    try:
+        turn("no")
+        _until(lambda: whole(False))
+        yield
+    finally:
+        turn("yes")
+        _until(lambda: whole(True))
+
+
+def _set(value: str, client: Any) -> None:
+    client.config_set("tls-replication", value)
+    # Both ends of what stands: it is made anew as it is configured now.
+    for kind in ("replica", "master"):
+        client.execute_command("CLIENT KILL", "TYPE", kind)
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    """Poll until it holds: Redis has no event for its links. Raises `DevstackError`."""
+    deadline = time.monotonic() + _TAKEN_S
+    while not condition():
+        if time.monotonic() > deadline:
+            raise DevstackError(f"the replicas did not follow within {_TAKEN_S:.0f} s")
+        time.sleep(0.05)
+
+
+CHECKS = RedisChecks()

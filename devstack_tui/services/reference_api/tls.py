@@ -1,0 +1,61 @@
+"""The reference API's TLS: HTTPS on a port of its own, HTTP on another."""
+
+from __future__ import annotations
+
+import ssl
+
+from devstack_tui.services.reference_api.reloading import reload
+from devstack_tui.stack.auditing import OPENSSL_WEAK, Listener, PlainRefused, ProtocolFault
+from devstack_tui.stack.dialogue import begin_at_once, get, translated
+from devstack_tui.stack.model import Target
+
+SETTINGS = {
+    "tls": "its HTTPS port",
+    "protocols": "the context's minimum_version TLS 1.2",
+    "ciphers": "the context's default ciphers",
+    "plain": "its HTTP port",
+}
+
+
+class ReferenceApiTls:
+    """See `devstack_tui.stack.auditing.TlsPart`."""
+
+    reload = staticmethod(reload)
+
+    def listeners(self, target: Target) -> tuple[Listener, ...]:
+        """The port of HTTPS."""
+        return (
+            Listener(
+                name="reference-api",
+                service="reference_api",
+                host=target.endpoint.host,
+                port=target.ports["tls"],
+                begin=begin_at_once,
+                dual=True,
+                plain_port=target.ports["main"],
+                seed={"plain": 17, "verified": 18},
+                weak=OPENSSL_WEAK,
+                settings=SETTINGS,
+            ),
+        )
+
+    def query(self, target: Target, listener: Listener, tls: bool, timeout: float) -> str:  # noqa: ARG002
+        """Ask it whether it lives."""
+        context = ssl.create_default_context(cafile=str(target.ca)) if tls else None
+        port = target.ports["tls" if tls else "main"]
+        try:
+            status, body = get(target.endpoint.host, port, "/health/", timeout, context)
+        except ConnectionRefusedError:
+            if tls:
+                raise
+            raise PlainRefused(f"nothing listens at port {port}") from None
+        except OSError as error:
+            raise translated(error) from None
+        if not tls and status in (301, 302, 307, 308, 426):
+            raise PlainRefused(f"it answers HTTP with {status}: it wants HTTPS")
+        if status != 200 or b'"status"' not in body:
+            raise ProtocolFault(f"/health/ answered {status}")
+        return f"/health/ answered 200 {'over TLS' if tls else 'in plain'}"
+
+
+TLS = ReferenceApiTls()

@@ -1,0 +1,68 @@
+"""Vault's TLS: HTTPS and nothing else."""
+
+from __future__ import annotations
+
+from devstack_tui.core.errors import DevstackError
+from devstack_tui.services.vault.reloading import reload
+from devstack_tui.stack.auditing import Listener, PlainRefused, ProtocolFault
+from devstack_tui.stack.dialogue import begin_at_once, get, translated
+from devstack_tui.stack.model import Target
+from devstack_tui.stack.vaultapi import VaultApi, approle_files
+
+# Go has no more of them, and these only where they are asked for by name.
+WEAK = frozenset({"rc4", "3des", "static_rsa", "static_rsa_cbc_sha1"})
+SETTINGS = {
+    "tls": "tls_cert_file and tls_key_file of the listener",
+    "protocols": 'tls_min_version = "tls12", and no tls_max_version',
+    "ciphers": "no tls_cipher_suites of your own",
+    "plain": "tls_disable = false",
+}
+
+
+class VaultTls:
+    """See `devstack_tui.stack.auditing.TlsPart`."""
+
+    reload = staticmethod(reload)
+
+    def listeners(self, target: Target) -> tuple[Listener, ...]:
+        """The API."""
+        return (
+            Listener(
+                name="vault",
+                service="vault",
+                host=target.endpoint.host,
+                port=target.endpoint.port,
+                begin=begin_at_once,
+                seed={"verified": 20},
+                weak=WEAK,
+                settings=SETTINGS,
+            ),
+        )
+
+    def query(self, target: Target, listener: Listener, tls: bool, timeout: float) -> str:
+        """Log in by Vault's own AppRole, whose batch token leaves nothing behind, and read its
+        secret; in plain, ask for its health."""
+        try:
+            return _secret(target, timeout) if tls else _health(listener, timeout)
+        except (DevstackError, OSError) as error:
+            raise translated(error) from None
+
+
+def _secret(target: Target, timeout: float) -> str:
+    role, secret = approle_files(target.secrets, "vault")
+    with VaultApi(target, timeout=timeout) as client:
+        client.login(role.read_text(), secret.read_text())
+        client.call("get", "secret/data/vault")
+    return "login and read answered over TLS"
+
+
+def _health(listener: Listener, timeout: float) -> str:
+    status, body = get(listener.host, listener.port, "/v1/sys/health", timeout)
+    if status == 400 and b"HTTPS" in body:
+        raise PlainRefused("it answers HTTP with 400: an HTTP request to an HTTPS server")
+    if b'"sealed"' not in body:
+        raise ProtocolFault(f"it answered HTTP with status {status}, which is not Vault's health")
+    return f"sys/health answered {status} in plain"
+
+
+TLS = VaultTls()
