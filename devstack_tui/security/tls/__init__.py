@@ -1,0 +1,1 @@
+"""TLS as an auditor sees it: handshakes, certificates, versions, ciphers, and what is wrong."""

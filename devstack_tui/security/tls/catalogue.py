@@ -1,0 +1,197 @@
+"""Every TLS check of a stack: the seed's rows, and what goes beyond them for each listener."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+
+from devstack_tui.core.check import Status
+from devstack_tui.security.tls import authority, certificate, paths
+from devstack_tui.security.tls.properties import (
+    CERTIFICATE,
+    CLIENTS,
+    PROPERTIES,
+    ROWS,
+    Property,
+    plain,
+)
+from devstack_tui.security.tls.sight import Sight, decide, together
+from devstack_tui.stack.auditing import Audit, Check, Finding, Listener, Severity
+from devstack_tui.stack.registry import IDENTITY, service, services
+
+SUITE = "tls"
+Body = Callable[[Sight], Finding]
+_Own = dict[tuple[str, str], Check]
+"""The check that asserts a property (by name) of a listener (by name)."""
+
+
+def checks(audit: Audit) -> tuple[Check, ...]:
+    """All of them, the seed's first and in its order; asks no server."""
+    listeners = [
+        listener
+        for found in services()
+        if (part := found.tls()) is not None
+        for listener in part.listeners(audit.target(found.name))
+    ]
+    numbers = Counter(number for one in listeners for number in one.seed.values())
+    own: _Own = {}
+    for listener in listeners:
+        _add(own, listener, numbers)
+    every = [*_authority(), *dict.fromkeys(own.values()), *_sums(listeners, own, numbers)]
+    return tuple(sorted(every, key=lambda check: (not check.seed, check.id if check.seed else "")))
+
+
+def asserting(listeners: Iterable[Listener], names: Iterable[str]) -> tuple[str, ...]:
+    """The ids of the checks that assert these properties of all listeners of one service."""
+    listeners, names = list(listeners), set(names)
+    numbers = Counter(number for one in listeners for number in one.seed.values())
+    own: _Own = {}
+    for listener in listeners:
+        _add(own, listener, numbers)
+    return tuple(dict.fromkeys(check.id for (_, name), check in own.items() if name in names))
+
+
+def _add(own: _Own, listener: Listener, numbers: Counter[int]) -> None:
+    """The checks of one listener; where a row of the seed asserts the same, the row alone."""
+    own[listener.name, "plain"] = _check(plain(listener), listener, listener.seed.get("plain"))
+    for what, (row, parts) in ROWS.items():
+        number = listener.seed.get(what)
+        if number is not None and numbers[number] == 1:
+            check = _check(row, listener, number)
+            own |= dict.fromkeys(((listener.name, part) for part in parts), check)
+    for one in PROPERTIES if listener.tls else ():
+        key = (listener.name, one.name)
+        mutual = one.mutual in (None, listener.mutual)
+        if mutual and key not in own and (not one.per_service or _first(listener)):
+            own[key] = _check(one, listener, None)
+
+
+def _first(listener: Listener) -> bool:
+    """Whether this is the listener that speaks for its service's files."""
+    return listener.name in (service(listener.service).secret, f"{listener.service}-1")
+
+
+def _check(one: Property, listener: Listener, number: int | None) -> Check:
+    name = service(listener.service).secret if one.per_service else listener.name
+    words = {"name": name, "service": service(listener.service).secret, **listener.settings}
+    # What turns TLS off for clients leaves it on among the nodes.
+    what = "bus_plain" if listener.mutual and one.sabotage == "down_tls" else one.sabotage
+    family = one.name.removeprefix("cipher.")
+    provable = what and (family == one.name or family in listener.weak)
+    return Check(
+        id=f"tls.{number:02d}" if number else f"tls.{name}.{one.name}",
+        suite=SUITE,
+        title=one.title.format(**words),
+        severity=one.severity,
+        service=listener.service,
+        stake=one.stake,
+        remedy=one.remedy.format(**words),
+        sabotage=f"tls.{service(listener.service).secret}.{what}" if provable else "",
+        run=_run(listener, one.body),
+        seed=f"TLS {number}" if number else "",
+        group=one.group,
+    )
+
+
+def _run(listener: Listener, body: Body) -> Callable[[Audit], Finding]:
+    return lambda audit: decide(Sight(audit, listener), body)
+
+
+def _authority() -> tuple[Check, ...]:
+    base = Check(
+        id="tls.01",
+        suite=SUITE,
+        title="the CA file parses and is a CA",
+        severity=Severity.CRITICAL,
+        service=IDENTITY,
+        stake="Without its root no client can verify any server of the stack.",
+        remedy="`devstack-tui up` writes the root of the stack's PKI",
+        sabotage=f"tls.{IDENTITY}.ca_leaf",
+        run=authority.is_ca,
+        seed="TLS 1",
+        group="authority",
+    )
+    return base, dataclasses.replace(
+        base,
+        id="tls.02",
+        title="the CA is inside its dates",
+        stake="When the root ends, every certificate below it ends with it.",
+        remedy="`down --wipe` and `up` make another PKI; clients need its new root",
+        sabotage=f"tls.{IDENTITY}.ca_ends",
+        run=authority.validity,
+        seed="TLS 2",
+    )
+
+
+def _sums(listeners: list[Listener], own: _Own, numbers: Counter[int]) -> Iterator[Check]:
+    """The seed's rows over several listeners: their parts are checks of their own already."""
+    spoken = [one for one in listeners if one.tls]
+    for number in sorted(number for number, count in numbers.items() if count > 1):
+        of = [one for one in spoken if number in one.seed.values()]
+        yield _sum(
+            own,
+            number,
+            f"{service(of[0].service).secret}: every node's handshake is verified to the root",
+            of=of,
+            body=certificate.verified,
+            parts=ROWS["verified"][1],
+            sabotage="other_ca",
+            group=CERTIFICATE,
+        )
+    dual = [one for one in spoken if one.dual]
+    yield _sum(
+        own,
+        21,
+        "every service's certificate is inside its dates",
+        of=[*dual, *(one for one in spoken if not one.dual and not one.mutual)],
+        body=certificate.validity,
+        parts=("validity",),
+        sabotage="expired",
+        group=CERTIFICATE,
+    )
+    yield _sum(
+        own,
+        24,
+        "dual mode: both paths of every service do work",
+        of=dual,
+        body=paths.both,
+        parts=("query", "plain"),
+        sabotage="down_tls",
+        group=CLIENTS,
+    )
+
+
+def _sum(
+    own: _Own,
+    number: int,
+    title: str,
+    *,
+    of: list[Listener],
+    body: Body,
+    parts: tuple[str, ...],
+    sabotage: str,
+    group: str,
+) -> Check:
+    def run(audit: Audit) -> Finding:
+        present = set(audit.services())
+        found = {one.name: decide(Sight(audit, one), body) for one in of if one.service in present}
+        if not found:
+            return Finding(Status.SKIPPED, "none of its services is in the stack")
+        return together(found)
+
+    whose = of[0].service
+    return Check(
+        id=f"tls.{number:02d}",
+        suite=SUITE,
+        title=title,
+        severity=Severity.HIGH,
+        service=whose if len({one.service for one in of}) == 1 else IDENTITY,
+        stake="One service without working TLS is enough to have passwords cross in clear.",
+        remedy="the row of the service that is named has the remedy",
+        sabotage=f"tls.{service(whose).secret}.{sabotage}",
+        run=run,
+        seed=f"TLS {number}",
+        group=group,
+        sums=tuple(dict.fromkeys(own[one.name, part].id for one in of for part in parts)),
+    )

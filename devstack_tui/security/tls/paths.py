@@ -1,0 +1,59 @@
+"""Do clients get their work done over TLS, do they verify it, and does plain stay as declared?"""
+
+from __future__ import annotations
+
+from devstack_tui.core.check import Status
+from devstack_tui.core.errors import DevstackError
+from devstack_tui.security.tls.sight import Sight, Unseen
+from devstack_tui.stack.auditing import Finding, PlainRefused, Untrusted
+
+
+def plain(sight: Sight) -> Finding:
+    """What a client without TLS gets, against what is declared."""
+    listener = sight.listener
+    try:
+        told = sight.work(False)
+    except PlainRefused as error:
+        if listener.dual:
+            return Finding(
+                Status.FAIL, f"declared to answer in plain, and does not: {error.message}"
+            )
+        sight.certificates()  # refusing everybody is no virtue
+        return Finding(Status.PASS, f"refused: {error.message}")
+    if not listener.dual:
+        return Finding(Status.FAIL, f"declared to speak TLS alone, but {told}")
+    return Finding(Status.WARN, f"{told}, as declared: passwords and data cross loopback in clear")
+
+
+def query(sight: Sight) -> Finding:
+    """Real work over verified TLS."""
+    return Finding(Status.PASS, sight.work(True))
+
+
+def both(sight: Sight) -> Finding:
+    """Real work over TLS and in plain."""
+    return Finding(Status.PASS, f"{sight.work(True)}; {sight.work(False)}")
+
+
+def wrong_ca(sight: Sight) -> Finding:
+    """A client that trusts another root turns the server down."""
+    return _turned_down(sight, "a root that signed nothing here", ca=True)
+
+
+def wrong_host(sight: Sight) -> Finding:
+    """A client that went to another name turns the server down."""
+    return _turned_down(sight, "a name that is not in the certificate", host=True)
+
+
+def _turned_down(sight: Sight, what: str, ca: bool = False, host: bool = False) -> Finding:
+    try:
+        told = sight.estranged(ca, host)
+    except Untrusted as error:
+        refusal = error.reason
+    else:
+        return Finding(Status.FAIL, f"with {what}: {told}")
+    try:
+        control = sight.work(True)
+    except (DevstackError, OSError):
+        raise Unseen("with the right root and name it does not work either") from None
+    return Finding(Status.PASS, f"with {what}: {refusal}; control: {control}")

@@ -1,0 +1,291 @@
+"""Real handshakes with real servers of every wrong kind, and what each check says of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from devstack_tui.core.check import Status
+from devstack_tui.security.tls import authority, certificate, facts, handshake, protocol, stranger
+from devstack_tui.security.tls.ciphers import WEAK
+from devstack_tui.security.tls.hello import SSL3, TLS1_0, TLS1_1, TLS1_2, TLS1_3
+from devstack_tui.security.tls.sight import Sight, decide
+from devstack_tui.stack.auditing import Finding, Listener, ProtocolFault, Untrusted
+from tests.unit.tls_kit import DAY, NOW, FakeAudit, Pair, Pki, make, tls_server
+
+NAMES = ("postgres", "postgres.dev-services.local", "localhost")
+Body = Callable[[Sight], Finding]
+Tune = Callable[[ssl.SSLContext], None]
+
+
+@pytest.fixture
+def pki(tmp_path: Path) -> Pki:
+    return Pki(tmp_path)
+
+
+def seen(pki: Pki, listener: Listener, body: Body) -> Finding:
+    return decide(Sight(FakeAudit(pki.ca, pki.files), listener), body)  # type: ignore[arg-type]
+
+
+def only(version: ssl.TLSVersion, least: ssl.TLSVersion | None = None) -> Tune:
+    def tune(context: ssl.SSLContext) -> None:
+        context.minimum_version = least or version
+        context.maximum_version = version
+
+    return tune
+
+
+def ciphers_of(text: str) -> Tune:
+    return lambda context: context.set_ciphers(text)
+
+
+GOOD = {
+    "chain": certificate.chain,
+    "verified": certificate.verified,
+    "san_dns": certificate.san_dns,
+    "san_ip": certificate.san_ip,
+    "file": certificate.file,
+    "key": certificate.key,
+    "key_mode": certificate.key_mode,
+    "validity": certificate.validity,
+    "key_size": certificate.key_size,
+    "signature": certificate.signature,
+    "lifetime": certificate.lifetime,
+    "usage": certificate.usage,
+    "intermediate": certificate.intermediate,
+}
+
+
+def judged(pki: Pki, leaf: Pair, *more: Pair) -> dict[str, Status]:
+    """What every check of the certificate says, where it is not PASS."""
+    with tls_server(pki.write(leaf, *more)) as listener:
+        found = {name: seen(pki, listener, body) for name, body in GOOD.items()}
+    return {name: one.status for name, one in found.items() if one.status is not Status.PASS}
+
+
+def test_a_good_server_passes_every_check(pki: Pki) -> None:
+    assert judged(pki, pki.leaf(dns=NAMES), pki.middle) == {}
+
+
+CHAIN = {"chain": Status.FAIL, "verified": Status.FAIL}
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"days": 1.5 / 86400, "begins": NOW - DAY}, {**CHAIN, "validity": Status.FAIL}),
+        ({"begins": NOW + DAY}, {**CHAIN, "validity": Status.FAIL}),
+        ({"days": 45}, {"validity": Status.WARN}),
+        ({"days": 20}, {"validity": Status.WARN}),
+        ({"days": 400}, {"lifetime": Status.FAIL}),
+        ({"addresses": ()}, {"verified": Status.FAIL, "san_ip": Status.FAIL}),
+        ({"dns": ("elsewhere.invalid",)}, {"san_dns": Status.FAIL}),
+        (
+            {"usage": ExtendedKeyUsageOID.CLIENT_AUTH},
+            {**CHAIN, "usage": Status.FAIL},
+        ),
+        ({"usage": None}, {"usage": Status.FAIL}),
+        (
+            {"key": rsa.generate_private_key(65537, 1024)},
+            {**CHAIN, "key_size": Status.FAIL},
+        ),
+    ],
+    ids=[
+        "expired", "not yet", "45 days", "20 days", "long life", "no address", "wrong name",
+        "for clients", "no usage", "rsa 1024",
+    ],
+)  # fmt: skip
+def test_one_wrong_thing_turns_exactly_its_checks(
+    pki: Pki, changes: dict[str, object], expected: dict[str, Status]
+) -> None:
+    assert judged(pki, pki.leaf(**{"dns": NAMES, **changes}), pki.middle) == expected
+
+
+def test_a_self_signed_leaf_fails_the_chain_alone(pki: Pki) -> None:
+    assert judged(pki, make("alone", dns=NAMES)) == CHAIN
+
+
+def test_a_missing_intermediate_is_named(pki: Pki) -> None:
+    with tls_server(pki.write(pki.leaf(dns=NAMES))) as listener:
+        found = seen(pki, listener, certificate.intermediate)
+        chain = seen(pki, listener, certificate.chain)
+    assert (found.status, chain.status) == (Status.FAIL, Status.FAIL)
+    assert "missing: CN=middle" in found.evidence
+    assert "unable to get local issuer" in chain.evidence
+
+
+def test_another_ca_is_no_matter_of_the_intermediate(pki: Pki) -> None:
+    other = make("other", ca=True)
+    assert judged(pki, make("leaf", other, dns=NAMES), other) == CHAIN
+
+
+def test_a_file_that_is_not_served_is_seen_as_such(pki: Pki) -> None:
+    with tls_server(pki.write(pki.leaf(dns=NAMES), pki.middle)) as listener:
+        assert seen(pki, listener, certificate.file).status is Status.PASS
+        pki.files.cert.write_bytes(pki.leaf(dns=NAMES).pem)
+        assert seen(pki, listener, certificate.file).status is Status.FAIL
+        assert seen(pki, listener, certificate.key).status is Status.FAIL
+        pki.files.key.write_text("no key")
+        broken = seen(pki, listener, certificate.key)
+        assert (broken.status, "does not parse" in broken.evidence) == (Status.FAIL, True)
+        pki.files.key.chmod(0o640)
+        assert seen(pki, listener, certificate.key_mode).status is Status.FAIL
+
+
+@pytest.mark.parametrize(
+    ("name", "trusted", "words"),
+    [
+        ("127.0.0.2", None, "IP address mismatch"),
+        ("elsewhere.invalid", None, "Hostname mismatch"),
+        ("127.0.0.1", stranger.authority, "unable to get local issuer|self-signed"),
+    ],
+    ids=["address", "name", "ca"],
+)
+def test_our_client_turns_a_wrong_server_down_and_says_why(
+    pki: Pki, name: str, trusted: Callable[[], stranger.Authority] | None, words: str
+) -> None:
+    ca = trusted().path if trusted else pki.ca
+    with tls_server(pki.write(pki.leaf(), pki.middle)) as listener:
+        with pytest.raises(Untrusted, match=words):
+            handshake.verify(listener, ca, name, 2)
+        assert handshake.verify(listener, pki.ca, "127.0.0.1", 2).version == "TLS 1.3"
+
+
+def test_the_chain_that_was_sent_is_seen_whole(pki: Pki) -> None:
+    leaf = pki.leaf()
+    with tls_server(pki.write(leaf, pki.middle)) as listener:
+        session = handshake.look(listener, 2)
+    assert session.chain == (leaf.der, pki.middle.der)
+    assert session.ms > 0
+
+
+def test_a_server_that_wants_our_certificate_refuses_us_without_one(pki: Pki) -> None:
+    def tune(context: ssl.SSLContext) -> None:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(pki.ca)
+
+    files = pki.write(pki.leaf(usage=None, dns=NAMES), pki.middle)
+    with tls_server(files, tune) as listener:
+        both = dataclasses.replace(listener, mutual=True)
+        found = seen(pki, both, protocol.mutual)
+    assert found.status is Status.PASS
+    assert "certificate required" in found.evidence.replace("_", " ")
+    with tls_server(files) as listener:
+        both = dataclasses.replace(listener, mutual=True)
+        assert seen(pki, both, protocol.mutual).status is Status.FAIL
+
+
+def test_every_version_is_told_apart(pki: Pki) -> None:
+    versions = {
+        "ssl3": protocol.refuses(SSL3),
+        "1.0": protocol.refuses(TLS1_0),
+        "1.1": protocol.refuses(TLS1_1),
+        "1.2": protocol.accepts(TLS1_2),
+        "1.3": protocol.accepts(TLS1_3),
+    }
+
+    def bad(tune: Tune) -> set[str]:
+        with tls_server(pki.write(pki.leaf(), pki.middle), tune) as listener:
+            found = {name: seen(pki, listener, body) for name, body in versions.items()}
+        assert not {one.status for one in found.values()} - {Status.PASS, Status.FAIL}
+        return {name for name, one in found.items() if one.status is Status.FAIL}
+
+    newest, tls12 = ssl.TLSVersion.TLSv1_3, ssl.TLSVersion.TLSv1_2
+    assert bad(only(newest, tls12)) == set()
+    assert bad(only(tls12)) == {"1.3"}
+    assert bad(only(newest)) == {"1.2"}
+    assert bad(only(newest, ssl.TLSVersion.TLSv1)) == {"1.0", "1.1"}
+    assert bad(only(newest, ssl.TLSVersion.TLSv1_1)) == {"1.1"}
+
+
+def test_weak_ciphers_are_found_one_family_at_a_time(pki: Pki) -> None:
+    leaf = pki.leaf(key=rsa.generate_private_key(65537, 2048))
+
+    def bad(text: str) -> set[str]:
+        with tls_server(pki.write(leaf, pki.middle), ciphers_of(text)) as listener:
+            found = {one.name: seen(pki, listener, protocol.without(one)) for one in WEAK}
+        return {name for name, one in found.items() if one.status is Status.FAIL}
+
+    strong = "ECDHE+AESGCM"
+    assert bad(strong) == set()
+    assert bad(f"{strong}:NULL-SHA256:@SECLEVEL=0") == {"null"}
+    assert bad(f"{strong}:NULL-MD5:@SECLEVEL=0") == {"md5"}
+    assert bad(f"{strong}:AECDH-AES128-SHA:@SECLEVEL=0") == {"anonymous"}
+    assert bad(f"{strong}:AES128-SHA:@SECLEVEL=0") == {"static_rsa_cbc_sha1"}
+    assert bad(f"{strong}:AES128-GCM-SHA256") == {"static_rsa"}
+    assert bad(f"{strong}:CAMELLIA128-SHA:@SECLEVEL=0") == {"static_rsa_camellia"}
+    assert bad(f"{strong}:ARIA128-GCM-SHA256:@SECLEVEL=0") == {"static_rsa_aria"}
+
+
+def test_compression_and_renegotiation_of_a_good_server_are_as_they_must_be(pki: Pki) -> None:
+    with tls_server(pki.write(pki.leaf(), pki.middle)) as listener:
+        assert seen(pki, listener, protocol.compression).status is Status.PASS
+        assert seen(pki, listener, protocol.renegotiation).status is Status.PASS
+    with tls_server(pki.files, only(ssl.TLSVersion.TLSv1_3)) as listener:
+        assert "TLS 1.3 alone" in seen(pki, listener, protocol.compression).evidence
+
+
+def test_the_ca_file_must_be_a_ca_and_last(pki: Pki) -> None:
+    audit = FakeAudit(pki.ca)
+
+    def both() -> tuple[Status, Status]:
+        return (
+            authority.is_ca(audit).status,  # type: ignore[arg-type]
+            authority.validity(audit).status,  # type: ignore[arg-type]
+        )
+
+    assert both() == (Status.PASS, Status.PASS)
+    pki.ca.write_bytes(pki.root.pem + pki.leaf().pem)
+    assert both() == (Status.FAIL, Status.PASS)
+    pki.ca.write_bytes(pki.middle.pem)
+    assert both() == (Status.FAIL, Status.PASS), "an intermediate is no root"
+    pki.ca.write_bytes(pki.root.pem + stranger.root("ending", 20 * DAY)[1].encode())
+    assert both() == (Status.PASS, Status.WARN)
+    pki.ca.write_text("nothing")
+    assert both() == (Status.FAIL, Status.INCONCLUSIVE)
+    pki.ca.unlink()
+    assert both() == (Status.FAIL, Status.INCONCLUSIVE)
+
+
+@pytest.mark.parametrize(
+    ("digests", "expected"),
+    [
+        (("sha256", "sha384"), Status.PASS),
+        (("", ""), Status.PASS),
+        (("sha1", "sha256"), Status.FAIL),
+        (("sha256", "md5"), Status.FAIL),
+    ],
+)
+def test_a_broken_hash_anywhere_below_the_root_is_seen(
+    pki: Pki, digests: tuple[str, ...], expected: Status
+) -> None:
+    pair = (facts.read(pki.leaf().der), facts.read(pki.middle.der))
+    sent = tuple(
+        dataclasses.replace(one, digest=digest) for one, digest in zip(pair, digests, strict=True)
+    )
+    sight = cast("Sight", SimpleNamespace(certificates=lambda: sent))
+    assert certificate.signature(sight).status is expected
+
+
+def test_a_certificate_that_does_not_parse_is_a_fault_of_the_server() -> None:
+    with pytest.raises(ProtocolFault, match="10 bytes does not parse"):
+        facts.read(bytes(10))
+
+
+def test_the_facts_of_a_certificate_are_its_own(pki: Pki) -> None:
+    found = facts.read(pki.leaf(dns=NAMES, days=30).der)
+    assert (found.subject, found.issuer) == ("CN=leaf", "CN=middle")
+    assert (found.dns, found.addresses) == (NAMES, ("127.0.0.1",))
+    assert (found.key, found.bits, found.digest) == ("EC secp256r1", 256, "sha256")
+    assert found.purposes == ("serverAuth",)
+    assert found.lifetime == datetime.timedelta(days=30)
+    assert not found.ca
