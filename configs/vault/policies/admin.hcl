@@ -44,3 +44,33 @@ path "sys/auth" {
 path "sys/audit" {
   capabilities = ["read", "sudo"]
 }
+
+# What follows is for `check run approle`, which only looks. Accessors name tokens, and cannot be
+# used as such: what they lead to is a token's policies, origin and end.
+path "auth/token/accessors" {
+  capabilities = ["list", "sudo"]
+}
+
+path "auth/token/lookup-accessor" {
+  capabilities = ["update"]
+}
+
+path "pki_int/roles" {
+  capabilities = ["list"]
+}
+
+path "pki_int/roles/+" {
+  capabilities = ["read"]
+}
+
+path "pki/roles" {
+  capabilities = ["list"]
+}
+
+path "secret/config" {
+  capabilities = ["read"]
+}
+
+path "sys/config/state/sanitized" {
+  capabilities = ["read"]
+}
