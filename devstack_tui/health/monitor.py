@@ -14,6 +14,8 @@ import msgspec
 from devstack_tui.core import process
 from devstack_tui.core.errors import DevstackError, NotInstalledError, UnreachableError
 from devstack_tui.core.lock import Owner, StackLock
+from devstack_tui.stack.certificates import Age, age, ending
+from devstack_tui.stack.certificates import remedy as rotates
 from devstack_tui.stack.engine import Engine
 from devstack_tui.stack.identity import read_certificate, tls_files
 from devstack_tui.stack.model import (
@@ -229,17 +231,25 @@ def _silent(
 def _judged(row: ServiceStatus, seen: Observation, gone: str, memory: _Memory) -> ServiceStatus:
     """A service that answered: healthy, or degraded with every reason."""
     problems = [*seen.problems, *([gone] if gone else [])]
+    remedy = _remedy(row.name) if problems else ""
+    facts = seen.facts
+    if row.certificate is not None and (ends := ending(row.certificate, time.time())):
+        if age(row.certificate, time.time()) is Age.SOON:
+            facts = {**facts, "note": f"{ends}: `{rotates(row.name)}`"}
+        else:
+            remedy = remedy or rotates(row.name)
+            problems.append(ends)
     return msgspec.structs.replace(
         row,
         state=State.DEGRADED if problems else State.HEALTHY,
         reason="; ".join(problems),
-        remedy=_remedy(row.name) if problems else "",
+        remedy=remedy,
         version=seen.version,
         role=seen.role,
         tls=seen.tls,
         latency_ms=_latency(memory.latencies),
         nodes=seen.nodes,
-        facts=seen.facts,
+        facts=facts,
     )
 
 

@@ -10,7 +10,7 @@ import msgspec
 
 from devstack_tui.core import files
 from devstack_tui.core.errors import DevstackError
-from devstack_tui.stack import bootstrap
+from devstack_tui.stack import bootstrap, certificates
 from devstack_tui.stack.model import Certificate, Credentials, Target
 from devstack_tui.stack.parts import Service
 from devstack_tui.stack.site import HOST, Tls
@@ -52,33 +52,32 @@ def read_certificate(path: Path) -> Certificate | None:
     except OSError:
         return None
     try:
-        leaf = x509.load_pem_x509_certificate(raw)
-        names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (ValueError, x509.ExtensionNotFound) as error:
+        leaf = certificates.described(x509.load_pem_x509_certificate(raw))
+    except ValueError as error:
         raise DevstackError(f"{path} is no usable certificate: {error}") from None
-    sans = [str(name) for name in names.get_values_for_type(x509.DNSName)]
-    sans += [str(address) for address in names.get_values_for_type(x509.IPAddress)]
-    return Certificate(
-        subject=leaf.subject.rfc4514_string(),
-        issuer=leaf.issuer.rfc4514_string(),
-        not_before=leaf.not_valid_before_utc.timestamp(),
-        not_after=leaf.not_valid_after_utc.timestamp(),
-        sans=tuple(sans),
-        serial=f"{leaf.serial_number:x}",
-    )
+    if not leaf.sans:
+        raise DevstackError(f"{path} is no usable certificate: it is for no name")
+    return leaf
 
 
 def obtain(
-    vault: Target, service: Service, tls: Tls, ca: Path, owner: tuple[int, int] | None
+    vault: Target,
+    service: Service,
+    tls: Tls,
+    ca: Path,
+    owner: tuple[int, int] | None,
+    *,
+    renew: bool = False,
 ) -> Credentials:
-    """Log in as `service`, read its secret, and renew its certificate where that is due.
+    """Log in as `service`, read its secret, and renew its certificate where that is due, or in any
+    case if told to.
 
     A missing or refused secret_id is minted anew by the admin AppRole. The token is revoked.
     """
     client = _login(vault, service)
     try:
         found = client.credentials(service.secret) if service.credentials else Credentials()
-        if _due(service, tls, ca):
+        if renew or _due(service, tls, ca):
             issue(client, service, tls, owner)
     finally:
         if service.token_type != "batch":  # a batch token cannot be revoked: it just ends

@@ -10,6 +10,7 @@ import logging
 import os
 import signal
 import socket
+import ssl
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -35,10 +36,7 @@ class _Listener(uvicorn.Server):
         yield
 
 
-def _listener(app: Any, config: ApiConfig, secure: bool) -> _Listener:
-    files: dict[str, Any] = {}
-    if secure:
-        files = {"ssl_certfile": config.cert, "ssl_keyfile": config.key}
+def _listener(app: Any, **files: Any) -> _Listener:
     return _Listener(
         uvicorn.Config(
             app,
@@ -63,17 +61,67 @@ def _bind(host: str, port: int) -> socket.socket:
     return found
 
 
-async def serve(config: ApiConfig) -> None:
-    """Serve until SIGTERM or SIGINT, then end within about 3 seconds."""
+class Renewable(ssl.SSLContext):
+    """A server's context that hands every new connection to `current`.
+
+    The certificate of one context cannot be taken away: OpenSSL keeps one for each kind of key, and
+    would go on to serve an old one beside the new.
+    """
+
+    current: ssl.SSLContext
+
+    def wrap_bio(self, *args: Any, **options: Any) -> ssl.SSLObject:
+        """As the event loop asks for it."""
+        return self.current.wrap_bio(*args, **options)
+
+
+def context_of(config: ApiConfig) -> ssl.SSLContext:
+    """A server's context with the certificate, the key and the settings of `config`. Raises
+    `OSError` (`ssl.SSLError` is one) or `ValueError` for what cannot be used."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    # First: they set how strong a certificate has to be.
+    context.set_ciphers(config.tls_ciphers)
+    context.minimum_version = _version(config.tls_minimum)
+    context.maximum_version = _version(config.tls_maximum)
+    context.load_cert_chain(config.cert, config.key)
+    return context
+
+
+def _version(name: str) -> ssl.TLSVersion:
+    known = {version.name.replace("_", "."): version for version in ssl.TLSVersion}
+    try:
+        return known[name]
+    except KeyError:
+        raise ValueError(f"{name!r} is no version of TLS") from None
+
+
+def _renew(path: Path, context: Renewable) -> None:
+    try:
+        config = load(path)
+        context.current = context_of(config)
+    except (OSError, ValueError) as error:
+        LOG.warning("the certificate is not taken: %s", error)
+    else:
+        LOG.info("serving the certificate of %s", config.cert)
+
+
+async def serve(path: Path) -> None:
+    """Serve what the configuration file says until SIGTERM or SIGINT, then end within about 3
+    seconds. SIGHUP: certificate, key and the settings of TLS are read again."""
+    config = load(path)
     backends = Backends(config)
     app = Guard(create_app(backends), config.host)
-    ports = {False: config.http_port, True: config.https_port}
     # Bound before anything is served: a port that is taken ends the process with its reason.
-    sockets = {secure: _bind(config.host, port) for secure, port in ports.items()}
-    listeners = {secure: _listener(app, config, secure) for secure in ports}
+    sockets = [_bind(config.host, port) for port in (config.http_port, config.https_port)]
+    encrypted = _listener(app, ssl_certfile=config.cert, ssl_keyfile=config.key)
+    listeners = [_listener(app), encrypted]
+    encrypted.config.load()
+    context = Renewable(ssl.PROTOCOL_TLS_SERVER)
+    context.current = context_of(config)
+    encrypted.config.ssl = context
 
     def end() -> None:
-        for listener in listeners.values():
+        for listener in listeners:
             listener.should_exit = True
 
     LOG.info("http://%s:%s", config.host, config.http_port)
@@ -81,10 +129,11 @@ async def serve(config: ApiConfig) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end)
+    loop.add_signal_handler(signal.SIGHUP, _renew, path, context)
     try:
         async with asyncio.TaskGroup() as group:
-            for secure, listener in listeners.items():
-                group.create_task(listener.serve([sockets[secure]]))
+            for listener, bound in zip(listeners, sockets, strict=True):
+                group.create_task(listener.serve([bound]))
     finally:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(1):
@@ -108,10 +157,9 @@ def main() -> None:
     # Theirs is a line for each request or reconnection, with addresses that we print anyway.
     for name in ("uvicorn", "httpx", "httpcore", "pika", "pymongo"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    config = load(Path(sys.argv[1]))
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(serve(config))
+            runner.run(serve(Path(sys.argv[1])))
     except OSError as error:
         sys.exit(f"the reference API cannot listen: {error}")
     logging.shutdown()

@@ -7,6 +7,10 @@ from pathlib import Path
 import msgspec
 
 FILE = "config.json"
+# Python's own choice since 3.10, written out: a context does not go back to it by itself.
+TLS_CIPHERS = (
+    "@SECLEVEL=2:ECDH+AESGCM:ECDH+CHACHA20:ECDH+AES:DHE+AES:!aNULL:!eNULL:!aDSS:!SHA1:!AESCCM"
+)
 
 
 class Peer(msgspec.Struct, frozen=True):
@@ -23,6 +27,8 @@ class ApiConfig(msgspec.Struct, frozen=True):
     """The file that the server part writes, 0600.
 
     `ca` is the only root that is trusted. `role_id` and `secret_id` are the files of the AppRole.
+    `tls_minimum` and `tls_maximum` are protocol versions as `TLSv1.2`, `tls_ciphers` OpenSSL's list
+    for TLS 1.2 and older; certificate and key are read again with them at SIGHUP.
     """
 
     stack: str
@@ -35,6 +41,9 @@ class ApiConfig(msgspec.Struct, frozen=True):
     role_id: str
     secret_id: str
     peers: dict[str, Peer]
+    tls_minimum: str = "TLSv1.2"
+    tls_maximum: str = "TLSv1.3"
+    tls_ciphers: str = TLS_CIPHERS
 
 
 def load(path: Path) -> ApiConfig:

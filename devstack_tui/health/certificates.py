@@ -1,0 +1,112 @@
+"""Every certificate of a stack: what it says, how long it is good for, and who serves it."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import msgspec
+
+from devstack_tui.core.errors import DevstackError
+from devstack_tui.stack.auditing import Listener
+from devstack_tui.stack.certificates import Age, age, days_left, described, encrypted, served
+from devstack_tui.stack.identity import tls_files
+from devstack_tui.stack.model import Certificate
+from devstack_tui.stack.parts import Service
+from devstack_tui.stack.registry import IDENTITY, services
+from devstack_tui.stack.stack import Stack
+
+TIMEOUT_S = 3.0
+ROOT = "root"
+INTERMEDIATE = "intermediate"
+LEAF = "leaf"
+
+
+class Served(msgspec.Struct, frozen=True, kw_only=True):
+    """What one listener served just now. `current`: it is the one that lies in the file."""
+
+    listener: str
+    serial: str = ""
+    current: bool = False
+    problem: str = ""
+
+
+class CertificateRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of `certs list`: `kind` is `leaf`, `intermediate` or `root`; of the latter two
+    `name` is the same. `days_left` and `state` are None where there is nothing to read."""
+
+    name: str
+    kind: str
+    path: str
+    certificate: Certificate | None = None
+    days_left: int | None = None
+    state: Age | None = None
+    served: tuple[Served, ...] = ()
+    problem: str = ""
+
+    @property
+    def well(self) -> bool:
+        """Whether there is nothing to do about it."""
+        good = self.state in (Age.OK, Age.SOON) and not self.problem
+        return good and all(one.current for one in self.served)
+
+
+def look(stack: Stack) -> tuple[CertificateRow, ...]:
+    """The root, the intermediate, and the leaf of every service that ever had one, with a
+    handshake at each listener of those that run. Blocks."""
+    now = time.time()
+    data = stack.paths.data
+    rows = [_row(ROOT, ROOT, stack.paths.root / "ca.crt", now)]
+    rows.append(_row(INTERMEDIATE, INTERMEDIATE, tls_files(data / IDENTITY).chain, now))
+    with ThreadPoolExecutor(16) as pool:
+        leaves = pool.map(
+            lambda found: _leaf(stack, found, now),
+            (s for s in services() if tls_files(data / s.name).cert.exists()),
+        )
+        rows += leaves
+        looked = {
+            row.name: list(pool.map(_handshake, _listeners(stack, row), itertools.repeat(row)))
+            for row in rows
+            if row.kind == LEAF
+        }
+    return tuple(
+        msgspec.structs.replace(row, served=tuple(looked.get(row.name, ()))) for row in rows
+    )
+
+
+def _leaf(stack: Stack, service: Service, now: float) -> CertificateRow:
+    path = tls_files(stack.paths.data / service.name).cert
+    return _row(service.name, LEAF, path, now)
+
+
+def _row(name: str, kind: str, path: Path, now: float) -> CertificateRow:
+    """The first certificate of a PEM file."""
+    from cryptography import x509
+
+    row = CertificateRow(name=name, kind=kind, path=str(path))
+    try:
+        found = described(x509.load_pem_x509_certificates(path.read_bytes())[0])
+    except OSError as error:
+        return msgspec.structs.replace(row, problem=f"it cannot be read: {error.strerror}")
+    except (ValueError, IndexError) as error:
+        return msgspec.structs.replace(row, problem=f"it is no certificate: {error}")
+    return msgspec.structs.replace(
+        row, certificate=found, days_left=days_left(found, now), state=age(found, now)
+    )
+
+
+def _listeners(stack: Stack, row: CertificateRow) -> tuple[Listener, ...]:
+    engine = stack.engine()
+    service = next(found for found in services() if found.name == row.name)
+    return encrypted(service, engine.target(service)) if engine.processes(service) else ()
+
+
+def _handshake(listener: Listener, row: CertificateRow) -> Served:
+    try:
+        found = served(listener, TIMEOUT_S)
+    except (OSError, ValueError, DevstackError) as error:
+        return Served(listener=listener.name, problem=str(error))
+    current = row.certificate is not None and found.serial == row.certificate.serial
+    return Served(listener=listener.name, serial=found.serial, current=current)

@@ -1,0 +1,15 @@
+"""How the running reference API takes another certificate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from devstack_tui.services.reference_api.server import UNIT
+from devstack_tui.stack.model import Target
+from devstack_tui.stack.site import Tls
+
+
+def reload(target: Target, tls: Tls, signal: Callable[[str, str], None]) -> bool:  # noqa: ARG001
+    """SIGHUP: it reads its files anew, and keeps what it had where it cannot use them."""
+    signal(UNIT, "HUP")
+    return True
