@@ -1,0 +1,52 @@
+"""The command line of `check`."""
+
+from __future__ import annotations
+
+import argparse
+
+HELPS = {
+    "list": "the security checks: what they are about, whether they are proven, what they said",
+    "show": "one check: what is at stake, how it was decided, how to mend it, what proves it",
+    "run": "audit the stack",
+    "prove": "break a throwaway stack on purpose and see the checks turn red, and green again",
+    "matrix": "who may do what in Vault: declared against real",
+}
+WORDS = "ids, how ids begin, suites, groups, services, severities or statuses (default: all)"
+
+
+def check_options(verb: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
+    """Add the sub-verbs."""
+    whats = verb.add_subparsers(dest="what", metavar="WHAT", required=True)
+    made = {
+        name: whats.add_parser(
+            name, help=text, description=text, parents=[common], allow_abbrev=False
+        )
+        for name, text in HELPS.items()
+    }
+    for name in ("list", "run"):
+        made[name].add_argument("words", nargs="*", metavar="CHECK", help=WORDS)
+        made[name].add_argument(
+            "--suite", action="append", default=[], metavar="SUITE", help="of this suite alone"
+        )
+    made["list"].add_argument(
+        "--count", action="store_true", help="how many: only what was seen to fail counts"
+    )
+    made["list"].add_argument(
+        "--unproven", action="store_true", help="only those that nothing was seen to turn red"
+    )
+    made["show"].add_argument("id", metavar="ID")
+    made["run"].add_argument("--junit", metavar="FILE", help="the results as JUnit XML")
+    made["run"].add_argument("--sarif", metavar="FILE", help="the results as SARIF 2.1.0")
+    made["prove"].add_argument(
+        "words", nargs="*", metavar="ID", help="checks, how their ids begin, or sabotages"
+    )
+    made["prove"].add_argument("--all", action="store_true", help="every sabotage there is")
+    made["prove"].add_argument(
+        "--record", action="store_true", help="write what holds into the source tree (with --all)"
+    )
+    for name in ("run", "prove"):
+        made[name].add_argument("--jsonl", action="store_true", help="a JSON object for each event")
+        # For a program that watches: it ends, and takes back, when its input is closed.
+        made[name].add_argument("--controlled", action="store_true", help=argparse.SUPPRESS)
+    for parser in made.values():
+        parser.add_argument("--json", action="store_true", help="one JSON document on stdout")

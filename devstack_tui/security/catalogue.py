@@ -1,0 +1,166 @@
+"""Which checks and sabotages there are for a stack, and choosing among them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Container, Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
+
+from devstack_tui.core.check import Status
+from devstack_tui.core.errors import UsageError, unknown_name
+from devstack_tui.stack.auditing import (
+    Audit,
+    Check,
+    Checks,
+    MatrixCell,
+    Matrixed,
+    Sabotage,
+    Severity,
+)
+from devstack_tui.stack.registry import NAMES, services
+
+SEVERITIES = tuple(str(severity) for severity in Severity)
+STATUSES = tuple(status.lower() for status in Status)
+
+
+class Catalogue:
+    """Every check of one stack, in the order of the suites, and every sabotage.
+
+    `last` are the statuses of the last run, for who chooses by status.
+    """
+
+    def __init__(
+        self,
+        checks: Iterable[Check],
+        sabotages: Iterable[Sabotage],
+        matrixed: Iterable[Matrixed] = (),
+    ) -> None:
+        self.checks = {check.id: check for check in sorted(checks, key=lambda check: check.suite)}
+        self.sabotages = {sabotage.id: sabotage for sabotage in sabotages}
+        self._matrixed = tuple(matrixed)
+
+    @classmethod
+    def of(cls, audit: Audit) -> Catalogue:
+        """What there is for the stack of the audit; asks no server."""
+        from devstack_tui.security import tls_sabotage
+
+        parts = _parts()
+        sabotages = [sabotage for part in parts for sabotage in part.sabotages()]
+        sabotages += tls_sabotage.sabotages(audit)
+        known = {sabotage.id for sabotage in sabotages}
+        return cls(
+            (_provable(check, known) for check in cls.gather(audit)),
+            sabotages,
+            (part for part in parts if isinstance(part, Matrixed)),
+        )
+
+    @staticmethod
+    def gather(audit: Audit) -> tuple[Check, ...]:
+        """The checks that the services have, and those of every TLS listener."""
+        from devstack_tui.security.tls import catalogue as tls
+
+        own = [check for part in _parts() for check in part.checks(audit)]
+        return (*own, *tls.checks(audit))
+
+    def choose(
+        self,
+        words: Sequence[str] = (),
+        *,
+        suites: Sequence[str] = (),
+        last: Mapping[str, Status] | None = None,
+    ) -> tuple[Check, ...]:
+        """The checks that any of `words` names, or all; of `suites` alone, if there are any.
+
+        A word is an id, how ids begin (`tls.redis`), a suite, a group, a service, a severity or
+        the status of the last run. Raises `UsageError` with the close matches for another.
+        """
+        known = {check.suite for check in self.checks.values()}
+        for suite in suites:
+            if suite not in known:
+                raise unknown_name("suite", suite, known)
+        chosen = {id for word in words for id in self._named(word, last or {})}
+        return tuple(
+            check
+            for id, check in self.checks.items()
+            if (not words or id in chosen) and (not suites or check.suite in suites)
+        )
+
+    def get(self, id: str) -> Check:
+        """The check called `id`. Raises `UsageError` with the close matches."""
+        if id not in self.checks:
+            raise unknown_name("check", id, self.checks)
+        return self.checks[id]
+
+    def _named(self, word: str, last: Mapping[str, Status]) -> list[str]:
+        if word in self.checks:
+            return [word]
+        lower = word.lower()
+        found = [
+            check.id
+            for check in self.checks.values()
+            if lower in (check.suite, check.group.lower(), check.severity, check.seed.lower())
+            or check.service == lower.replace("-", "_")
+            or _begins(check.id, word)
+            or last.get(check.id, "").lower() == lower
+        ]
+        if not found and lower not in self._words():
+            raise unknown_name("check", word, {*self.checks, *self._words()})
+        return found
+
+    def _words(self) -> set[str]:
+        """What may be asked for although no check is so now."""
+        suites = {check.suite for check in self.checks.values()}
+        groups = {check.group.lower() for check in self.checks.values() if check.group}
+        return {*suites, *groups, *NAMES, *SEVERITIES, *STATUSES}
+
+    # -- sabotages -------------------------------------------------------------------------
+
+    def proving(self, words: Sequence[str]) -> tuple[Sabotage, ...]:
+        """The sabotages whose ids, or whose checks' ids, begin with one of `words`; all of them
+        without a word.
+
+        Raises `UsageError` for an unknown name, and for a check that nothing can turn.
+        """
+        if not words:
+            return tuple(self.sabotages.values())
+        wanted: set[str] = set()
+        for word in words:
+            own = {id for id in self.sabotages if _begins(id, word)}
+            if not own and not any(_begins(id, word) for id in self.checks):
+                raise unknown_name("check or sabotage", word, {*self.checks, *self.sabotages})
+            turns = {check.sabotage for check in self.checks.values() if _begins(check.id, word)}
+            if not own | (turns & self.sabotages.keys()):
+                raise UsageError(f"no sabotage is known that turns {word} red")
+            wanted |= own | turns
+        return tuple(found for id, found in self.sabotages.items() if id in wanted)
+
+    def expected(self, sabotage: Sabotage) -> set[str]:
+        """The checks that it must turn red: those that name it, and what it is bound to."""
+        found = {
+            check.id
+            for check in self.checks.values()
+            if check.sabotage == sabotage.id
+            or any(fnmatchcase(check.id, pattern) for pattern in sabotage.expects)
+        }
+        return found | {check.id for check in self.checks.values() if found & set(check.sums)}
+
+    # -- the matrix ------------------------------------------------------------------------
+
+    def matrix(self, audit: Audit) -> tuple[MatrixCell, ...]:
+        """The access matrix of every technology that has one. Raises `DevstackError`."""
+        return tuple(cell for part in self._matrixed for cell in part.matrix(audit))
+
+
+def _parts() -> list[Checks]:
+    return [part for found in services() if (part := found.checks()) is not None]
+
+
+def _provable(check: Check, known: Container[str]) -> Check:
+    """A check whose property this technology cannot be made to lose has no sabotage."""
+    return check if check.sabotage in known else dataclasses.replace(check, sabotage="")
+
+
+def _begins(id: str, word: str) -> bool:
+    """Whether `word` is where `id` begins, up to the end of a word: `tls.redis` of `tls.redis-1`,
+    but not `tls.1` of `tls.10`."""
+    return id.startswith(word) and bool(word) and not id[len(word) : len(word) + 1].isalnum()

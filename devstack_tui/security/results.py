@@ -1,0 +1,96 @@
+"""What the audits of one stack found: every report, and the last result of each check."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from devstack_tui.core.check import Status
+from devstack_tui.core.history import History
+from devstack_tui.core.paths import StackPaths
+from devstack_tui.security.events import AuditReport, CheckRow
+from devstack_tui.stack.auditing import Check, Finding
+
+KIND = "check"
+NAME = "audit"
+# The newest report has them all, unless somebody ran a few again since: most reads end at once.
+_DEPTHS = (1, 8, 64)
+
+
+def keep(paths: StackPaths, report: AuditReport) -> None:
+    """Add a report to the stack's history, without the advice of what passed, which is half of it.
+
+    Raises `DevstackError` when it cannot be written.
+    """
+    checks = tuple(_short(row) for row in report.checks)
+    document = msgspec.json.encode(msgspec.structs.replace(report, checks=checks))
+    History.of(paths).add(KIND, report.id, NAME, "", report.started, "", document)
+
+
+def _short(row: CheckRow) -> CheckRow:
+    if row.status not in (Status.PASS, Status.SKIPPED):
+        return row
+    return msgspec.structs.replace(row, stake="", remedy="")
+
+
+def reports(paths: StackPaths, limit: int = 20) -> list[AuditReport]:
+    """The last reports, newest first; those of another release that cannot be read are left out."""
+    found = []
+    for row in History.of(paths).list(KIND, NAME, limit):
+        try:
+            found.append(msgspec.json.decode(row.document, type=AuditReport))
+        except msgspec.ValidationError:
+            continue
+    return found
+
+
+def last(paths: StackPaths, ids: Iterable[str]) -> dict[str, CheckRow]:
+    """The last result of each check, as far as one is known."""
+    wanted = set(ids)
+    found: dict[str, CheckRow] = {}
+    for depth in _DEPTHS:
+        seen = reports(paths, depth)
+        for report in seen:
+            for row in report.checks:
+                found.setdefault(row.id, row)
+        if wanted <= found.keys() or len(seen) < depth:
+            break
+    return {id: row for id, row in found.items() if id in wanted}
+
+
+def row(check: Check, proven: bool) -> CheckRow:
+    """The check before its first run."""
+    return CheckRow(
+        id=check.id,
+        seed=check.seed,
+        suite=check.suite,
+        group=check.group,
+        title=check.title,
+        severity=check.severity,
+        service=check.service,
+        stake=check.stake,
+        remedy=check.remedy,
+        sabotage=check.sabotage,
+        proven=proven,
+    )
+
+
+def decided(known: CheckRow, finding: Finding, ms: float, at: float) -> CheckRow:
+    """The check with what was found."""
+    return msgspec.structs.replace(
+        known, status=finding.status, evidence=finding.evidence, ms=ms, at=at
+    )
+
+
+def listed(
+    checks: Iterable[Check], found: Mapping[str, CheckRow], proven: frozenset[str]
+) -> tuple[CheckRow, ...]:
+    """The checks as they are now, each with its last result."""
+    rows = []
+    for check in checks:
+        known = row(check, check.id in proven)
+        if (old := found.get(check.id)) is not None and old.status is not None:
+            known = decided(known, Finding(old.status, old.evidence), old.ms, old.at)
+        rows.append(known)
+    return tuple(rows)

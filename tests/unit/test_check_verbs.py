@@ -1,0 +1,185 @@
+"""The command line of `check`, and its text. The rows are fakes."""
+
+from __future__ import annotations
+
+import argparse
+
+import pytest
+
+from devstack_tui import cli
+from devstack_tui.check_options import check_options
+from devstack_tui.core.check import Status
+from devstack_tui.core.errors import UsageError
+from devstack_tui.security import results
+from devstack_tui.security.events import AuditReport, CheckRow, Proof
+from devstack_tui.stack.auditing import Finding, MatrixCell
+from devstack_tui.verbs import check as verb
+from devstack_tui.verbs.check_text import (
+    count,
+    count_lines,
+    list_lines,
+    matrix_lines,
+    proof_lines,
+    report_lines,
+    show_lines,
+)
+from tests.unit.audit_kit import Switch, check, made_stack
+
+Capture = pytest.CaptureFixture[str]
+
+
+def parse(*words: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(exit_on_error=False)
+    check_options(parser, argparse.ArgumentParser(add_help=False))
+    return parser.parse_args(list(words))
+
+
+def row(
+    id: str, status: Status | None, *, seed: str = "", proven: bool = False, at: float = 0.0
+) -> CheckRow:
+    made = results.row(check(id, seed=seed, sabotage="x.broken"), proven)
+    return results.decided(made, Finding(status, f"seen {id}"), 1.0, at) if status else made
+
+
+def report(*rows: CheckRow) -> AuditReport:
+    return AuditReport(
+        id="r1", stack="work", verdict="FAIL", started=0, seconds=1.5, counts={}, checks=rows
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["prove"], "say what to prove"),
+        (["prove", "tls.01", "--all"], "say what to prove"),
+        (["prove", "tls.01", "--record"], "--record needs --all"),
+    ],
+)
+def test_a_proof_needs_names_or_all_of_them(words: list[str], sentence: str) -> None:
+    with pytest.raises(UsageError, match=sentence):
+        verb.run(parse(*words))
+
+
+@pytest.mark.parametrize("words", [(), ("show",), ("list", "--jsonl"), ("run", "--count")])
+def test_nonsense_on_the_command_line_is_refused(words: tuple[str, ...]) -> None:
+    with pytest.raises((argparse.ArgumentError, SystemExit)):
+        parse(*words)
+
+
+@pytest.mark.parametrize(
+    ("argv", "sentence", "step"),
+    [
+        (["check", "run", "aprole"], "unknown check 'aprole'", "approle"),
+        (["check", "list", "--suite", "tsl"], "unknown suite 'tsl'", "tls"),
+        (["check", "show", "tls.99"], "unknown check 'tls.99'", "tls."),
+        (["check", "prove", "tls.99"], "unknown check or sabotage 'tls.99'", "tls."),
+        (["check", "lsit"], "unknown choice 'lsit'", "list"),
+    ],
+)
+def test_a_wrong_name_is_told_with_the_close_ones_and_exit_status_2(
+    argv: list[str], sentence: str, step: str, capsys: Capture
+) -> None:
+    assert cli.main(argv) == 2
+    err = capsys.readouterr().err
+    assert sentence in err
+    assert step in err
+
+
+@pytest.mark.parametrize("what", ["run", "matrix"])
+def test_a_stack_that_does_not_run_is_exit_status_3(what: str, capsys: Capture) -> None:
+    made_stack()
+    assert cli.main(["check", what, "--stack", "work"]) == 3
+    assert "--stack work up" in capsys.readouterr().err
+
+
+# -- text --------------------------------------------------------------------------------------
+
+
+def test_the_list_shows_number_severity_proof_and_age_of_the_last_result() -> None:
+    rows = [row("a.1", Status.FAIL, seed="TLS 4", proven=True, at=1000.0), row("a.2", None)]
+    lines = list(list_lines(rows, 1120.0))
+    assert lines[0] == "a"
+    assert lines[1].split() == [
+        "FAIL",
+        "a.1",
+        "TLS",
+        "4",
+        "high",
+        "proven",
+        "2",
+        "min",
+        "title",
+        "of",
+        "a.1",
+    ]
+    assert lines[2].split() == ["-", "a.2", "high", "-", "-", "title", "of", "a.2"]
+
+
+def test_only_what_is_proven_counts_and_a_seeds_row_only_when_all_of_it_is() -> None:
+    rows = [
+        row("a.1", None, seed="TLS 1", proven=True),
+        row("a.2", None, seed="TLS 2", proven=True),
+        row("a.3", None, seed="TLS 2"),
+        row("b.1", None, proven=True),
+    ]
+    counted = count(rows)
+    assert counted["a"] == {"proven": 2, "checks": 3, "seed_proven": 1, "seed": 2}
+    assert counted["all"] == {"proven": 3, "checks": 4, "seed_proven": 1, "seed": 2}
+    assert list(count_lines(counted))[-1].split() == ["all", "3", "4", "1", "2"]
+
+
+def test_one_check_says_what_proves_it() -> None:
+    sabotage = Switch().sabotage("x.broken")
+    text = "\n".join(show_lines(row("a.1", Status.PASS), sabotage, ["x.broken"], 60.0))
+    assert "x.broken: title of x.broken" in text
+    assert "turned red by x.broken" in text
+    assert "what is at stake" in text
+    text = "\n".join(show_lines(row("a.1", None), None, [], 60.0))
+    assert "never run" in text
+
+
+def test_after_a_long_audit_only_what_did_not_pass_is_shown() -> None:
+    rows = [row(f"a.{n}", Status.PASS) for n in range(60)]
+    lines = list(report_lines(report(*rows, row("b.1", Status.FAIL), row("b.2", Status.SKIPPED))))
+    text = "\n".join(lines)
+    assert "a.1 " not in text
+    assert "FAIL     b.1" in text
+    assert "seen b.1" in text
+    assert "→ how to mend it" in text
+    assert "SKIPPED  1 × seen b.2" in text
+    assert lines[-2] == "b        2 checks: 1 FAIL, 1 SKIPPED"
+    assert lines[-1] == "FAIL after 1.5 s (audit r1)"
+
+
+def test_after_a_short_audit_all_are_shown() -> None:
+    text = "\n".join(report_lines(report(row("a.1", Status.PASS))))
+    assert "PASS     a.1" in text
+    assert "→" not in text
+
+
+def test_the_matrix_marks_what_is_not_as_declared() -> None:
+    cells = [
+        MatrixCell("postgres", "secret/data/postgres", "read", True, True),
+        MatrixCell("postgres", "secret/data/mysql", "read", False, True),
+        MatrixCell("mysql", "secret/data/postgres", "read", False, False),
+        MatrixCell("mysql", "secret/data/mysql", "read", True, None),
+    ]
+    lines = list(matrix_lines(cells))
+    assert lines[0].split() == ["read", "postgres", "mysql"]
+    assert lines[1].split() == ["postgres", "y", "y!"]
+    assert lines[2].split() == ["mysql", "·", "?"]
+    assert "postgres may not read secret/data/mysql, and can" in lines
+    assert lines[-1].startswith("4 cells, 1 differ, 1 not seen")
+
+
+def test_a_proof_tells_what_was_not_as_expected() -> None:
+    def proof(**more: tuple[str, ...]) -> Proof:
+        lists = {"turned": ("a.1",), "missed": (), "strayed": (), "stuck": (), **more}
+        return Proof(sabotage="x.broken", title="t", seconds=1.0, **lists)
+
+    lines = list(proof_lines([proof(), proof(missed=("a.2",), stuck=("a.1",))]))
+    assert lines[0].startswith("proven      x.broken")
+    assert lines[2].startswith("NOT PROVEN  x.broken")
+    assert "should have turned red: a.2" in lines[4]
+    assert "did not come back: a.1" in lines[5]
+    assert lines[-1] == "1 of 2 sabotages proven, 1 checks turned red"
