@@ -1,0 +1,289 @@
+"""What turns the TLS checks red: certificates with one thing wrong, taken by servers that run.
+
+The same for every technology: a file is changed, the server is told to take it, and a handshake
+shows that it did. What is a matter of a server's own settings is in its `sabotage` part.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from devstack_tui.core.errors import DevstackError
+from devstack_tui.security import forge
+from devstack_tui.security.tls.catalogue import asserting
+from devstack_tui.stack import identity
+from devstack_tui.stack.auditing import Audit, Bench, Breaking, Sabotage
+from devstack_tui.stack.certificates import await_served, encrypted, served
+from devstack_tui.stack.model import Certificate
+from devstack_tui.stack.parts import Service
+from devstack_tui.stack.registry import IDENTITY, services
+from devstack_tui.stack.site import Tls
+
+TAKEN_S = 3.0
+SHORT_S = 5.0
+"""A leaf that ends within this time is meant to have ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Swap:
+    """One kind of wrong certificate. `needs`: what of the service's `Saboteur` must be done first;
+    `turns`: the properties of each listener that it is bound to turn red."""
+
+    what: str
+    title: str
+    make: forge.Maker
+    turns: tuple[str, ...]
+    needs: str = ""
+    seconds: float = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class _Setting:
+    """One kind of wrong setting: its title, with the service's before it."""
+
+    title: str
+    turns: tuple[str, ...]
+    buses: tuple[str, ...] = ()
+    """What it turns at listeners among the nodes themselves, where that is something else."""
+
+
+# What no client of ours trusts, none works with.
+_BROKEN = ("chain", "query")
+_SWAPS = (
+    _Swap("expired", "a leaf that has expired", forge.expired, (*_BROKEN, "validity"), seconds=4),
+    _Swap("other_ca", "a leaf by another CA", forge.other_ca, (*_BROKEN, "wrong_ca")),
+    _Swap("self_signed", "a self-signed leaf", forge.self_signed, _BROKEN),
+    _Swap(
+        "wrong_san",
+        "a leaf for another host",
+        forge.wrong_san,
+        ("san_dns", "san_ip", "query", "wrong_host"),
+    ),
+    _Swap("no_ip_san", "a leaf without the address", forge.no_ip_san, ("san_ip", "query")),
+    _Swap(
+        "no_intermediate",
+        "a leaf without its intermediate",
+        forge.no_intermediate,
+        (*_BROKEN, "intermediate"),
+        "bare",
+    ),
+    _Swap("wrong_usage", "a leaf for clients alone", forge.wrong_usage, (*_BROKEN, "usage")),
+    _Swap("long_life", "a leaf for 1000 days", forge.long_life, ("lifetime",)),
+    _Swap(
+        "weak_key",
+        "an RSA key of 1024 bits",
+        forge.weak_key,
+        (*_BROKEN, "key_size"),
+        "lenient",
+    ),
+    # Who cannot verify SHA-1 finds no issuer.
+    _Swap(
+        "sha1",
+        "a leaf signed by SHA-1",
+        forge.sha1,
+        (*_BROKEN, "signature", "intermediate"),
+        "lenient",
+    ),
+    _Swap("weak_ciphers", "every weak cipher", forge.with_rsa, (), "weak_ciphers"),
+)
+_OFF = ("chain", "query", "tls1_2", "tls1_3", "wrong_ca", "wrong_host")
+_SETTINGS = {
+    "old_protocols": _Setting("talks TLS 1.0 and 1.1", ()),
+    "no_tls13": _Setting("does not talk TLS 1.3", ()),
+    "no_tls12": _Setting("does not talk TLS 1.2", ()),
+    "plain_closed": _Setting("has its plain port closed", ("plain",)),
+    "plain_open": _Setting("talks without TLS", (*_OFF, "plain")),
+    # Whether the links of a bus stand is asked over the port of the clients.
+    "down_tls": _Setting("has its TLS off", _OFF, ("query",)),
+    # Links that stand keep their TLS.
+    "bus_plain": _Setting(
+        "has a cluster bus without TLS", (), ("chain", "tls1_2", "tls1_3", "plain")
+    ),
+}
+
+
+def sabotages(audit: Audit) -> tuple[Sabotage, ...]:
+    """Of every service that has TLS, whether it is in the stack or not; asks no server."""
+    return (*_authority(), *(made for service in services() for made in _of(service, audit)))
+
+
+def _of(service: Service, audit: Audit) -> Iterator[Sabotage]:
+    own = service.saboteur()
+    if own is None:
+        return
+    ids = f"tls.{service.secret}"
+    listeners = encrypted(service, audit.target(service.name))
+    ways = {
+        "": _nothing,
+        "bare": own.bare or _nothing,
+        "lenient": own.lenient,
+        "weak_ciphers": own.weak_ciphers,
+    }
+    for swap in _SWAPS:
+        first = ways[swap.needs]
+        if first is not None:
+            yield Sabotage(
+                id=f"{ids}.{swap.what}",
+                title=f"{service.title} serves {swap.title}",
+                service=service.name,
+                apply=partial(_swapped, service, first, swap.make),
+                seconds=swap.seconds + (0 if first is _nothing else own.seconds),
+                expects=asserting(listeners, {*swap.turns, *own.besides.get(swap.what, ())}),
+            )
+    for what, title, spoil in _FILES:
+        yield Sabotage(
+            id=f"{ids}.{what}",
+            title=f"{service.title}: {title}",
+            service=service.name,
+            apply=partial(spoil, service),
+            seconds=0.5,
+            expects=asserting(listeners, (what.removesuffix("_differs"),)),
+        )
+    buses = [one for one in listeners if one.mutual]
+    clients = [one for one in listeners if not one.mutual]
+    for what, change in own.settings.items():
+        setting = _SETTINGS[what]
+        yield Sabotage(
+            id=f"{ids}.{what}",
+            title=f"{service.title} {setting.title}",
+            service=service.name,
+            apply=change,
+            seconds=own.seconds,
+            expects=asserting(clients, setting.turns) + asserting(buses, setting.buses),
+        )
+
+
+def _nothing(_bench: Bench) -> AbstractContextManager[None]:
+    return contextlib.nullcontext()
+
+
+# -- certificates that are served --------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _swapped(service: Service, first: Breaking, make: forge.Maker, bench: Bench) -> Iterator[None]:
+    """After `first`, the service serves what `make` makes, and in the end what it served before."""
+    tls = bench.audit.tls_files(service.name)
+    before = _leaf(tls)
+    with bench.root() as root:
+        issuer = forge.intermediate(root)
+    with contextlib.ExitStack() as undo:
+        undo.enter_context(first(bench))
+        made = make(issuer, before.sans)
+        undo.callback(_take, bench, service, before.serial)
+        if made.known:
+            undo.enter_context(bench.edited(tls.chain, lambda text: made.known + text))
+        undo.enter_context(bench.edited(tls.key, lambda _: made.key))
+        undo.enter_context(bench.edited(tls.cert, lambda _: made.cert))
+        _take(bench, service, made.serial)
+        left = made.ends - time.time()
+        if left < SHORT_S:
+            time.sleep(max(0.0, left))
+        yield
+
+
+def _take(bench: Bench, service: Service, serial: str) -> None:
+    """Make the service serve the certificate that lies in its files, and see it. Raises
+    `DevstackError` when it refuses."""
+    part = service.tls()
+    assert part is not None
+    target, tls = bench.audit.target(service.name), bench.audit.tls_files(service.name)
+    if not part.reload(target, tls, bench.signal):
+        bench.restart(service.name)
+    await_served(encrypted(service, target), serial, TAKEN_S)
+
+
+def _leaf(tls: Tls) -> Certificate:
+    found = identity.read_certificate(tls.cert)
+    if found is None:
+        raise DevstackError(f"there is no certificate at {tls.cert}")
+    return found
+
+
+# -- files that are not what is served ---------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _file_differs(service: Service, bench: Bench) -> Iterator[None]:
+    """Another leaf for the same key lies in the file."""
+    tls = bench.audit.tls_files(service.name)
+    with bench.root() as root:
+        made = forge.reissued(forge.intermediate(root), _leaf(tls).sans, tls.key.read_bytes())
+    with _unnoticed(service, bench, tls.cert, made.cert):
+        yield
+
+
+@contextlib.contextmanager
+def _key_differs(service: Service, bench: Bench) -> Iterator[None]:
+    """A key of nobody's lies in the file."""
+    tls = bench.audit.tls_files(service.name)
+    with _unnoticed(service, bench, tls.key, forge.key()):
+        yield
+
+
+@contextlib.contextmanager
+def _unnoticed(service: Service, bench: Bench, path: Path, text: str) -> Iterator[None]:
+    """A file with other contents that the server does not take by itself."""
+    # Some read their files at the first handshake, and look every two minutes whether their time
+    # has changed.
+    for listener in encrypted(service, bench.audit.target(service.name)):
+        served(listener, TAKEN_S)
+    about = path.stat()
+    with bench.edited(path, lambda _: text):
+        os.utime(path, ns=(about.st_atime_ns, about.st_mtime_ns))
+        yield
+
+
+@contextlib.contextmanager
+def _key_mode(service: Service, bench: Bench) -> Iterator[None]:
+    """Everybody may read the key."""
+    key = bench.audit.tls_files(service.name).key
+    mode = key.stat().st_mode & 0o7777
+    key.chmod(0o644)
+    try:
+        yield
+    finally:
+        key.chmod(mode)
+
+
+_FILES: tuple[tuple[str, str, Callable[[Service, Bench], AbstractContextManager[None]]], ...] = (
+    ("file_differs", "the certificate in its file is not the one that it serves", _file_differs),
+    ("key_differs", "the key in its file is not the certificate's", _key_differs),
+    ("key_mode", "everybody may read its key", _key_mode),
+)
+
+
+# -- what clients trust ------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _trusting(make: Callable[[], str], bench: Bench) -> Iterator[None]:
+    """Clients are given one certificate more to trust."""
+    with bench.edited(bench.audit.ca, lambda text: text + make()):
+        yield
+
+
+def _authority() -> tuple[Sabotage, ...]:
+    return (
+        Sabotage(
+            id=f"tls.{IDENTITY}.ca_leaf",
+            title="the CA file holds a certificate that is no CA",
+            service=IDENTITY,
+            apply=partial(_trusting, forge.alone),
+            seconds=0.5,
+        ),
+        Sabotage(
+            id=f"tls.{IDENTITY}.ca_ends",
+            title="the CA file holds a root that ends in 20 days",
+            service=IDENTITY,
+            apply=partial(_trusting, forge.ending_root),
+            seconds=0.5,
+        ),
+    )

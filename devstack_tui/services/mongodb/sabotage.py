@@ -1,0 +1,67 @@
+"""How mongod's TLS is broken by its settings: in its configuration, taken at a restart."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from devstack_tui.services.mongodb.server import merged
+from devstack_tui.stack.auditing import Bench, Saboteur
+
+# OpenSSL has no TLS 1.0 and 1.1 above its security level 0.
+_OLD = {"setParameter": {"opensslCipherConfig": "DEFAULT:@SECLEVEL=0"}}
+_LENIENT = {"setParameter": {"opensslCipherConfig": "HIGH:!aNULL:!kRSA:@SECLEVEL=0"}}
+_WEAK = {"setParameter": {"opensslCipherConfig": "ALL:COMPLEMENTOFALL:@SECLEVEL=0"}}
+
+
+def _tls(**values: str) -> dict[str, Any]:
+    return {"net": {"tls": values}}
+
+
+@contextlib.contextmanager
+def _set(more: dict[str, Any], bench: Bench) -> Iterator[None]:
+    def change(text: str) -> str:
+        return json.dumps(merged(json.loads(text), more), indent=2) + "\n"
+
+    with _restarted(bench, change):
+        yield
+
+
+@contextlib.contextmanager
+def _off(bench: Bench) -> Iterator[None]:
+    def change(text: str) -> str:
+        config = json.loads(text)
+        del config["net"]["tls"]
+        # An option of a TLS that is off keeps it from starting.
+        del config["setParameter"]["suppressNoTLSPeerCertificateWarning"]
+        return json.dumps(config, indent=2) + "\n"
+
+    with _restarted(bench, change):
+        yield
+
+
+@contextlib.contextmanager
+def _restarted(bench: Bench, change: Callable[[str], str]) -> Iterator[None]:
+    try:
+        with bench.edited(bench.data / "mongodb" / "mongod.json", change):
+            bench.restart("mongodb")
+            yield
+    finally:
+        bench.restart("mongodb")
+
+
+SABOTAGE = Saboteur(
+    settings={
+        "old_protocols": functools.partial(_set, _tls(disabledProtocols="none") | _OLD),
+        "no_tls13": functools.partial(_set, _tls(disabledProtocols="TLS1_0,TLS1_1,TLS1_3")),
+        "no_tls12": functools.partial(_set, _tls(disabledProtocols="TLS1_0,TLS1_1,TLS1_2")),
+        "plain_closed": functools.partial(_set, _tls(mode="requireTLS")),
+        "down_tls": _off,
+    },
+    weak_ciphers=functools.partial(_set, _WEAK),
+    lenient=functools.partial(_set, _LENIENT),
+    seconds=4.0,
+)

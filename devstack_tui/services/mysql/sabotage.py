@@ -1,0 +1,61 @@
+"""How the TLS of MySQL or MariaDB is broken by its settings: in my.cnf, taken at a restart."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Iterator
+
+from devstack_tui.services.mysql.client import connect
+from devstack_tui.stack.auditing import Bench, Saboteur
+
+TIMEOUT_S = 5.0
+# OpenSSL has no TLS 1.0 and 1.1 above its security level 0.
+_OLD = "ssl-cipher = DEFAULT:@SECLEVEL=0"
+_LENIENT = "ssl-cipher = HIGH:!aNULL:!kRSA:@SECLEVEL=0"
+
+
+@contextlib.contextmanager
+def _set(lines: tuple[str, ...], bench: Bench) -> Iterator[None]:
+    """Further lines of my.cnf: the last one of a name counts."""
+    more = "".join(f"{line}\n" for line in lines)
+    try:
+        with bench.edited(bench.data / "mysql" / "my.cnf", lambda text: text + more):
+            bench.restart("mysql")
+            yield
+    finally:
+        bench.restart("mysql")
+
+
+@contextlib.contextmanager
+def _encrypted_only(bench: Bench) -> Iterator[None]:
+    """Connections without TLS are refused."""
+    _secure_transport(bench, "ON")
+    try:
+        yield
+    finally:
+        _secure_transport(bench, "OFF")
+
+
+def _secure_transport(bench: Bench, value: str) -> None:
+    with (
+        contextlib.closing(connect(bench.audit.target("mysql"), TIMEOUT_S, "")) as connection,
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(f"SET GLOBAL require_secure_transport = {value}")
+
+
+SABOTAGE = Saboteur(
+    settings={
+        "old_protocols": functools.partial(
+            _set, ("tls-version = TLSv1.0,TLSv1.1,TLSv1.2,TLSv1.3", _OLD)
+        ),
+        "no_tls13": functools.partial(_set, ("tls-version = TLSv1.2",)),
+        "no_tls12": functools.partial(_set, ("tls-version = TLSv1.3",)),
+        "plain_closed": _encrypted_only,
+        "down_tls": functools.partial(_set, ("skip-ssl",)),
+    },
+    weak_ciphers=functools.partial(_set, ("ssl-cipher = ALL:COMPLEMENTOFALL:@SECLEVEL=0",)),
+    lenient=functools.partial(_set, (_LENIENT,)),
+    seconds=4.0,
+)

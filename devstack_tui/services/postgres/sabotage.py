@@ -1,0 +1,56 @@
+"""How PostgreSQL's TLS is broken by its settings: in its files, taken at SIGHUP."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import re
+from collections.abc import Callable, Iterator
+
+from devstack_tui.stack.auditing import Bench, Saboteur
+
+# OpenSSL has no TLS 1.0 and 1.1 above its security level 0.
+_OLD = {"ssl_min_protocol_version": "TLSv1", "ssl_ciphers": "DEFAULT:@SECLEVEL=0"}
+_WEAK = {"ssl_ciphers": "ALL:COMPLEMENTOFALL:@SECLEVEL=0"}
+
+
+@contextlib.contextmanager
+def _set(values: dict[str, str], bench: Bench) -> Iterator[None]:
+    """Parameters of postgresql.conf with other values: the last line of a name counts."""
+    lines = "".join(f"{name} = '{value}'\n" for name, value in values.items())
+    with _edited(bench, "postgresql.conf", lambda text: text + lines):
+        yield
+
+
+@contextlib.contextmanager
+def _encrypted_only(bench: Bench) -> Iterator[None]:
+    """pg_hba.conf admits connections with TLS alone."""
+    with _edited(bench, "pg_hba.conf", lambda text: re.sub("^host ", "hostssl ", text, flags=re.M)):
+        yield
+
+
+@contextlib.contextmanager
+def _edited(bench: Bench, name: str, change: Callable[[str], str]) -> Iterator[None]:
+    try:
+        with bench.edited(bench.data / "postgres" / name, change):
+            # Whoever connects after the signal was sent is served by the new settings: the
+            # postmaster takes it before it accepts.
+            bench.signal("postgres", "HUP")
+            yield
+    finally:
+        bench.signal("postgres", "HUP")
+
+
+SABOTAGE = Saboteur(
+    settings={
+        "old_protocols": functools.partial(_set, _OLD),
+        "no_tls13": functools.partial(_set, {"ssl_max_protocol_version": "TLSv1.2"}),
+        "no_tls12": functools.partial(_set, {"ssl_min_protocol_version": "TLSv1.3"}),
+        "plain_closed": _encrypted_only,
+        "down_tls": functools.partial(_set, {"ssl": "off"}),
+    },
+    weak_ciphers=functools.partial(_set, _WEAK),
+    # It loads the certificate before it looks at the ciphers, which bring the security level.
+    lenient=None,
+    seconds=0.2,
+)

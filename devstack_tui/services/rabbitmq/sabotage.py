@@ -1,0 +1,98 @@
+"""How RabbitMQ's TLS is broken by its settings: its listeners are changed in the running node,
+whose start would take longer than all the rest."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+from collections.abc import Iterator
+
+from devstack_tui.services.rabbitmq import remote
+from devstack_tui.stack.auditing import Bench, Saboteur
+
+_TERM = "devstack_tui_sabotage"
+_LISTENER = "[Ref] = [R || {{acceptor, _, P}} = R <- maps:keys(ranch:info()), P =:= {port}]"
+# Ranch takes other options of a socket when a listener that was suspended goes on.
+_CHANGE = """\
+{listener},
+Old = ranch:get_transport_options(Ref),
+ok = persistent_term:put({term}, Old),
+#{{socket_opts := Options}} = Old,
+New = Old#{{socket_opts := lists:foldl(
+    fun({{K, V}}, L) -> lists:keystore(K, 1, L, {{K, V}}) end, Options, {options})}},
+ok = ranch:suspend_listener(Ref),
+ok = ranch:set_transport_options(Ref, New),
+ok = ranch:resume_listener(Ref)"""
+_BACK = """\
+{listener},
+ok = ranch:suspend_listener(Ref),
+ok = ranch:set_transport_options(Ref, persistent_term:get({term})),
+ok = ranch:resume_listener(Ref)"""
+# With the protocols goes a cipher that they have: of those of the configuration none is older
+# than TLS 1.2.
+_OLD = (
+    "[{versions, ['tlsv1.3', 'tlsv1.2', 'tlsv1.1', 'tlsv1']},"
+    ' {ciphers, ["TLS_AES_128_GCM_SHA256", "ECDHE-ECDSA-AES128-GCM-SHA256",'
+    ' "ECDHE-ECDSA-AES128-SHA"]}]'
+)
+_WEAK = (
+    "[{ciphers, ssl:cipher_suites(all, 'tlsv1.3') ++ ssl:cipher_suites(all, 'tlsv1.2')"
+    " ++ ssl:cipher_suites(anonymous, 'tlsv1.2')}]"
+)
+
+
+@contextlib.contextmanager
+def _set(options: str, bench: Bench) -> Iterator[None]:
+    """Other options of Erlang's ssl, a list of pairs, for the listener of AMQPS."""
+    port = bench.audit.target("rabbitmq").ports["tls"]
+    listener = _LISTENER.format(port=port)
+    _evaluate(bench, _CHANGE.format(listener=listener, term=_TERM, options=options))
+    try:
+        yield
+    finally:
+        _evaluate(bench, _BACK.format(listener=listener, term=_TERM))
+
+
+@contextlib.contextmanager
+def _bare(bench: Bench) -> Iterator[None]:
+    """Its file of authorities holds the root alone: from there too it takes what it sends."""
+    root = json.dumps(str(bench.audit.tls_files("rabbitmq").ca))
+    with _set(f"[{{cacertfile, {root}}}]", bench):
+        yield
+
+
+@contextlib.contextmanager
+def _closed(port: str, bench: Bench) -> Iterator[None]:
+    """Nothing listens at a port."""
+    listener = _LISTENER.format(port=bench.audit.target("rabbitmq").ports[port])
+    _evaluate(bench, f"{listener}, ok = ranch:suspend_listener(Ref)")
+    try:
+        yield
+    finally:
+        # Suspended, a listener has no port any more: its name still has it.
+        _evaluate(bench, f"{listener}, ok = ranch:resume_listener(Ref)")
+
+
+def _evaluate(bench: Bench, expression: str) -> None:
+    # Whole, or the names in it would be bound already for the next one.
+    whole = f"(fun() -> {expression} end)()"
+    remote.evaluate(bench.audit.target("rabbitmq"), bench.data / "rabbitmq", whole)
+
+
+SABOTAGE = Saboteur(
+    settings={
+        "old_protocols": functools.partial(_set, _OLD),
+        "no_tls13": functools.partial(_set, "[{versions, ['tlsv1.2']}]"),
+        "no_tls12": functools.partial(_set, "[{versions, ['tlsv1.3']}]"),
+        "plain_closed": functools.partial(_closed, "main"),
+        "down_tls": functools.partial(_closed, "tls"),
+    },
+    weak_ciphers=functools.partial(_set, _WEAK),
+    # Erlang has a TLS of its own, which loads any key.
+    lenient=lambda bench: contextlib.nullcontext(),
+    bare=_bare,
+    # It turns clients away itself that do not take SHA-1: no client comes to turn it down.
+    besides={"sha1": frozenset({"wrong_ca", "wrong_host"})},
+    seconds=0.5,
+)

@@ -1,0 +1,52 @@
+"""How Vault's TLS is broken by its settings: in its configuration, taken at a restart."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import re
+from collections.abc import Iterator
+
+from devstack_tui.stack.auditing import Bench, Saboteur
+
+_CIPHERS = (
+    "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+    "TLS_RSA_WITH_AES_128_GCM_SHA256",
+    "TLS_RSA_WITH_AES_128_CBC_SHA",
+    "TLS_RSA_WITH_3DES_EDE_CBC_SHA",
+    "TLS_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA",
+    "TLS_RSA_WITH_RC4_128_SHA",
+    "TLS_ECDHE_RSA_WITH_RC4_128_SHA",
+)
+
+
+@contextlib.contextmanager
+def _set(values: dict[str, str], bench: Bench) -> Iterator[None]:
+    """Settings of the listener; one that is there is replaced."""
+
+    def change(text: str) -> str:
+        for name in values:
+            text = re.sub(rf"^ *{name} .*\n", "", text, flags=re.M)
+        lines = "".join(f'  {name} = "{value}"\n' for name, value in values.items())
+        return text.replace('listener "tcp" {\n', f'listener "tcp" {{\n{lines}')
+
+    try:
+        with bench.edited(bench.data / "vault" / "bao.hcl", change):
+            bench.restart("vault")
+            yield
+    finally:
+        bench.restart("vault")
+
+
+SABOTAGE = Saboteur(
+    settings={
+        "old_protocols": functools.partial(_set, {"tls_min_version": "tls10"}),
+        "no_tls13": functools.partial(_set, {"tls_max_version": "tls12"}),
+        "no_tls12": functools.partial(_set, {"tls_min_version": "tls13"}),
+        "plain_open": functools.partial(_set, {"tls_disable": "true"}),
+    },
+    weak_ciphers=functools.partial(_set, {"tls_cipher_suites": ",".join(_CIPHERS)}),
+    # Go has a TLS of its own, which loads RSA keys from 1024 bits on.
+    lenient=lambda bench: contextlib.nullcontext(),
+    seconds=6.0,
+)

@@ -1,0 +1,203 @@
+"""`check` on a real stack, whole and broken: exit statuses, files, and what it leaves behind."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from devstack_tui.core import process
+from devstack_tui.security.bench import StackBench
+from devstack_tui.security.course import Course
+from devstack_tui.stack.registry import service
+from devstack_tui.stack.vaultapi import VaultApi
+from tests.conftest import Cli
+
+ALL = ["check", "run", "--json"]
+
+
+@pytest.fixture
+def bench(course: Course) -> StackBench:
+    return course.bench
+
+
+def accessors(bench: StackBench) -> tuple[set[str], set[str]]:
+    """Every token that lives (but the one that asks), and every secret_id of every AppRole."""
+    with bench.root() as root:
+        tokens = set(root.call("list", "auth/token/accessors")["data"]["keys"])
+        tokens.discard(root.call("get", "auth/token/lookup-self")["data"]["accessor"])
+        secret_ids: set[str] = set()
+        for role in root.call("list", "auth/approle/role")["data"]["keys"]:
+            with contextlib.suppress(Exception):
+                found = root.call("list", f"auth/approle/role/{role}/secret-id")
+                secret_ids |= set(found["data"]["keys"])
+    return tokens, secret_ids
+
+
+def by_suite(document: dict[str, Any]) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for row in document["checks"]:
+        found.setdefault(row["suite"], set()).add(row["status"])
+    return found
+
+
+def test_a_whole_stack_passes_within_the_time_and_leaves_no_token_and_no_secret_id(
+    cli: Cli, bench: StackBench, tmp_path: Path
+) -> None:
+    before = accessors(bench)
+    junit, sarif = tmp_path / "c.xml", tmp_path / "c.sarif"
+    started = time.monotonic()
+    ended = cli.run(*ALL, "--junit", str(junit), "--sarif", str(sarif))
+    took = time.monotonic() - started
+    report = json.loads(ended.stdout)
+    bad = [(r["id"], r["evidence"]) for r in report["checks"] if r["status"] in ("FAIL", "ERROR")]
+    assert bad == []
+    assert (ended.returncode, report["verdict"]) == (0, "PASS")
+    assert took < 30
+    after = accessors(bench)
+    assert after[0] - before[0] == set()
+    assert after[1] - before[1] == set()
+    assert int(ElementTree.parse(junit).getroot().get("tests", "0")) == len(report["checks"])
+    assert len(json.loads(sarif.read_text())["runs"][0]["tool"]["driver"]["rules"]) > 600
+    listed = {row["id"]: row["status"] for row in cli.json("check", "list")["checks"]}
+    assert listed == {row["id"]: row["status"] for row in report["checks"]}
+
+
+def test_nothing_that_is_secret_is_in_the_report(cli: Cli, course: Course) -> None:
+    assert cli.run("check", "run", "approle").returncode == 0
+    told = cli.run("check", "list", "--json").stdout
+    files = [*course.stack.paths.secrets.rglob("secret-id"), course.stack.paths.secrets / "root"]
+    secrets = [path.read_text().strip() for path in files if path.exists()]
+    for name in course.stack.selected():
+        password = course.stack.engine().target(service(name)).credentials.password
+        secrets += [password] if password else []
+    assert len(secrets) > 8
+    assert [secret[:3] for secret in secrets if secret in told] == []
+
+
+def test_an_interrupted_audit_ends_at_once_and_takes_back_what_it_borrowed(
+    cli: Cli, bench: StackBench
+) -> None:
+    before = accessors(bench)
+    child = cli.start("check", "run", "--jsonl")
+    assert child.stdout is not None
+    for line in child.stdout:
+        if '"check_done"' in line:
+            break
+    child.send_signal(signal.SIGINT)
+    _, stderr = child.communicate(timeout=15)
+    assert child.returncode == 130
+    assert "Traceback" not in stderr
+    after = accessors(bench)
+    assert (after[0] - before[0], after[1] - before[1]) == (set(), set())
+
+
+@contextlib.contextmanager
+def sealed(bench: StackBench) -> Iterator[None]:
+    with bench.root() as root:
+        root.call("put", "sys/seal")
+        # The token is of a sealed Vault: it cannot be revoked there, and it is after the unsealing.
+        root_token, root.token = root.token, ""
+    try:
+        yield
+    finally:
+        bench.restart("vault")
+        with VaultApi(bench.audit.target("vault"), root_token) as again:
+            again.revoke()
+
+
+def test_with_vault_sealed_what_needs_it_is_an_error_and_the_others_are_decided(
+    cli: Cli, bench: StackBench
+) -> None:
+    with sealed(bench):
+        ended = cli.run(*ALL)
+    rows = json.loads(ended.stdout)["checks"]
+    assert ended.returncode == 1
+    own = [r for r in rows if r["suite"] == "approle" and r["group"] == "matrix"]
+    assert {r["status"] for r in own} == {"ERROR"}
+    assert all("sealed" in r["evidence"] for r in own)
+    others = {r["status"] for r in rows if r["suite"] == "tls" and r["service"] == "postgres"}
+    assert others <= {"PASS", "WARN"}
+
+
+def test_a_service_that_is_down_is_an_error_and_the_others_are_decided(
+    cli: Cli, bench: StackBench
+) -> None:
+    assert cli.run("down", "postgres").returncode == 0
+    try:
+        rows = json.loads(cli.run(*ALL, "--suite", "tls").stdout)["checks"]
+    finally:
+        assert cli.run("up", "postgres").returncode == 0
+        bench.prepare()
+    of = {
+        name: {r["status"] for r in rows if r["service"] == name} for name in ("postgres", "mysql")
+    }
+    assert of["postgres"] == {"ERROR"}
+    assert of["mysql"] <= {"PASS", "WARN"}
+
+
+def test_a_server_that_is_held_still_makes_its_checks_errors_within_their_time(
+    cli: Cli, course: Course
+) -> None:
+    main = course.stack.engine().processes(service("mongodb"))["mongodb"]
+    held = [main.pid, *process.descendants([main.pid], process.table())]
+    for pid in held:
+        signal.pidfd_send_signal(pidfd(pid), signal.SIGSTOP)
+    try:
+        started = time.monotonic()
+        ended = cli.run(*ALL, "mongodb")
+        took = time.monotonic() - started
+    finally:
+        for pid in held:
+            signal.pidfd_send_signal(pidfd(pid), signal.SIGCONT)
+    rows = [r for r in json.loads(ended.stdout)["checks"] if r["suite"] == "tls"]
+    asked = {r["status"] for r in rows if ".cipher." in r["id"] or r["id"] == "tls.14"}
+    assert asked == {"ERROR"}
+    assert took < 60
+
+
+def pidfd(pid: int) -> int:
+    import os
+
+    return os.pidfd_open(pid)
+
+
+def test_the_matrix_is_as_declared(cli: Cli) -> None:
+    document = cli.json("check", "matrix")
+    assert len(document["matrix"]) > 100
+    assert [c for c in document["matrix"] if c["real"] is not c["declared"]] == []
+
+
+def test_a_proof_on_a_stack_of_its_own_leaves_nothing_of_it(cli: Cli, home: Path) -> None:
+    stacks = set((home / "devstack-tui").iterdir())
+    ended = cli.run("check", "prove", "vault.policy.postgres.wildcard", "--json", timeout=180)
+    document = json.loads(ended.stdout)
+    assert ended.returncode == 0, ended.stderr
+    assert [proof["sabotage"] for proof in document["proofs"]] == ["vault.policy.postgres.wildcard"]
+    assert document["proofs"][0]["turned"]
+    assert set((home / "devstack-tui").iterdir()) == stacks
+
+
+def test_an_interrupted_proof_removes_its_stack_and_its_processes(cli: Cli, home: Path) -> None:
+    stacks = set((home / "devstack-tui").iterdir())
+    child = cli.start("check", "prove", "vault.policy.postgres.wildcard", "--jsonl")
+    assert child.stdout is not None
+    for line in child.stdout:
+        if "vault ready" in line:
+            break
+    made = set((home / "devstack-tui").iterdir()) - stacks
+    assert len(made) == 1
+    child.send_signal(signal.SIGINT)
+    child.communicate(timeout=60)
+    assert child.returncode == 130
+    assert set((home / "devstack-tui").iterdir()) == stacks
+    folder = str(made.pop())
+    left = [pid for pid in process.pids() if process.environment(pid).get("HOME", "") == folder]
+    assert left == []

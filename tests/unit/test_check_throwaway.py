@@ -1,0 +1,142 @@
+"""The stack of a proof, which is always removed, and what is recorded of proofs. The stack is a
+fake that has no process; a real one is in tests/sabotage."""
+
+# ruff: noqa: ARG002 - the fake has the arguments of what it stands for
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import AsyncGenerator, Sequence
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from devstack_tui.core import process
+from devstack_tui.core.errors import DevstackError, UsageError
+from devstack_tui.core.paths import StackPaths
+from devstack_tui.core.process import ProcessId
+from devstack_tui.security import proven, throwaway
+from devstack_tui.security.events import AnySecurityEvent, Proof, ProofDone, ProofStep
+from devstack_tui.security.prove import Prover
+from devstack_tui.security.throwaway import Throwaway
+from devstack_tui.stack.stack import Stack
+from tests.unit.audit_kit import Switch, check, fake_the_stack, made_stack, use
+
+
+class FakeStack(Stack):
+    """Comes up at once, and goes with its directory."""
+
+    fails = False
+
+    async def _up(self) -> AsyncGenerator[object, None]:
+        if self.fails:
+            raise DevstackError("no port is free")
+        for _ in ():
+            yield _
+
+    def up(self, names: Sequence[str] = (), profile: str | None = None):  # type: ignore[no-untyped-def]
+        return self._up()
+
+
+@pytest.fixture
+def prover(monkeypatch: pytest.MonkeyPatch) -> Prover:
+    """One fake sabotage, two checks; the throwaway stack has no process."""
+    fake_the_stack(monkeypatch)
+    switch = Switch()
+    monkeypatch.setattr(throwaway, "Stack", FakeStack)
+    sabotage = switch.sabotage()
+    use(monkeypatch, [check("a.1", switch.look, sabotage=sabotage.id), check("a.2")], [sabotage])
+    return Prover(["a.1"])
+
+
+def stacks() -> list[Path]:
+    home = StackPaths.of("work").root.parent
+    return list(home.glob(f"{throwaway.PREFIX}*")) if home.exists() else []
+
+
+async def told(prover: Prover) -> list[AnySecurityEvent]:
+    return [event async for event in prover.run()]
+
+
+async def test_a_stack_that_does_not_come_up_is_told_and_removed(
+    prover: Prover, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FakeStack, "fails", True)
+    done = (await told(prover))[-1]
+    assert isinstance(done, ProofDone)
+    assert (done.exit_code, done.message) == (1, "no port is free")
+    assert stacks() == []
+
+
+async def test_a_proof_that_is_left_early_removes_its_stack(prover: Prover) -> None:
+    async with contextlib.aclosing(prover.run()) as events:
+        async for event in events:
+            assert isinstance(event, ProofStep)
+            assert stacks() != []
+            break
+    assert stacks() == []
+
+
+async def test_a_stack_without_the_mark_is_never_removed() -> None:
+    stack = made_stack()
+    with pytest.raises(DevstackError, match="no throwaway stack"):
+        await throwaway._remove(stack)
+    assert stack.paths.instance.exists()
+
+
+def test_what_a_killed_proof_left_is_found_by_its_dead_owner() -> None:
+    made = made_stack()
+    left = made.paths.root.with_name(f"{throwaway.PREFIX}1-ab")
+    made.paths.root.rename(left)
+    assert throwaway.leftovers() == []
+    mark = left / throwaway.MARK
+    mark.write_bytes(msgspec.json.encode(process.identify(os.getpid())))
+    assert throwaway.leftovers() == []
+    mark.write_bytes(msgspec.json.encode(ProcessId(1, 0, "another boot")))
+    assert throwaway.leftovers() == [left.name]
+
+
+def test_two_throwaway_stacks_have_names_of_their_own() -> None:
+    names = {Throwaway().stack.name for _ in range(3)}
+    assert len(names) == 3
+    assert all(name.startswith(throwaway.PREFIX) for name in names)
+
+
+# -- what is recorded --------------------------------------------------------------------------
+
+
+def proof(sabotage: str, *turned: str, missed: tuple[str, ...] = ()) -> Proof:
+    return Proof(
+        sabotage=sabotage,
+        title="t",
+        turned=turned,
+        missed=missed,
+        strayed=(),
+        stuck=(),
+        seconds=1.0,
+    )
+
+
+def test_only_what_holds_is_recorded(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = room / "proven.json"
+    monkeypatch.setattr(proven, "shipped", lambda _: path)
+    assert proven.proven() == frozenset()
+    proven.record(path, [proof("b", "x.2", "x.1"), proof("a", "x.3", missed=("x.4",)), proof("c")])
+    assert proven.turned_by() == {"b": ("x.1", "x.2")}
+    assert proven.proven() == {"x.1", "x.2"}
+
+
+def test_a_damaged_record_is_told(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = room / "proven.json"
+    path.write_text('{"sabotages": {"a": 1}}')
+    monkeypatch.setattr(proven, "shipped", lambda _: path)
+    with pytest.raises(DevstackError, match="is damaged"):
+        proven.proven()
+
+
+def test_an_installed_package_records_nothing(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proven, "shipped", lambda name: room / "_files" / name)
+    with pytest.raises(UsageError, match="checkout"):
+        proven.record_path()
