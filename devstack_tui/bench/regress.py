@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+import uuid
 from collections.abc import AsyncGenerator
 
 import msgspec
@@ -16,7 +17,12 @@ from devstack_tui.bench.runner import Runner
 from devstack_tui.core.check import Result, Status, exit_code, verdict
 from devstack_tui.core.errors import NotInstalledError
 from devstack_tui.core.fingerprint import host
+from devstack_tui.core.history import History
 from devstack_tui.stack.stack import Stack
+
+KIND = "regress"
+GATE, SELF_TEST = "gate", "self-test"
+"""Of the history: its kind, and the names of what is kept."""
 
 
 class RegressDone(msgspec.Struct, frozen=True, tag_field="event", tag="regress_done"):
@@ -51,7 +57,25 @@ async def regress(stack: Stack, size: str) -> AsyncGenerator[BenchEvent | Regres
     )
     found = verdict(results)
     seconds = time.monotonic() - started
-    yield RegressDone(found, tuple(results), exit_code(found), seconds)
+    done = RegressDone(found, tuple(results), exit_code(found), seconds)
+    keep(stack, GATE, size, done)
+    yield done
+
+
+def keep(stack: Stack, name: str, size: str, done: RegressDone) -> None:
+    """Put the end of a gate, or of its self-test, into the stack's history.
+
+    Raises `DevstackError` when the history cannot be written.
+    """
+    History.of(stack.paths).add(
+        KIND,
+        uuid.uuid4().hex[:12],
+        name,
+        size,
+        done.at - done.seconds,
+        host().digest(),
+        msgspec.json.encode(done),
+    )
 
 
 def available(stack: Stack, entries: list[Entry]) -> tuple[list[Entry], dict[str, str]]:

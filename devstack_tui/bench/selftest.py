@@ -19,7 +19,7 @@ import msgspec
 from devstack_tui.bench import baseline, gate, thresholds
 from devstack_tui.bench.catalogue import Catalogue, Entry
 from devstack_tui.bench.events import BenchEvent, RunEnded, RunResult
-from devstack_tui.bench.regress import RegressDone
+from devstack_tui.bench.regress import SELF_TEST, RegressDone, keep
 from devstack_tui.bench.runner import Runner
 from devstack_tui.core.check import Result, Status, exit_code, verdict
 from devstack_tui.core.errors import DevstackError
@@ -78,7 +78,9 @@ async def self_test(stack: Stack, size: str) -> AsyncGenerator[BenchEvent | Regr
     results = [_quiet(quiet), _caught(judge(sets[-1], held))]
     found = verdict(results)
     seconds = time.monotonic() - started
-    yield RegressDone(found, tuple(results), exit_code(found), seconds)
+    done = RegressDone(found, tuple(results), exit_code(found), seconds)
+    keep(stack, SELF_TEST, size, done)
+    yield done
 
 
 def _shortened(entry: Entry, size: str) -> Entry:

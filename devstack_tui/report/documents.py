@@ -1,0 +1,258 @@
+"""What the history keeps, read tolerantly: only the keys of the CLI's contract that are needed.
+
+A kind that is not known here is read by the keys that every gate has (`verdict`, `checks`).
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import msgspec
+from msgspec.structs import replace
+
+from devstack_tui.core.check import Result, Status, verdict
+from devstack_tui.core.history import Row
+from devstack_tui.core.paths import DEFAULT_STACK
+from devstack_tui.report.model import MEASURED, Interval, Item, Series
+from devstack_tui.report.shapes import (
+    AbDoc,
+    AutoDoc,
+    BenchDoc,
+    CheckDoc,
+    CostDoc,
+    DrillDoc,
+    GateDoc,
+)
+
+BENCH, REGRESS, DRILL, CHECK = "bench", "regress", "drill", "check"
+AB, COST, AUTO = "ab", "cost", "auto"
+SELF_TEST = "self-test"
+UNHURT = (Status.PASS, Status.SKIPPED)
+"""Nothing is to be mended then."""
+KNOWN = (CHECK, REGRESS, DRILL, BENCH, AB, COST, AUTO)
+"""In the order of the report."""
+MEASURING = (BENCH, AB, COST, AUTO)
+
+
+class Ran(msgspec.Struct, frozen=True, kw_only=True):
+    """One run of one suite, whatever kind it is. `subject` is the suite's name."""
+
+    kind: str
+    subject: str
+    id: str
+    at: float
+    verdict: str
+    figures: str
+    fingerprint: str
+    command: str
+    results: tuple[Item, ...] = ()
+    notes: tuple[str, ...] = ()
+    series: Series | None = None
+    interval: Interval | None = None
+
+
+def read(row: Row, stack: str) -> list[Ran]:
+    """What one document tells: one run, of an audit one for each suite in it.
+
+    Raises `ValueError` for a document that has not the keys of its kind.
+    """
+    return _READERS.get(row.kind, _gate)(row, stack)
+
+
+def command(stack: str, *words: str) -> str:
+    """A command line of ours, as a user types it."""
+    named = () if stack == DEFAULT_STACK else ("--stack", stack)
+    return shlex.join(("devstack-tui", *named, *words))
+
+
+def worst(statuses: Iterable[str]) -> str:
+    """All together, as `core.check.verdict` decides it; a word that is no status is undecided."""
+    known = set(Status)
+    found = (Status(one) if one in known else Status.INCONCLUSIVE for one in statuses)
+    return str(verdict(Result("", "", status, "") for status in found))
+
+
+def counted(items: Iterable[Item]) -> dict[str, int]:
+    """How many have which status."""
+    return in_order(item.status for item in items)
+
+
+def in_order(statuses: Iterable[str]) -> dict[str, int]:
+    """How often each is there, in the order of `Status`; other words after them."""
+    found = Counter(statuses)
+    order = {str(status): place for place, status in enumerate(Status)}
+    return {name: found[name] for name in sorted(found, key=lambda n: (order.get(n, 99), n))}
+
+
+def counts_text(counts: dict[str, int]) -> str:
+    """`21 PASS, 2 FAIL`."""
+    return ", ".join(f"{count:,} {status}" for status, count in counts.items())
+
+
+def _items(checks: Sequence[CheckDoc], at: float) -> tuple[Item, ...]:
+    return tuple(
+        Item(
+            one.id,
+            one.title,
+            one.status,
+            one.evidence,
+            "" if one.status in UNHURT else one.remedy,
+            one.severity,
+            one.seed,
+            one.proven,
+            one.at or at,
+        )
+        for one in checks
+        if one.status is not None
+    )
+
+
+def _sized(name: str, size: str) -> str:
+    return name if size in ("", "full") else f"{name} ({size})"
+
+
+def _quick(size: str) -> tuple[str, ...]:
+    return ("--quick",) if size == "quick" else ()
+
+
+def _ran(row: Row, subject: str, found: str, figures: str, again: str) -> Ran:
+    return Ran(
+        kind=row.kind,
+        subject=subject,
+        id=row.id,
+        at=row.started,
+        verdict=found,
+        figures=figures,
+        fingerprint=row.fingerprint,
+        command=again,
+    )
+
+
+def _gate(row: Row, stack: str) -> list[Ran]:
+    found = msgspec.json.decode(row.document, type=GateDoc)
+    items = _items(found.checks, row.started)
+    figures = counts_text(counted(items))
+    name = _sized(row.name or row.kind, row.size)
+    made = _ran(row, name, found.verdict, figures, found.command or command(stack, row.kind))
+    return [replace(made, results=items, notes=found.notes)]
+
+
+def _regress(row: Row, stack: str) -> list[Ran]:
+    (made,) = _gate(row, stack)
+    flag = ("--self-test",) if row.name == SELF_TEST else ()
+    again = command(stack, "regress", *flag, *_quick(row.size))
+    return [replace(made, command=again)]
+
+
+def _check(row: Row, stack: str) -> list[Ran]:
+    found = msgspec.json.decode(row.document, type=GateDoc)
+    suites: dict[str, list[CheckDoc]] = {}
+    for one in found.checks:
+        suites.setdefault(one.suite or one.id.partition(".")[0], []).append(one)
+    made = []
+    for suite, checks in suites.items():
+        items = _items(checks, row.started)
+        if items:
+            told = worst(item.status for item in items)
+            again = command(stack, "check", "run", suite)
+            ran = _ran(row, suite, told, counts_text(counted(items)), again)
+            made.append(replace(ran, results=items, notes=found.notes))
+    return made
+
+
+def _drill(row: Row, stack: str) -> list[Ran]:
+    found = msgspec.json.decode(row.document, type=DrillDoc)
+    items = _items(found.steps, row.started)
+    figures = (
+        f"write window {found.write_window_s:.3f} s, read window {found.read_window_s:.3f} s, "
+        f"{found.lost:,} lost, {found.resurrected:,} resurrected, "
+        f"{found.indeterminate:,} indeterminate; {counts_text(counted(items))}"
+    )
+    words = ["drill", "run", row.name]
+    words += ["--fault", found.fault] if found.fault else []
+    words += ["--victim", found.victim] if found.victim else []
+    subject = f"{row.name} {found.fault}".strip()
+    made = _ran(row, subject, found.verdict, figures, command(stack, *words))
+    return [replace(made, results=items)]
+
+
+def _bench(row: Row, stack: str) -> list[Ran]:
+    found = msgspec.json.decode(row.document, type=BenchDoc)
+    late = found.latency_ms
+    figures = found.problem or (
+        f"{found.throughput:,.0f} {found.unit}, p50 {late.p50:.2f}, p95 {late.p95:.2f}, "
+        f"p99 {late.p99:.2f} ms"
+    )
+    notes = []
+    if errors := ", ".join(f"{name} {count:,}" for name, count in found.errors.items() if count):
+        notes.append(f"errors: {errors}")
+    if found.client_bound:
+        notes.append("the client was the limit")
+    series = Series(
+        found.unit,
+        tuple(tick.throughput for tick in found.ticks),
+        tuple(tick.p50 for tick in found.ticks),
+        tuple(tick.p95 for tick in found.ticks),
+        tuple(tick.p99 for tick in found.ticks),
+    )
+    told = str(Status.ERROR) if found.problem else MEASURED
+    again = command(stack, "bench", "run", row.name, *_quick(row.size))
+    made = _ran(row, _sized(row.name, row.size), told, figures, again)
+    return [replace(made, notes=tuple(notes), series=series if found.ticks else None)]
+
+
+def _ab(row: Row, stack: str) -> list[Ran]:
+    found = msgspec.json.decode(row.document, type=AbDoc)
+    low, high = found.interval
+    bounds = "not bounded" if low is None or high is None else f"{low:.3f} to {high:.3f}"
+    figures = f"B ÷ A {found.ratio:.3f} ({bounds} at 95 %), {found.pairs} pairs"
+    again = found.command or command(
+        stack, "tune", "ab", found.a, found.b, "--workload", row.name, *_quick(row.size)
+    )
+    ratios = tuple(b / a for a, b in found.samples if a)
+    subject = f"{_sized(row.name, row.size)}: {found.b} against {found.a}"
+    made = _ran(row, subject, found.verdict, figures, again)
+    notes = tuple(filter(None, (found.sentence, found.stopped, *found.costs)))
+    interval = Interval(found.ratio, low, high, found.margin, ratios)
+    return [replace(made, notes=notes, interval=interval)]
+
+
+def _cost(row: Row, stack: str) -> list[Ran]:
+    found = msgspec.json.decode(row.document, type=CostDoc)
+    figures = (
+        f"{found.lost:,} of {found.acknowledged:,} acknowledged writes lost "
+        f"(the last {found.lost_s:.3f} s), back after {found.recovery_s:.1f} s, "
+        f"{found.kills} × SIGKILL"
+    )
+    again = command(stack, "tune", "cost", row.name, "--profile", row.size or "current")
+    made = _ran(row, _sized(row.name, row.size), MEASURED, figures, again)
+    return [replace(made, notes=(found.sentence,) if found.sentence else ())]
+
+
+def _auto(row: Row, stack: str) -> list[Ran]:
+    found = msgspec.json.decode(row.document, type=AutoDoc)
+    told = [
+        f"{one.verdict} against {name} (× {one.ratio:.3f})"
+        for name, one in (
+            ("the baseline", found.against_baseline),
+            ("optimized", found.against_optimized),
+        )
+        if one is not None
+    ]
+    figures = ", ".join([f"profile {found.profile} of {found.tried} tried", *told])
+    judged = found.against_baseline.verdict if found.against_baseline else MEASURED
+    again = found.command or command(stack, "tune", "auto", row.name)
+    return [_ran(row, row.name, judged, figures, again)]
+
+
+_READERS = {
+    CHECK: _check,
+    REGRESS: _regress,
+    DRILL: _drill,
+    BENCH: _bench,
+    AB: _ab,
+    COST: _cost,
+    AUTO: _auto,
+}

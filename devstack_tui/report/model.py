@@ -1,0 +1,123 @@
+"""The report as data: `report --json`. Texts are free of secrets; times are Unix times, seconds."""
+
+from __future__ import annotations
+
+import msgspec
+
+MEASURED = "MEASURED"
+"""The verdict of what measures and judges nothing."""
+UNKNOWN = "UNKNOWN"
+NOT_RUN = "NOT RUN"
+NOT_BUILT = "NOT BUILT"
+
+
+class Item(msgspec.Struct, frozen=True):
+    """One check, step or gate with its last result; `at` when that was."""
+
+    id: str
+    title: str
+    status: str
+    evidence: str = ""
+    remedy: str = ""
+    severity: str = ""
+    seed: str = ""
+    proven: bool | None = None
+    at: float = 0.0
+
+
+class Past(msgspec.Struct, frozen=True):
+    """One run of a suite; `figures` in one line."""
+
+    id: str
+    at: float
+    verdict: str
+    figures: str
+    fingerprint: str = ""
+
+
+class Series(msgspec.Struct, frozen=True):
+    """A benchmark's run second by second: throughput in `unit`, percentiles in milliseconds."""
+
+    unit: str
+    throughput: tuple[float, ...]
+    p50: tuple[float | None, ...] = ()
+    p95: tuple[float | None, ...] = ()
+    p99: tuple[float | None, ...] = ()
+
+
+class Interval(msgspec.Struct, frozen=True):
+    """B ÷ A of the throughput with its bounds (None: too few pairs); `margin` counts as none."""
+
+    ratio: float
+    low: float | None
+    high: float | None
+    margin: float
+    pairs: tuple[float, ...] = ()
+
+
+class Suite(msgspec.Struct, frozen=True, kw_only=True):
+    """The last result of one suite. `kind` is the capability, `name` what ran, `id` the run's in
+    the history; `counts` how many of its checks have which status; `history` newest first."""
+
+    key: str
+    kind: str
+    name: str
+    verdict: str
+    at: float
+    age_s: float
+    id: str
+    fingerprint: str
+    command: str
+    figures: str
+    counts: dict[str, int] = {}
+    results: tuple[Item, ...] = ()
+    notes: tuple[str, ...] = ()
+    history: tuple[Past, ...] = ()
+    series: Series | None = None
+    interval: Interval | None = None
+
+
+class CoverageRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the seed's checks. `status` is its last one, NOT RUN or NOT BUILT, and `reason` says
+    what decided it. `proven`: its sabotage was seen to turn it red, None where none is declared;
+    `seen_red` when the history saw it FAIL or WARN last."""
+
+    seed: str
+    id: str
+    title: str
+    suite: str
+    status: str
+    reason: str = ""
+    proven: bool | None = None
+    at: float | None = None
+    seen_red: float | None = None
+    command: str = ""
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """Checks of one suite: how many there are, are proven, and have which last status."""
+
+    suite: str
+    total: int
+    proven: int
+    by_status: dict[str, int]
+
+
+class Coverage(msgspec.Struct, frozen=True):
+    """The seed's checks one by one; of both theirs and ours beyond them, the counts by suite."""
+
+    seed: tuple[CoverageRow, ...]
+    seed_counts: tuple[Counts, ...]
+    beyond: tuple[Counts, ...]
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """`report --json`. `verdict` is that of the last results of all gates, drills and audits."""
+
+    stack: str
+    at: float
+    version: str
+    verdict: str
+    suites: tuple[Suite, ...]
+    coverage: Coverage
+    notes: tuple[str, ...] = ()

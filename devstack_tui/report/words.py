@@ -1,0 +1,100 @@
+"""How the report's values read, in every form of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+from devstack_tui.core.check import Status
+from devstack_tui.report import documents
+from devstack_tui.report.model import MEASURED, NOT_BUILT, NOT_RUN, Item, Report
+
+GLYPHS = {
+    "PASS": "●",
+    "FAIL": "✗",
+    "ERROR": "✗",
+    "INCONCLUSIVE": "?",
+    "WARN": "▲",
+    "SKIPPED": "–",
+    "IMPROVED": "▲",
+    "REGRESSED": "▼",
+    "NO DIFFERENCE": "●",
+    MEASURED: "●",
+    NOT_RUN: "○",
+    NOT_BUILT: "–",
+}
+KINDS = {
+    documents.CHECK: "Security checks",
+    documents.REGRESS: "Regression gate",
+    documents.DRILL: "Drills",
+    documents.BENCH: "Benchmarks",
+    documents.AB: "A/B comparisons",
+    documents.COST: "What a kill costs",
+    documents.AUTO: "Searches",
+}
+WORST = ("FAIL", "ERROR", "INCONCLUSIVE", "WARN")
+FIRST_STEPS = (
+    ("up", "start the stack"),
+    ("check run", "audit its AppRoles and its TLS"),
+    ("drill run redis.failover", "break a node and measure what that costs"),
+    ("bench record", "measure it, and keep that as this host's baseline"),
+    ("regress", "compare it with the baseline"),
+)
+
+
+def glyph(verdict: str) -> str:
+    """`● PASS`: never the sign, or a colour, alone."""
+    return f"{GLYPHS.get(verdict, '·')} {verdict}"
+
+
+def kind_title(kind: str) -> str:
+    """The heading of a kind; one that is not known is called as it is kept."""
+    return KINDS.get(kind, kind.capitalize())
+
+
+def when(at: float | None) -> str:
+    """Local date and time; a dash where there is none."""
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(at)) if at else "–"
+
+
+def age(seconds: float) -> str:
+    """`48 s`, `12 min`, `3 h`, `4 d`."""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def proven(value: bool | None, seen_red: float | None = None) -> str:
+    """`yes`, `no`, or by what else it is known that it can fail."""
+    if value:
+        return "yes"
+    if seen_red:
+        return "seen red"
+    return "–" if value is None else "no"
+
+
+def by_status(counts: dict[str, int]) -> str:
+    """`21 PASS, 2 FAIL`."""
+    return documents.counts_text(counts) or "–"
+
+
+def loud(items: Iterable[Item]) -> list[Item]:
+    """What did not pass, the worst first."""
+    return sorted(
+        (item for item in items if item.status != Status.PASS),
+        key=lambda item: WORST.index(item.status) if item.status in WORST else len(WORST),
+    )
+
+
+def summary(report: Report) -> str:
+    """One sentence about the coverage."""
+    rows = report.coverage.seed
+    passed = sum(row.status == "PASS" for row in rows)
+    proven_here = sum(row.proven is True for row in rows)
+    beyond = report.coverage.beyond
+    return (
+        f"{passed} of the seed's {len(rows)} checks passed last, {proven_here} of the {len(rows)} "
+        f"are proven by sabotage. Beyond the seed: {sum(one.total for one in beyond):,} checks, "
+        f"{sum(one.proven for one in beyond):,} proven."
+    )
