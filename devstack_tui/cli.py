@@ -16,8 +16,11 @@ from typing import NoReturn
 
 from devstack_tui import __version__
 from devstack_tui.actions import verb_help
+from devstack_tui.certs_options import certs_options
+from devstack_tui.check_options import check_options
 from devstack_tui.core.errors import DevstackError, UsageError, unknown_name
 from devstack_tui.drill_options import drill_options
+from devstack_tui.report_options import report_options
 from devstack_tui.tune_options import tune_options
 
 EPILOG = """\
@@ -36,6 +39,9 @@ VERBS = {
     "regress": "bench",
     "tune": "tune",
     "drill": "drill",
+    "check": "check",
+    "report": "report",
+    "certs": "certs",
 }
 
 
@@ -107,13 +113,16 @@ def _parser() -> _Parser:
     _bench_options(made["bench"], common)
     tune_options(made["tune"], common)
     drill_options(made["drill"], common)
+    certs_options(made["certs"], common)
+    check_options(made["check"], common)
+    report_options(made["report"])
     _measure_options(made["regress"])
     made["regress"].add_argument("--junit", metavar="FILE", help="the checks as JUnit XML")
     made["regress"].add_argument(
         "--self-test", action="store_true", help="does the gate stay quiet, and does it fail?"
     )
     for name, verb in made.items():
-        if name in ("bench", "tune", "drill"):
+        if name in ("bench", "tune", "drill", "certs", "check", "report"):
             continue
         if name != "logs":
             verb.add_argument("--json", action="store_true", help="one JSON document on stdout")

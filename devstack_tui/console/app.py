@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
     from devstack_tui.console.bench_jobs import BenchJobs
     from devstack_tui.console.drill_jobs import DrillJobs
+    from devstack_tui.console.security_jobs import AuditJobs
     from devstack_tui.console.tuning_jobs import TuningJob, TuningJobs
 
 LOG_LINES = 500
@@ -121,6 +122,13 @@ class DevstackApp(App[int]):
 
         return TuningJobs(self.cli, self.now)
 
+    @cached_property
+    def audits(self) -> AuditJobs:
+        """The security checks: they go on whichever pane is in view, and end with the console."""
+        from devstack_tui.console.security_jobs import AuditJobs
+
+        return AuditJobs(self.cli, self.now)
+
     def get_default_screen(self) -> Screen[object]:
         """Textual asks for the screen to begin with."""
         return MainScreen(self.stack, self.now)  # type: ignore[return-value]
@@ -141,6 +149,8 @@ class DevstackApp(App[int]):
             await self.bench.leave()
         if "drills" in self.__dict__:
             await self.drills.leave()
+        if "audits" in self.__dict__:
+            await self.audits.leave()
         if "tuning" in self.__dict__:
             self.left_running = await self.tuning.leave() or self.left_running
         await self.cli.close()

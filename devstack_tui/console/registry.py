@@ -30,4 +30,6 @@ CAPABILITIES: tuple[Capability, ...] = (
     Capability("bench", "Bench", "devstack_tui.console.panes.bench:BenchPane"),
     Capability("tuning", "Tuning", "devstack_tui.console.panes.tuning:TuningPane"),
     Capability("drill", "Drill", "devstack_tui.console.panes.drill:DrillPane"),
+    Capability("security", "Security", "devstack_tui.console.panes.security:SecurityPane"),
+    Capability("report", "Reports", "devstack_tui.console.panes.report:ReportPane"),
 )

@@ -15,6 +15,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from devstack_tui.console.app import DevstackApp
+from devstack_tui.console.panes.report import ReportPane
 from devstack_tui.console.registry import CAPABILITIES
 from devstack_tui.console.screens.confirm import ConfirmScreen
 
@@ -88,7 +89,28 @@ async def _drilled(app: DevstackApp, pilot: Pilot[object]) -> None:
     await _until(pilot, lambda: app.drills.running is None, "the drill did not end")
 
 
-READY = {"health": _watched, "bench": _measured, "tuning": _tuned, "drill": _drilled}
+async def _audited(app: DevstackApp, pilot: Pilot[object]) -> None:
+    """Make every check."""
+    await _until(pilot, lambda: bool(app.audits.rows), "no check was listed")
+    await pilot.press("a")
+    await _until(pilot, lambda: app.audits.running is not None, "the audit did not begin")
+    await _until(pilot, lambda: app.audits.running is None, "the audit did not end")
+
+
+async def _reported(app: DevstackApp, pilot: Pilot[object]) -> None:
+    """Wait until the last results are there."""
+    pane = app.main.query_one(ReportPane)
+    await _until(pilot, lambda: pane.view.report is not None, "the report was not made")
+
+
+READY = {
+    "health": _watched,
+    "bench": _measured,
+    "tuning": _tuned,
+    "drill": _drilled,
+    "security": _audited,
+    "report": _reported,
+}
 
 
 def main() -> None:

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import bench_stub
 import drill_stub
+import report_stub
+import security_stub
 import tuning_stub
 
 
@@ -120,8 +122,10 @@ def main() -> int:
         "logs": lambda: logs(rest[0]),
         "doctor": doctor,
         "bench": lambda: bench_stub.bench(words),
+        "check": lambda: security_stub.check(words),
         "drill": lambda: drill_stub.drill(words),
         "regress": bench_stub.regress,
+        "report": lambda: report_stub.report(words),
         "tune": lambda: tuning_stub.tune(words),
     }
     if verb in verbs:

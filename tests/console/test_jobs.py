@@ -69,6 +69,13 @@ async def test_a_child_that_ignores_its_input_is_ended_all_the_same() -> None:
     assert gone(pid)
 
 
+async def test_a_child_with_much_left_to_say_ends_by_itself() -> None:
+    code = "import sys; sys.stdout.write('x\\n' * 1_000_000); sys.stdout.flush(); sys.stdin.read()"
+    child = await Child.start(program(code), "x", grace_s=60)
+    await asyncio.gather(child.close(), child.close())
+    assert child._process.returncode == 0
+
+
 async def test_lines_longer_than_the_limit_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("devstack_tui.core.children.MAX_LINE", 1000)
     child = await Child.start(

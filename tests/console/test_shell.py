@@ -21,7 +21,7 @@ from .kit import FakeFeed, screen_text, until
 
 
 async def test_the_help_lists_every_action_with_its_key(app: DevstackApp) -> None:
-    async with app.run_test(size=(120, 140)) as pilot:
+    async with app.run_test(size=(120, 220)) as pilot:
         await pilot.press("question_mark")
         await until(pilot, lambda: app.screen.query("#help"))
         await pilot.pause()

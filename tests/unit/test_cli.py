@@ -42,7 +42,7 @@ def work() -> StackPaths:
 
 WRONG = [
     (["statsu"], "unknown verb 'statsu'", "did you mean status"),
-    (["zzz"], "unknown verb 'zzz'", "known: bench, doctor, down, drill, logs"),
+    (["zzz"], "unknown verb 'zzz'", "known: bench, certs, check, doctor, down, drill, logs"),
     (["up", "--plan", "postgrse"], "unknown service 'postgrse'", "did you mean postgres?"),
     (["logs", "redsi"], "unknown service 'redsi'", "did you mean redis?"),
     (["restart", "redsi"], "unknown service 'redsi'", "did you mean redis?"),
@@ -163,7 +163,9 @@ def test_every_verb_has_help_and_takes_the_stacks_name_on_both_sides(
     assert ended.value.code == 0
     out = capsys.readouterr().out
     assert verb_help(verb) in " ".join(out.split())
-    rest = {"logs": ["redis"]}.get(verb, ["list"] if verb in ("bench", "tune", "drill") else [])
+    rest = {"logs": ["redis"]}.get(
+        verb, ["list"] if verb in ("bench", "tune", "drill", "check", "certs") else []
+    )
     parser = cli._parser()
     assert parser.parse_args(["--stack", "work", verb, *rest]).stack == "work"
     assert parser.parse_args([verb, *rest, "--stack", "work"]).stack == "work"

@@ -117,6 +117,10 @@ class HealthPane(Pane):
         """Restart the selected service."""
         self._change_selected("service_restart", "restart")
 
+    def action_service_rotate(self) -> None:
+        """Give the selected service another certificate."""
+        self._change_selected("service_rotate", "certs rotate")
+
     def action_copy_endpoint(self) -> None:
         """Copy host and port."""
         self._copy("endpoint", self.selected.endpoint if self.selected else "")

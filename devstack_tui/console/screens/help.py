@@ -21,6 +21,8 @@ SCOPES = {
     "bench": "Bench",
     "tuning": "Tuning",
     "drill": "Drill",
+    "security": "Security",
+    "report": "Reports",
 }
 _KEYS = {
     "question_mark": "?",
@@ -60,7 +62,7 @@ class HelpScreen(ModalScreen[None]):
 def _table(scope: str) -> Table:
     table = Table.grid(padding=(0, 2, 0, 0), expand=True)
     table.add_column(width=7, no_wrap=True)
-    table.add_column(width=14, no_wrap=True)
+    table.add_column(width=15, no_wrap=True)
     table.add_column(ratio=1)
     for action in in_scope(scope):
         text = Text(action.help)

@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from devstack_tui.console.looks import BAD, GOOD, QUIET, WARN, state_look, state_text
 from devstack_tui.console.recent import Change
 from devstack_tui.console.text import clock_time, date, duration, memory, millis, percent, plain
+from devstack_tui.stack.certificates import Age, age, days_left
 from devstack_tui.stack.model import Certificate, ServiceStatus, State
 
-DAY_S = 86400
-WARN_DAYS = 60
-ALARM_DAYS = 30
 CHANGES_SHOWN = 10
 
 Span = tuple[str, str]
@@ -90,15 +88,16 @@ def _endpoint(service: ServiceStatus) -> Iterator[Span]:
 
 
 def _certificate(certificate: Certificate, now: float) -> tuple[Span, ...]:
-    days = int((certificate.not_after - now) // DAY_S)
-    if days < 0:
-        left = (f"✗ expired {-days} d ago", BAD)
-    elif days < ALARM_DAYS:
-        left = (f"✗ {days} d left", BAD)
-    elif days < WARN_DAYS:
-        left = (f"▲ {days} d left", WARN)
-    else:
-        left = (f"● {days} d left", GOOD)
+    days = days_left(certificate, now)
+    match age(certificate, now):
+        case Age.EXPIRED:
+            left = (f"✗ expired {-days} d ago", BAD)
+        case Age.URGENT:
+            left = (f"✗ {days} d left", BAD)
+        case Age.SOON:
+            left = (f"▲ {days} d left", WARN)
+        case Age.OK:
+            left = (f"● {days} d left", GOOD)
     until = f" · until {date(certificate.not_after)}"
     return (left, (until, ""), (f" · {plain(certificate.subject)}", QUIET))
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
+from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 from textual.app import ComposeResult
@@ -15,6 +18,19 @@ from devstack_tui.console.widgets.facts import Fact
 
 LABELS = (10, 40)
 """The least and the greatest width of the labels."""
+
+
+def fact_table(facts: Sequence[Fact], ink: Callable[[str], Style]) -> Table:
+    """The labels on the left, as wide as the longest; what they label wraps."""
+    least, greatest = LABELS
+    longest = max((len(fact.label) for fact in facts), default=0)
+    table = Table.grid(padding=(0, 1), expand=True)
+    table.add_column(width=min(max(longest, least), greatest), no_wrap=True)
+    table.add_column(ratio=1, overflow="fold")
+    for fact in facts:
+        spans = ((text, ink(look)) for text, look in fact.spans)
+        table.add_row(Text(fact.label, ink(QUIET)), Text.assemble(*spans))
+    return table
 
 
 class _Sheet(Static):
@@ -56,15 +72,7 @@ class FactPanel(VerticalScroll):
             ]
             sheet.update(Text("\n").join(lines) if lines else Content(""))
             return
-        least, greatest = LABELS
-        longest = max((len(fact.label) for fact in self._shown), default=0)
-        table = Table.grid(padding=(0, 1), expand=True)
-        table.add_column(width=min(max(longest, least), greatest), no_wrap=True)
-        table.add_column(ratio=1, overflow="fold")
-        for fact in self._shown:
-            spans = ((text, ink(sheet, look)) for text, look in fact.spans)
-            table.add_row(Text(fact.label, ink(sheet, QUIET)), Text.assemble(*spans))
-        sheet.update(table)
+        sheet.update(fact_table(self._shown, lambda look: ink(sheet, look)))
 
     def _recolour(self, _theme: object) -> None:
         self.call_after_refresh(self._draw)
