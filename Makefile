@@ -7,16 +7,20 @@ BIN := $(VENV)/bin
 UV_LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --no-header
 
-.PHONY: run test lint format setup setup-dev servers lock wheel screenshots bench clean
+.PHONY: run test test-sabotage lint format setup setup-dev servers lock wheel screenshots bench clean
 
 run: setup servers
 	@$(BIN)/devstack-tui up
 	@$(BIN)/devstack-tui
 
-# What needs no server shares the cores; what has one measures, and runs alone.
+# One worker for the tests of the live stack, one for those that break a stack on purpose, and one
+# for all that need no server.
 test: setup-dev servers
-	@$(BIN)/pytest -n auto tests/unit tests/console
-	@$(BIN)/pytest tests/stack
+	@$(BIN)/pytest -n 3 --dist loadgroup
+
+# Real stacks broken on purpose: every check is seen to fail. A part of `make test`.
+test-sabotage: setup-dev servers
+	@$(BIN)/pytest tests/sabotage
 
 lint: setup-dev
 	@$(BIN)/ruff check .

@@ -80,3 +80,12 @@ class Cli:
 def project() -> Path:
     """The checkout."""
     return ROOT
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that share a stack go to one worker, one after another (`--dist loadgroup`)."""
+    for item in items:
+        folder = item.path.relative_to(ROOT / "tests").parts[0]
+        if folder in ("stack", "sabotage"):
+            item.add_marker(pytest.mark.xdist_group(folder))
