@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 
+from devstack_tui.core.journal import Journal
 from tests.conftest import Cli
 from tests.stack.test_tune import confirmed, node, rows
 
@@ -33,7 +34,7 @@ def test_an_apply_that_is_killed_is_taken_back_by_the_next_verb(fresh: Cli) -> N
     for point in POINTS:
         assert _ended_at(fresh, point, signal.SIGKILL) == -signal.SIGKILL
         # The first point is told just before the journal is written: nothing may be there yet.
-        begun = (fresh.root / "journal.jsonl").exists()
+        begun = bool(Journal(fresh.root / "journal.jsonl").pending())
         assert begun or point == POINTS[0]
         healed = fresh.run("status")
         told = "taking back an interrupted `tune`: postgres, redis" in healed.stderr
@@ -43,7 +44,7 @@ def test_an_apply_that_is_killed_is_taken_back_by_the_next_verb(fresh: Cli) -> N
         assert fresh.json("tune", "show")["parameters"] == before, point
         with node(fresh, 5) as client:
             assert client.config_get("maxmemory-policy")["maxmemory-policy"] == "noeviction"
-        assert not (fresh.root / "journal.jsonl").exists()
+        assert not Journal(fresh.root / "journal.jsonl").pending()
     assert fresh.run("status").stderr == ""
 
 
