@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from devstack_tui.services.rabbitmq.client import connect
+from devstack_tui.services.rabbitmq.opening import Context, context, opened
 from devstack_tui.stack.acks import Allowance, Indeterminate, NotWritten, checked, kind_of
 from devstack_tui.stack.model import Target
 
@@ -29,21 +29,11 @@ def _queue(run: str) -> str:
     return f"devstack-tui.acks.{checked(run)}"
 
 
-class _Context(ssl.SSLContext):
-    """A client's context that keeps the socket that it wrapped: the driver hides it."""
-
-    wrapped: ssl.SSLSocket | None = None
-
-    def wrap_socket(self, *args: Any, **options: Any) -> ssl.SSLSocket:
-        self.wrapped = super().wrap_socket(*args, **options)
-        return self.wrapped
-
-
 class _Limit:
     """Takes the connection's socket away from a driver that waits too long: it would wait for ever
     for a server that stopped answering."""
 
-    def __init__(self, context: _Context, seconds: float) -> None:
+    def __init__(self, context: Context, seconds: float) -> None:
         self.expired = False
         self._context = context
         self._seconds = seconds
@@ -84,15 +74,13 @@ class RabbitmqWriter:
 
         self._queue = _queue(run)
         self._properties = pika.BasicProperties(delivery_mode=PERSISTENT)
-        context = _Context(ssl.PROTOCOL_TLS_CLIENT)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.load_verify_locations(cafile=str(target.ca))
-        self._limit = _Limit(context, timeout)
+        around = context(str(target.ca))
+        self._limit = _Limit(around, timeout)
         self._blocked = False
         self._connection: BlockingConnection | None = None
         try:
             with self._limit:
-                self._connection = pika.BlockingConnection(_parameters(target, context, timeout))
+                self._connection = opened(_parameters(target, around, timeout))
                 self._channel = self._begin(self._connection)
         except (pika.exceptions.AMQPError, OSError) as error:
             self.close()
@@ -143,7 +131,7 @@ class RabbitmqWriter:
             return "stopping" if error.reply_code == _CLOSED else f"error-{error.reply_code}"
         if isinstance(error, pika.exceptions.ChannelClosedByBroker):
             return f"error-{error.reply_code}"
-        return _connection_class(error)
+        return kind_of(error)
 
 
 class RabbitmqAcks:
@@ -193,7 +181,7 @@ class RabbitmqAcks:
         return Allowance()
 
 
-def _parameters(target: Target, context: ssl.SSLContext, timeout: float) -> Any:
+def _parameters(target: Target, around: Context, timeout: float) -> Any:
     import pika
 
     endpoint = target.endpoint
@@ -204,19 +192,13 @@ def _parameters(target: Target, context: ssl.SSLContext, timeout: float) -> Any:
         credentials=pika.PlainCredentials(
             target.credentials.user, target.credentials.password, erase_on_connect=True
         ),
-        ssl_options=pika.SSLOptions(context, server_hostname=endpoint.host),
+        ssl_options=pika.SSLOptions(around, server_hostname=endpoint.host),
         connection_attempts=1,
         socket_timeout=timeout,
         stack_timeout=timeout,
         heartbeat=0,
         client_properties={"connection_name": "devstack-tui acks"},
     )
-
-
-def _connection_class(error: Exception) -> str:
-    """The driver wraps refused and unreachable in an error without a text."""
-    inner = getattr(error.args[0], "exception", None) if error.args else None
-    return kind_of(inner if isinstance(inner, OSError) else error)
 
 
 ACKS = RabbitmqAcks()

@@ -4,26 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import ssl
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from devstack_tui.services.rabbitmq.opening import context as tls_context
+from devstack_tui.services.rabbitmq.opening import opened
 from devstack_tui.stack.model import Target
 
 if TYPE_CHECKING:
     from pika.adapters.blocking_connection import BlockingConnection
-
-
-class _Context(ssl.SSLContext):
-    """A client's context that remembers the socket that it wrapped: the driver hides it."""
-
-    wrapped: ssl.SSLSocket | None = None
-
-    def wrap_socket(self, *args: Any, **options: Any) -> ssl.SSLSocket:
-        self.wrapped = super().wrap_socket(*args, **options)
-        return self.wrapped
 
 
 @dataclass
@@ -46,10 +37,7 @@ def connect(target: Target, timeout: float, tls: bool = True) -> Iterator[Link]:
     """
     import pika
 
-    # A client's context requires a certificate and checks the name from the start.
-    context = _Context(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_verify_locations(cafile=str(target.ca))
+    context = tls_context(str(target.ca))
     endpoint = target.endpoint
     parameters = pika.ConnectionParameters(
         host=endpoint.host,
@@ -82,7 +70,7 @@ def connect(target: Target, timeout: float, tls: bool = True) -> Iterator[Link]:
     guard.daemon = True
     guard.start()
     try:
-        connection = pika.BlockingConnection(parameters)
+        connection = opened(parameters)
         version = context.wrapped.version() if context.wrapped is not None else None
         # Behind the driver's blocking face: it has no public name for what the server says of
         # itself, and tells of a blocked connection only to those who do not wait for an answer.
@@ -101,10 +89,6 @@ def connect(target: Target, timeout: float, tls: bool = True) -> Iterator[Link]:
     except (OSError, pika.exceptions.AMQPError) as error:
         if expired.is_set():
             raise TimeoutError("no answer in time") from error
-        # What the driver wraps in an error without a text: refused, unreachable.
-        inner = getattr(error.args[0], "exception", None) if error.args else None
-        if isinstance(inner, OSError):
-            raise inner from None
         raise
     finally:
         guard.cancel()

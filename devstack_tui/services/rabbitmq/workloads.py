@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from devstack_tui.services.rabbitmq.client import connect
+from devstack_tui.services.rabbitmq.opening import opened
 from devstack_tui.stack.loops import run_clients, telling
 from devstack_tui.stack.model import Target
 from devstack_tui.stack.workload import Bench, Measurement
@@ -76,7 +77,7 @@ class PublishGet:
 def _open(target: Target) -> BlockingConnection:
     import pika
 
-    return pika.BlockingConnection(
+    return opened(
         pika.ConnectionParameters(
             host=target.endpoint.host,
             port=target.ports["main"],

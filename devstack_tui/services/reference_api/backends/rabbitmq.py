@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
+from devstack_tui.services.rabbitmq.opening import Context, context, opened
 from devstack_tui.services.reference_api.backends.base import CONNECT_S, Backend, RefusedError
 from devstack_tui.services.reference_api.backends.pool import ThreadedPool
 from devstack_tui.stack.model import Credentials
@@ -112,18 +112,16 @@ class RabbitMq(Backend):
 
     def _open(self) -> _Link:
         import pika
-        from pika.exceptions import AMQPConnectionError
 
-        context = _Context(ssl.PROTOCOL_TLS_CLIENT)
-        context.load_verify_locations(cafile=self.ca)
+        around = context(self.ca)
         try:
-            connection = pika.BlockingConnection(
+            connection = opened(
                 pika.ConnectionParameters(
                     host=self.peer.host,
                     port=self.peer.tls_port or self.peer.ports["tls"],
                     virtual_host=self._who.database,
                     credentials=pika.PlainCredentials(self._who.user, self._who.password),
-                    ssl_options=pika.SSLOptions(context, self.peer.host),
+                    ssl_options=pika.SSLOptions(around, self.peer.host),
                     connection_attempts=1,
                     socket_timeout=CONNECT_S,
                     stack_timeout=CONNECT_S,
@@ -133,22 +131,10 @@ class RabbitMq(Backend):
                     client_properties={"connection_name": "reference-api"},
                 )
             )
-        except AMQPConnectionError as error:
+        except (OSError, pika.exceptions.AMQPError):
             self.forget()
-            # What the driver wraps in an error without a text: refused, unreachable.
-            inner = getattr(error.args[0], "exception", None) if error.args else None
-            raise (inner if isinstance(inner, OSError) else error) from None
-        return _Link(connection, context)
-
-
-class _Context(ssl.SSLContext):
-    """A context that remembers the socket that it wrapped: the driver hides it."""
-
-    wrapped: ssl.SSLSocket | None = None
-
-    def wrap_socket(self, *args: Any, **options: Any) -> ssl.SSLSocket:
-        self.wrapped = super().wrap_socket(*args, **options)
-        return self.wrapped
+            raise
+        return _Link(connection, around)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +142,7 @@ class _Link:
     """A connection that another thread can end."""
 
     connection: BlockingConnection
-    context: _Context
+    context: Context
 
     def abort(self) -> None:
         """Wake whoever waits for an answer: the driver itself would wait for ever."""
