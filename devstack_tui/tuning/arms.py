@@ -100,7 +100,7 @@ class Track:
         )
 
     async def _once(self, arm: Arm, pair: int, pairs: int, restart: bool, tell: Tell) -> Sample:
-        tell(AbRun(pair, arm.key, "applying", pairs))
+        tell(AbRun(pair, arm.key, "applying", pairs, arm.title))
         await self._hand.put(arm.values, restart)
         sample = Sample(0.0, None, "", problem="it ended without a measurement")
         try:
@@ -110,7 +110,7 @@ class Track:
                     if isinstance(beat, Sample):
                         sample = beat
                     elif beat.phase:
-                        tell(AbRun(pair, arm.key, beat.phase, pairs))
+                        tell(AbRun(pair, arm.key, beat.phase, pairs, arm.title))
                     else:
                         tell(AbTick(pair, arm.key, beat.second, beat.throughput, beat.p99))
         except DevstackError as error:

@@ -1,9 +1,10 @@
 """The advisor's search: a better profile for one workload, within a time, and the proof of it.
 
 The time for the proof is set aside first. What the search finds is then run anew beside the
-baseline and the shipped `optimized`, in blocks of one run each; six blocks have the six possible
-orders, so that no place in a block favours anybody. Each A/B is judged on the ratios within the
-blocks: the two share the runs of what was found, not their verdicts.
+baseline and the shipped `optimized`, in blocks of one run each; every six blocks have the six
+possible orders, so that no place in a block favours anybody. How many there are is decided by the
+budget before anything runs: more of them tell smaller gains. Each A/B is judged on the ratios
+within the blocks: the two share the runs of what was found, not their verdicts.
 """
 
 from __future__ import annotations
@@ -43,7 +44,11 @@ from devstack_tui.tuning.telling import Events, Tell, told
 
 VERB = "tune auto"
 BLOCKS = 6
-"""Of the proof: as many as bound a ratio at 95 %, and as there are orders of three runs."""
+"""Of the proof at least: they bound a ratio at 95 %, and there are six orders of three runs."""
+MOST = 4
+"""Times so many at most: the interval narrows with the root of their number only."""
+PROOF_SHARE = 0.4
+"""Of the budget, that the proof may take when it is more than the least."""
 MARGIN = 0.05
 SEARCHED = 12
 """Runs that a search needs at least to be one."""
@@ -95,8 +100,9 @@ async def _auto(stack: Stack, measurer: Measurer, order: Order, tell: Tell) -> N
         unit=measurer.unit(order.workload),
         fingerprint=fingerprint,
         spread=before.spread,
+        blocks=proof_blocks(order.budget_s, track.run_s(restart=True)),
     )
-    _require_time(order, proof, track)
+    _require_time(order, track)
     report: AutoReport | None = None
     trouble: DevstackError | None = None
     try:
@@ -143,12 +149,21 @@ def _require_found(best: Settings, space: Space, tried: int) -> None:
         )
 
 
-def _require_time(order: Order, proof: Proof, track: Track) -> None:
-    least = proof.seconds() + SEARCHED * track.run_s(restart=True)
+def proof_blocks(budget_s: float, run_s: float) -> int:
+    """How many blocks of three runs the proof has: as many as fit into its share of the budget,
+    in whole sets of the six orders."""
+    sets = int(PROOF_SHARE * budget_s / (3 * BLOCKS * run_s))
+    return BLOCKS * min(max(sets, 1), MOST)
+
+
+def _require_time(order: Order, track: Track) -> None:
+    run_s = track.run_s(restart=True)
+    proof = 3 * BLOCKS * run_s
+    least = proof + SEARCHED * run_s
     if order.budget_s < least:
         raise UsageError(
             f"{order.budget_s / 60:.0f} min are too few: the proof alone takes about "
-            f"{proof.seconds() / 60:.0f} min with {order.workload} at size {order.size}",
+            f"{proof / 60:.0f} min with {order.workload} at size {order.size}",
             f"give --budget {least / 60 + 1:.0f}m or more"
             + ("" if order.size == "quick" else ", or --quick"),
         )
@@ -169,10 +184,11 @@ class Proof:
     fingerprint: str
     spread: float | None
     """Of the ratio of two runs, as far as earlier ones tell."""
+    blocks: int
 
     def seconds(self) -> float:
         """About how long it takes: with a restart before every run, as it surely may need."""
-        return 3 * BLOCKS * self.track.run_s(restart=True)
+        return 3 * self.blocks * self.track.run_s(restart=True)
 
     async def run(self, best: Settings, name: str, tell: Tell) -> tuple[AbReport, AbReport | None]:
         """Against the baseline, and against `optimized` where that is something else."""
@@ -190,10 +206,10 @@ class Proof:
         blocks: list[dict[str, Sample]] = []
         started = time.time()
         places = ""
-        for number in range(1, BLOCKS + 1):
+        for number in range(1, self.blocks + 1):
             block: dict[str, Sample] = {}
-            for arm in orders[_place(number, len(orders))]:
-                block[arm.key] = await self.track.run(arm, number, BLOCKS, restart, tell)
+            for arm in orders[order_of(number, len(orders))]:
+                block[arm.key] = await self.track.run(arm, number, self.blocks, restart, tell)
                 places += arm.key.upper()
             blocks.append(block)
             tell(_pair(number, blocks))
@@ -212,9 +228,9 @@ class Proof:
             a=a.title,
             b=b.title,
             changes=differences(self.space.parameters, a.values, b.values),
-            pairs=BLOCKS,
-            expected_s=arms * BLOCKS * self.track.run_s(restart),
-            detectable=verdicts.detectable(self.spread, BLOCKS, MARGIN),
+            pairs=self.blocks,
+            expected_s=arms * self.blocks * self.track.run_s(restart),
+            detectable=verdicts.detectable(self.spread, self.blocks, MARGIN),
             margin=MARGIN,
             command="",
         )
@@ -228,7 +244,7 @@ class Proof:
         seconds: float,
     ) -> AbReport:
         words = ["tune", "ab", plan.a, plan.b, "--workload", plan.workload]
-        words += ["--size", plan.size, "--pairs", str(BLOCKS)]
+        words += ["--size", plan.size, "--pairs", str(self.blocks)]
         plan = msgspec.structs.replace(plan, command=reports.command(self.stack.name, *words))
         return reports.ab_report(
             plan,
@@ -239,8 +255,9 @@ class Proof:
         )
 
 
-def _place(number: int, orders: int) -> int:
-    """Which order the block has: each once, and every second one reversed to the one before."""
+def order_of(number: int, orders: int) -> int:
+    """Which order the block has: each once in every six, and every second one reversed to the
+    one before."""
     return (number // 2 if number % 2 else orders - number // 2) % orders
 
 

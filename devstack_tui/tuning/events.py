@@ -176,12 +176,14 @@ class AbPlanned(msgspec.Struct, frozen=True, tag_field="event", tag="ab_planned"
 
 
 class AbRun(msgspec.Struct, frozen=True, tag_field="event", tag="ab_run"):
-    """A run of arm `a` or `b` begins a phase: applying, preparing, running."""
+    """A run of arm `a` or `b` begins a phase: applying, preparing, running. `title` is how a user
+    calls the arm: a profile, or the candidate of a search."""
 
     pair: int
     arm: str
     phase: str
     pairs: int
+    title: str = ""
     at: Now = msgspec.field(default_factory=time.time)
 
 

@@ -36,8 +36,10 @@ def _lines(event: TuneEvent) -> list[str]:
         case AbPlanned():
             return _plan(event)
         case AbRun():
-            of = f" of {event.pairs}" if event.pairs else ""
-            return [f"{event.pair}{of}  {ARMS.get(event.arm, event.arm)}: {event.phase}"]
+            # A search counts rounds, of which it does not know how many there will be.
+            place = f"{event.pair} of {event.pairs}" if event.pairs else f"round {event.pair}"
+            arm = f"{ARMS.get(event.arm, event.arm)} {event.title}".rstrip()
+            return [f"{place}  {arm}: {event.phase}"]
         case AbPair():
             return [_pair(event)]
         case CostPhase():

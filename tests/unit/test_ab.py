@@ -95,6 +95,8 @@ async def test_the_events_tell_phases_seconds_and_pairs() -> None:
     await ran(bed, 1)
     runs = [(e.arm, e.phase) for e in bed.told if isinstance(e, AbRun)]
     assert runs == [("a", "applying"), ("a", "running"), ("b", "applying"), ("b", "running")]
+    titles = {e.arm: e.title for e in bed.told if isinstance(e, AbRun)}
+    assert titles == {"a": "before", "b": "after"}
     assert [e.arm for e in bed.told if isinstance(e, AbTick)] == ["a", "b"]
     pair = next(e for e in bed.told if isinstance(e, AbPair))
     assert pair.ratio == pytest.approx(1.4)

@@ -10,6 +10,7 @@ import pytest
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.stack.tunable import Apply, Parameter
 from devstack_tui.tuning.arms import Settings
+from devstack_tui.tuning.auto import order_of, proof_blocks
 from devstack_tui.tuning.events import AutoCandidate, AutoRound
 from devstack_tui.tuning.halving import Candidate, Rounds, best_half
 from devstack_tui.tuning.search import Search, single_changes
@@ -160,3 +161,19 @@ def test_only_what_beats_the_reference_is_in_the_better_half() -> None:
         Candidate({"d": "1"}, "", [1.4], dropped="no"),
     ]
     assert [one.ratio for one in best_half(pool)] == [1.3, 1.2]
+
+
+@pytest.mark.parametrize(
+    ("budget_s", "blocks"),
+    [(100.0, 6), (480.0, 6), (900.0, 18), (90_000.0, 24)],
+)
+def test_a_larger_budget_makes_a_longer_proof(budget_s: float, blocks: int) -> None:
+    assert proof_blocks(budget_s, 6.0) == blocks
+
+
+@pytest.mark.parametrize("orders", [2, 6])
+def test_every_order_has_its_turn_in_every_six_blocks(orders: int) -> None:
+    places = [order_of(number, orders) for number in range(1, 25)]
+    for at in range(0, len(places), 6):
+        six = places[at : at + 6]
+        assert [six.count(place) for place in range(orders)] == [6 // orders] * orders

@@ -48,7 +48,10 @@ def moment(job: TuningJob, now: float) -> str:
             return f"round {number}, {candidates} candidates"
     if job.run is not None:
         run = job.run
-        return plain(f"pair {run.pair}/{run.pairs} {run.arm.upper()} {run.phase}{since}")
+        # A search counts rounds, of which it does not know how many there will be.
+        place = f"pair {run.pair}/{run.pairs}" if run.pairs else f"round {run.pair}"
+        arm = f"{run.arm.upper()} {run.title}".rstrip()
+        return plain(f"{place} {arm} {run.phase}{since}")
     return "beginning"
 
 
