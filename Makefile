@@ -13,8 +13,8 @@ run: setup servers
 	@$(BIN)/devstack-tui up
 	@$(BIN)/devstack-tui
 
-# One worker for the tests of the live stack, one for those that break a stack on purpose, and one
-# for all that need no server.
+# One worker for the tests of the live stack, one for those that start stacks of their own, and one
+# for the stack that is broken on purpose; whoever is free takes what needs no server.
 test: setup-dev servers
 	@$(BIN)/pytest -n 3 --dist loadgroup
 

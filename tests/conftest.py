@@ -84,8 +84,12 @@ def project() -> Path:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share a stack go to one worker, one after another (`--dist loadgroup`)."""
+    """Tests that share a stack go to one worker, one after another (`--dist loadgroup`); so do
+    those that start stacks of their own: there is one disk and there are few cores."""
     for item in items:
         folder = item.path.relative_to(ROOT / "tests").parts[0]
-        if folder in ("stack", "sabotage"):
+        if folder == "sabotage":
             item.add_marker(pytest.mark.xdist_group(folder))
+        elif folder == "stack":
+            shared = "live" in getattr(item, "fixturenames", ())
+            item.add_marker(pytest.mark.xdist_group("live" if shared else "own"))

@@ -76,6 +76,13 @@ def postgres(cli: Cli, sslmode: str = "verify-full") -> Iterator[psycopg.Connect
         yield connection
 
 
+def acks_tables(cli: Cli) -> list[str]:
+    """What runs of acknowledged writes have left in PostgreSQL."""
+    with postgres(cli) as connection:
+        rows = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        return [name for (name,) in rows if "acks" in name]
+
+
 def vault(cli: Cli, token: str = "") -> Any:
     """A Vault client that trusts the stack's root."""
     import hvac

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,36 @@ import pytest
 from devstack_tui.core import process
 from devstack_tui.core.paths import StackPaths
 from devstack_tui.stack import instance as instances
+from devstack_tui.stack import settings
 from tests.conftest import Cli
+
+APART = 3000
+"""Between the ports of one worker's stacks and the next one's: they start at the same time."""
+
+
+@contextmanager
+def home() -> Iterator[Path]:
+    """A state directory that every account may enter: as root, servers run as their own."""
+    folder = Path(tempfile.mkdtemp(prefix="devstack-tui-test-", dir="/var/tmp"))
+    folder.chmod(0o711)
+    write_ports(folder / "config" / "devstack-tui")
+    yield folder
+    end_all_in(folder)
+    shutil.rmtree(folder)
+
+
+def write_ports(config: Path, services: Mapping[str, Mapping[str, int]] | None = None) -> None:
+    """A stack.toml by which this worker's stacks have ports of their own, or those given."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+    moved = APART * int(worker.removeprefix("gw"))
+    tables = []
+    for name, found in settings.load({}).services.items():
+        own = {port: number + moved for port, number in found.ports.items()}
+        own |= (services or {}).get(name, {})
+        ports = ", ".join(f"{port} = {number}" for port, number in own.items())
+        tables.append(f"[services.{name}]\nports = {{ {ports} }}\n")
+    config.mkdir(parents=True, exist_ok=True)
+    (config / "stack.toml").write_text("\n".join(tables))
 
 
 def ids_of(cli: Cli) -> set[str]:
@@ -51,12 +82,9 @@ def take_down(cli: Cli) -> None:
 
 @pytest.fixture(scope="session")
 def state_home() -> Iterator[Path]:
-    """A state directory that every account may enter: as root, servers run as their own."""
-    folder = Path(tempfile.mkdtemp(prefix="devstack-tui-test-", dir="/var/tmp"))
-    folder.chmod(0o711)
-    yield folder
-    end_all_in(folder)
-    shutil.rmtree(folder)
+    """The state directory of all of them."""
+    with home() as folder:
+        yield folder
 
 
 @pytest.fixture(scope="session")

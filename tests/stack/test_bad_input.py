@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -18,7 +17,7 @@ from devstack_tui.core import process
 from devstack_tui.core.paths import StackPaths
 from devstack_tui.stack import instance as instances
 from tests.conftest import Cli
-from tests.stack.conftest import end_all_in, ids_of, take_down
+from tests.stack.conftest import end_all_in, ids_of, take_down, write_ports
 
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="mounting a file system needs root")
 
@@ -32,6 +31,7 @@ def small_disk() -> Iterator[Path]:
         ["mount", "-t", "tmpfs", "-o", "size=700m,mode=711", "tmpfs", str(folder)], check=True
     )
     try:
+        write_ports(folder / "config" / "devstack-tui")
         yield folder
     finally:
         end_all_in(folder)
@@ -192,14 +192,11 @@ def test_a_taken_port_names_its_holder_and_how_to_move(fresh: Cli) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        config.mkdir(parents=True)
+        write_ports(config, {"postgres": {"main": port - found.port_offset}})
         try:
-            (config / "stack.toml").write_text(
-                f"[services.postgres]\nports = {{ main = {port - found.port_offset} }}\n"
-            )
             ended = fresh.run("up", "postgres")
         finally:
-            shutil.rmtree(config)
+            write_ports(config)
     assert ended.returncode == 1
     assert f"port {port}" in ended.stderr
     assert f"(pid {os.getpid()})" in ended.stderr

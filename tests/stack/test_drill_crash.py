@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 
@@ -16,6 +17,7 @@ from devstack_tui.stack.drilling import Sweepable
 from devstack_tui.stack.registry import service
 from devstack_tui.stack.stack import Stack
 from tests.conftest import Cli
+from tests.stack.clients import acks_tables, ports, secret
 from tests.stack.drill_kit import WITHIN_S, drilling, wait_whole
 
 
@@ -35,17 +37,41 @@ def pending(cli: Cli) -> list[str]:
     return [intent.action for intent in journal.pending()]
 
 
+def written(cli: Cli) -> set[str]:
+    """The keys of drills on every node that answers; a replica has those of its master."""
+    import redis
+
+    who = secret(cli, "redis")
+    first = ports(cli, "redis")["main"]
+    found: set[str] = set()
+    for port in range(first, first + 6):
+        with (
+            contextlib.suppress(redis.ConnectionError, redis.TimeoutError),
+            redis.Redis(
+                port=port,
+                username=who["user"],
+                password=who["password"],
+                socket_timeout=1.0,
+                decode_responses=True,
+            ) as client,
+        ):
+            found |= set(client.scan_iter("devstack-tui:drill:*", count=1000))
+    return found
+
+
 def test_a_frozen_master_goes_on_as_soon_as_the_drill_is_killed(live: Cli) -> None:
     wait_whole(live)
     before = pids(live)
     with drilling(live, "sigstop", "first") as (drill, victim):
         assert process.frozen(before[victim])
-        assert pending(live) == ["drill.freeze"]
+        assert pending(live) == ["drill.run", "drill.freeze"]
+        assert written(live)
         drill.kill()
         wait(lambda: not process.frozen(before[victim]))
         wait(lambda: pending(live) == [])
     wait_whole(live)
     assert pids(live) == before
+    assert written(live) == set()
 
 
 def test_without_its_watchdog_the_next_verb_starts_what_the_drill_killed(live: Cli) -> None:
@@ -57,12 +83,14 @@ def test_without_its_watchdog_the_next_verb_starts_what_the_drill_killed(live: C
         watchdog.kill()
         drill.kill()
         drill.wait()
-        assert pending(live) == ["drill.kill"]
+        assert pending(live) == ["drill.run", "drill.kill"]
+        assert written(live)
     status = live.run("status", "--json")
     assert "drill.kill" in status.stderr
     assert pending(live) == []
     after = pids(live)
     assert {unit for unit in before if before[unit] != after[unit]} == {victim}
+    assert written(live) == set()
     wait_whole(live)
 
 
@@ -99,3 +127,22 @@ def test_the_node_timeout_of_a_killed_sweep_is_set_back_by_the_next_verb(
     assert node_timeout(live, monkeypatch) == before
     assert pending(live) == []
     wait_whole(live)
+
+
+def test_what_a_killed_restart_drill_wrote_goes_with_it(live: Cli) -> None:
+    argv = ("drill", "run", "postgres.restart", "--fault", "sigstop", "--yes", "--stack")
+    drill = live.start(*argv, live.stack, "--jsonl")
+    assert drill.stdin and drill.stdout and drill.stderr
+    try:
+        for line in drill.stdout:
+            event = msgspec.json.decode(line)
+            if event["event"] == "drill_phase" and event["phase"] == "fault":
+                break
+        assert "drill.run" in pending(live)
+    finally:
+        drill.kill()
+        drill.wait()
+        for pipe in (drill.stdin, drill.stdout, drill.stderr):
+            pipe.close()
+    wait(lambda: pending(live) == [])
+    assert acks_tables(live) == []

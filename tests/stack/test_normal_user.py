@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from tests.stack.conftest import end_all_in
+from tests.stack.conftest import end_all_in, write_ports
 
 # Another stack than the default one takes free ports: the user's own may be running.
 STACK = "nobody"
@@ -27,7 +27,9 @@ def home() -> Iterator[Path]:
     """A home directory of the user nobody."""
     folder = Path(tempfile.mkdtemp(prefix="devstack-tui-nobody-", dir="/var/tmp"))
     who = pwd.getpwnam("nobody")
-    os.chown(folder, who.pw_uid, who.pw_gid)
+    write_ports(folder / ".config" / "devstack-tui")
+    for path in (folder, *folder.rglob("*")):
+        os.chown(path, who.pw_uid, who.pw_gid)
     yield folder
     end_all_in(folder)
     shutil.rmtree(folder)

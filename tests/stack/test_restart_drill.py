@@ -15,7 +15,7 @@ from devstack_tui.stack.drilling import Context, DrillResult, RepeatEnded, Thres
 from devstack_tui.stack.registry import service
 from devstack_tui.stack.stack import Stack
 from tests.conftest import Cli
-from tests.stack.clients import postgres
+from tests.stack.clients import acks_tables, postgres
 from tests.unit.fake_acks import wait_for
 
 NAME = "postgres"
@@ -46,13 +46,6 @@ async def drilled(stack: Stack, fault: str) -> DrillResult:
     return results[0]
 
 
-def tables(cli: Cli) -> list[str]:
-    """What of the runs is left."""
-    with postgres(cli) as connection:
-        rows = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
-        return [name for (name,) in rows if "acks" in name]
-
-
 def setting(cli: Cli, name: str) -> str:
     """Its value in a fresh session."""
     with postgres(cli) as connection:
@@ -73,7 +66,7 @@ async def test_a_killed_postgres_keeps_its_word_unless_it_is_told_to_lose_it(
     assert shard.lost == shard.resurrected == 0
     assert shard.write_window_s > 0
     assert shard.errors, "its clients saw nothing of it"
-    assert tables(fresh) == []
+    assert acks_tables(fresh) == []
 
     asked = await drilled(stack, "sigterm")
     assert asked.verdict == Status.PASS, asked.steps
@@ -93,4 +86,4 @@ async def test_a_killed_postgres_keeps_its_word_unless_it_is_told_to_lose_it(
     (step,) = [one for one in control.steps if one.id == f"{NAME}.restart.06"]
     assert step.status is Status.WARN
     assert "synchronous_commit = off" in step.evidence
-    assert tables(fresh) == []
+    assert acks_tables(fresh) == []

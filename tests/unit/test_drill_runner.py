@@ -276,7 +276,8 @@ async def test_a_victim_that_cannot_be_started_again_is_told_with_its_remedy(ben
     done = done_of(await bench.told(fault="sigkill"))
     assert (done.exit_code, done.healed) == (1, False)
     assert (done.message, done.remedy) == ("its data is gone", "mend it")
-    assert [one.subject for one in Journal(bench.paths.journal).pending()] == [UNIT]
+    pending = [(one.action, one.subject) for one in Journal(bench.paths.journal).pending()]
+    assert pending == [("drill.run", bench.drill.name), ("drill.kill", UNIT)]
 
 
 async def test_a_service_that_stays_broken_without_a_word_is_told_with_what_to_do(

@@ -73,6 +73,18 @@ def test_what_a_living_ab_or_drill_began_is_left_alone(paths: StackPaths) -> Non
     assert [intent.action for intent in undo.orphans(paths)] == ["tune", "drill.freeze"]
 
 
+@pytest.mark.parametrize("drill", ["redis.failover", "postgres.restart"])
+def test_what_a_killed_drill_wrote_into_a_service_that_is_down_is_told(
+    paths: StackPaths, drill: str
+) -> None:
+    Journal(paths.journal).begin("drill.run", drill, run="abc")
+    told: list[str] = []
+    undo.heal(ENGINE, paths, told.append)
+    title = service(drill.partition(".")[0]).title
+    assert told[1:] == [f"not healed: {title} is down: what the run abc wrote stays in it"]
+    assert not paths.journal.exists()
+
+
 def test_what_up_finishes_by_itself_is_not_touched(paths: StackPaths) -> None:
     Journal(paths.journal).begin("restart", "postgres")
     assert undo.orphans(paths) == []
