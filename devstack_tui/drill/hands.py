@@ -1,7 +1,8 @@
 """What a drill may do to the stack: each change is journaled before it is made, and taken back.
 
-The intents (`drill.kill`, `drill.freeze`, `drill.partition`) hold all that their undo needs, so
-that the watchdog, or any next verb, heals what we left when we are killed.
+The intents (`drill.kill`, `drill.freeze`, `drill.partition`, and `drill.run` around them) hold all
+that their undo needs, so that the watchdog, or any next verb, heals and removes what we left when
+we are killed.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ PROBE_S = 2.0
 ENDED_WITHIN_S = 10.0
 """How long a process that was told to end may take before it is killed."""
 KILL, FREEZE, PARTITION = "drill.kill", "drill.freeze", "drill.partition"
+RUN = "drill.run"
+"""Of what a run writes, by the name of its drill."""
 
 
 class StackHands:

@@ -19,12 +19,12 @@ from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.fingerprint import host
 from devstack_tui.core.history import History
 from devstack_tui.core.insist import insist
-from devstack_tui.core.journal import Journal
+from devstack_tui.core.journal import Intent, Journal
 from devstack_tui.core.redact import redact
 from devstack_tui.drill import firewall, proof
 from devstack_tui.drill.catalogue import Entry
 from devstack_tui.drill.events import AnyDrillEvent, DrillDone, DrillNote, DrillPlanned, DrillReport
-from devstack_tui.drill.hands import StackHands
+from devstack_tui.drill.hands import RUN, StackHands
 from devstack_tui.drill.verdict import report
 from devstack_tui.drill.watchdog import Watchdog
 from devstack_tui.stack.drilling import (
@@ -72,8 +72,9 @@ class Runner:
         self._rate_hz = rate_hz or entry.measuring.rate_hz
         self._command = command
         self._hold = hold
-        self._unclean = ""
-        """The run that was begun last, until it is cleaned up."""
+        self._journal = Journal(stack.paths.journal)
+        self._unclean: Intent | None = None
+        """Of the run that was begun last, until it is cleaned up."""
         self.unhealed: DevstackError | None = None
         """Why the stack could not be healed, once `run` is over."""
         self.fault = entry.fault(fault)
@@ -139,7 +140,7 @@ class Runner:
             hands = StackHands(
                 self._engine,
                 instance,
-                Journal(self._stack.paths.journal),
+                self._journal,
                 self._entry.service,
                 (lambda unit: drill.cut(self._target, unit))
                 if isinstance(drill, Partitioned)
@@ -183,7 +184,7 @@ class Runner:
         for number in range(self._repeats * len(turns)):
             turn = number % len(turns)
             context = self._context(hands, turns[turn], number + 1, turn + 1, len(turns))
-            self._unclean = context.run
+            self._unclean = self._journal.begin(RUN, self._entry.name, run=context.run)
             async with contextlib.aclosing(self._entry.drill.run(context)) as events:
                 async for event in events:
                     yield event
@@ -194,13 +195,16 @@ class Runner:
     def _heal(self, hands: StackHands) -> list[str]:
         """Whatever is left of the fault, and then of the run. Blocks. Raises as `hands.heal`."""
         notes = hands.heal()
-        run, self._unclean = self._unclean, ""
-        if run and isinstance(self._entry.drill, Cleanable):
-            try:
-                self._entry.drill.cleanup(self._target, run)
-            except Exception as error:  # each driver has its own
-                why = redact(str(error).partition("\n")[0])
-                notes.append(f"what the run {run} wrote could not be removed: {why}")
+        begun, self._unclean = self._unclean, None
+        if begun is not None:
+            run = begun.undo["run"]
+            if isinstance(self._entry.drill, Cleanable):
+                try:
+                    self._entry.drill.cleanup(self._target, run)
+                except Exception as error:  # each driver has its own
+                    why = redact(str(error).partition("\n")[0])
+                    notes.append(f"what the run {run} wrote could not be removed: {why}")
+            self._journal.end(begun)
         return notes
 
     def _context(

@@ -288,7 +288,8 @@ class Sequenced(Protocol):
 
 @runtime_checkable
 class Cleanable(Protocol):
-    """A drill that cannot clean up by itself where it was broken off in the middle of its fault."""
+    """A drill whose run others can remove: where it was broken off in the middle of its fault, or
+    was killed."""
 
     def cleanup(self, target: Target, run: str) -> None:
         """Remove all of the run, once the service is healed. Idempotent; raises what a driver

@@ -21,8 +21,9 @@ from devstack_tui.core.journal import Intent, Journal
 from devstack_tui.core.lock import StackLock
 from devstack_tui.core.paths import StackPaths
 from devstack_tui.core.process import ProcessId
+from devstack_tui.core.redact import redact
 from devstack_tui.stack import packets, retune, rotation
-from devstack_tui.stack.drilling import Sweepable
+from devstack_tui.stack.drilling import Cleanable, Sweepable
 from devstack_tui.stack.engine import Engine, Run
 from devstack_tui.stack.registry import service
 
@@ -81,6 +82,8 @@ def _drill(engine: Engine, paths: StackPaths, intents: Sequence[Intent], say: Sa
                 _complete(engine, name)
             if value := intent.undo.get("setting"):
                 _set_back(engine, intent.subject, int(value))
+            if run := intent.undo.get("run"):
+                _clean(engine, intent.subject, run)
         except DevstackError as error:
             say(f"not healed: {error.message}")
 
@@ -120,3 +123,22 @@ def _set_back(engine: Engine, name: str, value: int) -> None:
     for drill in found.drills():
         if drill.name == name and isinstance(drill, Sweepable):
             drill.write_setting(engine.target(found), value)
+
+
+def _clean(engine: Engine, name: str, run: str) -> None:
+    """Remove what a run of the drill `name` wrote."""
+    found = service(name.partition(".")[0])
+    if not any(unit.running for unit in engine.units(found)):
+        raise DevstackError(f"{found.title} is down: what the run {run} wrote stays in it")
+    target = engine.target(found)
+    try:
+        for drill in found.drills():
+            if drill.name == name and isinstance(drill, Cleanable):
+                drill.cleanup(target, run)
+                return
+        # The drill that every service has writes by these.
+        if acks := found.acks():
+            acks.cleanup(target, run)
+    except Exception as error:  # each driver has its own
+        why = redact(str(error).partition("\n")[0])
+        raise DevstackError(f"what the run {run} wrote could not be removed: {why}") from None

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from devstack_tui.core.errors import DevstackError
-from devstack_tui.services.redis import drill_rolling, drill_setting, drill_steps
+from devstack_tui.services.redis import bulk, drill_rolling, drill_setting, drill_steps
 from devstack_tui.services.redis.client import close, connect, node_count, node_name, source_address
 from devstack_tui.services.redis.drill_failover import FailoverTurn
 from devstack_tui.services.redis.drill_ready import (
@@ -18,6 +18,7 @@ from devstack_tui.services.redis.drill_ready import (
     victim_names,
 )
 from devstack_tui.services.redis.drill_turn import stream
+from devstack_tui.services.redis.instrument import tags
 from devstack_tui.services.redis.server import BUS
 from devstack_tui.services.redis.topology import describe
 from devstack_tui.stack.drilling import (
@@ -63,7 +64,15 @@ BEFORE = (
 HEALED_BY = "if the drill is killed: a watchdog heals at once, or any next verb does"
 
 
-class Failover:
+class _Keyed:
+    """See `stack.drilling.Cleanable`."""
+
+    def cleanup(self, target: Target, run: str) -> None:
+        """Delete the run's keys; a failover is waited for."""
+        bulk.clear(target, tags.prefix(run))
+
+
+class Failover(_Keyed):
     """See `stack.drilling.Drill`, `Sequenced`, `Partitioned` and `Sweepable`."""
 
     name = drill_steps.PREFIX
@@ -170,7 +179,7 @@ class Failover:
         return drill_setting.false_alarms(target, seconds)
 
 
-class RollingRestart:
+class RollingRestart(_Keyed):
     """See `stack.drilling.Drill`."""
 
     name = drill_rolling.PREFIX
