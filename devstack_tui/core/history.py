@@ -45,6 +45,12 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
 """Number n brings a file of schema n to schema n + 1. Only ever add to this."""
 SCHEMA = len(MIGRATIONS)
 _COLUMNS = "id, kind, name, size, started, fingerprint, document"
+_DROP_OLDER = """
+DELETE FROM runs WHERE rowid IN (
+    SELECT rowid FROM runs WHERE kind = ? AND name = ?
+    ORDER BY started DESC, rowid DESC LIMIT -1 OFFSET ?
+)
+"""
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -89,9 +95,12 @@ class History:
         started: float,
         fingerprint: str,
         document: bytes,
+        *,
+        newest: int | None = None,
     ) -> None:
-        """Keep a run; on the disk when this returns. Raises `DevstackError` for an id that is there
-        already, and `ValueError` for a document that is no JSON."""
+        """Keep a run; on the disk when this returns. Of its kind and name only the `newest` stay,
+        if that is given. Raises `DevstackError` for an id that is there already, and `ValueError`
+        for a document that is no JSON."""
         try:
             msgspec.json.decode(document)
         except msgspec.DecodeError as error:
@@ -100,6 +109,8 @@ class History:
 
         def insert(database: sqlite3.Connection) -> None:
             database.execute(f"INSERT INTO runs ({_COLUMNS}) VALUES (?,?,?,?,?,?,?)", row)  # noqa: S608
+            if newest is not None:
+                database.execute(_DROP_OLDER, (kind, name, newest))
 
         try:
             # One that is there keeps its mode: servers of other accounts may have to walk through.

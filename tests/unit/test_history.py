@@ -352,3 +352,13 @@ def test_a_directory_in_the_place_of_the_file_is_told_of(history: History) -> No
     history.path.mkdir()
     with pytest.raises(DevstackError):
         add(history, "a")
+
+
+def test_of_a_kind_and_a_name_only_the_newest_stay(history: History) -> None:
+    for at in (1.0, 3.0, 2.0):
+        add(history, f"audit-{at:.0f}", name="audit", at=at, kind="check")
+    add(history, "other", name="other", kind="check")
+    add(history, "bench", name="audit")
+    history.add("check", "audit-4", "audit", "", 4.0, "", DOCUMENT, newest=2)
+    assert ids(history, "check") == ["audit-4", "audit-3", "other"]
+    assert ids(history) == ["bench"]
