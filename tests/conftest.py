@@ -66,6 +66,11 @@ class Cli:
         assert ended.stdout, ended.stderr
         return msgspec.json.decode(ended.stdout)
 
+    def enter(self, patch: pytest.MonkeyPatch) -> None:
+        """Let this process see the stack as its command line does."""
+        for name in ("XDG_STATE_HOME", "XDG_CONFIG_HOME"):
+            patch.setenv(name, self.environment()[name])
+
     @property
     def root(self) -> Path:
         """The stack's directory."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -354,7 +353,7 @@ async def test_enter_opens_all_of_the_evidence_and_c_copies_it(app: DevstackApp)
         await until(pilot, lambda: app.screen is app.main)
 
 
-async def test_scrolling_builds_nothing_anew_and_filtering_is_quick(
+async def test_scrolling_builds_nothing_anew_and_filtering_builds_one_table(
     app: DevstackApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with opened(app) as pilot:
@@ -368,9 +367,7 @@ async def test_scrolling_builds_nothing_anew_and_filtering_is_quick(
         monkeypatch.setattr(LineTable, "_rebuild", spy)
         await pilot.press("enter", *["down"] * 20, "pagedown", "pageup", "ctrl+end", "ctrl+home")
         assert built == []
-        began = time.process_time()
         pane_of(app).view.search = "redis"
         pane_of(app)._draw_list()
         assert built == ["checks"]
         assert pane_of(app).checks.row_count == 240
-        assert time.process_time() - began < 0.2

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 import psycopg
+import pytest
 
 from devstack_tui.core.paths import StackPaths
 from devstack_tui.stack import instance as instances
@@ -46,7 +47,9 @@ def ports(cli: Cli, service: str) -> dict[str, int]:
     """The ports of a service in this stack."""
     found = instances.read(StackPaths(cli.stack, cli.root))
     assert found is not None
-    return load(found.overrides).of(service, found.port_offset).ports
+    with pytest.MonkeyPatch.context() as patch:
+        cli.enter(patch)
+        return load(found.overrides).of(service, found.port_offset).ports
 
 
 def ca(cli: Cli) -> str:

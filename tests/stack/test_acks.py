@@ -34,8 +34,7 @@ def run() -> str:
 @pytest.fixture
 def stack(live: Cli, monkeypatch: pytest.MonkeyPatch) -> Stack:
     """The shared stack, as this process sees it."""
-    monkeypatch.setenv("XDG_STATE_HOME", str(live.state))
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(live.state / "config"))
+    live.enter(monkeypatch)
     return Stack(live.stack)
 
 

@@ -21,8 +21,7 @@ PATIENCE_S = 40.0
 @pytest.fixture
 def at_home(live: Cli, monkeypatch: pytest.MonkeyPatch) -> Cli:
     """Let consoles of this process find the stack."""
-    for name in ("XDG_STATE_HOME", "XDG_CONFIG_HOME"):
-        monkeypatch.setenv(name, live.environment()[name])
+    live.enter(monkeypatch)
     return live
 
 

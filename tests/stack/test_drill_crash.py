@@ -96,7 +96,7 @@ def test_without_its_watchdog_the_next_verb_starts_what_the_drill_killed(live: C
 
 def node_timeout(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> int:
     """What all nodes have now, in ms."""
-    monkeypatch.setenv("XDG_STATE_HOME", str(cli.state))
+    cli.enter(monkeypatch)
     found = service("redis")
     drill = next(one for one in found.drills() if isinstance(one, Sweepable))
     return drill.read_setting(Stack(cli.stack).engine().target(found))

@@ -55,8 +55,7 @@ def setting(cli: Cli, name: str) -> str:
 async def test_a_killed_postgres_keeps_its_word_unless_it_is_told_to_lose_it(
     fresh: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("XDG_STATE_HOME", str(fresh.state))
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(fresh.state / "config"))
+    fresh.enter(monkeypatch)
     assert fresh.run("up", NAME).returncode == 0
     stack = Stack(fresh.stack)
 

@@ -53,8 +53,7 @@ def nosql(state_home: Path) -> Iterator[Cli]:
     """A stack of MongoDB and Redis alone, shared by the tests that leave it as they found it."""
     cli = Cli(state_home, "nosql")
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("XDG_STATE_HOME", "XDG_CONFIG_HOME"):
-            patch.setenv(name, cli.environment()[name])
+        cli.enter(patch)
         try:
             started = cli.run("up", "mongodb", "redis")
             assert started.returncode == 0, started.stderr

@@ -88,8 +88,7 @@ def sql(state_home: Path) -> Iterator[Cli]:
     """A stack of the two databases, shared by the tests that leave it as they found it."""
     cli = Cli(state_home, "sql")
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("XDG_STATE_HOME", "XDG_CONFIG_HOME"):
-            patch.setenv(name, cli.environment()[name])
+        cli.enter(patch)
         try:
             started = cli.run("up", *NAMES)
             assert started.returncode == 0, started.stderr

@@ -35,8 +35,7 @@ class Seen:
 @pytest.fixture(scope="module")
 def stack(live: Cli) -> Iterator[Stack]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_STATE_HOME", str(live.state))
-        patch.setenv("XDG_CONFIG_HOME", str(live.state / "config"))
+        live.enter(patch)
         yield Stack(live.stack)
 
 
