@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import secrets
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from devstack_tui.core.check import Status
@@ -86,3 +88,15 @@ async def test_a_killed_postgres_keeps_its_word_unless_it_is_told_to_lose_it(
     assert step.status is Status.WARN
     assert "synchronous_commit = off" in step.evidence
     assert acks_tables(fresh) == []
+
+
+def test_a_broker_that_was_held_still_loses_nothing_and_is_idle_afterwards(live: Cli) -> None:
+    argv = ("drill", "run", "rabbitmq.restart", "--fault", "sigstop", "--yes", "--stack")
+    told = live.json(*argv, live.stack)
+    assert (told["lost"], told["resurrected"]) == (0, 0)
+    unit = next(u for u in live.status()["rabbitmq"]["units"] if u["unit"] == "rabbitmq")
+    times = psutil.Process(unit["pid"]).cpu_times()
+    time.sleep(3)
+    now = psutil.Process(unit["pid"]).cpu_times()
+    # A scheduler that spins on a connection of before takes what it can get.
+    assert now.user + now.system - times.user - times.system < 0.6

@@ -3,6 +3,8 @@
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from devstack_tui.services.rabbitmq import erlang
 from devstack_tui.services.rabbitmq.server import START
 
@@ -26,6 +28,25 @@ def test_the_code_path_has_what_rabbit_needs_and_nothing_else(tmp_path: Path) ->
     application(own, "wx", "stdlib")
     names = {path.parent.name for path in erlang.code_path([plugins, own])}
     assert names == {f"{name}-1.0" for name in ("rabbit", "ra", "kernel", "stdlib", "mnesia")}
+
+
+@pytest.mark.parametrize(
+    ("runtimes", "argument"),
+    [
+        (["erts-13.1.5"], "+IOs false\n"),
+        (["erts-9.3", "erts-15.0"], "+IOs false\n"),
+        (["erts-12.2.1"], ""),
+        (["erts-of-mine"], ""),
+        ([], ""),
+    ],
+)
+def test_schedulers_poll_no_sockets_where_erlang_can_be_told_so(
+    tmp_path: Path, runtimes: list[str], argument: str
+) -> None:
+    for name in runtimes:
+        (tmp_path / name).mkdir()
+    assert erlang.polling(tmp_path) == argument
+    assert not erlang.polling(None)
 
 
 def test_a_password_is_written_as_bytes() -> None:

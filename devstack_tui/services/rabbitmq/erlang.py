@@ -9,6 +9,8 @@ from pathlib import Path
 from devstack_tui.stack.install import find_program
 
 _APPLICATIONS = re.compile(r"\{\s*applications\s*,\s*\[([^\]]*)\]")
+_ERTS = re.compile(r"erts-(\d+)\..*")
+ERTS_OF_25 = 13
 # Mnesia is started by the code of RabbitMQ, not by its list of applications.
 ROOTS = ("rabbit", "mnesia")
 
@@ -26,6 +28,19 @@ def epmd() -> Path | None:
     """The port mapper: beside Erlang's virtual machine, or on PATH."""
     found = sorted(base.glob("erts-*/bin/epmd")) if (base := root()) else []
     return found[-1] if found else find_program("epmd")
+
+
+def polling(base: Path | None) -> str:
+    """The argument by which no scheduler polls sockets itself, where Erlang knows it (from 25 on).
+
+    A scheduler that polls a connection whose client went away while the node was held still spins
+    on it for ever and burns a core: https://github.com/erlang/otp/issues/10791.
+    """
+    if base is None:
+        return ""
+    versions = [_ERTS.fullmatch(folder.name) for folder in base.glob("erts-*")]
+    newest = max((int(found[1]) for found in versions if found), default=0)
+    return "+IOs false\n" if newest >= ERTS_OF_25 else ""
 
 
 def code_path(libraries: Iterable[Path]) -> list[Path]:

@@ -109,7 +109,9 @@ class RabbitmqServer:
         site.write("enabled_plugins", "[].\n")
         plugins = plugins_of(installation.program)
         arguments = ARGUMENTS.format(node=node_name(site.stack), dist=site.port("dist"))
-        if plugins is not None and (base := erlang.root()) is not None:
+        base = erlang.root()
+        arguments += erlang.polling(base)
+        if plugins is not None and base is not None:
             paths = " ".join(
                 erlang.argument(str(path)) for path in erlang.code_path([plugins, base / "lib"])
             )
