@@ -101,8 +101,9 @@ class Monitor:
         second when a process dies or a verb begins or ends."""
         while True:
             wake.clear()
-            yield await self.look()
+            # Before the look: what happens during it is seen by the next one at the latest.
             seen = self._glance()
+            yield await self.look()
             due = time.monotonic() + interval
             while (left := due - time.monotonic()) > 0:
                 try:
