@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import secrets
+import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -13,7 +17,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from devstack_tui.core import process
+
 ROOT = Path(__file__).resolve().parent.parent
+HOMES = Path("/var/tmp")
+"""Where the state directories of test runs are: every account may enter it."""
+RUN = "DEVSTACK_TUI_TEST_RUN"
+"""The environment variable with the name of this run, which its workers share."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +95,49 @@ class Cli:
 def project() -> Path:
     """The checkout."""
     return ROOT
+
+
+def homes_prefix() -> str:
+    """How the names of this run's state directories begin."""
+    return f"devstack-tui-test-{os.environ[RUN]}-"
+
+
+def servers_in(folder: Path) -> list[int]:
+    """Every living server whose home is below `folder`, whatever its stack's files say by now."""
+    found = []
+    for pid in process.pids():
+        env = process.environment(pid)
+        home = env.get("HOME", "")
+        if process.INSTANCE_VARIABLE in env and home.startswith(f"{folder}/"):
+            found.append(pid)
+    return found
+
+
+def end_all_in(folder: Path) -> None:
+    """What a failed test left behind: no server may outlive the run."""
+    for pid in servers_in(folder):
+        if found := process.identify(pid):
+            process.end(found, grace_s=1)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Name the run, for its workers too."""
+    if not hasattr(config, "workerinput"):
+        os.environ[RUN] = secrets.token_hex(4)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Workers that were interrupted end without a word: what they had started ends here."""
+    if hasattr(config, "workerinput"):
+        return
+    for folder in HOMES.glob(f"{homes_prefix()}*"):
+        for pid in process.pids():
+            # A verb could start another server.
+            if process.environment(pid).get("XDG_STATE_HOME") == str(folder):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        end_all_in(folder)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -11,11 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from devstack_tui.core import process
 from devstack_tui.core.paths import StackPaths
 from devstack_tui.stack import instance as instances
 from devstack_tui.stack import settings
-from tests.conftest import Cli
+from tests.conftest import HOMES, Cli, end_all_in, homes_prefix, servers_in
 
 APART = 3000
 """Between the ports of one worker's stacks and the next one's: they start at the same time."""
@@ -24,7 +23,7 @@ APART = 3000
 @contextmanager
 def home() -> Iterator[Path]:
     """A state directory that every account may enter: as root, servers run as their own."""
-    folder = Path(tempfile.mkdtemp(prefix="devstack-tui-test-", dir="/var/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix=homes_prefix(), dir=HOMES))
     folder.chmod(0o711)
     write_ports(folder / "config" / "devstack-tui")
     yield folder
@@ -51,24 +50,6 @@ def ids_of(cli: Cli) -> set[str]:
     paths = StackPaths(cli.stack, cli.root)
     found = instances.read(paths)
     return {found.id} if found else set()
-
-
-def servers_in(folder: Path) -> list[int]:
-    """Every living server whose home is below `folder`, whatever its stack's files say by now."""
-    found = []
-    for pid in process.pids():
-        env = process.environment(pid)
-        home = env.get("HOME", "")
-        if process.INSTANCE_VARIABLE in env and home.startswith(f"{folder}/"):
-            found.append(pid)
-    return found
-
-
-def end_all_in(folder: Path) -> None:
-    """What a failed test left behind: no server may outlive the run."""
-    for pid in servers_in(folder):
-        if found := process.identify(pid):
-            process.end(found, grace_s=1)
 
 
 def take_down(cli: Cli) -> None:

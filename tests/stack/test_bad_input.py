@@ -16,8 +16,8 @@ import pytest
 from devstack_tui.core import process
 from devstack_tui.core.paths import StackPaths
 from devstack_tui.stack import instance as instances
-from tests.conftest import Cli
-from tests.stack.conftest import end_all_in, ids_of, take_down, write_ports
+from tests.conftest import Cli, end_all_in
+from tests.stack.conftest import ids_of, take_down, write_ports
 
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="mounting a file system needs root")
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
-from tests.stack.conftest import end_all_in, write_ports
+from tests.conftest import HOMES, ROOT, end_all_in, homes_prefix
+from tests.stack.conftest import write_ports
 
 # Another stack than the default one takes free ports: the user's own may be running.
 STACK = "nobody"
@@ -25,7 +25,7 @@ SERVICES = ("postgres", "mysql", "mongodb", "redis", "rabbitmq")
 @pytest.fixture
 def home() -> Iterator[Path]:
     """A home directory of the user nobody."""
-    folder = Path(tempfile.mkdtemp(prefix="devstack-tui-nobody-", dir="/var/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix=homes_prefix(), dir=HOMES))
     who = pwd.getpwnam("nobody")
     write_ports(folder / ".config" / "devstack-tui")
     for path in (folder, *folder.rglob("*")):
