@@ -366,36 +366,20 @@ async def test_a_watch_looks_again_at_once_when_it_is_woken(monitor: Monitor) ->
     await looks.aclose()  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize("asked", [True, False], ids=["while it waits", "before it goes on"])
 async def test_a_watch_looks_again_when_a_process_dies(
-    monitor: Monitor, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+    monitor: Monitor, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch, asked: bool
 ) -> None:
     monkeypatch.setattr(module, "GLANCE_S", 0.005)
     engine.runs("redis")
     looks = monitor.watch(3600.0, asyncio.Event())
     await anext(looks)
-    following = asyncio.ensure_future(anext(looks))
+    following = asyncio.ensure_future(anext(looks)) if asked else None
     await asyncio.sleep(0)
     engine.found["redis"] = []
     engine.died("redis", "redis-x has ended")
-    found = (await asyncio.wait_for(following, 30)).get("redis")
-    assert found is not None
-    assert found.state is State.DOWN
-    await looks.aclose()  # type: ignore[attr-defined]
-
-
-async def test_a_death_before_the_watch_goes_on_is_seen(
-    monitor: Monitor, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "GLANCE_S", 0.005)
-    engine.runs("redis")
-    looks = monitor.watch(3600.0, asyncio.Event())
-    await anext(looks)
-    # Nobody has asked for the next look yet: the watch stands still where it told the first.
-    engine.found["redis"] = []
-    engine.died("redis", "redis-x has ended")
-    found = (await asyncio.wait_for(anext(looks), 30)).get("redis")
-    assert found is not None
-    assert found.state is State.DOWN
+    found = (await asyncio.wait_for(following or anext(looks), 30)).get("redis")
+    assert found and found.state is State.DOWN
     await looks.aclose()  # type: ignore[attr-defined]
 
 
