@@ -3,8 +3,8 @@
 The time for the proof is set aside first. What the search finds is then run anew beside the
 baseline and the shipped `optimized`, in blocks of one run each; every six blocks have the six
 possible orders, so that no place in a block favours anybody. How many there are is decided by the
-budget before anything runs: more of them tell smaller gains. Each A/B is judged on the ratios
-within the blocks: the two share the runs of what was found, not their verdicts.
+time that is left before the first of them: more of them tell smaller gains. Each A/B is judged on
+the ratios within the blocks: the two share the runs of what was found, not their verdicts.
 """
 
 from __future__ import annotations
@@ -100,7 +100,6 @@ async def _auto(stack: Stack, measurer: Measurer, order: Order, tell: Tell) -> N
         unit=measurer.unit(order.workload),
         fingerprint=fingerprint,
         spread=before.spread,
-        blocks=proof_blocks(order.budget_s, track.run_s(restart=True)),
     )
     _require_time(order, track)
     report: AutoReport | None = None
@@ -113,7 +112,7 @@ async def _auto(stack: Stack, measurer: Measurer, order: Order, tell: Tell) -> N
                     order.size,
                     len(space.sets) + len(space.singles),
                     order.budget_s,
-                    proof.seconds(),
+                    proof.reserve_s(),
                     order.durable,
                 )
             )
@@ -123,12 +122,14 @@ async def _auto(stack: Stack, measurer: Measurer, order: Order, tell: Tell) -> N
                 sets=space.sets,
                 singles=space.singles,
                 admit=admission(space),
-                time_left=lambda: begun + order.budget_s - proof.seconds() - time.monotonic(),
+                time_left=lambda: begun + order.budget_s - proof.reserve_s() - time.monotonic(),
                 tell=tell,
             )
             best = await search.run()
             _require_found(best, space, search.tried)
-            against = await proof.run(best, name, tell)
+            left = begun + order.budget_s - time.monotonic()
+            blocks = proof_blocks(left, track.run_s(restart=True))
+            against = await proof.run(best, name, blocks, tell)
         report = _report(stack, order, name, space, best, search.tried, against)
         report = msgspec.structs.replace(report, seconds=time.time() - started)
         reports.keep(history, report, started)
@@ -149,10 +150,16 @@ def _require_found(best: Settings, space: Space, tried: int) -> None:
         )
 
 
-def proof_blocks(budget_s: float, run_s: float) -> int:
-    """How many blocks of three runs the proof has: as many as fit into its share of the budget,
-    in whole sets of the six orders."""
-    sets = int(PROOF_SHARE * budget_s / (3 * BLOCKS * run_s))
+def proof_s(budget_s: float, run_s: float) -> float:
+    """How much of the budget is kept for the proof: its share, but no less than the least number
+    of blocks takes, and no more than the most."""
+    least = 3 * BLOCKS * run_s
+    return min(max(PROOF_SHARE * budget_s, least), MOST * least)
+
+
+def proof_blocks(left_s: float, run_s: float) -> int:
+    """How many blocks of three runs fit into the time that is left, in whole sets of the orders."""
+    sets = int(left_s / (3 * BLOCKS * run_s))
     return BLOCKS * min(max(sets, 1), MOST)
 
 
@@ -184,13 +191,14 @@ class Proof:
     fingerprint: str
     spread: float | None
     """Of the ratio of two runs, as far as earlier ones tell."""
-    blocks: int
 
-    def seconds(self) -> float:
-        """About how long it takes: with a restart before every run, as it surely may need."""
-        return 3 * self.blocks * self.track.run_s(restart=True)
+    def reserve_s(self) -> float:
+        """The time for it, by what runs took so far with the restart that it may need."""
+        return proof_s(self.order.budget_s, self.track.run_s(restart=True))
 
-    async def run(self, best: Settings, name: str, tell: Tell) -> tuple[AbReport, AbReport | None]:
+    async def run(
+        self, best: Settings, name: str, blocks: int, tell: Tell
+    ) -> tuple[AbReport, AbReport | None]:
         """Against the baseline, and against `optimized` where that is something else."""
         a = Arm("a", BASELINE, dict(self.space.base))
         b = Arm("b", name, dict(best))
@@ -200,27 +208,27 @@ class Proof:
             differences(self.space.parameters, one.values, b.values) for one in arms if one != b
         ]
         restart = any(change.apply == Apply.RESTART for found in changes for change in found)
-        plan = self._plan(a, b, restart, len(arms))
+        plan = self._plan(a, b, restart, len(arms), blocks)
         tell(plan)
         orders = list(itertools.permutations(arms))
-        blocks: list[dict[str, Sample]] = []
+        samples: list[dict[str, Sample]] = []
         started = time.time()
         places = ""
-        for number in range(1, self.blocks + 1):
+        for number in range(1, blocks + 1):
             block: dict[str, Sample] = {}
             for arm in orders[order_of(number, len(orders))]:
-                block[arm.key] = await self.track.run(arm, number, self.blocks, restart, tell)
+                block[arm.key] = await self.track.run(arm, number, blocks, restart, tell)
                 places += arm.key.upper()
-            blocks.append(block)
-            tell(_pair(number, blocks))
+            samples.append(block)
+            tell(_pair(number, samples))
         seconds = time.time() - started
-        baseline = self._judge(plan, blocks, "a", places, seconds)
+        baseline = self._judge(plan, samples, "a", places, seconds)
         if c not in arms:
             return baseline, None
         other = msgspec.structs.replace(plan, a=OPTIMIZED, changes=changes[-1])
-        return baseline, self._judge(other, blocks, "c", places, seconds)
+        return baseline, self._judge(other, samples, "c", places, seconds)
 
-    def _plan(self, a: Arm, b: Arm, restart: bool, arms: int) -> AbPlanned:
+    def _plan(self, a: Arm, b: Arm, restart: bool, arms: int, blocks: int) -> AbPlanned:
         return AbPlanned(
             workload=self.order.workload,
             size=self.order.size,
@@ -228,9 +236,9 @@ class Proof:
             a=a.title,
             b=b.title,
             changes=differences(self.space.parameters, a.values, b.values),
-            pairs=self.blocks,
-            expected_s=arms * self.blocks * self.track.run_s(restart),
-            detectable=verdicts.detectable(self.spread, self.blocks, MARGIN),
+            pairs=blocks,
+            expected_s=arms * blocks * self.track.run_s(restart),
+            detectable=verdicts.detectable(self.spread, blocks, MARGIN),
             margin=MARGIN,
             command="",
         )
@@ -244,7 +252,7 @@ class Proof:
         seconds: float,
     ) -> AbReport:
         words = ["tune", "ab", plan.a, plan.b, "--workload", plan.workload]
-        words += ["--size", plan.size, "--pairs", str(self.blocks)]
+        words += ["--size", plan.size, "--pairs", str(len(blocks))]
         plan = msgspec.structs.replace(plan, command=reports.command(self.stack.name, *words))
         return reports.ab_report(
             plan,

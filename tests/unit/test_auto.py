@@ -10,7 +10,7 @@ import pytest
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.stack.tunable import Apply, Parameter
 from devstack_tui.tuning.arms import Settings
-from devstack_tui.tuning.auto import order_of, proof_blocks
+from devstack_tui.tuning.auto import order_of, proof_blocks, proof_s
 from devstack_tui.tuning.events import AutoCandidate, AutoRound
 from devstack_tui.tuning.halving import Candidate, Rounds, best_half
 from devstack_tui.tuning.search import Search, single_changes
@@ -164,11 +164,18 @@ def test_only_what_beats_the_reference_is_in_the_better_half() -> None:
 
 
 @pytest.mark.parametrize(
-    ("budget_s", "blocks"),
-    [(100.0, 6), (480.0, 6), (900.0, 18), (90_000.0, 24)],
+    ("budget_s", "seconds"),
+    [(100.0, 108.0), (480.0, 192.0), (900.0, 360.0), (90_000.0, 432.0)],
 )
-def test_a_larger_budget_makes_a_longer_proof(budget_s: float, blocks: int) -> None:
-    assert proof_blocks(budget_s, 6.0) == blocks
+def test_the_proof_has_its_share_of_the_budget(budget_s: float, seconds: float) -> None:
+    assert proof_s(budget_s, 6.0) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(
+    ("left_s", "blocks"), [(0.0, 6), (215.0, 6), (216.0, 12), (360.0, 18), (9_000.0, 24)]
+)
+def test_more_time_makes_a_longer_proof(left_s: float, blocks: int) -> None:
+    assert proof_blocks(left_s, 6.0) == blocks
 
 
 @pytest.mark.parametrize("orders", [2, 6])
