@@ -9,7 +9,6 @@ import argparse
 import importlib
 import io
 import os
-import re
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -57,12 +56,16 @@ class _Parser(argparse.ArgumentParser):
             raise unknown_name("option", rest[0].partition("=")[0], known)
         return found, rest
 
+    def _check_value(self, action: argparse.Action, value: object) -> None:
+        """Refuse a value that is none of the choices; asked for every argument that has some.
+
+        The sentences of argparse's own refusal differ from one Python to the next.
+        """
+        if action.choices is not None and value not in action.choices:
+            kind = "verb" if action.dest == "verb" else "choice"
+            raise unknown_name(kind, str(value), map(str, action.choices))
+
     def error(self, message: str) -> NoReturn:
-        wrong = re.search(r"invalid choice: '([^']*)'", message)
-        if wrong:
-            choices = re.findall(r"'([^']*)'", message.partition("choose from")[2])
-            kind = "verb" if "argument VERB" in message else "choice"
-            raise unknown_name(kind, wrong[1], choices)
         raise UsageError(message, f"see `{self.prog} --help`")
 
 

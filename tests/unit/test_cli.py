@@ -42,6 +42,10 @@ def work() -> StackPaths:
 
 WRONG = [
     (["statsu"], "unknown verb 'statsu'", "did you mean status"),
+    (["bench", "lsit"], "unknown choice 'lsit'", "did you mean list?"),
+    (["bench", "run", "--size", "ful"], "unknown choice 'ful'", "did you mean full?"),
+    (["bench", "export", "1", "--format", "jsn"], "unknown choice 'jsn'", "did you mean json?"),
+    (["tune", "ab", "a", "b", "--keep", "c"], "unknown choice 'c'", "known: a, b, before"),
     (["zzz"], "unknown verb 'zzz'", "known: bench, certs, check, doctor, down, drill, logs"),
     (["up", "--plan", "postgrse"], "unknown service 'postgrse'", "did you mean postgres?"),
     (["logs", "redsi"], "unknown service 'redsi'", "did you mean redis?"),
