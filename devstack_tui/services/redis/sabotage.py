@@ -51,7 +51,7 @@ def _closed(name: str, bench: Bench) -> Iterator[None]:
     """No node has the port of plain clients (`port`), or that of TLS (`tls-port`)."""
     target = bench.audit.target("redis")
     usual = target.ports["main" if name == "port" else "tls"]
-    with _pinned(target, "main"):
+    with _pinned(target):
         try:
             for index in range(node_count(target)):
                 configure(target, index, {name: "0"}, tls=name == "port")
@@ -67,25 +67,25 @@ def _closed(name: str, bench: Bench) -> Iterator[None]:
 def _plain_bus(bench: Bench) -> Iterator[None]:
     """The nodes talk to each other without TLS."""
     target = bench.audit.target("redis")
-    # Without `tls-cluster` the announced port is the one that clients are sent to.
-    with _pinned(target, "tls"):
+    with _pinned(target):
         try:
-            _renew_links(bench, "no")
+            # Without `tls-cluster` Redis 7.0 sends clients to the one port that is announced.
+            _renew_links(target, "no", "tls")
             yield
         finally:
-            _renew_links(bench, "yes")
+            _renew_links(target, "yes", "main")
     _await_links(target, 0.0)
 
 
 @contextlib.contextmanager
-def _pinned(target: Target, first: str) -> Iterator[None]:
+def _pinned(target: Target) -> Iterator[None]:
     """Each node announces the ports that it has, whatever becomes of them: the others would look
     for it elsewhere, and the cluster fall apart."""
     nodes = range(node_count(target))
     try:
         for index in nodes:
             tls = target.ports["tls"] + index
-            ports = (target.ports[first] + index, tls, tls + BUS)
+            ports = (target.ports["main"] + index, tls, tls + BUS)
             configure(target, index, dict(zip(_ANNOUNCED, map(str, ports), strict=True)))
         yield
     finally:
@@ -93,10 +93,17 @@ def _pinned(target: Target, first: str) -> Iterator[None]:
             configure(target, index, dict.fromkeys(_ANNOUNCED, "0"))
 
 
-def _renew_links(bench: Bench, encrypted: str) -> None:
+def _renew_links(target: Target, encrypted: str, announced: str) -> None:
+    """The bus with TLS or without, and all its links anew.
+
+    A link keeps what it has until it breaks. The others break theirs to a node that announces
+    another address: in Redis 7.0 `tls-cluster` alone changes it, in later ones only a port does.
+    """
     began = time.time()
-    _everywhere(bench, {"tls-cluster": encrypted})
-    _await_links(bench.audit.target("redis"), began)
+    for index in range(node_count(target)):
+        port = str(target.ports[announced] + index)
+        configure(target, index, {"tls-cluster": encrypted, _ANNOUNCED[0]: port})
+    _await_links(target, began)
 
 
 def _await_links(target: Target, since: float) -> None:
