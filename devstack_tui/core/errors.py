@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import TypeVar
+
+_E = TypeVar("_E", bound=BaseException)
 
 
 class DevstackError(Exception):
@@ -56,3 +59,17 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:
     else:
         remedy = f"there is no {kind} yet"
     return UsageError(f"unknown {kind} {name!r}", remedy)
+
+
+def cause_of(error: BaseException, kind: type[_E]) -> _E | None:
+    """The `kind` of error that a driver wrapped into its own, however deep; None without one."""
+    seen: list[BaseException] = []
+    todo: list[object] = [error]
+    while todo and len(seen) < 20:
+        found = todo.pop()
+        if isinstance(found, kind):
+            return found
+        if isinstance(found, BaseException) and found not in seen:
+            seen.append(found)
+            todo += [*found.args, found.__context__, found.__cause__]
+    return None

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
+from devstack_tui.core.tls import with_key_extensions
 from devstack_tui.security.tls import stranger
 from devstack_tui.stack.vaultapi import VaultApi
 
@@ -201,6 +202,9 @@ def _made(
         .add_extension(x509.SubjectAlternativeName(sans), critical=False)
         .add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+    )
+    builder = with_key_extensions(
+        builder, key.public_key(), issuer.certificate if issuer else None, ca=False
     )
     leaf = builder.sign(issuer.key if issuer else key, hashes.SHA256())
     pem = serialization.Encoding.PEM

@@ -10,13 +10,11 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
-from typing import TypeVar
 
-from devstack_tui.core.errors import DevstackError
+from devstack_tui.core.errors import DevstackError, cause_of
 from devstack_tui.core.redact import redact
 from devstack_tui.stack.auditing import ProtocolFault, Untrusted
 
-_E = TypeVar("_E", bound=BaseException)
 PATIENCE_S = 10.0
 _BODY = 64 * 1024  # bytes of an answer that are looked at
 
@@ -107,31 +105,17 @@ def get(
             sock.close()
 
 
-def behind(error: BaseException, kind: type[_E]) -> _E | None:
-    """The `kind` of error that a driver wrapped into its own, however deep; None without one."""
-    seen: list[BaseException] = []
-    todo: list[object] = [error]
-    while todo and len(seen) < 20:
-        found = todo.pop()
-        if isinstance(found, kind):
-            return found
-        if isinstance(found, BaseException) and found not in seen:
-            seen.append(found)
-            todo += [*found.args, found.__context__, found.__cause__]
-    return None
-
-
 def translated(error: Exception) -> Exception:
     """A driver's error as what an audit tells apart: `Untrusted`, no answer (`OSError`), and the
     wrong one (`ProtocolFault`), with the reason in words."""
-    if distrust := behind(error, ssl.SSLCertVerificationError):
+    if distrust := cause_of(error, ssl.SSLCertVerificationError):
         return Untrusted(distrust.verify_message, distrust.verify_code)
     for kind in (ConnectionRefusedError, TimeoutError):
-        if found := behind(error, kind):
+        if found := cause_of(error, kind):
             return found
-    if closed := behind(error, ConnectionError) or behind(error, ssl.SSLEOFError):
+    if closed := cause_of(error, ConnectionError) or cause_of(error, ssl.SSLEOFError):
         return ProtocolFault(f"it closed the connection ({type(closed).__name__})")
-    if wrong := behind(error, ssl.SSLError):
+    if wrong := cause_of(error, ssl.SSLError):
         # A driver may have made one of its own, without a reason.
         reason = str(getattr(wrong, "reason", None) or "no reason told").lower().replace("_", " ")
         told = "it refused the handshake" if " alert " in reason else "its handshake is not TLS"

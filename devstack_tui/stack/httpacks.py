@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import http.client
-import ssl
 from collections.abc import Mapping
 
+from devstack_tui.core.tls import client_context
 from devstack_tui.stack.acks import Indeterminate, NotWritten, kind_of
 from devstack_tui.stack.model import Target
 
@@ -29,7 +29,7 @@ class HttpsSession:
             target.endpoint.host,
             port,
             timeout=timeout,
-            context=ssl.create_default_context(cafile=str(target.ca)),
+            context=client_context(target.ca),
         )
         try:
             self._connection.connect()

@@ -10,6 +10,7 @@ import msgspec
 
 from devstack_tui.core import files
 from devstack_tui.core.errors import DevstackError
+from devstack_tui.core.tls import with_key_extensions
 from devstack_tui.stack import bootstrap, certificates
 from devstack_tui.stack.model import Certificate, Credentials, Target
 from devstack_tui.stack.parts import Service
@@ -186,7 +187,7 @@ def self_signed(service: Service, tls: Tls, ca: Path, owner: tuple[int, int] | N
     now = datetime.datetime.now(datetime.UTC)
     names: list[x509.GeneralName] = [x509.DNSName(n) for n in bootstrap.names_of(service)]
     names += [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address(HOST))]
-    leaf = (
+    builder = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
@@ -196,8 +197,9 @@ def self_signed(service: Service, tls: Tls, ca: Path, owner: tuple[int, int] | N
         .not_valid_after(now + datetime.timedelta(days=1))
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
     )
+    builder = with_key_extensions(builder, key.public_key(), None, ca=True)
+    leaf = builder.sign(key, hashes.SHA256())
     pem = leaf.public_bytes(serialization.Encoding.PEM)
     private = key.private_bytes(
         serialization.Encoding.PEM,

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from devstack_tui.core.errors import DevstackError, UnreachableError
+from devstack_tui.core.errors import DevstackError, UnreachableError, cause_of
+from devstack_tui.core.tls import client_context
 from devstack_tui.stack.model import Credentials, Target
 
 if TYPE_CHECKING:
     import hvac
+    from requests.adapters import HTTPAdapter
 
 
 class VaultError(DevstackError):
@@ -18,6 +21,25 @@ class VaultError(DevstackError):
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)
         self.status = status
+
+
+def _strict_adapter(ca: Path) -> HTTPAdapter:
+    """How `requests` connects: by our context; its own differs from one Python to the next."""
+    from requests.adapters import HTTPAdapter
+
+    try:
+        context = client_context(ca)
+    except OSError as error:
+        raise UnreachableError(
+            f"Vault cannot be reached: its CA in {ca} cannot be used ({error.strerror})",
+            "look at `devstack-tui logs vault`",
+        ) from None
+
+    class Adapter(HTTPAdapter):
+        def init_poolmanager(self, *args: Any, **options: Any) -> None:
+            super().init_poolmanager(*args, ssl_context=context, **options)
+
+    return Adapter()
 
 
 class VaultApi:
@@ -31,6 +53,7 @@ class VaultApi:
         # A proxy from the environment must never see a token that is meant for loopback.
         session.trust_env = False
         session.verify = str(target.ca)
+        session.mount("https://", _strict_adapter(target.ca))
         self._client: hvac.Client = hvac.Client(
             url=f"https://{target.endpoint}",
             token=token,
@@ -69,11 +92,8 @@ class VaultApi:
             why = "; ".join(error.errors or []) or str(error)
             raise VaultError(f"Vault refused {path}: {why.strip()}", status) from None
         except requests.RequestException as error:
-            reason = (
-                "its certificate is not trusted"
-                if "CERTIFICATE" in str(error)
-                else ("it does not answer")
-            )
+            distrust = cause_of(error, ssl.SSLCertVerificationError)
+            reason = "its certificate is not trusted" if distrust else "it does not answer"
             raise UnreachableError(
                 f"Vault cannot be reached: {reason}", "look at `devstack-tui logs vault`"
             ) from None

@@ -15,10 +15,21 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from devstack_tui.core.check import Status
-from devstack_tui.security.tls import authority, certificate, facts, handshake, protocol, stranger
+from devstack_tui.core.tls import client_context
+from devstack_tui.security import forge
+from devstack_tui.security.tls import (
+    authority,
+    certificate,
+    facts,
+    handshake,
+    paths,
+    protocol,
+    stranger,
+)
 from devstack_tui.security.tls.ciphers import WEAK
 from devstack_tui.security.tls.hello import SSL3, TLS1_0, TLS1_1, TLS1_2, TLS1_3
 from devstack_tui.security.tls.sight import Sight, decide
+from devstack_tui.services.rabbitmq import opening
 from devstack_tui.stack.auditing import Finding, Listener, ProtocolFault, Untrusted
 from tests.unit.tls_kit import DAY, NOW, FakeAudit, Pair, Pki, make, tls_server
 
@@ -289,3 +300,57 @@ def test_the_facts_of_a_certificate_are_its_own(pki: Pki) -> None:
     assert found.purposes == ("serverAuth",)
     assert found.lifetime == datetime.timedelta(days=30)
     assert not found.ca
+
+
+# -- the same in every Python --------------------------------------------------------------------
+
+
+def test_every_client_of_ours_verifies_strictly_and_up_to_a_root(pki: Pki) -> None:
+    own = [client_context(pki.ca), opening.context(str(pki.ca))]
+    for context in own:
+        assert context.verify_flags & ssl.VerifyFlags.VERIFY_X509_STRICT
+        assert not context.verify_flags & ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
+        assert context.verify_mode is ssl.CERT_REQUIRED
+        assert context.check_hostname
+
+
+def test_a_leaf_that_does_not_name_its_issuers_key_is_refused(pki: Pki) -> None:
+    bare = make("bare", pki.middle, identified=False)
+    with (
+        tls_server(pki.write(bare, pki.middle)) as listener,
+        pytest.raises(Untrusted, match="Missing Authority Key Identifier"),
+    ):
+        handshake.verify(listener, pki.ca, "127.0.0.1", 2)
+
+
+def test_a_leaf_by_the_foreign_authority_is_good_for_whoever_trusts_that(pki: Pki) -> None:
+    known = stranger.authority()
+    issuer = forge.Issuer(known.certificate, known.key)
+    for by in (forge.other_ca, forge.with_rsa, forge.long_life):
+        made = by(issuer, ("localhost", "127.0.0.1"))
+        pki.files.cert.write_text(made.cert)
+        pki.files.key.write_text(made.key)
+        with tls_server(pki.files) as listener:
+            assert handshake.verify(listener, known.path, "127.0.0.1", 2).version == "TLS 1.3"
+            with pytest.raises(Untrusted) as caught:
+                handshake.verify(listener, pki.ca, "127.0.0.1", 2)
+            assert caught.value.code in {18, 19, 20}
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [(19, Status.PASS), (20, Status.PASS), (0, Status.PASS), (66, Status.INCONCLUSIVE)],
+)
+def test_a_refusal_for_another_reason_proves_nothing_about_the_authority(
+    code: int, status: Status
+) -> None:
+    """A fake client: no real server is refused for the wrong one of two reasons."""
+
+    def refuse(ca: bool = False, host: bool = False) -> str:
+        assert (ca, host) == (True, False)
+        raise Untrusted("the reason", code)
+
+    sight = SimpleNamespace(estranged=refuse, work=lambda tls: "it works")
+    found = decide(cast("Sight", sight), paths.wrong_ca)
+    assert found.status is status
+    assert "the reason" in found.evidence

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from devstack_tui.core.tls import with_key_extensions
 from devstack_tui.stack.auditing import Listener
 from devstack_tui.stack.site import Tls
 
@@ -55,6 +56,7 @@ def make(
     dns: tuple[str, ...] = ("localhost",),
     addresses: tuple[str, ...] = ("127.0.0.1",),
     usage: x509.ObjectIdentifier | None = ExtendedKeyUsageOID.SERVER_AUTH,
+    identified: bool = True,
 ) -> Pair:
     """A certificate by `by`, or by itself."""
     key = key or ec.generate_private_key(ec.SECP256R1())
@@ -76,6 +78,8 @@ def make(
             builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
         if usage is not None:
             builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+    if identified:
+        builder = with_key_extensions(builder, key.public_key(), by.cert if by else None, ca=ca)
     return Pair(builder.sign(by.key if by else key, hashes.SHA256()), key)
 
 

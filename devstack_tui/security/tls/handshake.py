@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from devstack_tui.core.errors import DevstackError
+from devstack_tui.core.tls import strict
 from devstack_tui.stack.auditing import Listener, ProtocolFault, Untrusted
 
 Identity = tuple[Path, Path]
@@ -85,7 +86,7 @@ def verify(
 
     Raises `Untrusted`, `Refused`, `ProtocolFault` for what is no TLS, and `OSError`.
     """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context = strict(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
     context.check_hostname = bool(name)
     try:
         context.load_verify_locations(cafile=str(ca))

@@ -7,6 +7,11 @@ from devstack_tui.core.errors import DevstackError
 from devstack_tui.security.tls.sight import Sight, Unseen
 from devstack_tui.stack.auditing import Finding, PlainRefused, Untrusted
 
+# X509_V_ERR_…: the issuer is missing, not trusted, or the certificate itself; the name or the
+# address is another.
+_NO_ISSUER = frozenset({2, 18, 19, 20, 21})
+_OTHER_NAME = frozenset({62, 64})
+
 
 def plain(sight: Sight) -> Finding:
     """What a client without TLS gets, against what is declared."""
@@ -37,18 +42,23 @@ def both(sight: Sight) -> Finding:
 
 def wrong_ca(sight: Sight) -> Finding:
     """A client that trusts another root turns the server down."""
-    return _turned_down(sight, "a root that signed nothing here", ca=True)
+    return _turned_down(sight, "a root that signed nothing here", _NO_ISSUER, ca=True)
 
 
 def wrong_host(sight: Sight) -> Finding:
     """A client that went to another name turns the server down."""
-    return _turned_down(sight, "a name that is not in the certificate", host=True)
+    return _turned_down(sight, "a name that is not in the certificate", _OTHER_NAME, host=True)
 
 
-def _turned_down(sight: Sight, what: str, ca: bool = False, host: bool = False) -> Finding:
+def _turned_down(
+    sight: Sight, what: str, codes: frozenset[int], ca: bool = False, host: bool = False
+) -> Finding:
     try:
         told = sight.estranged(ca, host)
     except Untrusted as error:
+        # libpq keeps the code to itself.
+        if error.code and error.code not in codes:
+            raise Unseen(f"with {what} it was refused for another reason: {error.reason}") from None
         refusal = error.reason
     else:
         return Finding(Status.FAIL, f"with {what}: {told}")

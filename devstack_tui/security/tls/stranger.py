@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from devstack_tui.core import files
+from devstack_tui.core.tls import with_key_extensions
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -64,7 +65,7 @@ def root(name: str, lasts: datetime.timedelta) -> tuple[ec.EllipticCurvePrivateK
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
     now = datetime.datetime.now(datetime.UTC)
-    made = (
+    builder = (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(subject)
@@ -73,6 +74,7 @@ def root(name: str, lasts: datetime.timedelta) -> tuple[ec.EllipticCurvePrivateK
         .not_valid_before(now - datetime.timedelta(hours=1))
         .not_valid_after(now + lasts)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
     )
+    builder = with_key_extensions(builder, key.public_key(), None, ca=True)
+    made = builder.sign(key, hashes.SHA256())
     return key, made.public_bytes(Encoding.PEM).decode("ascii")

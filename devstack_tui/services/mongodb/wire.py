@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import Any
 
 from devstack_tui.core.errors import DevstackError
+from devstack_tui.core.tls import client_context
 from devstack_tui.stack.model import Target
 
 _OP_MSG = 2013
@@ -46,7 +47,7 @@ class Wire:
     def __init__(self, target: Target, timeout: float, tls: bool = True) -> None:
         self._deadline = time.monotonic() + timeout
         endpoint = target.endpoint
-        context = ssl.create_default_context(cafile=str(target.ca)) if tls else None
+        context = client_context(target.ca) if tls else None
         plain = socket.create_connection((endpoint.host, endpoint.port), timeout)
         try:
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

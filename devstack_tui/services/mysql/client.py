@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import ssl
 from typing import TYPE_CHECKING
 
+from devstack_tui.core.tls import client_context
 from devstack_tui.stack.model import Target
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def connect(
         # As bytes: the driver would encode a string as Latin-1, the server's init file is UTF-8.
         password=target.credentials.password.encode(),
         database=(target.credentials.database if database is None else database) or None,
-        ssl=ssl.create_default_context(cafile=str(target.ca)) if tls else None,
+        ssl=client_context(target.ca) if tls else None,
         ssl_disabled=not tls,
         connect_timeout=max(1, round(timeout)),
         read_timeout=timeout,

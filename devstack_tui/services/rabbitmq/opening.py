@@ -5,6 +5,8 @@ from __future__ import annotations
 import ssl
 from typing import TYPE_CHECKING, Any
 
+from devstack_tui.core.tls import strict
+
 if TYPE_CHECKING:
     from pika import ConnectionParameters
     from pika.adapters.blocking_connection import BlockingConnection
@@ -26,7 +28,7 @@ class Context(ssl.SSLContext):
 
 def context(ca: str) -> Context:
     """A context that trusts the authority in the file `ca`, from TLS 1.2 on."""
-    made = Context(ssl.PROTOCOL_TLS_CLIENT)
+    made = strict(Context(ssl.PROTOCOL_TLS_CLIENT))
     made.minimum_version = ssl.TLSVersion.TLSv1_2
     made.load_verify_locations(cafile=ca)
     return made

@@ -7,6 +7,7 @@ import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from devstack_tui.core.tls import client_context
 from devstack_tui.services.redis.topology import View, parse_info, parse_nodes
 from devstack_tui.stack.model import Target
 
@@ -31,7 +32,7 @@ def source_address(index: int) -> str:
 
 @functools.lru_cache(maxsize=8)
 def _context(ca: Path, modified: int) -> ssl.SSLContext:  # noqa: ARG001 - part of the key
-    return ssl.create_default_context(cafile=str(ca))
+    return client_context(ca)
 
 
 def trust(ca: Path) -> ssl.SSLContext:

@@ -8,6 +8,7 @@ import ssl
 from typing import Any
 
 from devstack_tui.core.errors import DevstackError
+from devstack_tui.core.tls import client_context
 from devstack_tui.services.redis.client import (
     close,
     connect,
@@ -113,7 +114,7 @@ def _ask(target: Target, index: int, tls: bool, timeout: float) -> str:
 
 def _encrypted_bus(target: Target, listener: Listener, index: int, timeout: float) -> str:
     """A PING of the bus over TLS, verified by both sides, with the node's own certificate."""
-    context = ssl.create_default_context(cafile=str(target.ca))
+    context = client_context(target.ca)
     try:
         _identify(context, *_own_files(target, index, timeout))
         with (

@@ -7,6 +7,7 @@ import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from devstack_tui.core.tls import client_context
 from devstack_tui.stack.model import Target
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 @functools.lru_cache(maxsize=8)
 def _context(ca: Path, modified: int) -> ssl.SSLContext:  # noqa: ARG001 - part of the key
-    return ssl.create_default_context(cafile=str(ca))
+    return client_context(ca)
 
 
 def connect(target: Target, timeout: float) -> httpx.Client:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import ssl
-
+from devstack_tui.core.tls import client_context
 from devstack_tui.services.reference_api.reloading import reload
 from devstack_tui.stack.auditing import OPENSSL_WEAK, Listener, PlainRefused, ProtocolFault
 from devstack_tui.stack.dialogue import begin_at_once, get, translated
@@ -41,7 +40,7 @@ class ReferenceApiTls:
 
     def query(self, target: Target, listener: Listener, tls: bool, timeout: float) -> str:  # noqa: ARG002
         """Ask it whether it lives."""
-        context = ssl.create_default_context(cafile=str(target.ca)) if tls else None
+        context = client_context(target.ca) if tls else None
         port = target.ports["tls" if tls else "main"]
         try:
             status, body = get(target.endpoint.host, port, "/health/", timeout, context)

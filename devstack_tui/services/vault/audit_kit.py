@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
-import ssl
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 from devstack_tui.core.check import Status
 from devstack_tui.core.errors import DevstackError, UnreachableError
+from devstack_tui.core.tls import client_context
 from devstack_tui.stack.auditing import Audit, Check, Finding, Severity
 from devstack_tui.stack.bootstrap import ADMIN
 from devstack_tui.stack.vaultapi import VaultApi, VaultError, approle_files
@@ -95,7 +95,7 @@ def raw(
         target.endpoint.host,
         target.endpoint.port,
         timeout=audit.timeout,
-        context=ssl.create_default_context(cafile=str(audit.ca)),
+        context=client_context(audit.ca),
         source_address=(source, 0) if source else None,
     )
     sent = {**({"X-Vault-Token": token} if token else {}), **(headers or {})}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import ssl
 from dataclasses import dataclass
 
+from devstack_tui.core.tls import client_context
 from devstack_tui.stack import httpload
 from devstack_tui.stack.loops import run_clients, telling
 from devstack_tui.stack.model import Target
@@ -50,7 +50,7 @@ class ReadSecret:
         target = bench.target
         with telling("logging in to Vault"), login_as(target, ROLE) as vault:
             headers = {"X-Vault-Token": vault.token}
-            context = ssl.create_default_context(cafile=str(target.ca))
+            context = client_context(target.ca)
         host, port = target.endpoint.host, target.endpoint.port
         return run_clients(
             bench,

@@ -6,6 +6,7 @@ import functools
 import ssl
 from typing import TYPE_CHECKING
 
+from devstack_tui.core.tls import client_context
 from devstack_tui.services.reference_api.backends.base import CONNECT_S, Backend
 from devstack_tui.services.reference_api.backends.pool import ThreadedPool
 from devstack_tui.stack.model import Credentials
@@ -53,7 +54,7 @@ class MySql(Backend):
 
     @functools.cached_property
     def _context(self) -> ssl.SSLContext:
-        return ssl.create_default_context(cafile=self.ca)
+        return client_context(self.ca)
 
     def _open(self) -> Connection[Cursor]:
         import pymysql

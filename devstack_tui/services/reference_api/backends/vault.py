@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ssl
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from devstack_tui.core.tls import client_context
 from devstack_tui.services.reference_api.backends.base import (
     CONNECT_S,
     LIMIT_S,
@@ -91,7 +91,7 @@ class Vault(Backend):
 
             self._client = httpx.AsyncClient(
                 base_url=f"https://{self.peer.host}:{self.peer.port}",
-                verify=ssl.create_default_context(cafile=self.ca),
+                verify=client_context(self.ca),
                 timeout=httpx.Timeout(CONNECT_S, pool=LIMIT_S),
                 # All of them are kept: a handshake costs more than a read.
                 limits=httpx.Limits(max_connections=SIZE, max_keepalive_connections=SIZE),

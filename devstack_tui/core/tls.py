@@ -1,0 +1,70 @@
+"""TLS of our own making: how every client of ours verifies, and what our certificates must hold."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+    PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
+
+_C = TypeVar("_C", bound=ssl.SSLContext)
+
+
+def client_context(ca: Path | str) -> ssl.SSLContext:
+    """A context of a client that trusts the authorities in the PEM file `ca` and no other.
+
+    Raises `OSError` (`ssl.SSLError` is one) when the file cannot be used.
+    """
+    return strict(ssl.create_default_context(cafile=str(ca)))
+
+
+def strict(context: _C) -> _C:
+    """`context`, verifying as RFC 5280 has it, up to a root.
+
+    Python 3.13 made the first a default of `create_default_context`, together with accepting a
+    trusted intermediate as the end of a chain: set here, a server passes or fails for the same
+    reason in every Python.
+    """
+    context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_STRICT
+    context.verify_flags &= ~ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
+    return context
+
+
+def with_key_extensions(
+    builder: x509.CertificateBuilder,
+    key: PublicKey,
+    issuer: x509.Certificate | None,
+    *,
+    ca: bool,
+) -> x509.CertificateBuilder:
+    """`builder` with the key identifiers and usages that strict verification demands (RFC 5280,
+    4.2.1.1 to 4.2.1.3). `issuer` is None for a certificate that signs itself."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    own = x509.SubjectKeyIdentifier.from_public_key(key)
+    above = own
+    if issuer is not None:
+        above = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    usage = x509.KeyUsage(
+        digital_signature=True,
+        content_commitment=False,
+        key_encipherment=not ca and isinstance(key, rsa.RSAPublicKey),
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=ca,
+        crl_sign=ca,
+        encipher_only=False,
+        decipher_only=False,
+    )
+    authority = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(above)
+    return (
+        builder.add_extension(own, critical=False)
+        .add_extension(authority, critical=False)
+        .add_extension(usage, critical=True)
+    )
