@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -127,7 +128,7 @@ def test_the_report_is_quick_and_imports_no_driver(environment: dict[str, str]) 
 
 def test_a_newer_history_is_refused_in_words(environment: dict[str, str]) -> None:
     path = Path(environment["XDG_STATE_HOME"]) / "devstack-tui/default/history.db"
-    with sqlite3.connect(path) as database:
+    with contextlib.closing(sqlite3.connect(path)) as database:
         database.execute("PRAGMA user_version = 99")
     refused = call(environment)
     assert refused.returncode == 1
