@@ -11,7 +11,7 @@ import msgspec
 
 from devstack_tui.core.errors import DevstackError, NotInstalledError
 from devstack_tui.stack import packets
-from devstack_tui.stack.install import find_program, remedy
+from devstack_tui.stack.install import NotRunnableError, find_program, remedy
 from devstack_tui.stack.layout import MINIMUM_FREE_BYTES
 from devstack_tui.stack.parts import Hint, Service
 from devstack_tui.stack.ports import free, holder
@@ -41,18 +41,20 @@ def examine(stack: Stack) -> Iterator[Finding]:
 
 
 def missing(stack: Stack) -> list[Hint]:
-    """The hints of the required programs that are not here and that a package manager brings."""
+    """The hints of what the selected services need, is not here, and a package manager brings:
+    programs, and the shared libraries of programs that are here."""
     hints = []
     for name in stack.selected():
         service = next(s for s in services() if s.name == name)
         try:
             service.server().locate()
         except NotInstalledError:
-            if service.hint.apt or service.hint.pip:
-                hints.append(service.hint)
+            hints.append(service.hint)
+        except NotRunnableError as error:
+            hints.append(error.hint)
         except DevstackError:
             continue
-    return hints
+    return [hint for hint in hints if hint.apt or hint.pip]
 
 
 def useful() -> list[Hint]:
@@ -109,9 +111,12 @@ def _program(service: Service, stack: Stack) -> Finding:
     except DevstackError as error:
         return Finding(service.name, "missing", error.message, error.remedy)
     detail = f"{found.flavour} {found.version} at {found.program}"
-    if settings.tested and not f"{found.version}.".startswith(f"{settings.tested}."):
+    measured = settings.measured()
+    if measured and not f"{found.version}.".startswith(tuple(f"{series}." for series in measured)):
         return Finding(
-            service.name, "warning", f"{detail}; this release was measured with {settings.tested}"
+            service.name,
+            "warning",
+            f"{detail}; this release was measured with {' and '.join(measured)}",
         )
     return Finding(service.name, "ok", detail)
 

@@ -32,7 +32,12 @@ class ServiceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
 
     enabled: bool = True
     ports: dict[str, int] = {}
-    tested: str = ""
+    tested: str | tuple[str, ...] = ()
+    """The release series that were measured, as "15"; a single one may stand without brackets."""
+
+    def measured(self) -> tuple[str, ...]:
+        """The series that this release was measured with."""
+        return (self.tested,) if isinstance(self.tested, str) else self.tested
 
     def options(self) -> dict[str, int | str | bool]:
         """The service's own fields, for those that only have a `Target`."""

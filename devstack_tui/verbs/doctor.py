@@ -13,10 +13,14 @@ import msgspec
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.paths import DEFAULT_STACK
 from devstack_tui.health.doctor import Finding, examine, missing, useful
-from devstack_tui.stack.install import remedy
+from devstack_tui.stack.install import has_apt, remedy
 from devstack_tui.stack.parts import Hint
 from devstack_tui.stack.stack import Stack
 
+_APT_INSTALL = (
+    *("env", "DEBIAN_FRONTEND=noninteractive"),
+    *("apt-get", "install", "-y", "-q", "--no-install-recommends"),
+)
 MARKS = {"ok": "✔", "missing": "✖", "warning": "!", "optional": "–"}
 
 
@@ -24,7 +28,7 @@ def run(options: argparse.Namespace) -> int:
     """Run the verb; exit status 1 when something that the stack needs is missing."""
     stack = Stack(getattr(options, "stack", DEFAULT_STACK))
     if options.install:
-        _install([*missing(stack), *useful()])
+        install(stack)
     findings = list(examine(stack))
     if options.json:
         document = {"stack": stack.name, "findings": findings}
@@ -44,38 +48,50 @@ def _show(finding: Finding) -> None:
         print(f"  {'':<14} → {finding.remedy}")
 
 
-def _install(hints: list[Hint]) -> None:
-    """Install what `hints` name: system packages through apt, Python packages through pip."""
-    apt = sorted({package for hint in hints for package in hint.apt})
-    pip = sorted({package for hint in hints for package in hint.pip})
-    if apt:
-        _apt(apt)
-    if pip:
-        _call([sys.executable, "-m", "pip", "install", *pip])
+def install(stack: Stack) -> None:
+    """Install what is missing: system packages through apt, Python packages through pip.
+
+    A second look follows, since only an installed program tells which libraries it needs.
+    """
+    for _ in range(2):
+        hints = [*missing(stack), *useful()]
+        if not hints:
+            return
+        if any(hint.apt for hint in hints):
+            _update_lists(hints)
+            # What a library's package is called here, apt knows only with its lists.
+            hints = [*missing(stack), *useful()]
+        apt = sorted({package for hint in hints for package in hint.apt})
+        pip = sorted({package for hint in hints for package in hint.pip})
+        if apt:
+            _call([*_as_root(), *_APT_INSTALL, *apt], hints)
+        if pip:
+            _call([sys.executable, "-m", "pip", "install", *pip], hints)
 
 
-def _apt(packages: list[str]) -> None:
-    if not shutil.which("apt-get"):
+def _update_lists(hints: list[Hint]) -> None:
+    if not has_apt():
         raise DevstackError(
-            "there is no apt on this machine",
-            f"install {', '.join(packages)} with your package manager",
+            "system packages are missing, and there is no apt here", " ".join(remedy(hints))
         )
-    prefix: list[str] = []
-    if os.geteuid() != 0:
-        if not shutil.which("sudo"):
-            raise DevstackError(
-                "system packages are missing, and we are neither root nor is sudo here",
-                f"as root: apt-get install -y {' '.join(packages)}",
-            )
-        prefix = ["sudo"]
-    env = ["env", "DEBIAN_FRONTEND=noninteractive"]
-    _call([*prefix, "apt-get", "update", "-q"])
-    _call([*prefix, *env, "apt-get", "install", "-y", "-q", "--no-install-recommends", *packages])
+    if os.geteuid() != 0 and not shutil.which("sudo"):
+        raise DevstackError(
+            "system packages are missing, and we are neither root nor is sudo here",
+            " ".join(remedy(hints)),
+        )
+    _call([*_as_root(), "apt-get", "update", "-q"], hints)
 
 
-def _call(argv: list[str]) -> None:
+def _as_root() -> list[str]:
+    return [] if os.geteuid() == 0 else ["sudo"]
+
+
+def _call(argv: list[str], hints: list[Hint]) -> None:
     print(f"+ {' '.join(argv)}", file=sys.stderr, flush=True)
     # Their output is narration: it must not mix with our data.
     ended = subprocess.run(argv, stdout=sys.stderr, stdin=subprocess.DEVNULL, check=False)
     if ended.returncode != 0:
-        raise DevstackError(f"{argv[0]} failed (exit {ended.returncode})", "read its message above")
+        raise DevstackError(
+            f"{argv[0]} failed (exit {ended.returncode}): its message is above",
+            " ".join(remedy(hints)),
+        )

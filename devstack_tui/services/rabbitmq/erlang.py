@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from devstack_tui.stack.install import find_program
+from devstack_tui.stack.install import find_program, version_of
 
 _APPLICATIONS = re.compile(r"\{\s*applications\s*,\s*\[([^\]]*)\]")
 _ERTS = re.compile(r"erts-(\d+)\..*")
@@ -22,6 +22,15 @@ def root() -> Path | None:
         return None
     # <root>/bin/erl, as a distribution links it.
     return erl.resolve().parent.parent
+
+
+def require_running() -> None:
+    """Raise `DevstackError` in Erlang's own words when its virtual machine does not run.
+
+    It is asked for its release, which boots nothing.
+    """
+    if (erl := find_program("erl")) is not None:
+        version_of(erl, "+V", r"emulator version (\S+)")
 
 
 def epmd() -> Path | None:

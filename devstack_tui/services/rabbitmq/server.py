@@ -78,6 +78,7 @@ class RabbitmqServer:
         program = debian if debian.exists() else find_program("rabbitmq-server")
         if program is None or erlang.root() is None or erlang.epmd() is None:
             raise not_installed("rabbitmq")
+        erlang.require_running()
         version = _version(program)
         return Installation(program, version, "RabbitMQ", ".".join(version.split(".")[:2]))
 
