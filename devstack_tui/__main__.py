@@ -2,6 +2,6 @@
 
 import sys
 
-from devstack_tui.cli import main
+from devstack_tui.cli.main import main
 
 sys.exit(main())

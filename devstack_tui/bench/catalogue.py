@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import msgspec
 
+from devstack_tui.contracts.registry import services
+from devstack_tui.contracts.service import Service
+from devstack_tui.contracts.workload import Workload
 from devstack_tui.core.config import convert, fault, read_toml
 from devstack_tui.core.errors import unknown_name
 from devstack_tui.core.paths import resource
-from devstack_tui.stack.parts import Service
-from devstack_tui.stack.registry import services
-from devstack_tui.stack.workload import Workload
 
 SIZES = ("full", "quick")
 Number = int | float | str | bool

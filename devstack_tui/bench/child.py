@@ -18,14 +18,14 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from devstack_tui.bench.catalogue import Number
+from devstack_tui.contracts.model import Target, UnitUsage
+from devstack_tui.contracts.registry import service
+from devstack_tui.contracts.workload import Bench, Interval, Workload
 from devstack_tui.core import process
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.histogram import Buckets
 from devstack_tui.core.redact import redact
-from devstack_tui.stack.model import Target, UnitUsage
-from devstack_tui.stack.registry import service
 from devstack_tui.stack.stack import Stack
-from devstack_tui.stack.workload import Bench, Interval, Workload
 
 
 class Order(msgspec.Struct, frozen=True):

@@ -22,28 +22,28 @@ from textual.worker import Worker, WorkerState
 
 from devstack_tui.actions import ACTIONS, Action
 from devstack_tui.console import settings
-from devstack_tui.console.feed import Feed, StatusFeed
+from devstack_tui.console.health.changes import Recent
+from devstack_tui.console.health.feed import Feed, StatusFeed
 from devstack_tui.console.keys import bindings
-from devstack_tui.console.panes import Pane
-from devstack_tui.console.recent import Recent
+from devstack_tui.console.pane import Pane
 from devstack_tui.console.registry import CAPABILITIES
 from devstack_tui.console.screens.main import MainScreen
 from devstack_tui.console.screens.too_small import TooSmallScreen, is_too_small
 from devstack_tui.console.theme import OKABE_ITO
+from devstack_tui.contracts.model import StackStatus
 from devstack_tui.core.children import Cli, Outage, refusal
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.files import explain
 from devstack_tui.core.jobs import Job, Jobs
-from devstack_tui.stack.model import StackStatus
 
 if TYPE_CHECKING:
     from textual import events
     from textual.command import Provider
 
-    from devstack_tui.console.bench_jobs import BenchJobs
-    from devstack_tui.console.drill_jobs import DrillJobs
-    from devstack_tui.console.security_jobs import AuditJobs
-    from devstack_tui.console.tuning_jobs import TuningJob, TuningJobs
+    from devstack_tui.console.bench.jobs import BenchJobs
+    from devstack_tui.console.drill.jobs import DrillJobs
+    from devstack_tui.console.security.jobs import AuditJobs
+    from devstack_tui.console.tuning.jobs import TuningJob, TuningJobs
 
 LOG_LINES = 500
 
@@ -104,28 +104,28 @@ class DevstackApp(App[int]):
     @cached_property
     def bench(self) -> BenchJobs:
         """The benchmarks: they go on whichever pane is in view, and end with the console."""
-        from devstack_tui.console.bench_jobs import BenchJobs
+        from devstack_tui.console.bench.jobs import BenchJobs
 
         return BenchJobs(self.cli, self.now)
 
     @cached_property
     def drills(self) -> DrillJobs:
         """The drills: one at a time; it is aborted and healed when the console closes."""
-        from devstack_tui.console.drill_jobs import DrillJobs
+        from devstack_tui.console.drill.jobs import DrillJobs
 
         return DrillJobs(self.cli, self.now)
 
     @cached_property
     def tuning(self) -> TuningJobs:
         """The tuning: an apply outlives the console, an A/B ends with it."""
-        from devstack_tui.console.tuning_jobs import TuningJobs
+        from devstack_tui.console.tuning.jobs import TuningJobs
 
         return TuningJobs(self.cli, self.now)
 
     @cached_property
     def audits(self) -> AuditJobs:
         """The security checks: they go on whichever pane is in view, and end with the console."""
-        from devstack_tui.console.security_jobs import AuditJobs
+        from devstack_tui.console.security.jobs import AuditJobs
 
         return AuditJobs(self.cli, self.now)
 
@@ -274,7 +274,7 @@ class DevstackApp(App[int]):
 
     def action_show_doctor(self) -> None:
         """What is missing."""
-        from devstack_tui.console.screens.doctor import DoctorScreen
+        from devstack_tui.console.health.doctor_screen import DoctorScreen
 
         self.push_screen(DoctorScreen(lambda: self.cli.ask("doctor", "--json")))
 

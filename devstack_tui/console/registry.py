@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from devstack_tui.console.panes import Pane
+    from devstack_tui.console.pane import Pane
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +26,10 @@ class Capability:
 
 
 CAPABILITIES: tuple[Capability, ...] = (
-    Capability("health", "Health", "devstack_tui.console.panes.health:HealthPane"),
-    Capability("bench", "Bench", "devstack_tui.console.panes.bench:BenchPane"),
-    Capability("tuning", "Tuning", "devstack_tui.console.panes.tuning:TuningPane"),
-    Capability("drill", "Drill", "devstack_tui.console.panes.drill:DrillPane"),
-    Capability("security", "Security", "devstack_tui.console.panes.security:SecurityPane"),
-    Capability("report", "Reports", "devstack_tui.console.panes.report:ReportPane"),
+    Capability("health", "Health", "devstack_tui.console.health.pane:HealthPane"),
+    Capability("bench", "Bench", "devstack_tui.console.bench.pane:BenchPane"),
+    Capability("tuning", "Tuning", "devstack_tui.console.tuning.pane:TuningPane"),
+    Capability("drill", "Drill", "devstack_tui.console.drill.pane:DrillPane"),
+    Capability("security", "Security", "devstack_tui.console.security.pane:SecurityPane"),
+    Capability("report", "Reports", "devstack_tui.console.report.pane:ReportPane"),
 )

@@ -6,14 +6,14 @@ from typing import Annotated, Any
 
 import msgspec
 
+from devstack_tui.contracts.drill import Drill, Sequenced, Thresholds
+from devstack_tui.contracts.model import Target
+from devstack_tui.contracts.registry import service, services
+from devstack_tui.contracts.service import Service
 from devstack_tui.core.config import convert, fault, read_toml
 from devstack_tui.core.errors import unknown_name
 from devstack_tui.core.paths import resource
 from devstack_tui.drill.restart import restart_drills
-from devstack_tui.stack.drilling import Drill, Sequenced, Thresholds
-from devstack_tui.stack.model import Target
-from devstack_tui.stack.parts import Service
-from devstack_tui.stack.registry import service, services
 
 ALL = "all"
 Options = dict[str, int | float | str | bool]

@@ -6,8 +6,7 @@ import time
 
 import msgspec
 
-from devstack_tui.core.check import Result
-from devstack_tui.stack.drilling import (
+from devstack_tui.contracts.drill import (
     Cells,
     ClusterMap,
     DrillPhase,
@@ -18,6 +17,7 @@ from devstack_tui.stack.drilling import (
     RepeatEnded,
     Step,
 )
+from devstack_tui.core.check import Result
 
 
 class DrillPlanned(msgspec.Struct, frozen=True, tag_field="event", tag="drill_planned"):

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 
+from devstack_tui.contracts.drill import Cut
 from devstack_tui.core.errors import UsageError
-from devstack_tui.stack import packets
-from devstack_tui.stack.drilling import Cut
+from devstack_tui.engines.embedded import nftables
 
 
 def table_of(instance: str) -> str:
@@ -24,16 +24,16 @@ def require(instance: str) -> None:
             "a partition needs the right to filter packets, which only root has",
             "run as root, or choose --fault sigstop: a frozen node is silent for the others too",
         )
-    packets.nft(f"table {packets.FAMILY} {table_of(instance)}", check=True)
+    nftables.nft(f"table {nftables.FAMILY} {table_of(instance)}", check=True)
 
 
 def rules(table: str, cut: Cut) -> str:
     """The table, as `nft -f` reads it; one that is there already is replaced."""
     own, peers = _set(cut.own), _set(cut.peers)
     return f"""\
-table {packets.FAMILY} {table}
-delete table {packets.FAMILY} {table}
-table {packets.FAMILY} {table} {{
+table {nftables.FAMILY} {table}
+delete table {nftables.FAMILY} {table}
+table {nftables.FAMILY} {table} {{
   chain cut {{
     type filter hook output priority 0; policy accept;
     ip saddr {cut.source} tcp dport {peers} drop
@@ -47,12 +47,12 @@ table {packets.FAMILY} {table} {{
 
 def apply(table: str, cut: Cut) -> None:
     """Cut the node off, all rules at once. Raises `DevstackError`."""
-    packets.nft(rules(table, cut))
+    nftables.nft(rules(table, cut))
 
 
 def present(table: str) -> bool:
     """Whether the partition is in force."""
-    return table in packets.nft("list tables")
+    return table in nftables.nft("list tables")
 
 
 def _set(ports: tuple[int, ...]) -> str:

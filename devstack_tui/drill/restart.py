@@ -13,16 +13,8 @@ import time
 from collections.abc import AsyncGenerator, Callable
 from typing import TypeVar
 
-from devstack_tui.core.check import Result, Status, verdict
-from devstack_tui.core.errors import DevstackError, UnreachableError
-from devstack_tui.core.insist import insist
-from devstack_tui.core.redact import redact
-from devstack_tui.drill import restart_steps as steps
-from devstack_tui.drill.course import CELL_MS, LANE, Course, first_cell, lane
-from devstack_tui.drill.restart_steps import Outcome, Promise
-from devstack_tui.stack import stream
-from devstack_tui.stack.acks import Acks
-from devstack_tui.stack.drilling import (
+from devstack_tui.contracts.acks import Acks
+from devstack_tui.contracts.drill import (
     Context,
     Drill,
     DrillEvent,
@@ -35,10 +27,18 @@ from devstack_tui.stack.drilling import (
     Step,
     Thresholds,
 )
-from devstack_tui.stack.model import Target
-from devstack_tui.stack.parts import Service
+from devstack_tui.contracts.model import Target
+from devstack_tui.contracts.registry import service, services
+from devstack_tui.contracts.service import Service
+from devstack_tui.core.check import Result, Status, verdict
+from devstack_tui.core.errors import DevstackError, UnreachableError
+from devstack_tui.core.event_stream import insist
+from devstack_tui.core.redact import redact
+from devstack_tui.drill import restart_steps as steps
+from devstack_tui.drill.restart_steps import Outcome, Promise
+from devstack_tui.drill.write_timeline import CELL_MS, LANE, Course, first_cell, lane
+from devstack_tui.loadgen import ack_stream
 from devstack_tui.stack.probing import probe_once
-from devstack_tui.stack.registry import service, services
 
 T = TypeVar("T")
 KILL, TERM, STOP = "sigkill", "sigterm", "sigstop"
@@ -70,7 +70,7 @@ def restart_drills() -> tuple[Drill, ...]:
 
 
 class RestartDrill:
-    """See `devstack_tui.stack.drilling.Drill`. The victim is always the whole service."""
+    """See `devstack_tui.contracts.drill.Drill`. The victim is always the whole service."""
 
     def __init__(self, found: Service) -> None:
         self.name = f"{found.name}.restart"
@@ -201,7 +201,7 @@ class _Repeat:
         context = self._context
         self._phase("warming")
         course = Course(
-            stream.Stream(
+            ack_stream.Stream(
                 self._acks,
                 context.target,
                 context.run,
@@ -229,14 +229,14 @@ class _Repeat:
     async def _warm(self, course: Course) -> None:
         since = time.monotonic() + WARM_S
 
-        def warm(writes: stream.Writes) -> bool:
+        def warm(writes: ack_stream.Writes) -> bool:
             done = sum(write.acknowledged for write in writes)
             return time.monotonic() >= since and done >= steps.WARM_WRITES
 
         if not await course.until(warm, WARM_WITHIN_S):
             raise UnreachableError(
                 f"{self._service.title} acknowledged fewer than {steps.WARM_WRITES} writes in "
-                f"{WARM_WITHIN_S:g} s: {steps.told(stream.errors(course.stream.snapshot()))}"
+                f"{WARM_WITHIN_S:g} s: {steps.told(ack_stream.errors(course.stream.snapshot()))}"
             )
 
     async def _strike(self, course: Course, outcome: Outcome) -> None:
@@ -260,7 +260,7 @@ class _Repeat:
             self._decide(steps.held_still(outcome, course.stream.snapshot()))
             return
 
-        def ended(_: stream.Writes) -> bool:
+        def ended(_: ack_stream.Writes) -> bool:
             return not any(hands.alive(unit) for unit in units)
 
         gone = await course.until(ended, ENDED_WITHIN_S)
@@ -287,11 +287,11 @@ class _Repeat:
         self._phase("waiting", "for the first success")
         limit = max(context.thresholds.restart_s, WARM_WITHIN_S)
 
-        def back(writes: stream.Writes) -> bool:
+        def back(writes: ack_stream.Writes) -> bool:
             return any(write.acknowledged and write.sent >= outcome.resumed for write in writes)
 
         if await course.until(back, limit):
-            found = stream.outage(course.stream.snapshot(), outcome.fault)
+            found = ack_stream.outage(course.stream.snapshot(), outcome.fault)
             at = found[1] if found else outcome.resumed
             course.mark("back", at, context.service, "the first success")
             await asyncio.sleep(AFTER_S)
@@ -385,15 +385,17 @@ def _acks(found: Service) -> Acks:
 
 def _shard(name: str, outcome: Outcome) -> Shard:
     present = outcome.present if outcome.present is not None else set()
-    lost, lost_s = stream.lost(outcome.writes, present) if outcome.present is not None else (0, 0.0)
+    lost, lost_s = (
+        ack_stream.lost(outcome.writes, present) if outcome.present is not None else (0, 0.0)
+    )
     return Shard(
         name=name,
-        write_window_s=stream.window(outcome.writes, outcome.fault),
+        write_window_s=ack_stream.window(outcome.writes, outcome.fault),
         read_window_s=0.0,
         acknowledged=sum(write.acknowledged for write in outcome.writes),
         lost=lost,
         lost_s=lost_s,
-        resurrected=stream.resurrected(outcome.writes, present),
-        indeterminate=stream.indeterminate(outcome.writes),
-        errors=stream.errors(outcome.writes),
+        resurrected=ack_stream.resurrected(outcome.writes, present),
+        indeterminate=ack_stream.indeterminate(outcome.writes),
+        errors=ack_stream.errors(outcome.writes),
     )

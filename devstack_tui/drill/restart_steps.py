@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from devstack_tui.contracts.acks import KINDS, Acks, Allowance
+from devstack_tui.contracts.drill import Thresholds
+from devstack_tui.contracts.model import Target
+from devstack_tui.contracts.service import Service
 from devstack_tui.core.check import Status
 from devstack_tui.core.errors import DevstackError
-from devstack_tui.stack import stream, values
-from devstack_tui.stack.acks import KINDS, Acks, Allowance
-from devstack_tui.stack.drilling import Thresholds
-from devstack_tui.stack.model import Target
-from devstack_tui.stack.parts import Service
-from devstack_tui.stack.stream import Write
+from devstack_tui.loadgen import ack_stream
+from devstack_tui.loadgen.ack_stream import Write
+from devstack_tui.state import parameter_values
 
 WARM_WRITES = 20
 GRACE_S = 0.05
@@ -83,7 +84,7 @@ def promise_of(service: Service, acks: Acks, target: Target) -> Promise:
         if effective is None:
             continue
         set_to = {effective.value, *effective.nodes.values()}
-        if any(values.relaxed(parameter, value) for value in set_to):
+        if any(parameter_values.relaxed(parameter, value) for value in set_to):
             found.append(f"{parameter.name} = {effective.value} ({parameter.durability})")
     return Promise(allowance, tuple(found))
 
@@ -134,7 +135,7 @@ def came_back(outcome: Outcome) -> Decided:
 
 def short_enough(outcome: Outcome) -> Decided:
     """The write window against the threshold."""
-    found = stream.outage(outcome.writes, outcome.fault)
+    found = ack_stream.outage(outcome.writes, outcome.fault)
     if found is None:
         return "05", Status.PASS, "writes never paused"
     seconds = found[1] - found[0]
@@ -153,7 +154,7 @@ def kept(outcome: Outcome) -> Decided:
     if outcome.present is None:
         return "06", Status.ERROR, f"could not be read back: {outcome.unread or outcome.failure}"
     done = sum(write.acknowledged for write in outcome.writes)
-    lost, seconds = stream.lost(outcome.writes, outcome.present)
+    lost, seconds = ack_stream.lost(outcome.writes, outcome.present)
     evidence = f"{lost} of {done} are lost"
     if lost <= outcome.thresholds.lost:
         return "06", Status.PASS, evidence
@@ -168,14 +169,14 @@ def kept(outcome: Outcome) -> Decided:
 
 def classified(outcome: Outcome) -> Decided:
     """Whether a fault explains every failure, and whether a refusal was true."""
-    counts = stream.errors(outcome.writes)
+    counts = ack_stream.errors(outcome.writes)
     strange = {kind: count for kind, count in counts.items() if kind not in KINDS}
     if strange:
         return "07", Status.FAIL, f"unexpected: {told(strange)}"
-    wrong = stream.resurrected(outcome.writes, outcome.present or set())
+    wrong = ack_stream.resurrected(outcome.writes, outcome.present or set())
     if wrong:
         return "07", Status.FAIL, f"{wrong} writes are there that were refused"
-    unknown = stream.indeterminate(outcome.writes)
+    unknown = ack_stream.indeterminate(outcome.writes)
     return "07", Status.PASS, f"{told(counts)}; {unknown} of them indeterminate"
 
 
@@ -195,7 +196,7 @@ def timings(outcome: Outcome) -> dict[str, float]:
     failed = [w.done for w in outcome.writes if not w.acknowledged and w.done >= outcome.fault]
     if failed:
         found["detect"] = round(min(failed) - outcome.fault, 3)
-    if window := stream.outage(outcome.writes, outcome.fault):
+    if window := ack_stream.outage(outcome.writes, outcome.fault):
         found["recover"] = round(window[1] - outcome.fault, 3)
     return found
 

@@ -13,21 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from devstack_tui.core import files
-from devstack_tui.core.check import Status, exit_code
-from devstack_tui.core.errors import DevstackError
-from devstack_tui.core.fingerprint import host
-from devstack_tui.core.history import History
-from devstack_tui.core.insist import insist
-from devstack_tui.core.journal import Intent, Journal
-from devstack_tui.core.redact import redact
-from devstack_tui.drill import firewall, proof
-from devstack_tui.drill.catalogue import Entry
-from devstack_tui.drill.events import AnyDrillEvent, DrillDone, DrillNote, DrillPlanned, DrillReport
-from devstack_tui.drill.hands import RUN, StackHands
-from devstack_tui.drill.verdict import report
-from devstack_tui.drill.watchdog import Watchdog
-from devstack_tui.stack.drilling import (
+from devstack_tui.contracts.drill import (
     Cleanable,
     Context,
     DrillResult,
@@ -35,6 +21,20 @@ from devstack_tui.stack.drilling import (
     Plan,
     RepeatEnded,
 )
+from devstack_tui.core import files
+from devstack_tui.core.check import Status, exit_code
+from devstack_tui.core.errors import DevstackError
+from devstack_tui.core.event_stream import insist
+from devstack_tui.core.fingerprint import host
+from devstack_tui.core.history import History
+from devstack_tui.core.journal import Intent, Journal
+from devstack_tui.core.redact import redact
+from devstack_tui.drill import firewall, ownership
+from devstack_tui.drill.catalogue import Entry
+from devstack_tui.drill.events import AnyDrillEvent, DrillDone, DrillNote, DrillPlanned, DrillReport
+from devstack_tui.drill.fault_injector import RUN, StackHands
+from devstack_tui.drill.verdict import report
+from devstack_tui.drill.watchdog import Watchdog
 from devstack_tui.stack.stack import Stack
 
 KIND = "drill"
@@ -88,14 +88,14 @@ class Runner:
     def plan(self) -> Plan:
         """What would be done; asks the running service, changes nothing. Blocks."""
         try:
-            proof.require_free(self._stack)
+            ownership.require_free(self._stack)
         except DevstackError as error:
             return self._refuse(error)
         return self._plan()
 
     def _plan(self) -> Plan:
         try:
-            instance = proof.prove(self._stack, self._engine, self._entry.service)
+            instance = ownership.prove(self._stack, self._engine, self._entry.service)
             if self.fault == PARTITION and isinstance(self._entry.drill, Partitioned):
                 firewall.require(instance.id)
         except DevstackError as error:
@@ -125,8 +125,8 @@ class Runner:
         with contextlib.ExitStack() as held:
             try:
                 if self._hold:
-                    proof.hold(self._stack, held)
-                instance = proof.prove(self._stack, self._engine, self._entry.service)
+                    ownership.hold(self._stack, held)
+                instance = ownership.prove(self._stack, self._engine, self._entry.service)
                 self._target = self._engine.target(self._entry.service)
                 plan = await asyncio.to_thread(self._plan)
             except DevstackError as error:

@@ -6,14 +6,16 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Iterator, Sequence
 
+from devstack_tui.contracts.drill import Sweepable, Watch
+from devstack_tui.contracts.model import Target
 from devstack_tui.core import files
 from devstack_tui.core.check import Status
 from devstack_tui.core.errors import DevstackError, UsageError
-from devstack_tui.core.insist import insist
+from devstack_tui.core.event_stream import insist
 from devstack_tui.core.journal import Intent, Journal
-from devstack_tui.drill import proof
-from devstack_tui.drill.burn import busy_cores
+from devstack_tui.drill import ownership
 from devstack_tui.drill.catalogue import Entry
+from devstack_tui.drill.cpu_load import busy_cores
 from devstack_tui.drill.events import (
     AnyDrillEvent,
     DrillDone,
@@ -24,8 +26,6 @@ from devstack_tui.drill.events import (
 )
 from devstack_tui.drill.runner import Runner
 from devstack_tui.drill.watchdog import Watchdog
-from devstack_tui.stack.drilling import Sweepable, Watch
-from devstack_tui.stack.model import Target
 from devstack_tui.stack.stack import Stack
 
 FAULT = "sigkill"
@@ -80,8 +80,8 @@ class Sweep:
         before, failure = 0, None
         with contextlib.ExitStack() as held:
             try:
-                proof.hold(self._stack, held)
-                proof.prove(self._stack, self._stack.engine(), self._entry.service)
+                ownership.hold(self._stack, held)
+                ownership.prove(self._stack, self._stack.engine(), self._entry.service)
                 before = await asyncio.to_thread(self._part.read_setting, self._target)
                 watchdog = await Watchdog.start(self._stack)
             except DevstackError as error:

@@ -7,8 +7,8 @@ import math
 from collections.abc import Iterator, Sequence
 from html import escape
 
+from devstack_tui.contracts.drill import DrillResult, Marker
 from devstack_tui.drill.events import DrillReport
-from devstack_tui.stack.drilling import DrillResult, Marker
 
 WIDTH = 1200
 LEFT = 150

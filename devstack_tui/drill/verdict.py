@@ -6,9 +6,9 @@ import math
 import statistics
 from collections.abc import Iterable, Sequence
 
+from devstack_tui.contracts.drill import DrillResult
 from devstack_tui.core.check import Result, Status, verdict
 from devstack_tui.drill.events import DrillReport, Spread
-from devstack_tui.stack.drilling import DrillResult
 
 # The worst first: what one repeat failed is not mended by the next one's success.
 _WORST = (

@@ -16,12 +16,12 @@ import time
 
 from devstack_tui.core import files
 from devstack_tui.core.errors import DevstackError
-from devstack_tui.core.insist import insist
+from devstack_tui.core.event_stream import insist
 from devstack_tui.core.journal import Journal
 from devstack_tui.core.lock import StackLock
 from devstack_tui.core.paths import StackPaths
-from devstack_tui.drill import hands
-from devstack_tui.drill.proof import LOCK
+from devstack_tui.drill import fault_injector
+from devstack_tui.drill.ownership import LOCK
 from devstack_tui.stack.stack import Stack
 
 DONE = b"done"
@@ -100,7 +100,7 @@ def main(name: str) -> int:
     while StackLock.held(StackPaths.of(name).root / LOCK) and time.monotonic() < deadline:
         time.sleep(0.02)
     # What was told to end shall have ended: only then it is missing, and can be started.
-    hands.await_ends(Journal(StackPaths.of(name).journal))
+    fault_injector.await_ends(Journal(StackPaths.of(name).journal))
     try:
         asyncio.run(_heal(name))
     except DevstackError as error:

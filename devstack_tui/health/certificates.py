@@ -9,13 +9,13 @@ from pathlib import Path
 
 import msgspec
 
+from devstack_tui.contracts.audit import Listener
+from devstack_tui.contracts.model import Certificate
+from devstack_tui.contracts.registry import IDENTITY, services
+from devstack_tui.contracts.service import Service
 from devstack_tui.core.errors import DevstackError
-from devstack_tui.stack.auditing import Listener
-from devstack_tui.stack.certificates import Age, age, days_left, described, encrypted, served
-from devstack_tui.stack.identity import tls_files
-from devstack_tui.stack.model import Certificate
-from devstack_tui.stack.parts import Service
-from devstack_tui.stack.registry import IDENTITY, services
+from devstack_tui.identity.approle_login import tls_files
+from devstack_tui.identity.certificates import Age, age, days_left, described, encrypted, served
 from devstack_tui.stack.stack import Stack
 
 TIMEOUT_S = 3.0

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 
 import msgspec
 
+from devstack_tui.contracts.registry import services
+from devstack_tui.contracts.service import Hint, Service
 from devstack_tui.core.errors import DevstackError, NotInstalledError
-from devstack_tui.stack import packets
-from devstack_tui.stack.install import NotRunnableError, find_program, remedy
-from devstack_tui.stack.layout import MINIMUM_FREE_BYTES
-from devstack_tui.stack.parts import Hint, Service
-from devstack_tui.stack.ports import free, holder
-from devstack_tui.stack.registry import services
+from devstack_tui.engines.embedded import nftables
+from devstack_tui.engines.embedded.directories import MINIMUM_FREE_BYTES
+from devstack_tui.engines.embedded.ports import free, holder
+from devstack_tui.engines.embedded.programs import NotRunnableError, find_program, remedy
 from devstack_tui.stack.stack import Stack
 
 
@@ -59,7 +59,7 @@ def missing(stack: Stack) -> list[Hint]:
 
 def useful() -> list[Hint]:
     """The hints of what is not here and serves one purpose only, where it could be used."""
-    return [packets.HINT] if os.geteuid() == 0 and find_program("nft") is None else []
+    return [nftables.HINT] if os.geteuid() == 0 and find_program("nft") is None else []
 
 
 def install_command(stack: Stack) -> str:
@@ -128,7 +128,7 @@ def _packets() -> Finding:
         return Finding("nftables", "optional", f"{what}, which only root can run")
     if found := find_program("nft"):
         return Finding("nftables", "ok", f"{found}, {what}")
-    return Finding("nftables", "optional", f"{what}: not here", " ".join(remedy([packets.HINT])))
+    return Finding("nftables", "optional", f"{what}: not here", " ".join(remedy([nftables.HINT])))
 
 
 def _ports(service: Service, stack: Stack) -> Finding | None:

@@ -10,8 +10,8 @@ from types import TracebackType
 
 import msgspec
 
+from devstack_tui.contracts.engine import UnitLog
 from devstack_tui.core.redact import MASK, redact
-from devstack_tui.stack.engine import UnitLog
 
 BLOCK = 64 * 1024
 POLL_S = 0.2

@@ -11,14 +11,8 @@ from pathlib import Path
 
 import msgspec
 
-from devstack_tui.core import process
-from devstack_tui.core.errors import DevstackError, NotInstalledError, UnreachableError
-from devstack_tui.core.lock import Owner, StackLock
-from devstack_tui.stack.certificates import Age, age, ending
-from devstack_tui.stack.certificates import remedy as rotates
-from devstack_tui.stack.engine import Engine
-from devstack_tui.stack.identity import read_certificate, tls_files
-from devstack_tui.stack.model import (
+from devstack_tui.contracts.engine import Engine
+from devstack_tui.contracts.model import (
     Certificate,
     Endpoint,
     Latency,
@@ -29,11 +23,17 @@ from devstack_tui.stack.model import (
     Target,
     UnitUsage,
 )
-from devstack_tui.stack.parts import Installation, Service
+from devstack_tui.contracts.registry import services
+from devstack_tui.contracts.service import Installation, Service
+from devstack_tui.core import process
+from devstack_tui.core.errors import DevstackError, NotInstalledError, UnreachableError
+from devstack_tui.core.lock import Owner, StackLock
+from devstack_tui.identity.approle_login import read_certificate, tls_files
+from devstack_tui.identity.certificates import Age, age, ending
+from devstack_tui.identity.certificates import remedy as rotates
 from devstack_tui.stack.probing import probe_once
-from devstack_tui.stack.registry import services
-from devstack_tui.stack.settings import user_file
 from devstack_tui.stack.stack import Stack
+from devstack_tui.state.settings import user_file
 
 PROBE_TIMEOUT_S = 1.5
 GLANCE_S = 0.5

@@ -8,9 +8,7 @@ from html import escape
 
 from devstack_tui.report import charts
 from devstack_tui.report.documents import command
-from devstack_tui.report.model import Coverage, Item, Report, Suite
-from devstack_tui.report.style import CSS
-from devstack_tui.report.words import (
+from devstack_tui.report.labels import (
     FIRST_STEPS,
     age,
     by_status,
@@ -21,6 +19,8 @@ from devstack_tui.report.words import (
     summary,
     when,
 )
+from devstack_tui.report.model import Coverage, Item, Report, Suite
+from devstack_tui.report.style import CSS
 
 GOOD = ("PASS", "IMPROVED")
 WARN = ("WARN", "INCONCLUSIVE")

@@ -7,8 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from devstack_tui.report.documents import command
-from devstack_tui.report.model import Item, Report, Suite
-from devstack_tui.report.words import (
+from devstack_tui.report.labels import (
     FIRST_STEPS,
     age,
     by_status,
@@ -19,6 +18,7 @@ from devstack_tui.report.words import (
     summary,
     when,
 )
+from devstack_tui.report.model import Item, Report, Suite
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>#|~&])")
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")

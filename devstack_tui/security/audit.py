@@ -14,14 +14,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
+from devstack_tui.contracts import registry
+from devstack_tui.contracts.model import Target
+from devstack_tui.contracts.registry import IDENTITY
+from devstack_tui.contracts.server_home import Tls
 from devstack_tui.core.errors import DevstackError, NotInstalledError
 from devstack_tui.core.redact import redact
-from devstack_tui.stack import bootstrap, identity, registry
-from devstack_tui.stack.model import Target
-from devstack_tui.stack.registry import IDENTITY
-from devstack_tui.stack.site import Tls
+from devstack_tui.identity import approle_login, bootstrap
+from devstack_tui.identity.vault_api import VaultApi, VaultError, login_as
 from devstack_tui.stack.stack import Stack
-from devstack_tui.stack.vaultapi import VaultApi, VaultError, login_as
 
 TIMEOUT_S = 3.0
 WAIT_S = 8.0
@@ -52,7 +53,7 @@ class _Client:
 
 
 class StackAudit:
-    """See `devstack_tui.stack.auditing.Audit`. Use as a context manager, or call `close`.
+    """See `devstack_tui.contracts.audit.Audit`. Use as a context manager, or call `close`.
 
     `before` is an earlier audit of the same stack: what was found installed is not asked again.
     """
@@ -131,7 +132,7 @@ class StackAudit:
 
     def tls_files(self, service: str) -> Tls:
         """See the Protocol."""
-        return identity.tls_files(self._stack.paths.data / service)
+        return approle_login.tls_files(self._stack.paths.data / service)
 
     # -- what is shared --------------------------------------------------------------------
 

@@ -6,9 +6,7 @@ import dataclasses
 from collections.abc import Container, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 
-from devstack_tui.core.check import Status
-from devstack_tui.core.errors import UsageError, unknown_name
-from devstack_tui.stack.auditing import (
+from devstack_tui.contracts.audit import (
     Audit,
     Check,
     Checks,
@@ -17,7 +15,9 @@ from devstack_tui.stack.auditing import (
     Sabotage,
     Severity,
 )
-from devstack_tui.stack.registry import NAMES, services
+from devstack_tui.contracts.registry import NAMES, services
+from devstack_tui.core.check import Status
+from devstack_tui.core.errors import UsageError, unknown_name
 
 SEVERITIES = tuple(str(severity) for severity in Severity)
 STATUSES = tuple(status.lower() for status in Status)

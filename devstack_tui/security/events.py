@@ -6,8 +6,8 @@ import time
 
 import msgspec
 
+from devstack_tui.contracts.drill import Now
 from devstack_tui.core.check import Status
-from devstack_tui.stack.drilling import Now
 
 
 class CheckRow(msgspec.Struct, frozen=True, kw_only=True):

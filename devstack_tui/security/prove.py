@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncGenerator, Sequence
 
+from devstack_tui.contracts.audit import Sabotage
+from devstack_tui.contracts.registry import service
 from devstack_tui.core.errors import DevstackError, NotInstalledError
 from devstack_tui.security.audit import StackAudit
 from devstack_tui.security.catalogue import Catalogue
-from devstack_tui.security.course import ALL, Course
 from devstack_tui.security.events import AnySecurityEvent, Proof, ProofDone, ProofStep
+from devstack_tui.security.sabotage_run import ALL, Course
 from devstack_tui.security.throwaway import Throwaway
-from devstack_tui.stack.auditing import Sabotage
-from devstack_tui.stack.registry import service
 
 WHOLE = "whole stack"
 """What a step is about that no single sabotage is meant by."""

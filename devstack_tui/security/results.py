@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from devstack_tui.contracts.audit import Check, Finding
 from devstack_tui.core.check import Status
 from devstack_tui.core.history import History
 from devstack_tui.core.paths import StackPaths
 from devstack_tui.security.events import AuditReport, CheckRow
-from devstack_tui.stack.auditing import Check, Finding
 
 KIND = "check"
 NAME = "audit"

@@ -11,9 +11,11 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass
 
+from devstack_tui.contracts.audit import Check, Finding
+from devstack_tui.contracts.registry import service
 from devstack_tui.core.check import Status
 from devstack_tui.core.errors import DevstackError
-from devstack_tui.core.insist import insist
+from devstack_tui.core.event_stream import insist
 from devstack_tui.core.redact import redact
 from devstack_tui.security import results
 from devstack_tui.security.audit import StackAudit
@@ -29,8 +31,6 @@ from devstack_tui.security.events import (
     MatrixCell,
 )
 from devstack_tui.security.pool import Pool
-from devstack_tui.stack.auditing import Check, Finding
-from devstack_tui.stack.registry import service
 from devstack_tui.stack.stack import Stack
 
 MATRIX = "matrix"

@@ -12,10 +12,10 @@ from typing import Any
 import msgspec
 
 from devstack_tui import __version__
+from devstack_tui.contracts.audit import Severity
 from devstack_tui.core import files
 from devstack_tui.core.check import Status
 from devstack_tui.security.events import AuditReport, CheckRow
-from devstack_tui.stack.auditing import Severity
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/os/schemas/sarif-schema-2.1.0.json"
 # GitHub's scale of `security-severity`: over 9 critical, over 7 high, 4 and more medium, then low.

@@ -13,11 +13,11 @@ import msgspec
 
 from devstack_tui.core import files, process
 from devstack_tui.core.errors import DevstackError
+from devstack_tui.core.event_stream import insist
 from devstack_tui.core.events import Done, Phase, Progress
-from devstack_tui.core.insist import insist
 from devstack_tui.core.paths import StackPaths, stack_names
 from devstack_tui.core.process import ProcessId
-from devstack_tui.stack import layout
+from devstack_tui.engines.embedded import directories
 from devstack_tui.stack.stack import Stack
 
 PREFIX = "proof-"
@@ -41,7 +41,7 @@ class Throwaway:
             yield f"removed {name}, left over from before"
         paths = self.stack.paths
         try:
-            layout.make(paths)
+            directories.make(paths)
             owner = process.identify(os.getpid())
             files.write_private(paths.root / MARK, msgspec.json.encode(owner))
         except OSError as error:

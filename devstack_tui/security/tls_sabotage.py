@@ -15,16 +15,16 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from devstack_tui.contracts.audit import Audit, Bench, Breaking, Sabotage
+from devstack_tui.contracts.model import Certificate
+from devstack_tui.contracts.registry import IDENTITY, services
+from devstack_tui.contracts.server_home import Tls
+from devstack_tui.contracts.service import Service
 from devstack_tui.core.errors import DevstackError
-from devstack_tui.security import forge
+from devstack_tui.identity import approle_login
+from devstack_tui.identity.certificates import await_served, encrypted, served
+from devstack_tui.security import forged_certs
 from devstack_tui.security.tls.catalogue import asserting
-from devstack_tui.stack import identity
-from devstack_tui.stack.auditing import Audit, Bench, Breaking, Sabotage
-from devstack_tui.stack.certificates import await_served, encrypted, served
-from devstack_tui.stack.model import Certificate
-from devstack_tui.stack.parts import Service
-from devstack_tui.stack.registry import IDENTITY, services
-from devstack_tui.stack.site import Tls
 
 TAKEN_S = 3.0
 SHORT_S = 5.0
@@ -38,7 +38,7 @@ class _Swap:
 
     what: str
     title: str
-    make: forge.Maker
+    make: forged_certs.Maker
     turns: tuple[str, ...]
     needs: str = ""
     seconds: float = 1.5
@@ -57,29 +57,35 @@ class _Setting:
 # What no client of ours trusts, none works with.
 _BROKEN = ("chain", "query")
 _SWAPS = (
-    _Swap("expired", "a leaf that has expired", forge.expired, (*_BROKEN, "validity"), seconds=4),
-    _Swap("other_ca", "a leaf by another CA", forge.other_ca, (*_BROKEN, "wrong_ca")),
-    _Swap("self_signed", "a self-signed leaf", forge.self_signed, _BROKEN),
+    _Swap(
+        "expired",
+        "a leaf that has expired",
+        forged_certs.expired,
+        (*_BROKEN, "validity"),
+        seconds=4,
+    ),
+    _Swap("other_ca", "a leaf by another CA", forged_certs.other_ca, (*_BROKEN, "wrong_ca")),
+    _Swap("self_signed", "a self-signed leaf", forged_certs.self_signed, _BROKEN),
     _Swap(
         "wrong_san",
         "a leaf for another host",
-        forge.wrong_san,
+        forged_certs.wrong_san,
         ("san_dns", "san_ip", "query", "wrong_host"),
     ),
-    _Swap("no_ip_san", "a leaf without the address", forge.no_ip_san, ("san_ip", "query")),
+    _Swap("no_ip_san", "a leaf without the address", forged_certs.no_ip_san, ("san_ip", "query")),
     _Swap(
         "no_intermediate",
         "a leaf without its intermediate",
-        forge.no_intermediate,
+        forged_certs.no_intermediate,
         (*_BROKEN, "intermediate"),
         "bare",
     ),
-    _Swap("wrong_usage", "a leaf for clients alone", forge.wrong_usage, (*_BROKEN, "usage")),
-    _Swap("long_life", "a leaf for 1000 days", forge.long_life, ("lifetime",)),
+    _Swap("wrong_usage", "a leaf for clients alone", forged_certs.wrong_usage, (*_BROKEN, "usage")),
+    _Swap("long_life", "a leaf for 1000 days", forged_certs.long_life, ("lifetime",)),
     _Swap(
         "weak_key",
         "an RSA key of 1024 bits",
-        forge.weak_key,
+        forged_certs.weak_key,
         (*_BROKEN, "key_size"),
         "lenient",
     ),
@@ -87,11 +93,11 @@ _SWAPS = (
     _Swap(
         "sha1",
         "a leaf signed by SHA-1",
-        forge.sha1,
+        forged_certs.sha1,
         (*_BROKEN, "signature", "intermediate"),
         "lenient",
     ),
-    _Swap("weak_ciphers", "every weak cipher", forge.with_rsa, (), "weak_ciphers"),
+    _Swap("weak_ciphers", "every weak cipher", forged_certs.with_rsa, (), "weak_ciphers"),
 )
 _OFF = ("chain", "query", "tls1_2", "tls1_3", "wrong_ca", "wrong_host")
 _SETTINGS = {
@@ -168,12 +174,14 @@ def _nothing(_bench: Bench) -> AbstractContextManager[None]:
 
 
 @contextlib.contextmanager
-def _swapped(service: Service, first: Breaking, make: forge.Maker, bench: Bench) -> Iterator[None]:
+def _swapped(
+    service: Service, first: Breaking, make: forged_certs.Maker, bench: Bench
+) -> Iterator[None]:
     """After `first`, the service serves what `make` makes, and in the end what it served before."""
     tls = bench.audit.tls_files(service.name)
     before = _leaf(tls)
     with bench.root() as root:
-        issuer = forge.intermediate(root)
+        issuer = forged_certs.intermediate(root)
     with contextlib.ExitStack() as undo:
         undo.enter_context(first(bench))
         made = make(issuer, before.sans)
@@ -201,7 +209,7 @@ def _take(bench: Bench, service: Service, serial: str) -> None:
 
 
 def _leaf(tls: Tls) -> Certificate:
-    found = identity.read_certificate(tls.cert)
+    found = approle_login.read_certificate(tls.cert)
     if found is None:
         raise DevstackError(f"there is no certificate at {tls.cert}")
     return found
@@ -215,7 +223,9 @@ def _file_differs(service: Service, bench: Bench) -> Iterator[None]:
     """Another leaf for the same key lies in the file."""
     tls = bench.audit.tls_files(service.name)
     with bench.root() as root:
-        made = forge.reissued(forge.intermediate(root), _leaf(tls).sans, tls.key.read_bytes())
+        made = forged_certs.reissued(
+            forged_certs.intermediate(root), _leaf(tls).sans, tls.key.read_bytes()
+        )
     with _unnoticed(service, bench, tls.cert, made.cert):
         yield
 
@@ -224,7 +234,7 @@ def _file_differs(service: Service, bench: Bench) -> Iterator[None]:
 def _key_differs(service: Service, bench: Bench) -> Iterator[None]:
     """A key of nobody's lies in the file."""
     tls = bench.audit.tls_files(service.name)
-    with _unnoticed(service, bench, tls.key, forge.key()):
+    with _unnoticed(service, bench, tls.key, forged_certs.key()):
         yield
 
 
@@ -276,14 +286,14 @@ def _authority() -> tuple[Sabotage, ...]:
             id=f"tls.{IDENTITY}.ca_leaf",
             title="the CA file holds a certificate that is no CA",
             service=IDENTITY,
-            apply=partial(_trusting, forge.alone),
+            apply=partial(_trusting, forged_certs.alone),
             seconds=0.5,
         ),
         Sabotage(
             id=f"tls.{IDENTITY}.ca_ends",
             title="the CA file holds a root that ends in 20 days",
             service=IDENTITY,
-            apply=partial(_trusting, forge.ending_root),
+            apply=partial(_trusting, forged_certs.ending_root),
             seconds=0.5,
         ),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.lock import StackLock
 from devstack_tui.core.paths import StackPaths
-from devstack_tui.stack.undo import lock_of
+from devstack_tui.stack.recovery import lock_of
 
 WORK = {"bench": "a benchmark", "tune": "a tuning", "drill": "a drill"}
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from devstack_tui.contracts.model import Observation, Target
+from devstack_tui.contracts.service import Service
 from devstack_tui.core.errors import DevstackError, UnreachableError
 from devstack_tui.core.redact import redact
-from devstack_tui.stack.model import Observation, Target
-from devstack_tui.stack.parts import Service
 
 
 def probe_once(service: Service, target: Target, timeout: float) -> Observation:

@@ -15,24 +15,27 @@ from typing import Any
 
 import msgspec
 
+from devstack_tui.contracts.engine import Engine
+from devstack_tui.contracts.registry import NAMES, service, services
+from devstack_tui.contracts.service import Service
 from devstack_tui.core import files
 from devstack_tui.core.errors import DevstackError, UsageError
+from devstack_tui.core.event_stream import insist
 from devstack_tui.core.events import Done, Note, Phase, Planned, Progress
-from devstack_tui.core.insist import insist
 from devstack_tui.core.journal import Journal
 from devstack_tui.core.lock import StackLock
 from devstack_tui.core.paths import DEFAULT_STACK, StackPaths, stack_names
-from devstack_tui.stack import bootstrap, layout, rotation, settings, undo
-from devstack_tui.stack import instance as instances
-from devstack_tui.stack.certificates import encrypted
-from devstack_tui.stack.change import Events, Tell, changing, relay
-from devstack_tui.stack.engine import Engine
-from devstack_tui.stack.engines.embedded import EmbeddedEngine
-from devstack_tui.stack.instance import Instance
-from devstack_tui.stack.parts import Service
-from devstack_tui.stack.ports import choose_offset
-from devstack_tui.stack.registry import NAMES, service, services
-from devstack_tui.stack.workers import Workers
+from devstack_tui.engines.embedded import directories
+from devstack_tui.engines.embedded.engine import EmbeddedEngine
+from devstack_tui.engines.embedded.ports import choose_offset
+from devstack_tui.identity import bootstrap, rotation
+from devstack_tui.identity.certificates import encrypted
+from devstack_tui.stack import recovery
+from devstack_tui.stack.orchestrator import Workers
+from devstack_tui.stack.transaction import Events, Tell, changing, relay
+from devstack_tui.state import instance as instances
+from devstack_tui.state import settings
+from devstack_tui.state.instance import Instance
 
 ROTATE = "certs rotate"
 
@@ -160,7 +163,7 @@ class Stack:
         return tuple(found for found in services() if found.name in wanted)
 
     async def _start(self, chosen: Sequence[Service], tell: Tell) -> None:
-        layout.check(self.paths)
+        directories.check(self.paths)
         halfway = {name for name in self.interrupted_restart() if name in NAMES}
         names = {found.name for found in chosen} | halfway
         chosen = tuple(found for found in services() if found.name in names)
@@ -195,7 +198,7 @@ class Stack:
             tell(Note(f"the data of the stack {self.name!r} are deleted"))
 
     async def _restart(self, chosen: Sequence[Service], tell: Tell) -> None:
-        layout.check(self.paths)
+        directories.check(self.paths)
         engine = self._engine(self._settle(chosen))
         await self._mend(engine, tell)
         tell(Planned("restart", self.name, tuple(found.name for found in chosen)))
@@ -229,7 +232,7 @@ class Stack:
 
     def heal(self) -> Events:
         """Finish what a killed verb left, if its owner is gone; tells each repair."""
-        if self.paths.journal.exists() and undo.orphans(self.paths):
+        if self.paths.journal.exists() and recovery.orphans(self.paths):
             found = self.instance()
             if found is not None:
                 engine = self._engine(found)
@@ -241,7 +244,7 @@ class Stack:
 
         Without anything pending this is one look for a file.
         """
-        if not self.paths.journal.exists() or not undo.orphans(self.paths):
+        if not self.paths.journal.exists() or not recovery.orphans(self.paths):
             return
         found = self.instance()
         lock = StackLock(self.paths.lock, "heal")
@@ -256,7 +259,7 @@ class Stack:
     def _repair(self, engine: Engine, say: Callable[[str], None]) -> None:
         for note in engine.recover():
             say(note)
-        undo.heal(engine, self.paths, say)
+        recovery.heal(engine, self.paths, say)
 
     async def _mend(self, engine: Engine, tell: Tell) -> None:
         """Finish, or take back, what an interrupted verb left. The stack's lock is held."""
@@ -279,7 +282,7 @@ class Stack:
         pending = Journal(self.paths.journal).pending()
         if any(intent.action == "wipe" for intent in pending):
             self._engine(self._readable_instance(True)).wipe()
-            layout.make(self.paths)
+            directories.make(self.paths)
             pending = []
         names = {found.name for found in chosen}
         found = self.instance()

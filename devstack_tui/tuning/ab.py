@@ -20,9 +20,9 @@ from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.history import History
 from devstack_tui.stack.stack import Stack
 from devstack_tui.tuning import reports, verdicts
+from devstack_tui.tuning.ab_arms import Arm, Track
+from devstack_tui.tuning.ab_sides import Sides, relaxed_of, sides
 from devstack_tui.tuning.apply import apply
-from devstack_tui.tuning.arms import Arm, Track
-from devstack_tui.tuning.borrow import ServiceHand, borrowed
 from devstack_tui.tuning.events import (
     AbDone,
     Ablation,
@@ -33,10 +33,10 @@ from devstack_tui.tuning.events import (
     Note,
     TuneDone,
 )
+from devstack_tui.tuning.lease import ServiceHand, borrowed
 from devstack_tui.tuning.measure import Measurer, Sample
 from devstack_tui.tuning.reports import Pair
 from devstack_tui.tuning.show import DEVELOPMENT_ONLY
-from devstack_tui.tuning.sides import Sides, relaxed_of, sides
 from devstack_tui.tuning.telling import Events, Tell, told
 
 VERB = "tune ab"

@@ -16,19 +16,20 @@ from typing import Any, cast
 
 import msgspec
 
+from devstack_tui.contracts.registry import service as service_named
+from devstack_tui.contracts.server_home import Cancelled
+from devstack_tui.contracts.service import Service
+from devstack_tui.contracts.tunable import DEFAULT, Parameter, Reading
 from devstack_tui.core.errors import DevstackError, UsageError
 from devstack_tui.core.events import Done
 from devstack_tui.core.events import Note as CoreNote
 from devstack_tui.core.journal import Intent, Journal
-from devstack_tui.stack import retune, tuned, values
-from devstack_tui.stack.change import changing
-from devstack_tui.stack.parts import Service
-from devstack_tui.stack.registry import service as service_named
-from devstack_tui.stack.retune import Tuner
-from devstack_tui.stack.site import Cancelled
+from devstack_tui.stack import parameter_apply
+from devstack_tui.stack.parameter_apply import Tuner
 from devstack_tui.stack.stack import Stack
-from devstack_tui.stack.tunable import DEFAULT, Parameter, Reading
-from devstack_tui.stack.tuned import HistoryEntry, Tuned
+from devstack_tui.stack.transaction import changing
+from devstack_tui.state import parameter_store, parameter_values
+from devstack_tui.state.parameter_store import HistoryEntry, Tuned
 from devstack_tui.tuning.events import Note, Outcome, TuneDone, TunePlanned, TuneStep
 from devstack_tui.tuning.plan import Options, Prepared, Wanted, prepare
 
@@ -97,7 +98,7 @@ def undoing(
     stack: Stack, *, to: int | None, everything: bool, force: bool
 ) -> tuple[Wanted, Options, _Commit]:
     """What a revert wants, and how the store remembers it."""
-    store = tuned.read(stack.paths)
+    store = parameter_store.read(stack.paths)
     if everything:
         wanted: dict[str, dict[str, str | None]] = {name: {} for name in store.values}
         return wanted, Options("revert --all", True, force), _recorded
@@ -132,7 +133,9 @@ def _recorded(store: Tuned, prepared: Prepared, sources: dict[str, str]) -> Tune
     if not prepared.options.record:
         return store
     changed = {f"{c.service}.{c.parameter}": (c.before, c.after) for c in prepared.planned.changes}
-    return store.with_entry(tuned.entry(prepared.before, prepared.options.by, changed, sources))
+    return store.with_entry(
+        parameter_store.entry(prepared.before, prepared.options.by, changed, sources)
+    )
 
 
 def _forgotten(undone: tuple[HistoryEntry, ...]) -> _Commit:
@@ -233,7 +236,7 @@ class _Apply:
         self._tell(prepared.planned)
         if not prepared.services:
             if prepared.after != prepared.before:
-                tuned.write(self._stack.paths, prepared.after)
+                parameter_store.write(self._stack.paths, prepared.after)
             self._tell(TuneDone(0, time.monotonic() - started, message="nothing to change"))
             return
         self._step("", "journal", "")
@@ -244,14 +247,16 @@ class _Apply:
             ]
             for service in prepared.services
         }
-        intent = retune.intend(self._stack.paths, names, strange)
+        intent = parameter_apply.intend(self._stack.paths, names, strange)
         try:
-            tuned.write(self._stack.paths, prepared.after)
+            parameter_store.write(self._stack.paths, prepared.after)
             for name in prepared.services:
                 self._change(service_named(name), prepared)
             self._check()
             sources = {f"{o.service}.{o.parameter}": o.source for o in self._outcomes}
-            tuned.write(self._stack.paths, self._order.commit(prepared.after, prepared, sources))
+            parameter_store.write(
+                self._stack.paths, self._order.commit(prepared.after, prepared, sources)
+            )
             self._journal.end(intent)
         except DevstackError as error:
             done = self._take_back(intent, error)
@@ -299,7 +304,7 @@ class _Apply:
     def _take_back(self, intent: Intent, error: DevstackError) -> TuneDone:
         """The last good configuration, and the event that tells of it."""
         self._step(intent.subject, "restore", error.message)
-        problems = retune.take_back(self._engine, self._stack.paths, [intent], self._step)
+        problems = parameter_apply.take_back(self._engine, self._stack.paths, [intent], self._step)
         self._journal.end(intent)
         message = error.message
         if problems:
@@ -340,13 +345,13 @@ def _outcome(
         return Outcome(
             service, parameter.name, wanted, "", "", False, "the server does not tell its value"
         )
-    ok = values.took(parameter, wanted, found)
+    ok = parameter_values.took(parameter, wanted, found)
     reason = ""
     if not ok:
-        own = found.source in values.OWN_SOURCES
+        own = found.source in parameter_values.OWN_SOURCES
         said = "; ".join(text for text in warned if own and parameter.name in text)
         told = f", and the server said: {said}" if said else ""
-        reason = f"asked for {wanted or DEFAULT}, but it is {values.told(found)}{told}"
-    elif wanted and values.rounded(parameter, wanted, found.value):
+        reason = f"asked for {wanted or DEFAULT}, but it is {parameter_values.told(found)}{told}"
+    elif wanted and parameter_values.rounded(parameter, wanted, found.value):
         reason = f"the server rounded {wanted} to {found.value}"
     return Outcome(service, parameter.name, wanted, found.value, found.source, ok, reason)

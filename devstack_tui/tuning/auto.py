@@ -18,14 +18,14 @@ from pathlib import Path
 
 import msgspec
 
+from devstack_tui.contracts.tunable import DEFAULT, Apply
 from devstack_tui.core import stats
 from devstack_tui.core.errors import DevstackError, UsageError
 from devstack_tui.core.history import History
 from devstack_tui.stack.stack import Stack
-from devstack_tui.stack.tunable import DEFAULT, Apply
 from devstack_tui.tuning import profiles, reports, verdicts
-from devstack_tui.tuning.arms import Arm, Settings, Track
-from devstack_tui.tuning.borrow import ServiceHand, borrowed
+from devstack_tui.tuning.ab_arms import Arm, Settings, Track
+from devstack_tui.tuning.ab_sides import differences
 from devstack_tui.tuning.events import (
     AbPair,
     AbPlanned,
@@ -35,11 +35,11 @@ from devstack_tui.tuning.events import (
     AutoReport,
 )
 from devstack_tui.tuning.halving import Rounds
+from devstack_tui.tuning.lease import ServiceHand, borrowed
 from devstack_tui.tuning.measure import Measurer, Sample
 from devstack_tui.tuning.profiles import BASELINE
 from devstack_tui.tuning.search import Search
-from devstack_tui.tuning.sides import differences
-from devstack_tui.tuning.space import DURABLE, OPTIMIZED, Space, admission, space_of
+from devstack_tui.tuning.search_space import DURABLE, OPTIMIZED, Space, admission, space_of
 from devstack_tui.tuning.telling import Events, Tell, told
 
 VERB = "tune auto"

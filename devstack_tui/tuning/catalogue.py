@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import functools
 
+from devstack_tui.contracts.registry import service, services
+from devstack_tui.contracts.service import Installation, Service
+from devstack_tui.contracts.tunable import Parameter
 from devstack_tui.core.errors import DevstackError, UsageError, unknown_name
-from devstack_tui.stack.parts import Installation, Service
-from devstack_tui.stack.registry import service, services
-from devstack_tui.stack.tunable import Parameter
 
 
 @functools.cache

@@ -18,23 +18,23 @@ from dataclasses import dataclass
 
 import msgspec
 
+from devstack_tui.contracts.acks import Acks
+from devstack_tui.contracts.engine import Engine
+from devstack_tui.contracts.service import Service
 from devstack_tui.core import process
 from devstack_tui.core.errors import DevstackError, UsageError
 from devstack_tui.core.events import Done
 from devstack_tui.core.history import History
 from devstack_tui.core.process import ProcessId
-from devstack_tui.stack.acks import Acks
-from devstack_tui.stack.engine import Engine
-from devstack_tui.stack.parts import Service
+from devstack_tui.loadgen.ack_stream import Stream, Write, indeterminate
 from devstack_tui.stack.stack import Stack
-from devstack_tui.stack.stream import Stream, Write, indeterminate
 from devstack_tui.tuning import reports
-from devstack_tui.tuning.arms import Settings
-from devstack_tui.tuning.borrow import ServiceHand, borrowed
+from devstack_tui.tuning.ab_arms import Settings
+from devstack_tui.tuning.ab_sides import relaxed_of, require_possible, settings_of
 from devstack_tui.tuning.catalogue import tunable, tunable_services
 from devstack_tui.tuning.events import CostDone, CostPhase, CostReport, Note
+from devstack_tui.tuning.lease import ServiceHand, borrowed
 from devstack_tui.tuning.show import look
-from devstack_tui.tuning.sides import relaxed_of, require_possible, settings_of
 from devstack_tui.tuning.telling import Events, Tell, told
 
 VERB = "tune cost"

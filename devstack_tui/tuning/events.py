@@ -7,7 +7,7 @@ from typing import Annotated
 
 import msgspec
 
-from devstack_tui.stack.tunable import Advice, Parameter, Problem, Share
+from devstack_tui.contracts.tunable import Advice, Parameter, Problem, Share
 
 Now = Annotated[float, msgspec.Meta(description="Unix time, seconds")]
 

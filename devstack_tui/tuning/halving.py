@@ -15,9 +15,9 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from devstack_tui.contracts.tunable import DEFAULT
 from devstack_tui.core.errors import DevstackError
-from devstack_tui.stack.tunable import DEFAULT
-from devstack_tui.tuning.arms import Arm, Settings, Track
+from devstack_tui.tuning.ab_arms import Arm, Settings, Track
 from devstack_tui.tuning.events import AutoCandidate, AutoRound
 from devstack_tui.tuning.telling import Tell
 

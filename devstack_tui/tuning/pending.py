@@ -8,11 +8,12 @@ from pathlib import Path
 
 import msgspec
 
+from devstack_tui.contracts.tunable import DEFAULT
 from devstack_tui.core.errors import DevstackError, UnreachableError, UsageError
 from devstack_tui.core.lock import StackLock
-from devstack_tui.stack import layout, tuned
+from devstack_tui.engines.embedded import directories
 from devstack_tui.stack.stack import Stack
-from devstack_tui.stack.tunable import DEFAULT
+from devstack_tui.state import parameter_store
 from devstack_tui.tuning import profiles, rules
 from devstack_tui.tuning.catalogue import tunable
 from devstack_tui.tuning.events import Show
@@ -30,7 +31,7 @@ def put(stack: Stack, service: str, given: Mapping[str, str]) -> Show:
         show = look(stack, (name,))
         if reason := show.down.get(name):
             raise UnreachableError(f"nothing was set: {reason}", f"devstack-tui up {name}")
-        store = tuned.read(stack.paths)
+        store = parameter_store.read(stack.paths)
         texts = {one: rules.validate(show, name, one, text) for one, text in given.items()}
         waiting = {**store.pending.get(name, {}), **texts}
         mine = store.values.get(name, {})
@@ -39,16 +40,16 @@ def put(stack: Stack, service: str, given: Mapping[str, str]) -> Show:
             if problem.fatal:
                 raise UsageError(f"nothing was set: {rules.said(problem)}", "choose another value")
         pending = {**store.pending, name: waiting}
-        tuned.write(stack.paths, msgspec.structs.replace(store, pending=pending))
+        parameter_store.write(stack.paths, msgspec.structs.replace(store, pending=pending))
         return look(stack, (name,))
 
 
 def drop(stack: Stack) -> int:
     """Forget what is pending; returns how many parameters that were."""
     with _changing(stack):
-        store = tuned.read(stack.paths)
+        store = parameter_store.read(stack.paths)
         if store.pending:
-            tuned.write(stack.paths, msgspec.structs.replace(store, pending={}))
+            parameter_store.write(stack.paths, msgspec.structs.replace(store, pending={}))
         return sum(len(given) for given in store.pending.values())
 
 
@@ -70,7 +71,7 @@ def _changing(stack: Stack) -> Iterator[None]:
     """Hold the stack's lock for a moment."""
     if stack.instance() is None:
         raise UnreachableError(f"the stack {stack.name!r} was never started", "devstack-tui up")
-    layout.make(stack.paths)
+    directories.make(stack.paths)
     lock = StackLock(stack.paths.lock, "tune set")
     owner = lock.try_acquire()
     if owner is not None:

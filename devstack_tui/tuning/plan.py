@@ -8,16 +8,16 @@ from dataclasses import dataclass
 
 import msgspec
 
+from devstack_tui.contracts.registry import service as service_named
+from devstack_tui.contracts.registry import services
+from devstack_tui.contracts.tunable import DEFAULT, Apply, Effective, Parameter, Problem
 from devstack_tui.core.errors import UnreachableError, UsageError
 from devstack_tui.core.lock import StackLock
-from devstack_tui.stack import tuned, values
 from devstack_tui.stack.busy import require_none
-from devstack_tui.stack.registry import service as service_named
-from devstack_tui.stack.registry import services
+from devstack_tui.stack.recovery import lock_of
 from devstack_tui.stack.stack import Stack
-from devstack_tui.stack.tunable import DEFAULT, Apply, Effective, Parameter, Problem
-from devstack_tui.stack.tuned import Table, Tuned
-from devstack_tui.stack.undo import lock_of
+from devstack_tui.state import parameter_store, parameter_values
+from devstack_tui.state.parameter_store import Table, Tuned
 from devstack_tui.tuning import rules
 from devstack_tui.tuning.catalogue import tunable
 from devstack_tui.tuning.events import Change, Row, Show, TunePlanned
@@ -73,7 +73,7 @@ def prepare(stack: Stack, wanted: Wanted, options: Options) -> Prepared:
         tunable(name)
     _require_right(stack)
     require_none(stack.paths, "drill")
-    before = tuned.read(stack.paths)
+    before = parameter_store.read(stack.paths)
     if not wanted:
         return _prepared(stack, Show(stack=stack.name, parameters=()), before, {}, options)
     show = look(stack, tuple(wanted))
@@ -197,16 +197,16 @@ def _change(parameter: Parameter, before: str | None, after: str | None) -> Chan
         before=before,
         after=after,
         apply=parameter.apply.value,
-        durability=parameter.durability if values.relaxed(parameter, text) else "",
+        durability=parameter.durability if parameter_values.relaxed(parameter, text) else "",
     )
 
 
 def _differs(parameter: Parameter, row: Row, after: str | None) -> bool:
     """Whether the server must be restarted to run with `after`."""
     if after is None and row.tuned is not None:
-        return not values.same(parameter, row.tuned, parameter.default)
+        return not parameter_values.same(parameter, row.tuned, parameter.default)
     found = Effective(name=row.name, value=row.effective, source=row.source)
-    return not values.took(parameter, after, found)
+    return not parameter_values.took(parameter, after, found)
 
 
 def _after(before: Tuned, changes: list[Change], by: str) -> Tuned:

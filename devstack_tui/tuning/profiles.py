@@ -13,13 +13,13 @@ from typing import Any
 
 import msgspec
 
-from devstack_tui.core import files, quantity
+from devstack_tui.contracts.tunable import DEFAULT, Parameter
+from devstack_tui.core import files, units
 from devstack_tui.core.config import convert, fault, read_toml
 from devstack_tui.core.errors import ConfigError, DevstackError, UsageError, unknown_name
 from devstack_tui.core.paths import config_home, resource, resources
-from devstack_tui.stack import tuned
 from devstack_tui.stack.stack import Stack
-from devstack_tui.stack.tunable import DEFAULT, Parameter
+from devstack_tui.state import parameter_store
 from devstack_tui.tuning.catalogue import installed, known, tunable_services
 
 CURRENT, PENDING, BASELINE = "current", "pending", "baseline"
@@ -83,7 +83,7 @@ def load_for(stack: Stack, name: str) -> Profile:
         members = stack.selected()
         values = {service: v for service, v in found.values.items() if service in members}
         return msgspec.structs.replace(found, values=values)
-    store = tuned.read(stack.paths)
+    store = parameter_store.read(stack.paths)
     values = {
         service.name: dict(store.values.get(service.name, {}))
         for service in tunable_services()
@@ -194,7 +194,7 @@ def canonical(found: Parameter, text: str) -> str:
     if plain in found.special:
         return plain
     try:
-        given = quantity.canonical(found.kind.value, plain)
+        given = units.canonical(found.kind.value, plain)
     except ValueError as error:
         raise UsageError(f"{found.key}: {error}") from None
     if found.choices:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from devstack_tui.core import quantity
+from devstack_tui.contracts.registry import service as service_named
+from devstack_tui.contracts.tunable import DEFAULT, Kind, Parameter, Problem, Share, Tunables
+from devstack_tui.core import units
 from devstack_tui.core.errors import UsageError, unknown_name
 from devstack_tui.core.machine import Machine
-from devstack_tui.core.quantity import Value
-from devstack_tui.stack.registry import service as service_named
-from devstack_tui.stack.tunable import DEFAULT, Kind, Parameter, Problem, Share, Tunables
-from devstack_tui.stack.values import parsed
+from devstack_tui.core.units import Value
+from devstack_tui.state.parameter_values import parsed
 from devstack_tui.tuning import profiles
 from devstack_tui.tuning.catalogue import parameter as parameter_named
 from devstack_tui.tuning.events import Budget, Show
@@ -68,7 +68,7 @@ def _range(found: Parameter) -> str:
 
 def _shown(found: Parameter, number: float) -> str:
     value: Value = number if found.kind in (Kind.DURATION, Kind.REAL) else int(number)
-    return quantity.show(found.kind.value, value)
+    return units.show(found.kind.value, value)
 
 
 def judge(show: Show, values: Table) -> tuple[Budget, tuple[Problem, ...]]:

@@ -12,10 +12,10 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from itertools import zip_longest
 
+from devstack_tui.contracts.tunable import Parameter
 from devstack_tui.core import stats
-from devstack_tui.core.quantity import canonical
-from devstack_tui.stack.tunable import Parameter
-from devstack_tui.tuning.arms import Settings
+from devstack_tui.core.units import canonical
+from devstack_tui.tuning.ab_arms import Settings
 from devstack_tui.tuning.events import AutoCandidate, Note
 from devstack_tui.tuning.halving import GROUP, Candidate, Rounds, best_half, merged
 from devstack_tui.tuning.telling import Tell

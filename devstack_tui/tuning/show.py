@@ -8,18 +8,10 @@ from dataclasses import dataclass
 
 import msgspec
 
-from devstack_tui.core import machine as machines
-from devstack_tui.core import process
-from devstack_tui.core.errors import DevstackError
-from devstack_tui.core.history import History
-from devstack_tui.core.machine import Machine
-from devstack_tui.core.redact import redact
-from devstack_tui.stack import tuned, values
-from devstack_tui.stack.engine import Engine
-from devstack_tui.stack.parts import Service
-from devstack_tui.stack.registry import services as all_services
-from devstack_tui.stack.stack import Stack
-from devstack_tui.stack.tunable import (
+from devstack_tui.contracts.engine import Engine
+from devstack_tui.contracts.registry import services as all_services
+from devstack_tui.contracts.service import Service
+from devstack_tui.contracts.tunable import (
     DEFAULT,
     Advice,
     Apply,
@@ -30,7 +22,15 @@ from devstack_tui.stack.tunable import (
     Reading,
     Share,
 )
-from devstack_tui.stack.tuned import Tuned
+from devstack_tui.core import machine as machines
+from devstack_tui.core import process
+from devstack_tui.core.errors import DevstackError
+from devstack_tui.core.history import History
+from devstack_tui.core.machine import Machine
+from devstack_tui.core.redact import redact
+from devstack_tui.stack.stack import Stack
+from devstack_tui.state import parameter_store, parameter_values
+from devstack_tui.state.parameter_store import Tuned
 from devstack_tui.tuning import profiles, rules
 from devstack_tui.tuning.catalogue import installed, known, tunable, tunable_services
 from devstack_tui.tuning.events import Budget, CostReport, HistoryRow, Row, Show
@@ -63,7 +63,7 @@ def look(stack: Stack, services: Sequence[str] = (), *, durable: bool = False) -
     wanted = {tunable(name).name for name in services}
     chosen = [s for s in tunable_services() if s.name in (wanted or members)]
     engine = stack.engine()
-    store = tuned.read(stack.paths)
+    store = parameter_store.read(stack.paths)
     readings, down = _read(engine, chosen)
     machine = machines.look(stack.paths.root)
     loaded, broken = _profiles()
@@ -141,9 +141,11 @@ def _row(beside: _Known, parameter: Parameter, found: Effective | None) -> Row:
     effective = found.value if found else ""
     said = {one.name: one.values.get(service, {}).get(name) for one in beside.profiles}
     strange = (
-        values.overruled(parameter, mine, found, stack.paths.root) if found is not None else ""
+        parameter_values.overruled(parameter, mine, found, stack.paths.root)
+        if found is not None
+        else ""
     )
-    is_relaxed = bool(effective) and values.relaxed(parameter, effective)
+    is_relaxed = bool(effective) and parameter_values.relaxed(parameter, effective)
     target = parameter.default if pending == DEFAULT else pending
     return Row(
         service=service,
@@ -163,7 +165,7 @@ def _row(beside: _Known, parameter: Parameter, found: Effective | None) -> Row:
         relaxed=is_relaxed,
         restart=parameter.apply is Apply.RESTART
         and target is not None
-        and not values.same(parameter, target, effective),
+        and not parameter_values.same(parameter, target, effective),
         warning=_warning(parameter, found, strange, is_relaxed),
         elsewhere=strange,
         unit=_UNITS.get(parameter.kind, ""),
@@ -173,7 +175,7 @@ def _row(beside: _Known, parameter: Parameter, found: Effective | None) -> Row:
 
 
 def _as_it_comes(parameter: Parameter, found: Effective) -> Effective:
-    if found.nodes or not values.same(parameter, parameter.default, found.value):
+    if found.nodes or not parameter_values.same(parameter, parameter.default, found.value):
         return found
     return msgspec.structs.replace(found, source="default", where="")
 
@@ -182,7 +184,7 @@ def _lives(stack: Stack, found: Effective | None, mine: str | None) -> str:
     """Where the value that won is kept."""
     if mine is not None:
         written = f", written to {found.where}" if found and found.where else ""
-        return f"{tuned.path_of(stack.paths)}{written}"
+        return f"{parameter_store.path_of(stack.paths)}{written}"
     if found is None or not found.where:
         return "in the server" if found is None or found.source == "default" else found.source
     return found.where
@@ -191,7 +193,7 @@ def _lives(stack: Stack, found: Effective | None, mine: str | None) -> str:
 def _warning(parameter: Parameter, found: Effective | None, strange: str, is_relaxed: bool) -> str:
     told = []
     if found is not None and found.nodes:
-        told.append(values.told(found))
+        told.append(parameter_values.told(found))
     elif strange:
         told.append(f"changed by somebody else: {strange}")
     elif found is not None and found.pending_restart:

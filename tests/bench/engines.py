@@ -20,9 +20,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from devstack_tui.bench.catalogue import Catalogue, Entry
-from devstack_tui.stack.model import Target
+from devstack_tui.contracts.model import Target
+from devstack_tui.contracts.workload import Bench
 from devstack_tui.stack.stack import Stack
-from devstack_tui.stack.workload import Bench
 
 
 def main() -> None:

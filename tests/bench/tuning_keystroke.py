@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from devstack_tui.console.tuning_rules import checked, judged
+from devstack_tui.console.tuning.preview import checked, judged
 from devstack_tui.tuning.events import Show
 
 RECORDED = Path(__file__).parents[1] / "console" / "tuning_recorded.json"

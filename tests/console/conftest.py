@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from devstack_tui.console.app import DevstackApp
+from devstack_tui.contracts.model import StackStatus
 from devstack_tui.core.children import Cli
-from devstack_tui.stack.model import StackStatus
 
 from . import states
 from .kit import STUB, Clock, FakeFeed

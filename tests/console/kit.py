@@ -11,8 +11,8 @@ from textual.app import App
 from textual.pilot import Pilot
 
 from devstack_tui.console.registry import CAPABILITIES
+from devstack_tui.contracts.model import StackStatus
 from devstack_tui.core.children import Outage
-from devstack_tui.stack.model import StackStatus
 
 STUB = Path(__file__).with_name("stub_cli.py")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from devstack_tui.stack.model import (
+from devstack_tui.contracts.model import (
     Certificate,
     Latency,
     NodeObservation,

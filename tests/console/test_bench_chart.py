@@ -7,7 +7,9 @@ import xml.etree.ElementTree as ET
 import pytest
 from textual.app import App, ComposeResult
 
-from devstack_tui.console.widgets.plot import (
+from devstack_tui.console.widgets.raster import Row, frame, raster
+from devstack_tui.console.widgets.time_chart import FIRST, SECOND, TimeChart
+from devstack_tui.core.plot import (
     LOG,
     ZOOM,
     Axis,
@@ -20,9 +22,7 @@ from devstack_tui.console.widgets.plot import (
     nice,
     tick_texts,
 )
-from devstack_tui.console.widgets.plot_svg import svg
-from devstack_tui.console.widgets.raster import Row, frame, raster
-from devstack_tui.console.widgets.time_chart import FIRST, SECOND, TimeChart
+from devstack_tui.core.plot_svg import svg
 
 LOOKS = """
 .chart--first, .chart--second, .chart--third, .chart--axis, .chart--mark { color: red; }

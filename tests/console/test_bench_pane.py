@@ -14,9 +14,9 @@ from textual.pilot import Pilot
 
 from devstack_tui.actions import in_scope
 from devstack_tui.console.app import DevstackApp
-from devstack_tui.console.bench_jobs import BenchJob, Request
-from devstack_tui.console.bench_runs import Course
-from devstack_tui.console.panes.bench import BenchPane
+from devstack_tui.console.bench.jobs import BenchJob, Request
+from devstack_tui.console.bench.model import Course
+from devstack_tui.console.bench.pane import BenchPane
 from devstack_tui.console.screens.sheet import SheetScreen
 from devstack_tui.console.widgets.time_chart import TimeChart
 

@@ -9,9 +9,9 @@ import pytest
 from textual.pilot import Pilot
 
 from devstack_tui.console.app import DevstackApp
-from devstack_tui.console.panes.bench import BenchPane
+from devstack_tui.console.bench.pane import BenchPane
+from devstack_tui.contracts.model import StackStatus
 from devstack_tui.core.children import Cli
-from devstack_tui.stack.model import StackStatus
 
 from . import states
 from .kit import Clock, FakeFeed, screen_text, tab, until

@@ -9,11 +9,11 @@ import pytest
 from textual.pilot import Pilot
 
 from devstack_tui.console.app import DevstackApp
+from devstack_tui.console.health.progress import ProgressList
+from devstack_tui.console.health.table import HealthTable
 from devstack_tui.console.screens.confirm import ConfirmScreen
-from devstack_tui.console.widgets.health_table import HealthTable
-from devstack_tui.console.widgets.progress_list import ProgressList
+from devstack_tui.contracts.model import StackStatus
 from devstack_tui.core.children import Cli
-from devstack_tui.stack.model import StackStatus
 
 from .kit import FakeFeed, screen_text, until
 

@@ -13,12 +13,12 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from devstack_tui.console.app import DevstackApp
-from devstack_tui.console.drill_jobs import DrillJobs
-from devstack_tui.console.panes.drill import DrillPane
-from devstack_tui.console.panes.drill_view import DrillView
+from devstack_tui.console.drill.jobs import DrillJobs
+from devstack_tui.console.drill.lanes import Window, axis_text, lane_text
+from devstack_tui.console.drill.pane import DrillPane
+from devstack_tui.console.drill.view import DrillView
 from devstack_tui.console.screens.confirm import ConfirmScreen
 from devstack_tui.console.screens.sheet import SheetScreen
-from devstack_tui.console.widgets.drill_lanes import Window, axis_text, lane_text
 from devstack_tui.core.children import Cli
 from devstack_tui.drill.events import DrillReport
 
@@ -316,7 +316,7 @@ def test_a_sign_for_many_cells_shows_the_worst_of_them() -> None:
 
 
 def test_the_axis_counts_seconds_from_the_fault() -> None:
-    from devstack_tui.console.drill_runs import Course
+    from devstack_tui.console.drill.model import Course
 
     course = Course(1, 50, -1000.0, {"shard 1 write": "o" * 80})
     line = axis_text(course, Window(0, 1, 80))

@@ -8,11 +8,11 @@ import msgspec
 import pytest
 
 from devstack_tui.console.app import DevstackApp
-from devstack_tui.console.widgets.detail import DetailPanel
-from devstack_tui.console.widgets.health_rows import COLUMNS, cells, columns_for
-from devstack_tui.console.widgets.health_table import HealthTable
+from devstack_tui.console.health.detail import DetailPanel
+from devstack_tui.console.health.rows import COLUMNS, cells, columns_for
+from devstack_tui.console.health.table import HealthTable
+from devstack_tui.contracts.model import StackStatus
 from devstack_tui.core.children import Cli, Outage
-from devstack_tui.stack.model import StackStatus
 
 from . import states
 from .kit import Clock, FakeFeed, screen_text, until

@@ -6,9 +6,9 @@ import pytest
 from textual.pilot import Pilot
 
 from devstack_tui.console.app import DevstackApp
-from devstack_tui.console.widgets.health_table import HealthTable
-from devstack_tui.console.widgets.log_buffer import KEPT, Line, LogBuffer, PatternError
-from devstack_tui.console.widgets.log_view import LogView
+from devstack_tui.console.health.log_buffer import KEPT, Line, LogBuffer, PatternError
+from devstack_tui.console.health.log_view import LogView
+from devstack_tui.console.health.table import HealthTable
 
 from .kit import screen_text, until
 

@@ -11,8 +11,8 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from devstack_tui.console.app import DevstackApp
-from devstack_tui.console.panes.report import ReportPane
 from devstack_tui.console.registry import CAPABILITIES
+from devstack_tui.console.report.pane import ReportPane
 from devstack_tui.console.screens.save import SaveScreen
 from devstack_tui.console.screens.sheet import SheetScreen
 

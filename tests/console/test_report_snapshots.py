@@ -8,9 +8,9 @@ import pytest
 from textual.pilot import Pilot
 
 from devstack_tui.console.app import DevstackApp
-from devstack_tui.console.panes.report import ReportPane
+from devstack_tui.console.report.pane import ReportPane
+from devstack_tui.contracts.model import StackStatus
 from devstack_tui.core.children import Cli
-from devstack_tui.stack.model import StackStatus
 
 from .kit import Clock, FakeFeed, screen_text, until
 from .test_report_pane import KEY

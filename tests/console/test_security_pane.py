@@ -10,9 +10,9 @@ import pytest
 from textual.pilot import Pilot
 
 from devstack_tui.console.app import DevstackApp
-from devstack_tui.console.panes.security import SecurityPane
 from devstack_tui.console.registry import CAPABILITIES
 from devstack_tui.console.screens.sheet import SheetScreen
+from devstack_tui.console.security.pane import SecurityPane
 from devstack_tui.console.widgets.line_table import LineTable
 
 from .kit import screen_text, until

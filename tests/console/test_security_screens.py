@@ -11,9 +11,9 @@ import pytest
 from textual.widgets import Input
 
 from devstack_tui.console.app import DevstackApp
-from devstack_tui.console.screens.access_matrix import AccessMatrixScreen
 from devstack_tui.console.screens.save import SaveScreen
-from devstack_tui.console.widgets.matrix_table import MatrixTable
+from devstack_tui.console.security.matrix_screen import AccessMatrixScreen
+from devstack_tui.console.security.matrix_table import MatrixTable
 from devstack_tui.security.events import AuditReport
 
 from .kit import screen_text, until

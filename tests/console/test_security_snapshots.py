@@ -10,11 +10,11 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from devstack_tui.console.app import DevstackApp
-from devstack_tui.console.panes.security import SecurityPane
 from devstack_tui.console.screens.save import SaveScreen
-from devstack_tui.console.widgets.matrix_table import MatrixTable
+from devstack_tui.console.security.matrix_table import MatrixTable
+from devstack_tui.console.security.pane import SecurityPane
+from devstack_tui.contracts.model import StackStatus
 from devstack_tui.core.children import Cli
-from devstack_tui.stack.model import StackStatus
 
 from . import states
 from .kit import Clock, FakeFeed, screen_text, until

@@ -4,16 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from devstack_tui.console.security_jobs import _latest
-from devstack_tui.console.security_matrix import (
-    Grid,
-    difference,
-    place_cell,
-    subject,
-    summary,
-)
-from devstack_tui.console.widgets.security_facts import check_facts
-from devstack_tui.console.widgets.security_rows import Line, age, proof
+from devstack_tui.console.security.facts import check_facts
+from devstack_tui.console.security.jobs import _latest
+from devstack_tui.console.security.matrix import Grid, difference, place_cell, subject, summary
+from devstack_tui.console.security.rows import Line, age, proof
 from devstack_tui.core.check import Status
 from devstack_tui.security.events import CheckRow, MatrixCell
 

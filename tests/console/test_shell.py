@@ -10,11 +10,11 @@ import pytest
 from devstack_tui.actions import ACTIONS
 from devstack_tui.console import settings
 from devstack_tui.console.app import DevstackApp
+from devstack_tui.console.health.table import HealthTable
 from devstack_tui.console.palette import ActionCommands
 from devstack_tui.console.registry import CAPABILITIES
 from devstack_tui.console.screens.help import SCOPES, key_text
 from devstack_tui.console.screens.too_small import TooSmallScreen
-from devstack_tui.console.widgets.health_table import HealthTable
 from devstack_tui.core.children import Cli
 
 from .kit import FakeFeed, screen_text, until
@@ -165,9 +165,9 @@ def test_the_console_imports_no_driver_and_not_the_stack_facade() -> None:
     import subprocess
 
     code = (
-        "import sys, devstack_tui.console.app, devstack_tui.console.panes.health\n"
+        "import sys, devstack_tui.console.app, devstack_tui.console.health.pane\n"
         "bad = {'psycopg', 'pymysql', 'pymongo', 'redis', 'hvac', 'pika', 'httpx', 'docker',"
-        " 'cryptography', 'devstack_tui.stack.stack', 'devstack_tui.stack.registry'}\n"
+        " 'cryptography', 'devstack_tui.stack.stack', 'devstack_tui.contracts.registry'}\n"
         "sys.exit(', '.join(bad & set(sys.modules)) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -14,12 +14,12 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from devstack_tui.console.app import DevstackApp
-from devstack_tui.console.screens.doctor import DoctorScreen
+from devstack_tui.console.health.doctor_screen import DoctorScreen
+from devstack_tui.console.health.log_view import LogView
+from devstack_tui.console.health.progress import ProgressList
 from devstack_tui.console.screens.too_small import TooSmallScreen
-from devstack_tui.console.widgets.log_view import LogView
-from devstack_tui.console.widgets.progress_list import ProgressList
+from devstack_tui.contracts.model import StackStatus
 from devstack_tui.core.children import Cli
-from devstack_tui.stack.model import StackStatus
 
 from . import states
 from .kit import Clock, FakeFeed, until

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from devstack_tui.console.text import duration, memory, millis, plain, shorten, sparkline
+from devstack_tui.present.text import duration, memory, millis, plain, shorten, sparkline
 
 
 @pytest.mark.parametrize(

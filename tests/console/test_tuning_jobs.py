@@ -8,7 +8,7 @@ import pytest
 
 from devstack_tui.console.app import DevstackApp
 from devstack_tui.console.screens.ask import FormScreen
-from devstack_tui.console.widgets.tuning_pairs import PairChart
+from devstack_tui.console.tuning.pairs_chart import PairChart
 
 from .kit import screen_text, tab, until
 from .test_jobs import gone, wait_for

@@ -9,10 +9,10 @@ from textual.widgets import Input
 
 from devstack_tui.actions import in_scope
 from devstack_tui.console.app import DevstackApp
-from devstack_tui.console.panes.tuning import TuningPane
 from devstack_tui.console.screens.ask import ChooseScreen, NameScreen
-from devstack_tui.console.screens.edit import EditScreen
 from devstack_tui.console.screens.sheet import SheetScreen
+from devstack_tui.console.tuning.edit_screen import EditScreen
+from devstack_tui.console.tuning.pane import TuningPane
 
 from .kit import screen_text, until
 from .tuning_kit import LARGE, edit, opened, pane_of, pend, pending, words_of

@@ -10,9 +10,9 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from devstack_tui.console.app import DevstackApp
-from devstack_tui.console.panes.tuning import TuningPane
+from devstack_tui.console.tuning.pane import TuningPane
+from devstack_tui.contracts.model import StackStatus
 from devstack_tui.core.children import Cli
-from devstack_tui.stack.model import StackStatus
 
 from . import states
 from .kit import Clock, FakeFeed, screen_text, until

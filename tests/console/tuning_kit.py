@@ -11,9 +11,9 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from devstack_tui.console.app import DevstackApp
-from devstack_tui.console.panes.tuning import TuningPane
 from devstack_tui.console.screens.confirm import ConfirmScreen
-from devstack_tui.console.screens.edit import EditScreen
+from devstack_tui.console.tuning.edit_screen import EditScreen
+from devstack_tui.console.tuning.pane import TuningPane
 
 from .kit import screen_text, until
 

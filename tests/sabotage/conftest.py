@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from devstack_tui.security.course import Course
+from devstack_tui.security.sabotage_run import Course
 from devstack_tui.security.throwaway import Throwaway
 from devstack_tui.stack.stack import Stack
 from tests.conftest import Cli

@@ -13,11 +13,11 @@ from xml.etree import ElementTree
 
 import pytest
 
+from devstack_tui.contracts.registry import service
 from devstack_tui.core import process
-from devstack_tui.security.bench import StackBench
-from devstack_tui.security.course import Course
-from devstack_tui.stack.registry import service
-from devstack_tui.stack.vaultapi import VaultApi
+from devstack_tui.identity.vault_api import VaultApi
+from devstack_tui.security.sabotage_run import Course
+from devstack_tui.security.sabotage_stack import StackBench
 from tests.conftest import Cli
 
 ALL = ["check", "run", "--json"]

@@ -8,13 +8,13 @@ import functools
 
 import pytest
 
+from devstack_tui.contracts.registry import services
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.security import proven
 from devstack_tui.security.audit import StackAudit
 from devstack_tui.security.catalogue import Catalogue
-from devstack_tui.security.course import Course
 from devstack_tui.security.events import Proof
-from devstack_tui.stack.registry import services
+from devstack_tui.security.sabotage_run import Course
 from devstack_tui.stack.stack import Stack
 
 STEPS: dict[str, list[str]] = {}

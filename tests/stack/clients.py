@@ -12,8 +12,8 @@ import psycopg
 import pytest
 
 from devstack_tui.core.paths import StackPaths
-from devstack_tui.stack import instance as instances
-from devstack_tui.stack.settings import load
+from devstack_tui.state import instance as instances
+from devstack_tui.state.settings import load
 from tests.conftest import Cli
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from devstack_tui.core.paths import StackPaths
-from devstack_tui.stack import instance as instances
-from devstack_tui.stack import settings
+from devstack_tui.state import instance as instances
+from devstack_tui.state import settings
 from tests.conftest import HOMES, Cli, end_all_in, homes_prefix, servers_in
 
 APART = 3000

@@ -11,12 +11,12 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
+from devstack_tui.contracts.acks import KINDS, Acks, Indeterminate, NotWritten
+from devstack_tui.contracts.model import Target
+from devstack_tui.contracts.registry import service
 from devstack_tui.core import process
-from devstack_tui.stack.acks import KINDS, Acks, Indeterminate, NotWritten
-from devstack_tui.stack.model import Target
-from devstack_tui.stack.registry import service
+from devstack_tui.loadgen.ack_stream import Stream, lost
 from devstack_tui.stack.stack import Stack
-from devstack_tui.stack.stream import Stream, lost
 from tests.conftest import Cli
 from tests.unit.fake_acks import wait_for
 

@@ -15,7 +15,7 @@ import pytest
 
 from devstack_tui.core import process
 from devstack_tui.core.paths import StackPaths
-from devstack_tui.stack import instance as instances
+from devstack_tui.state import instance as instances
 from tests.conftest import Cli, end_all_in
 from tests.stack.conftest import ids_of, take_down, write_ports
 

@@ -11,7 +11,7 @@ import pytest
 from textual.pilot import Pilot
 
 from devstack_tui.console.app import DevstackApp
-from devstack_tui.stack.model import State
+from devstack_tui.contracts.model import State
 from tests.conftest import Cli
 from tests.stack.clients import leaks
 

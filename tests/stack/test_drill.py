@@ -12,8 +12,8 @@ import pytest
 
 from devstack_tui.core.paths import StackPaths
 from devstack_tui.drill import firewall
-from devstack_tui.stack import instance as instances
-from devstack_tui.stack.install import find_program
+from devstack_tui.engines.embedded.programs import find_program
+from devstack_tui.state import instance as instances
 from tests.conftest import Cli
 from tests.stack.drill_kit import drill_argv, drilling, evidence, run_drill, statuses, wait_whole
 

@@ -10,11 +10,11 @@ import msgspec
 import psutil
 import pytest
 
+from devstack_tui.contracts.drill import Sweepable
+from devstack_tui.contracts.registry import service
 from devstack_tui.core import process
 from devstack_tui.core.journal import Journal
 from devstack_tui.core.paths import StackPaths
-from devstack_tui.stack.drilling import Sweepable
-from devstack_tui.stack.registry import service
 from devstack_tui.stack.stack import Stack
 from tests.conftest import Cli
 from tests.stack.clients import acks_tables, ports, secret

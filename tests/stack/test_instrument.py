@@ -16,22 +16,22 @@ from pathlib import Path
 import psutil
 import pytest
 
-from devstack_tui.core import acklog
-from devstack_tui.core.acklog import WRITES
+from devstack_tui.contracts.drill import Cells, Context, Marker, Thresholds
+from devstack_tui.contracts.model import Target
+from devstack_tui.contracts.registry import service
+from devstack_tui.core import ack_journal
+from devstack_tui.core.ack_journal import WRITES
 from devstack_tui.core.errors import DevstackError, UsageError
 from devstack_tui.services.redis.client import close, connect
 from devstack_tui.services.redis.instrument import (
     Instrument,
     Recording,
     clean,
+    hash_tags,
     judge,
     present,
     split_brain,
-    tags,
 )
-from devstack_tui.stack.drilling import Cells, Context, Marker, Thresholds
-from devstack_tui.stack.model import Target
-from devstack_tui.stack.registry import service
 from devstack_tui.stack.stack import Stack
 from tests.conftest import ROOT, Cli
 from tests.stack.conftest import take_down
@@ -87,7 +87,7 @@ def children() -> list[psutil.Process]:
     found = []
     for child in psutil.Process().children():
         with contextlib.suppress(psutil.Error):
-            if "devstack_tui.services.redis.instrument.child" in child.cmdline():
+            if "devstack_tui.services.redis.instrument.process" in child.cmdline():
                 found.append(child)
     return found
 
@@ -163,7 +163,7 @@ async def test_what_was_taken_from_or_added_to_the_lists_behind_its_back_is_foun
     first, second, *_ = before.lists[tag]
     client = connect(context.target, int(before.owners[tag].rpartition("-")[2]) - 1, 2.0)
     try:
-        key = tags.key(context.run, tag)
+        key = hash_tags.key(context.run, tag)
         client.lrem(key, 1, str(first))
         client.rpush(key, second)
     finally:
@@ -178,7 +178,7 @@ async def kill(cluster: Cli, context: Context, shard: str) -> tuple[Recording, f
     """Kill the master of the shard and bring it back; also the independent writer's pause."""
     async with await Instrument.start(context) as instrument:
         victim = instrument.shards[shard]
-        header, _ = acklog.read(context.folder / "operations.jsonl")
+        header, _ = ack_journal.read(context.folder / "operations.jsonl")
         with independent(context.target, header.tags[shard][0]) as end:
             pid = pid_of(cluster, victim)
             instrument.expect(victim)
@@ -350,5 +350,5 @@ async def test_keys_of_the_run_lie_in_several_slots_of_every_shard(context: Cont
         await instrument.stop()
     found = await present(context)
     assert len(found.lists) == 12
-    assert len({tags.slot(tag) for tag in found.lists}) == 12
+    assert len({hash_tags.slot(tag) for tag in found.lists}) == 12
     assert len(set(found.owners.values())) == 3

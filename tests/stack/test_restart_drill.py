@@ -9,12 +9,12 @@ from pathlib import Path
 import psutil
 import pytest
 
+from devstack_tui.contracts.drill import Context, DrillResult, RepeatEnded, Thresholds
+from devstack_tui.contracts.registry import service
 from devstack_tui.core.check import Status
 from devstack_tui.core.journal import Journal
-from devstack_tui.drill.hands import StackHands
+from devstack_tui.drill.fault_injector import StackHands
 from devstack_tui.drill.restart import restart_drills
-from devstack_tui.stack.drilling import Context, DrillResult, RepeatEnded, Thresholds
-from devstack_tui.stack.registry import service
 from devstack_tui.stack.stack import Stack
 from tests.conftest import Cli
 from tests.stack.clients import acks_tables, postgres

@@ -13,15 +13,15 @@ from typing import Any
 import pytest
 import redis
 
+from devstack_tui.contracts.engine import Run
+from devstack_tui.contracts.model import Target
+from devstack_tui.contracts.registry import service
+from devstack_tui.contracts.tunable import Apply, Parameter, Reading
 from devstack_tui.core.errors import DevstackError, UnreachableError
 from devstack_tui.core.machine import Machine
 from devstack_tui.services.redis.client import node_count
-from devstack_tui.stack import tuned
-from devstack_tui.stack.engine import Run
-from devstack_tui.stack.model import Target
-from devstack_tui.stack.registry import service
 from devstack_tui.stack.stack import Stack
-from devstack_tui.stack.tunable import Apply, Parameter, Reading
+from devstack_tui.state import parameter_store
 from tests.conftest import Cli
 from tests.stack.conftest import take_down
 
@@ -79,10 +79,10 @@ def set_live(cli: Cli, name: str, values: Mapping[str, str | None]) -> None:
     found.set_live(target(cli, name), [known[key] for key in values], values)
 
 
-def configure(cli: Cli, values: tuned.Table) -> None:
+def configure(cli: Cli, values: parameter_store.Table) -> None:
     """Write the configurations anew, and nothing else."""
     stack = Stack(cli.stack)
-    tuned.write(stack.paths, tuned.Tuned(values=values))
+    parameter_store.write(stack.paths, parameter_store.Tuned(values=values))
     for name in ("mongodb", "redis"):
         stack.engine().configure(service(name), Run())
 

@@ -10,15 +10,15 @@ from typing import Any
 import msgspec
 import pytest
 
+from devstack_tui.contracts.engine import Run
+from devstack_tui.contracts.model import Credentials, Target
+from devstack_tui.contracts.registry import service
+from devstack_tui.contracts.tunable import Apply, Parameter, Reading, Tunables
 from devstack_tui.core.errors import DevstackError, UnreachableError
 from devstack_tui.core.machine import Machine
 from devstack_tui.services.mysql.client import connect
-from devstack_tui.stack import tuned
-from devstack_tui.stack.engine import Run
-from devstack_tui.stack.model import Credentials, Target
-from devstack_tui.stack.registry import service
 from devstack_tui.stack.stack import Stack
-from devstack_tui.stack.tunable import Apply, Parameter, Reading, Tunables
+from devstack_tui.state import parameter_store
 from tests.conftest import Cli
 from tests.stack import clients
 from tests.stack.conftest import take_down
@@ -124,7 +124,7 @@ def known(name: str) -> dict[str, Parameter]:
 def configure(cli: Cli, name: str, values: Mapping[str, str]) -> None:
     """Write the configuration anew, and nothing else."""
     stack = Stack(cli.stack)
-    tuned.write(stack.paths, tuned.Tuned(values={name: dict(values)}))
+    parameter_store.write(stack.paths, parameter_store.Tuned(values={name: dict(values)}))
     stack.engine().configure(service(name), Run())
 
 

@@ -9,7 +9,7 @@ import hvac.exceptions
 import msgspec
 import pytest
 
-from devstack_tui.stack.registry import services
+from devstack_tui.contracts.registry import services
 from tests.conftest import Cli
 from tests.stack.clients import approle_token, vault
 

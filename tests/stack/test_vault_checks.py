@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
+from devstack_tui.contracts.audit import Check, Finding, MatrixCell
 from devstack_tui.core.check import Status
 from devstack_tui.core.errors import DevstackError, UnreachableError
 from devstack_tui.security.audit import StackAudit
-from devstack_tui.services.vault.audit_matrix import SEED_CELLS
+from devstack_tui.services.vault.audit.matrix import SEED_CELLS
 from devstack_tui.services.vault.checks import CHECKS
 from devstack_tui.services.vault.matrix import load, roles, secrets
-from devstack_tui.stack.auditing import Check, Finding, MatrixCell
 from devstack_tui.stack.stack import Stack
 from tests.conftest import Cli
 from tests.stack.clients import approle_token, vault
@@ -179,7 +179,7 @@ def test_a_token_that_has_ended_proves_no_denial(stack: Stack) -> None:
 
 
 def test_a_right_that_the_admin_does_not_have_is_told_with_its_remedy(stack: Stack) -> None:
-    from devstack_tui.services.vault.audit_kit import ask_as_admin
+    from devstack_tui.services.vault.audit.kit import ask_as_admin
 
     with StackAudit(stack) as audit, pytest.raises(DevstackError) as caught:
         ask_as_admin(audit, "get", "sys/config/cors")

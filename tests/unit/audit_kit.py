@@ -7,16 +7,16 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
+from devstack_tui.contracts.audit import Audit, Bench, Check, Finding, Sabotage, Severity
 from devstack_tui.core.check import Status
 from devstack_tui.core.paths import StackPaths
-from devstack_tui.security import course, prove
+from devstack_tui.engines.embedded import directories
+from devstack_tui.security import prove, sabotage_run
 from devstack_tui.security.audit import StackAudit
 from devstack_tui.security.catalogue import Catalogue
-from devstack_tui.stack import instance as instances
-from devstack_tui.stack import layout
-from devstack_tui.stack.auditing import Audit, Bench, Check, Finding, Sabotage, Severity
-from devstack_tui.stack.instance import Instance
 from devstack_tui.stack.stack import Stack
+from devstack_tui.state import instance as instances
+from devstack_tui.state.instance import Instance
 
 PASSES = Finding(Status.PASS, "as declared")
 
@@ -24,7 +24,7 @@ PASSES = Finding(Status.PASS, "as declared")
 def made_stack(*selected: str) -> Stack:
     """A stack that exists, consists of these services, and does not run."""
     paths = StackPaths.of("work")
-    layout.make(paths)
+    directories.make(paths)
     instances.write(
         paths, Instance("id", "work", "embedded", 0, 0.0, selected=selected or ("vault", "redis"))
     )
@@ -139,8 +139,8 @@ class FakeBench:
 def fake_the_stack(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every service is taken for running, and the bench does nothing."""
     monkeypatch.setattr(prove, "StackAudit", FakeAudit)
-    monkeypatch.setattr(course, "StackAudit", FakeAudit)
-    monkeypatch.setattr(course, "StackBench", FakeBench)
+    monkeypatch.setattr(sabotage_run, "StackAudit", FakeAudit)
+    monkeypatch.setattr(sabotage_run, "StackBench", FakeBench)
 
 
 def use(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from devstack_tui.services.redis.instrument.cluster_view import Scene
+from devstack_tui.services.redis.instrument.failover_timeline import Watch
 from devstack_tui.services.redis.instrument.messages import Mark
-from devstack_tui.services.redis.instrument.scene import Scene
-from devstack_tui.services.redis.instrument.sight import Reader, Sight
-from devstack_tui.services.redis.instrument.watch import Watch
+from devstack_tui.services.redis.instrument.node_view import Reader, Sight
 
 NAMES = ("redis-1", "redis-2", "redis-3", "redis-4")
 

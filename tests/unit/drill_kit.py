@@ -12,11 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from devstack_tui.core import process
-from devstack_tui.core.check import Result, Status
-from devstack_tui.core.errors import DevstackError
-from devstack_tui.core.process import ProcessId
-from devstack_tui.stack.drilling import (
+from devstack_tui.contracts.drill import (
     Context,
     DrillEvent,
     DrillPhase,
@@ -28,7 +24,11 @@ from devstack_tui.stack.drilling import (
     Shard,
     Thresholds,
 )
-from devstack_tui.stack.model import Credentials, Endpoint, Observation, Target, UnitUsage
+from devstack_tui.contracts.model import Credentials, Endpoint, Observation, Target, UnitUsage
+from devstack_tui.core import process
+from devstack_tui.core.check import Result, Status
+from devstack_tui.core.errors import DevstackError
+from devstack_tui.core.process import ProcessId
 
 INSTANCE = "0123456789abcdef0123456789abcdef"
 UNIT = "sleeper-1"

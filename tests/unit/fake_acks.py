@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from devstack_tui.stack.acks import Allowance
-from devstack_tui.stack.model import Credentials, Endpoint, Target
+from devstack_tui.contracts.acks import Allowance
+from devstack_tui.contracts.model import Credentials, Endpoint, Target
 
 TARGET = Target("fake", Endpoint("fake", "127.0.0.1", 1), {}, Credentials(), Path(), Path())
 LIMIT_S = 10.0

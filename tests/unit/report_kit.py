@@ -10,6 +10,7 @@ import msgspec
 from devstack_tui.bench.events import LatencyMs, RunResult, Tick
 from devstack_tui.bench.regress import KIND as REGRESS
 from devstack_tui.bench.regress import RegressDone
+from devstack_tui.contracts.drill import DrillResult, Marker, Shard
 from devstack_tui.core.check import Result, Status
 from devstack_tui.core.histogram import Histogram
 from devstack_tui.core.history import History
@@ -17,7 +18,6 @@ from devstack_tui.drill.events import DrillReport
 from devstack_tui.drill.runner import KIND as DRILL
 from devstack_tui.security.events import AuditReport, CheckRow
 from devstack_tui.security.results import KIND as CHECK
-from devstack_tui.stack.drilling import DrillResult, Marker, Shard
 from devstack_tui.tuning.events import AbReport, AutoReport, CostReport
 from devstack_tui.tuning.reports import AB, AUTO, COST
 

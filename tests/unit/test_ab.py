@@ -11,7 +11,7 @@ from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.history import History
 from devstack_tui.tuning import reports
 from devstack_tui.tuning.ab import Ran, ablate, compare
-from devstack_tui.tuning.arms import FailedRunError
+from devstack_tui.tuning.ab_arms import FailedRunError
 from devstack_tui.tuning.events import AbPair, AbRun, AbTick, CostReport, Note
 from devstack_tui.tuning.telling import Tell, told
 from tests.unit.tuning_bed import RUN_S, Bed, plan_of, sides_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from devstack_tui.stack.stream import Write
+from devstack_tui.loadgen.ack_stream import Write
 from devstack_tui.tuning.cost import Killed, judged
 
 

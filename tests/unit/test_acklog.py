@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from devstack_tui.core.acklog import (
+from devstack_tui.core.ack_journal import (
     ADD,
     FAILED,
     INDETERMINATE,

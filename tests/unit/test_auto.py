@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import pytest
 
+from devstack_tui.contracts.tunable import Apply, Parameter
 from devstack_tui.core.errors import DevstackError
-from devstack_tui.stack.tunable import Apply, Parameter
-from devstack_tui.tuning.arms import Settings
+from devstack_tui.tuning.ab_arms import Settings
 from devstack_tui.tuning.auto import order_of, proof_blocks, proof_s
 from devstack_tui.tuning.events import AutoCandidate, AutoRound
 from devstack_tui.tuning.halving import Candidate, Rounds, best_half

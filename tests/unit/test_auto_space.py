@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from devstack_tui.contracts.registry import service
+from devstack_tui.contracts.service import Installation
+from devstack_tui.contracts.tunable import Parameter
 from devstack_tui.core.machine import Machine
-from devstack_tui.stack import values
-from devstack_tui.stack.parts import Installation
-from devstack_tui.stack.registry import service
-from devstack_tui.stack.tunable import Parameter
+from devstack_tui.state import parameter_values
 from devstack_tui.tuning.events import Row, Show
-from devstack_tui.tuning.space import Space, admission, space_from
+from devstack_tui.tuning.search_space import Space, admission, space_from
 
 GIB = 1 << 30
 MACHINE = Machine(4 * GIB, 2.0)
@@ -88,7 +88,7 @@ def test_a_durable_search_has_nothing_relaxed_among_its_candidates(durable: bool
         (name, text)
         for one in (*found.sets, *found.singles)
         for name, text in one.changes.items()
-        if text is not None and values.relaxed(found.parameters[name], text)
+        if text is not None and parameter_values.relaxed(found.parameters[name], text)
     ]
     assert bool(relaxed) != durable
 

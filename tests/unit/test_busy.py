@@ -12,13 +12,13 @@ from devstack_tui.core import files
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.journal import Journal
 from devstack_tui.core.lock import StackLock
-from devstack_tui.stack import instance as instances
 from devstack_tui.stack.busy import WORK, require_none
-from devstack_tui.stack.instance import Instance
+from devstack_tui.stack.recovery import lock_of
 from devstack_tui.stack.stack import Stack
-from devstack_tui.stack.undo import lock_of
+from devstack_tui.state import instance as instances
+from devstack_tui.state.instance import Instance
 from devstack_tui.tuning.apply import plan
-from devstack_tui.tuning.borrow import borrowed
+from devstack_tui.tuning.lease import borrowed
 
 Hold = Callable[[str], None]
 

@@ -13,16 +13,16 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from devstack_tui.cli.text.certs import list_lines
+from devstack_tui.contracts.model import Certificate, Observation, ServiceStatus, State
 from devstack_tui.health.certificates import CertificateRow, Served
 from devstack_tui.health.monitor import _judged, _Memory
-from devstack_tui.security import forge
-from devstack_tui.security.tls import stranger
+from devstack_tui.identity.approle_login import read_certificate
+from devstack_tui.identity.certificates import Age, age, days_left, described, ending
+from devstack_tui.security import forged_certs
+from devstack_tui.security.tls import untrusted_ca
 from devstack_tui.services.reference_api.__main__ import Renewable, context_of
 from devstack_tui.services.reference_api.config import ApiConfig
-from devstack_tui.stack.certificates import Age, age, days_left, described, ending
-from devstack_tui.stack.identity import read_certificate
-from devstack_tui.stack.model import Certificate, Observation, ServiceStatus, State
-from devstack_tui.verbs.certs_text import list_lines
 
 NOW = 1_800_000_000.0
 DAY = 86400.0
@@ -115,17 +115,17 @@ def test_the_list_says_who_serves_something_else_and_what_to_do() -> None:
 # -- forged ------------------------------------------------------------------------------------
 
 
-def issuer() -> forge.Issuer:
+def issuer() -> forged_certs.Issuer:
     """A CA with an RSA key, as the intermediate of a sabotage has."""
     key = rsa.generate_private_key(65537, 2048)
-    known = stranger.authority().certificate
-    return forge.Issuer(known, key)
+    known = untrusted_ca.authority().certificate
+    return forged_certs.Issuer(known, key)
 
 
 FACTS = ("key", "signature", "names", "days", "server", "issuer", "sent")
 
 
-def facts(made: forge.Forged) -> dict[str, object]:
+def facts(made: forged_certs.Forged) -> dict[str, object]:
     found = x509.load_pem_x509_certificates(made.cert.encode())
     one = described(found[0])
     purposes = found[0].extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
@@ -144,23 +144,25 @@ def facts(made: forge.Forged) -> dict[str, object]:
 @pytest.mark.parametrize(
     ("make", "wrong"),
     [
-        (forge.expired, {"days": "none"}),
-        (forge.long_life, {"days": "long"}),
-        (forge.wrong_san, {"names": (forge.ELSEWHERE, stranger.HOST)}),
-        (forge.no_ip_san, {"names": NAMES[:2]}),
-        (forge.no_intermediate, {"sent": 1}),
-        (forge.weak_key, {"key": "RSA 1024"}),
-        (forge.with_rsa, {"key": "RSA 2048"}),
-        (forge.sha1, {"signature": "sha1WithRSAEncryption"}),
-        (forge.wrong_usage, {"server": False}),
-        (forge.self_signed, {"issuer": True, "sent": 1, "signature": "ecdsa-with-SHA256"}),
-        (forge.other_ca, {"signature": "ecdsa-with-SHA256"}),
+        (forged_certs.expired, {"days": "none"}),
+        (forged_certs.long_life, {"days": "long"}),
+        (forged_certs.wrong_san, {"names": (forged_certs.ELSEWHERE, untrusted_ca.HOST)}),
+        (forged_certs.no_ip_san, {"names": NAMES[:2]}),
+        (forged_certs.no_intermediate, {"sent": 1}),
+        (forged_certs.weak_key, {"key": "RSA 1024"}),
+        (forged_certs.with_rsa, {"key": "RSA 2048"}),
+        (forged_certs.sha1, {"signature": "sha1WithRSAEncryption"}),
+        (forged_certs.wrong_usage, {"server": False}),
+        (forged_certs.self_signed, {"issuer": True, "sent": 1, "signature": "ecdsa-with-SHA256"}),
+        (forged_certs.other_ca, {"signature": "ecdsa-with-SHA256"}),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
-def test_a_forged_leaf_has_one_thing_wrong(make: forge.Maker, wrong: dict[str, object]) -> None:
+def test_a_forged_leaf_has_one_thing_wrong(
+    make: forged_certs.Maker, wrong: dict[str, object]
+) -> None:
     by = issuer()
-    usual = facts(forge.good(by, NAMES))
+    usual = facts(forged_certs.good(by, NAMES))
     assert usual == {
         "key": "EC 256",
         "signature": "sha256WithRSAEncryption",
@@ -178,7 +180,7 @@ def test_a_forged_sha1_signature_is_the_issuers() -> None:
     from cryptography.hazmat.primitives.asymmetric import padding
 
     by = issuer()
-    made = x509.load_pem_x509_certificate(forge.sha1(by, NAMES).cert.encode())
+    made = x509.load_pem_x509_certificate(forged_certs.sha1(by, NAMES).cert.encode())
     public = by.key.public_key()
     assert isinstance(public, rsa.RSAPublicKey)
     public.verify(made.signature, made.tbs_certificate_bytes, padding.PKCS1v15(), hashes.SHA1())
@@ -186,7 +188,7 @@ def test_a_forged_sha1_signature_is_the_issuers() -> None:
 
 def test_no_key_is_in_what_a_forgery_prints() -> None:
     by = issuer()
-    assert "PRIVATE" not in repr(forge.good(by, NAMES))
+    assert "PRIVATE" not in repr(forged_certs.good(by, NAMES))
     assert "rsa" not in repr(by).lower()
 
 
@@ -200,7 +202,7 @@ def test_the_api_serves_a_certificate_with_another_kind_of_key_after_a_reload(
     paths = {name: str(tmp_path / name) for name in ("cert", "key")}
     config = ApiConfig("s", "h", 1, 2, paths["cert"], paths["key"], "", "", "", {})
     context = Renewable(ssl.PROTOCOL_TLS_SERVER)
-    for make in (forge.with_rsa, forge.good, forge.with_rsa):
+    for make in (forged_certs.with_rsa, forged_certs.good, forged_certs.with_rsa):
         made = make(by, NAMES)
         Path(paths["cert"]).write_text(made.cert)
         Path(paths["key"]).write_text(made.key)
@@ -235,9 +237,9 @@ def test_the_api_refuses_an_unknown_version(name: str) -> None:
 
 def test_a_certificate_that_is_for_no_name_is_not_usable(tmp_path: Path) -> None:
     path = tmp_path / "ca.crt"
-    path.write_text(stranger.root("no names", datetime.timedelta(days=1))[1])
+    path.write_text(untrusted_ca.root("no names", datetime.timedelta(days=1))[1])
     from devstack_tui.core.errors import DevstackError
 
     with pytest.raises(DevstackError, match="it is for no name"):
         read_certificate(path)
-    assert ipaddress.ip_address(stranger.HOST)
+    assert ipaddress.ip_address(untrusted_ca.HOST)

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
+from devstack_tui.contracts.model import Target
 from devstack_tui.core.errors import DevstackError, UnreachableError
+from devstack_tui.identity import vault_api
+from devstack_tui.identity.vault_api import VaultApi, VaultError
 from devstack_tui.security import audit as audits
 from devstack_tui.security.audit import StackAudit
-from devstack_tui.stack import vaultapi
-from devstack_tui.stack.model import Target
 from devstack_tui.stack.stack import Stack
-from devstack_tui.stack.vaultapi import VaultApi, VaultError
 from tests.unit.audit_kit import made_stack
 
 
@@ -85,7 +85,7 @@ def vault(monkeypatch: pytest.MonkeyPatch) -> FakeVault:
             return {}
 
     monkeypatch.setattr(audits, "VaultApi", Api)
-    monkeypatch.setattr(vaultapi, "VaultApi", Api)
+    monkeypatch.setattr(vault_api, "VaultApi", Api)
     return state
 
 

@@ -6,11 +6,11 @@ from fnmatch import fnmatchcase
 
 import pytest
 
+from devstack_tui.contracts.audit import Severity
 from devstack_tui.core.check import Status
 from devstack_tui.core.errors import UsageError
 from devstack_tui.security.audit import StackAudit
 from devstack_tui.security.catalogue import Catalogue
-from devstack_tui.stack.auditing import Severity
 from devstack_tui.stack.stack import Stack
 from tests.unit.audit_kit import Switch, check
 

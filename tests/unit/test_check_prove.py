@@ -9,12 +9,12 @@ from collections.abc import AsyncGenerator, Iterator
 
 import pytest
 
+from devstack_tui.contracts.audit import Bench, Finding, Sabotage
 from devstack_tui.core.check import Status
 from devstack_tui.core.errors import DevstackError
-from devstack_tui.security import course as courses
-from devstack_tui.security.course import Course, UnhealedError, merged
+from devstack_tui.security import sabotage_run as courses
 from devstack_tui.security.events import Proof
-from devstack_tui.stack.auditing import Bench, Finding, Sabotage
+from devstack_tui.security.sabotage_run import Course, UnhealedError, merged
 from devstack_tui.stack.stack import Stack
 from tests.unit.audit_kit import PASSES, Switch, check, fake_the_stack, made_stack, use
 

@@ -9,12 +9,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from devstack_tui.contracts.audit import Finding
 from devstack_tui.core.check import Status
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.history import History
 from devstack_tui.security import results, sarif
 from devstack_tui.security.events import AuditReport, CheckRow
-from devstack_tui.stack.auditing import Finding
 from devstack_tui.stack.stack import Stack
 from tests.unit.audit_kit import check, made_stack
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from devstack_tui.contracts.audit import Audit, Check, Finding, MatrixCell
 from devstack_tui.core.check import Status
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.security import results
@@ -26,7 +27,6 @@ from devstack_tui.security.events import (
     CheckDone,
 )
 from devstack_tui.security.runner import Limits, Runner
-from devstack_tui.stack.auditing import Audit, Check, Finding, MatrixCell
 from devstack_tui.stack.stack import Stack
 from tests.unit.audit_kit import PASSES, FakeAudit, check, made_stack
 

@@ -6,15 +6,9 @@ import argparse
 
 import pytest
 
-from devstack_tui import cli
-from devstack_tui.check_options import check_options
-from devstack_tui.core.check import Status
-from devstack_tui.core.errors import UsageError
-from devstack_tui.security import results
-from devstack_tui.security.events import AuditReport, CheckRow, Proof
-from devstack_tui.stack.auditing import Finding, MatrixCell
-from devstack_tui.verbs import check as verb
-from devstack_tui.verbs.check_text import (
+from devstack_tui.cli import main
+from devstack_tui.cli.options.check import check_options
+from devstack_tui.cli.text.check import (
     count,
     count_lines,
     list_lines,
@@ -23,6 +17,12 @@ from devstack_tui.verbs.check_text import (
     report_lines,
     show_lines,
 )
+from devstack_tui.cli.verbs import check as verb
+from devstack_tui.contracts.audit import Finding, MatrixCell
+from devstack_tui.core.check import Status
+from devstack_tui.core.errors import UsageError
+from devstack_tui.security import results
+from devstack_tui.security.events import AuditReport, CheckRow, Proof
 from tests.unit.audit_kit import Switch, check, made_stack
 
 Capture = pytest.CaptureFixture[str]
@@ -79,7 +79,7 @@ def test_nonsense_on_the_command_line_is_refused(words: tuple[str, ...]) -> None
 def test_a_wrong_name_is_told_with_the_close_ones_and_exit_status_2(
     argv: list[str], sentence: str, step: str, capsys: Capture
 ) -> None:
-    assert cli.main(argv) == 2
+    assert main.main(argv) == 2
     err = capsys.readouterr().err
     assert sentence in err
     assert step in err
@@ -88,7 +88,7 @@ def test_a_wrong_name_is_told_with_the_close_ones_and_exit_status_2(
 @pytest.mark.parametrize("what", ["run", "matrix"])
 def test_a_stack_that_does_not_run_is_exit_status_3(what: str, capsys: Capture) -> None:
     made_stack()
-    assert cli.main(["check", what, "--stack", "work"]) == 3
+    assert main.main(["check", what, "--stack", "work"]) == 3
     assert "--stack work up" in capsys.readouterr().err
 
 

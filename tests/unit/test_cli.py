@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from devstack_tui import __version__, cli
+from devstack_tui import __version__
 from devstack_tui.actions import ACTIONS, in_scope, verb_help
+from devstack_tui.cli import main
+from devstack_tui.cli.verbs import changes
 from devstack_tui.core.paths import StackPaths, state_home
-from devstack_tui.stack import instance as instances
-from devstack_tui.stack import layout
-from devstack_tui.verbs import changes
+from devstack_tui.engines.embedded import directories
+from devstack_tui.state import instance as instances
 
 CANARY = "Zq8xKp2vW7mN4tRy"
 Capture = pytest.CaptureFixture[str]
@@ -33,7 +34,7 @@ def _no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 def work() -> StackPaths:
     """A stack called `work` that exists and does not run."""
     paths = StackPaths.of("work")
-    layout.make(paths)
+    directories.make(paths)
     instances.write(paths, instances.new(paths, "embedded", 100, {}))
     return paths
 
@@ -83,7 +84,7 @@ WRONG = [
 def test_a_wrong_word_is_told_with_what_may_be_meant_and_exit_status_2(
     argv: list[str], sentence: str, step: str, capsys: Capture
 ) -> None:
-    assert cli.main(argv) == 2
+    assert main.main(argv) == 2
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith("devstack-tui: ")
@@ -106,7 +107,7 @@ def test_a_wrong_word_is_told_with_what_may_be_meant_and_exit_status_2(
 def test_a_program_that_asks_for_json_gets_the_error_as_a_document(
     argv: list[str], sentence: str, step: str, flag: str, capsys: Capture
 ) -> None:
-    assert cli.main([*argv, flag]) == 2
+    assert main.main([*argv, flag]) == 2
     out, err = capsys.readouterr()
     assert json.loads(out) == {"error": sentence, "remedy": step, "exit_code": 2}
     assert sentence in err
@@ -116,7 +117,7 @@ def test_a_service_that_is_switched_off_is_a_usage_error(
     user_file: Callable[[str], Path], capsys: Capture
 ) -> None:
     path = user_file("[services.mysql]\nenabled = false\n")
-    assert cli.main(["up", "--plan", "mysql"]) == 2
+    assert main.main(["up", "--plan", "mysql"]) == 2
     err = capsys.readouterr().err
     assert f"mysql is switched off in {path}" in err
     assert "services.mysql.enabled = true" in err
@@ -127,20 +128,20 @@ def test_a_broken_configuration_is_told_with_its_line_by_every_verb(
     argv: list[str], user_file: Callable[[str], Path], capsys: Capture
 ) -> None:
     path = user_file("[services.redis]\nmasters = 'three'\n")
-    assert cli.main(argv) == 2
+    assert main.main(argv) == 2
     err = capsys.readouterr().err
     assert f"{path}:2: services.redis.masters: expected `int`, got `str`" in err
 
 
 def test_an_offset_that_no_port_can_have_leaves_nothing_half_written(capsys: Capture) -> None:
-    assert cli.main(["up", "vault", "--stack", "far", "--port-offset", "99999"]) == 2
+    assert main.main(["up", "vault", "--stack", "far", "--port-offset", "99999"]) == 2
     assert "99999" in capsys.readouterr().err
     assert not StackPaths.of("far").instance.exists()
 
 
 def test_nothing_is_made_by_a_wrong_command(room: Path, capsys: Capture) -> None:
     for argv in (["up", "postgrse"], ["up", "--stack", "Bad"], ["down", "--stack", "none"]):
-        assert cli.main(argv) == 2
+        assert main.main(argv) == 2
     assert capsys.readouterr().out == ""
     assert not (room / "state").exists()
 
@@ -150,34 +151,34 @@ def test_nothing_is_made_by_a_wrong_command(room: Path, capsys: Capture) -> None
 
 def test_help_names_every_verb_with_the_registrys_words(capsys: Capture) -> None:
     with pytest.raises(SystemExit) as ended:
-        cli.main(["--help"])
+        main.main(["--help"])
     assert ended.value.code == 0
     text = " ".join(capsys.readouterr().out.split())
-    for verb in cli.VERBS:
+    for verb in main.VERBS:
         assert f" {verb} {verb_help(verb)}" in text
     assert "exit status: 0 pass, 1 failed, 2 usage" in text
 
 
-@pytest.mark.parametrize("verb", sorted(cli.VERBS))
+@pytest.mark.parametrize("verb", sorted(main.VERBS))
 def test_every_verb_has_help_and_takes_the_stacks_name_on_both_sides(
     verb: str, capsys: Capture
 ) -> None:
     with pytest.raises(SystemExit) as ended:
-        cli.main([verb, "--help"])
+        main.main([verb, "--help"])
     assert ended.value.code == 0
     out = capsys.readouterr().out
     assert verb_help(verb) in " ".join(out.split())
     rest = {"logs": ["redis"]}.get(
         verb, ["list"] if verb in ("bench", "tune", "drill", "check", "certs") else []
     )
-    parser = cli._parser()
+    parser = main._parser()
     assert parser.parse_args(["--stack", "work", verb, *rest]).stack == "work"
     assert parser.parse_args([verb, *rest, "--stack", "work"]).stack == "work"
 
 
 def test_the_version_is_the_packages(capsys: Capture) -> None:
     with pytest.raises(SystemExit):
-        cli.main(["--version"])
+        main.main(["--version"])
     assert capsys.readouterr().out == f"devstack-tui {__version__}\n"
 
 
@@ -198,7 +199,7 @@ def test_no_key_means_two_things_in_one_place() -> None:
 
 
 def test_every_verb_is_somebodys_and_every_action_with_a_verb_names_a_real_one() -> None:
-    assert {action.verb for action in ACTIONS if action.verb} == set(cli.VERBS)
+    assert {action.verb for action in ACTIONS if action.verb} == set(main.VERBS)
 
 
 def test_an_action_that_takes_something_away_changes_the_stack() -> None:
@@ -220,19 +221,19 @@ def test_an_action_that_takes_something_away_changes_the_stack() -> None:
 def test_a_plan_says_what_would_be_started_with_what_it_requires(
     argv: list[str], expected: str, room: Path, capsys: Capture
 ) -> None:
-    assert cli.main(["up", "--plan", *argv]) == 0
+    assert main.main(["up", "--plan", *argv]) == 0
     assert capsys.readouterr().out == expected
     assert not (room / "state").exists()
 
 
 def test_a_plan_can_be_read_by_a_program(capsys: Capture) -> None:
-    assert cli.main(["up", "--plan", "redis", "--json"]) == 0
+    assert main.main(["up", "--plan", "redis", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert (document["event"], document["services"]) == ("planned", ["vault", "redis"])
 
 
 def test_a_stack_that_was_never_started_is_down(room: Path, capsys: Capture) -> None:
-    assert cli.main(["down", "--json"]) == 0
+    assert main.main(["down", "--json"]) == 0
     out, err = capsys.readouterr()
     assert json.loads(out)["message"] == "it was never started"
     assert "never started" in err
@@ -250,7 +251,7 @@ def test_nothing_is_wiped_without_the_stacks_name(
     argv: list[str], sentence: str, step: str, work: StackPaths, capsys: Capture
 ) -> None:
     (work.data / "kept").write_text("x")
-    assert cli.main(["down", "--wipe", *argv]) == 2
+    assert main.main(["down", "--wipe", *argv]) == 2
     err = capsys.readouterr().err
     assert "delete all data, secrets and logs in" in err
     assert f"nothing was deleted: {sentence}" in err
@@ -266,7 +267,7 @@ def test_at_a_terminal_the_name_must_be_typed_out(
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     monkeypatch.setattr("sys.stdin.readline", lambda: f"{typed}\n", raising=False)
     (work.data / "kept").write_text("x")
-    assert cli.main(["down", "--wipe", "--stack", "work"]) == code
+    assert main.main(["down", "--wipe", "--stack", "work"]) == code
     assert "type the stack's name (work)" in capsys.readouterr().err
     assert (work.data / "kept").exists() == (code != 0)
 
@@ -275,7 +276,7 @@ def test_a_wipe_leaves_nothing_of_the_stack_but_its_lock(work: StackPaths) -> No
     (work.secrets / "vault-keys.json").write_text("x")
     for name in ("drill.lock", "bench.lock", "tune.lock", "journal.jsonl", "bench.jsonl"):
         (work.root / name).write_text("")
-    assert cli.main(["down", "--wipe", "--yes", "--stack", "work"]) == 0
+    assert main.main(["down", "--wipe", "--yes", "--stack", "work"]) == 0
     assert {path.name for path in work.root.iterdir()} <= {"lock"}
 
 
@@ -283,7 +284,7 @@ def test_a_wipe_leaves_nothing_of_the_stack_but_its_lock(work: StackPaths) -> No
 
 
 def test_logs_of_a_service_that_never_ran_are_exit_status_3(capsys: Capture) -> None:
-    assert cli.main(["logs", "redis"]) == 3
+    assert main.main(["logs", "redis"]) == 3
     out, err = capsys.readouterr()
     assert out == ""
     assert "redis has never run in the stack 'default'" in err
@@ -295,7 +296,7 @@ def test_logs_are_filtered_masked_and_marked_with_their_unit(
 ) -> None:
     (work.logs / "redis-0.log").write_text(f"one\nready password={CANARY}\n")
     (work.logs / "redis-1.log").write_text("ready\ntwo\n")
-    assert cli.main(["logs", "redis", "--stack", "work", "--grep", "^ready"]) == 0
+    assert main.main(["logs", "redis", "--stack", "work", "--grep", "^ready"]) == 0
     out = capsys.readouterr().out
     assert CANARY not in out
     assert re.fullmatch(r"redis-0 \| ready password=\S+\nredis-1 \| ready\n", out)
@@ -303,7 +304,7 @@ def test_logs_are_filtered_masked_and_marked_with_their_unit(
 
 def test_logs_can_be_read_by_a_program(work: StackPaths, capsys: Capture) -> None:
     (work.logs / "postgres.log").write_text("one\ntwo\n")
-    assert cli.main(["logs", "postgres", "--stack", "work", "--jsonl", "-n", "1"]) == 0
+    assert main.main(["logs", "postgres", "--stack", "work", "--jsonl", "-n", "1"]) == 0
     assert json.loads(capsys.readouterr().out) == {"unit": "postgres", "line": "two"}
 
 
@@ -323,7 +324,7 @@ def test_a_fault_of_ours_is_one_sentence_and_a_private_report_without_secrets(
 ) -> None:
     """A fake verb that fails: a fault that could be provoked would be mended."""
     monkeypatch.setattr(changes, "run", broken(RuntimeError(f"no: password={CANARY}")))
-    assert cli.main(["up", *flag]) == 1
+    assert main.main(["up", *flag]) == 1
     out, err = capsys.readouterr()
     report = state_home() / "crash.log"
     assert err.startswith("devstack-tui: internal error: RuntimeError: no: password=")
@@ -344,7 +345,7 @@ def test_a_fault_of_ours_is_told_even_where_no_report_can_be_written(
     """A fake verb that fails: a fault that could be provoked would be mended."""
     monkeypatch.setattr(changes, "run", broken(RuntimeError("no")))
     (room / "state").write_text("a file in the way")
-    assert cli.main(["up"]) == 1
+    assert main.main(["up"]) == 1
     assert capsys.readouterr().err == (
         "devstack-tui: internal error: RuntimeError: no\n  → please report it\n"
     )
@@ -353,7 +354,7 @@ def test_a_fault_of_ours_is_told_even_where_no_report_can_be_written(
 def test_an_interrupt_is_exit_status_130(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
     """A fake verb that is interrupted at once: the instant before its own handler is short."""
     monkeypatch.setattr(changes, "run", broken(KeyboardInterrupt()))
-    assert cli.main(["up"]) == 130
+    assert main.main(["up"]) == 130
     assert capsys.readouterr().err == "interrupted\n"
 
 

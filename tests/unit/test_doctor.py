@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from devstack_tui.cli.verbs import doctor as verb
+from devstack_tui.contracts.service import Hint
 from devstack_tui.core.errors import DevstackError
+from devstack_tui.engines.embedded.programs import find_program
 from devstack_tui.health import doctor
 from devstack_tui.health.doctor import Finding
-from devstack_tui.stack.install import find_program
-from devstack_tui.stack.parts import Hint
 from devstack_tui.stack.stack import Stack
-from devstack_tui.verbs import doctor as verb
 
 
 def nftables() -> Finding:

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from devstack_tui.cli.options.drill import drill_options
+from devstack_tui.contracts.drill import Cut, Partitioned, Sequenced, Sweepable
+from devstack_tui.contracts.model import Target
+from devstack_tui.contracts.registry import service
 from devstack_tui.core.errors import ConfigError, DevstackError, UsageError
 from devstack_tui.drill import firewall
 from devstack_tui.drill.catalogue import Catalogue
-from devstack_tui.drill_options import drill_options
-from devstack_tui.stack import packets
-from devstack_tui.stack.drilling import Cut, Partitioned, Sequenced, Sweepable
-from devstack_tui.stack.model import Target
-from devstack_tui.stack.registry import service
+from devstack_tui.engines.embedded import nftables
 from devstack_tui.stack.stack import Stack
 
 
@@ -171,7 +171,7 @@ def test_a_partition_without_root_is_refused_with_another_way(
 
 def test_a_partition_without_nft_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 0)
-    monkeypatch.setattr(packets, "find_program", lambda name: None)
+    monkeypatch.setattr(nftables, "find_program", lambda name: None)
     with pytest.raises(DevstackError) as error:
         firewall.require("0" * 32)
     assert "nftables" in error.value.remedy
@@ -185,7 +185,7 @@ def test_an_nft_that_fails_is_told_in_one_sentence(
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{homes}:/bin:/usr/bin")
     with pytest.raises(DevstackError, match="nft refused: Operation not permitted"):
-        packets.remove("devstack_tui_x")
+        nftables.remove("devstack_tui_x")
     monkeypatch.setattr("os.geteuid", lambda: 0)
     with pytest.raises(DevstackError, match="cannot be filtered here") as error:
         firewall.require("0" * 32)

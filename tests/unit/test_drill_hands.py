@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from devstack_tui.contracts.drill import Cut
 from devstack_tui.core import process
 from devstack_tui.core.errors import DevstackError, UsageError
-from devstack_tui.core.insist import insist
+from devstack_tui.core.event_stream import insist
 from devstack_tui.core.journal import Journal
-from devstack_tui.drill import firewall, hands
-from devstack_tui.drill.hands import FREEZE, KILL, PARTITION, StackHands
-from devstack_tui.stack import packets
-from devstack_tui.stack.drilling import Cut
-from devstack_tui.stack.instance import Instance
+from devstack_tui.drill import fault_injector, firewall
+from devstack_tui.drill.fault_injector import FREEZE, KILL, PARTITION, StackHands
+from devstack_tui.engines.embedded import nftables
+from devstack_tui.state.instance import Instance
 from tests.unit.drill_kit import INSTANCE, UNIT, SleeperEngine, SleeperService
 
 CUT = Cut("127.0.1.1", "127.0.1.0/24", (7001, 17001), (7002, 17002))
@@ -151,7 +151,7 @@ def test_healing_tries_everything_before_it_complains(
 
     monkeypatch.setattr(firewall, "require", lambda instance: None)
     monkeypatch.setattr(firewall, "apply", lambda table, cut: None)
-    monkeypatch.setattr(packets, "remove", refuse)
+    monkeypatch.setattr(nftables, "remove", refuse)
     mine.freeze(UNIT)
     mine.partition(UNIT)
     with pytest.raises(DevstackError, match="nft refused"):
@@ -164,7 +164,7 @@ def test_a_partition_is_journaled_with_its_table_before_it_is_made(
 ) -> None:
     seen: list[str] = []
     monkeypatch.setattr(firewall, "require", lambda instance: None)
-    monkeypatch.setattr(packets, "remove", lambda table: seen.append(f"removed {table}"))
+    monkeypatch.setattr(nftables, "remove", lambda table: seen.append(f"removed {table}"))
 
     def apply(table: str, cut: Cut) -> None:
         (intent,) = journal.pending()
@@ -195,7 +195,7 @@ def test_the_watchdog_waits_until_what_was_told_to_end_is_gone(
     mine: StackHands, engine: SleeperEngine, journal: Journal
 ) -> None:
     mine.terminate(UNIT)
-    hands.await_ends(journal)
+    fault_injector.await_ends(journal)
     assert engine.processes(None) == {}
 
 

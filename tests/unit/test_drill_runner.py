@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from devstack_tui.contracts.drill import DrillPhase, RepeatEnded, Thresholds
 from devstack_tui.core import files, process
 from devstack_tui.core.check import Status
 from devstack_tui.core.errors import DevstackError, UsageError
@@ -29,9 +30,8 @@ from devstack_tui.drill.events import (
     DrillReport,
 )
 from devstack_tui.drill.runner import KIND, Runner
-from devstack_tui.stack import instance as instances
-from devstack_tui.stack.drilling import DrillPhase, RepeatEnded, Thresholds
-from devstack_tui.stack.instance import Instance
+from devstack_tui.state import instance as instances
+from devstack_tui.state.instance import Instance
 from tests.unit.drill_kit import INSTANCE, UNIT, IdleDrill, SleeperEngine, SleeperService
 
 
@@ -371,7 +371,7 @@ async def test_without_the_right_to_signal_nothing_is_touched(
     def refuse(*_: int) -> None:
         raise PermissionError
 
-    monkeypatch.setattr("devstack_tui.drill.proof.os.kill", refuse)
+    monkeypatch.setattr("devstack_tui.drill.ownership.os.kill", refuse)
     done = done_of(await bench.told())
     monkeypatch.undo()
     assert (done.exit_code, "no right to signal" in done.message) == (2, True)

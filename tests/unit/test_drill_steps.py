@@ -7,9 +7,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from devstack_tui.contracts.drill import Marker, Shard, Thresholds
+from devstack_tui.contracts.model import Target
+from devstack_tui.contracts.registry import service
 from devstack_tui.core.check import Status
-from devstack_tui.services.redis import drill_steps as steps
-from devstack_tui.services.redis.drill_ready import (
+from devstack_tui.services.redis.drills import steps
+from devstack_tui.services.redis.drills.preconditions import (
     Look,
     nodes_of,
     resolve,
@@ -17,11 +20,8 @@ from devstack_tui.services.redis.drill_ready import (
     slot_problems,
     state_problems,
 )
-from devstack_tui.services.redis.drill_steps import Outcome
+from devstack_tui.services.redis.drills.steps import Outcome
 from devstack_tui.services.redis.topology import ClusterNode, View
-from devstack_tui.stack.drilling import Marker, Shard, Thresholds
-from devstack_tui.stack.model import Target
-from devstack_tui.stack.registry import service
 from devstack_tui.stack.stack import Stack
 
 SLOTS = ((0, 5460), (5461, 10922), (10923, 16383))

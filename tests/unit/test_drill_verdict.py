@@ -7,6 +7,8 @@ from xml.etree import ElementTree
 import msgspec
 import pytest
 
+from devstack_tui.cli.text.drill import compared_lines, listed_line, report_lines
+from devstack_tui.contracts.drill import DrillResult
 from devstack_tui.core.check import Status
 from devstack_tui.core.errors import UsageError
 from devstack_tui.drill import timeline
@@ -14,8 +16,6 @@ from devstack_tui.drill.compare import compare
 from devstack_tui.drill.events import DrillReport, SweepRow, decode
 from devstack_tui.drill.sweep import advise
 from devstack_tui.drill.verdict import merge, overall, report, spread, spreads
-from devstack_tui.stack.drilling import DrillResult
-from devstack_tui.verbs.drill_text import compared_lines, listed_line, report_lines
 from tests.unit.drill_kit import result_of
 
 

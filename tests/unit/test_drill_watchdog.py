@@ -13,11 +13,11 @@ from devstack_tui.core import files, process
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.journal import Journal
 from devstack_tui.core.paths import StackPaths
-from devstack_tui.drill.hands import FREEZE
+from devstack_tui.drill.fault_injector import FREEZE
 from devstack_tui.drill.watchdog import Watchdog
-from devstack_tui.stack import instance as instances
-from devstack_tui.stack.instance import Instance
 from devstack_tui.stack.stack import Stack
+from devstack_tui.state import instance as instances
+from devstack_tui.state.instance import Instance
 
 # A drill that freezes a process and is then killed with everything that it has.
 PARENT = """

@@ -8,7 +8,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from devstack_tui.stack.httpload import ConnectionClosed, HttpClient, HttpStatus, MalformedReply
+from devstack_tui.loadgen.http_client import (
+    ConnectionClosed,
+    HttpClient,
+    HttpStatus,
+    MalformedReply,
+)
 
 Serve = Callable[..., int]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from devstack_tui.cli import VERBS
+from devstack_tui.cli.main import VERBS
 
 ROOT = Path(__file__).resolve().parents[2]
 DRIVERS = {"docker", "psycopg", "pymysql", "pymongo", "redis", "hvac", "pika", "httpx"}
@@ -37,9 +37,9 @@ def loaded(code: str) -> set[str]:
 def call(*arguments: str) -> str:
     """Code that runs the command line and goes on."""
     return f"""
-from devstack_tui import cli
+from devstack_tui.cli.main import main
 try:
-    cli.main({list(arguments)!r})
+    main({list(arguments)!r})
 except SystemExit:
     pass
 """
@@ -74,7 +74,7 @@ def test_what_is_below_the_faces_loads_no_driver_and_no_user_interface(module: s
 
 @pytest.mark.parametrize("module", sorted(set(VERBS.values())))
 def test_a_verb_loads_no_driver_and_no_user_interface_before_it_runs(module: str) -> None:
-    assert not loaded(f"import devstack_tui.verbs.{module}") & {*DRIVERS, "textual", "rich"}
+    assert not loaded(f"import devstack_tui.cli.verbs.{module}") & {*DRIVERS, "textual", "rich"}
 
 
 def test_a_plan_is_made_without_a_driver() -> None:
@@ -82,7 +82,7 @@ def test_a_plan_is_made_without_a_driver() -> None:
 
 
 def test_every_service_is_known_without_its_driver() -> None:
-    code = "from devstack_tui.stack.registry import services\nassert len(services()) > 5"
+    code = "from devstack_tui.contracts.registry import services\nassert len(services()) > 5"
     assert not loaded(code) & {*DRIVERS, "textual", "rich"}
 
 
@@ -92,7 +92,7 @@ def test_the_console_loads_no_driver(module: str) -> None:
 
 
 def test_a_tabs_code_is_not_loaded_before_the_tab_is_shown() -> None:
-    assert "devstack_tui.console.panes.health" not in loaded("import devstack_tui.console.app")
+    assert "devstack_tui.console.health.pane" not in loaded("import devstack_tui.console.app")
 
 
 def imports(path: Path) -> set[str]:

@@ -13,18 +13,22 @@ from pathlib import Path
 
 import pytest
 
+from devstack_tui.contracts.registry import services
+from devstack_tui.contracts.service import Hint
 from devstack_tui.core.errors import DevstackError, NotInstalledError
-from devstack_tui.stack import packets
-from devstack_tui.stack.install import (
+from devstack_tui.engines.embedded import nftables
+from devstack_tui.engines.embedded.programs import (
     NotRunnableError,
     find_program,
     not_installed,
     remedy,
     version_of,
 )
-from devstack_tui.stack.libraries import library_packages, missing_libraries, package_of
-from devstack_tui.stack.parts import Hint
-from devstack_tui.stack.registry import services
+from devstack_tui.engines.embedded.shared_libraries import (
+    library_packages,
+    missing_libraries,
+    package_of,
+)
 
 Program = Callable[..., Path]
 PIP = shlex.join([sys.executable, "-m", "pip", "install"])
@@ -309,7 +313,7 @@ def test_the_list_for_a_machine_without_our_python_is_what_the_services_need() -
     """It is read by a script that cannot ask them."""
     path = Path(__file__).parents[2] / ".ci/debian-packages"
     listed = path.read_text(encoding="utf-8").split()
-    hints = [*(service.hint for service in services()), packets.HINT]
+    hints = [*(service.hint for service in services()), nftables.HINT]
     needed = {package for hint in hints for package in hint.apt}
     # What mongod's wheel does not bring; no other program comes without its libraries.
     assert listed == sorted(needed | {"libcurl4"})

@@ -10,7 +10,7 @@ import pytest
 
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.paths import StackPaths
-from devstack_tui.stack import instance as instances
+from devstack_tui.state import instance as instances
 
 
 @pytest.fixture

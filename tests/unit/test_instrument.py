@@ -9,16 +9,22 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from devstack_tui.core.acklog import ADD, FAILED, INDETERMINATE, OK, REMOVE, Operation
-from devstack_tui.services.redis.instrument import tags
+from devstack_tui.core.ack_journal import ADD, FAILED, INDETERMINATE, OK, REMOVE, Operation
+from devstack_tui.services.redis.instrument import hash_tags
+from devstack_tui.services.redis.instrument.cells import Strip
+from devstack_tui.services.redis.instrument.clock_loop import Loop
+from devstack_tui.services.redis.instrument.connection import (
+    REFUSED,
+    TIMEOUT,
+    Address,
+    Answer,
+    Wire,
+)
 from devstack_tui.services.redis.instrument.lanes import Lane, Means
-from devstack_tui.services.redis.instrument.loop import Loop
 from devstack_tui.services.redis.instrument.messages import Order, ShardOrder
 from devstack_tui.services.redis.instrument.observers import Observer, Rivals
+from devstack_tui.services.redis.instrument.operations import SETTLED_US, Reads, Writes
 from devstack_tui.services.redis.instrument.resp import Parser, ProtocolError, Refusal, Reply
-from devstack_tui.services.redis.instrument.sources import SETTLED_US, Reads, Writes
-from devstack_tui.services.redis.instrument.strip import Strip
-from devstack_tui.services.redis.instrument.wire import REFUSED, TIMEOUT, Address, Answer, Wire
 from tests.unit.cluster_story import Stage
 
 STREAM = b"$5\r\nhello\r\n:42\r\n+OK\r\n-MOVED 7 127.0.0.1:7001\r\n$-1\r\n$0\r\n\r\n:-3\r\n"
@@ -80,7 +86,7 @@ def test_any_bytes_end_in_replies_or_in_a_protocol_error() -> None:
     "ranges", [[[0, 5460]], [[5461, 10922]], [[3, 3]], [[0, 9], [16000, 16383]]]
 )
 def test_tags_spread_over_the_slots_of_a_shard(ranges: list[list[int]]) -> None:
-    slots = [tags.slot(tag) for tag in tags.spread(ranges)]
+    slots = [hash_tags.slot(tag) for tag in hash_tags.spread(ranges)]
     assert all(any(first <= slot <= last for first, last in ranges) for slot in slots)
     assert len(set(slots)) == len(slots) == min(4, sum(b - a + 1 for a, b in ranges))
 
@@ -246,7 +252,9 @@ def test_a_lane_goes_on_where_the_shard_lives_and_never_repeats_an_operation() -
         gone.close()
         addresses = [Address("127.0.0.1", port or 1, "", "") for port in ports]
         means = Means(loop, stage.scene, addresses, 50.0, 0.25, recorded.append, stage.marks.append)
-        lane = Lane(means, ShardOrder("shard 1", 0, tags.spread([[0, 8191]])), Reads("r", SHARD))
+        lane = Lane(
+            means, ShardOrder("shard 1", 0, hash_tags.spread([[0, 8191]])), Reads("r", SHARD)
+        )
         lane.begin(loop.clock())
         lane.fault = 0.0
         lane.tick(loop.clock())

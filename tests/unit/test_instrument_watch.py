@@ -6,10 +6,10 @@ import random
 
 import pytest
 
+from devstack_tui.services.redis.instrument.connection import REFUSED, TIMEOUT
+from devstack_tui.services.redis.instrument.failover_timeline import ABSENT_S
+from devstack_tui.services.redis.instrument.node_view import Reader, parse_nodes
 from devstack_tui.services.redis.instrument.resp import ProtocolError, Refusal, Reply
-from devstack_tui.services.redis.instrument.sight import Reader, parse_nodes
-from devstack_tui.services.redis.instrument.watch import ABSENT_S
-from devstack_tui.services.redis.instrument.wire import REFUSED, TIMEOUT
 from tests.unit.cluster_story import Stage, lines
 
 

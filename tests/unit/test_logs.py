@@ -15,12 +15,12 @@ from typing import Any
 
 import pytest
 
+from devstack_tui.contracts.engine import UnitLog
 from devstack_tui.core.paths import StackPaths
+from devstack_tui.engines.embedded import directories
 from devstack_tui.health import logs
 from devstack_tui.health.logs import LogLine, follow, tail
-from devstack_tui.stack import instance as instances
-from devstack_tui.stack import layout
-from devstack_tui.stack.engine import UnitLog
+from devstack_tui.state import instance as instances
 
 CANARY = "Zq8xKp2vW7mN4tRy"
 
@@ -297,7 +297,7 @@ async def test_the_files_are_closed_when_the_following_ends(log: UnitLog, reader
 def folder() -> Path:
     """The logs of the default stack, which exists and does not run."""
     paths = StackPaths.of("default")
-    layout.make(paths)
+    directories.make(paths)
     instances.write(paths, instances.new(paths, "embedded", 0, {}))
     return paths.logs
 
@@ -305,7 +305,7 @@ def folder() -> Path:
 @pytest.fixture
 def verb(python: Callable[..., subprocess.Popen[str]]) -> Callable[..., subprocess.Popen[str]]:
     """Starts `logs` as a process of its own."""
-    code = "import sys; from devstack_tui.cli import main; sys.exit(main(sys.argv[1:]))"
+    code = "import sys; from devstack_tui.cli.main import main; sys.exit(main(sys.argv[1:]))"
     return lambda *arguments: python(code, "logs", *arguments)
 
 

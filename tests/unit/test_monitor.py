@@ -11,13 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from devstack_tui.core.errors import NotInstalledError, UnreachableError
-from devstack_tui.core.lock import StackLock
-from devstack_tui.core.paths import StackPaths
-from devstack_tui.health import monitor as module
-from devstack_tui.health.monitor import Monitor
-from devstack_tui.stack import layout
-from devstack_tui.stack.model import (
+from devstack_tui.contracts.model import (
     Credentials,
     Endpoint,
     Observation,
@@ -26,7 +20,13 @@ from devstack_tui.stack.model import (
     Target,
     UnitUsage,
 )
-from devstack_tui.stack.parts import Installation, Service
+from devstack_tui.contracts.service import Installation, Service
+from devstack_tui.core.errors import NotInstalledError, UnreachableError
+from devstack_tui.core.lock import StackLock
+from devstack_tui.core.paths import StackPaths
+from devstack_tui.engines.embedded import directories
+from devstack_tui.health import monitor as module
+from devstack_tui.health.monitor import Monitor
 from devstack_tui.stack.stack import Stack
 
 NOBODY = 2**22 + 1  # above the highest pid of any Linux
@@ -87,7 +87,7 @@ def engine() -> FakeEngine:
 @pytest.fixture
 def paths() -> StackPaths:
     found = StackPaths.of("work")
-    layout.make(found)
+    directories.make(found)
     return found
 
 

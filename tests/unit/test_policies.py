@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from devstack_tui.contracts.registry import services
+from devstack_tui.contracts.service import Service
 from devstack_tui.core.paths import shipped
-from devstack_tui.stack import bootstrap
-from devstack_tui.stack.parts import Service
-from devstack_tui.stack.registry import services
+from devstack_tui.identity import bootstrap
 
 FOLDER = shipped("configs/vault/policies")
 RULE = re.compile(r'path\s+"(?P<path>[^"]+)"\s*\{\s*capabilities\s*=\s*\[(?P<may>[^\]]*)\]\s*\}')

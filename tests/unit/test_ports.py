@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from devstack_tui.core.errors import DevstackError
-from devstack_tui.stack import ports
+from devstack_tui.engines.embedded import ports
 
 LISTEN = """
 import socket, sys

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from devstack_tui.core.quantity import canonical, parse
+from devstack_tui.core.units import canonical, parse
 
 
 @pytest.mark.parametrize("text", ["512MB", "512M", "512mb", "512 MiB", "0.5GB", "536870912"])

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pika
 import pytest
 
-from devstack_tui.services.rabbitmq.opening import opened
+from devstack_tui.services.rabbitmq.connection import opened
 
 
 @pytest.fixture

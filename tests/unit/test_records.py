@@ -11,17 +11,18 @@ from pathlib import Path
 
 import pytest
 
+from devstack_tui.contracts.engine import Run
+from devstack_tui.contracts.registry import service
+from devstack_tui.contracts.service import ProcessSpec
 from devstack_tui.core import process
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.paths import StackPaths
 from devstack_tui.core.process import INSTANCE_VARIABLE, UNIT_VARIABLE
-from devstack_tui.stack import instance as instances
-from devstack_tui.stack import layout, settings
-from devstack_tui.stack.engine import Run
-from devstack_tui.stack.engines.embedded import EmbeddedEngine
-from devstack_tui.stack.engines.records import Record, Records
-from devstack_tui.stack.parts import ProcessSpec
-from devstack_tui.stack.registry import service
+from devstack_tui.engines.embedded import directories
+from devstack_tui.engines.embedded.engine import EmbeddedEngine
+from devstack_tui.engines.embedded.process_records import Record, Records
+from devstack_tui.state import instance as instances
+from devstack_tui.state import settings
 
 Child = Callable[..., subprocess.Popen[str]]
 
@@ -29,7 +30,7 @@ Child = Callable[..., subprocess.Popen[str]]
 @pytest.fixture
 def paths() -> StackPaths:
     found = StackPaths.of("work")
-    layout.make(found)
+    directories.make(found)
     return found
 
 

@@ -7,11 +7,11 @@ from typing import Any, cast
 
 import pytest
 
+from devstack_tui.contracts.audit import Audit, Finding
 from devstack_tui.core.check import Status
 from devstack_tui.services.redis import checks as redis_checks
 from devstack_tui.services.redis.checks import CHECKS
 from devstack_tui.services.redis.topology import ClusterNode, View
-from devstack_tui.stack.auditing import Audit, Finding
 
 MASTER, REPLICA = 0, 3
 PORTS = {"main": 16379, "tls": 16390}

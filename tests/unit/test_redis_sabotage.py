@@ -8,13 +8,13 @@ from typing import cast
 
 import pytest
 
+from devstack_tui.contracts.audit import ProtocolFault
+from devstack_tui.contracts.model import Target
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.services.redis import tls as redis_tls
 from devstack_tui.services.redis.sabotage import replicated
 from devstack_tui.services.redis.tls import TLS
 from devstack_tui.services.redis.topology import ClusterNode, View
-from devstack_tui.stack.auditing import ProtocolFault
-from devstack_tui.stack.model import Target
 from tests.unit.tls_kit import Pki
 
 

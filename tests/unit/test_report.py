@@ -16,7 +16,7 @@ from devstack_tui.report.html import html
 from devstack_tui.report.markdown import markdown
 from devstack_tui.report.model import NOT_BUILT, NOT_RUN, CoverageRow, Report, Suite
 from devstack_tui.report.seed import CHECKS, SUITES
-from devstack_tui.services.redis import drill_steps
+from devstack_tui.services.redis.drills import steps as drill_steps
 from devstack_tui.stack.stack import Stack
 
 from .report_kit import AT, Filled
@@ -333,9 +333,9 @@ BARE = ("CAESIJ8wVaLq0c", "Tr0ub4dor", "8f3c1a2e-55d1", "S3cretInUrl", "qwertzui
 
 @pytest.mark.parametrize("name", SECRETS)
 def test_no_secret_of_any_document_comes_out_of_any_form(tmp_path: Path, name: str) -> None:
+    from devstack_tui.cli.verbs.report import _json, _timelines
     from devstack_tui.drill import timeline
     from devstack_tui.drill.events import DrillReport
-    from devstack_tui.verbs.report import _json, _timelines
 
     say = SECRETS[name]
     history = Filled(tmp_path / "history.db", say).everything()

@@ -9,13 +9,13 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from devstack_tui.cli.verbs.report import _timelines
 from devstack_tui.drill import timeline
 from devstack_tui.report import charts
 from devstack_tui.report.build import build
 from devstack_tui.report.html import html
 from devstack_tui.report.markdown import code, markdown, text
 from devstack_tui.report.model import Counts, Interval, Report, Series
-from devstack_tui.verbs.report import _timelines
 
 from .report_kit import AT, Filled
 

@@ -112,7 +112,7 @@ def test_strict_tells_the_verdict_and_a_bad_path_is_a_usage_error(
 
 def test_the_report_is_quick_and_imports_no_driver(environment: dict[str, str]) -> None:
     code = (
-        "import sys; from devstack_tui.cli import main; main(['report', '--json']);"
+        "import sys; from devstack_tui.cli.main import main; main(['report', '--json']);"
         "print(sorted({name.partition('.')[0] for name in sys.modules}), file=sys.stderr)"
     )
     before = os.times()

@@ -13,13 +13,8 @@ from typing import Any
 
 import pytest
 
-from devstack_tui.core.check import Status
-from devstack_tui.core.errors import DevstackError, UnreachableError
-from devstack_tui.drill import restart, restart_steps
-from devstack_tui.drill.course import lane
-from devstack_tui.drill.restart_steps import Outcome, Promise
-from devstack_tui.stack.acks import Allowance, Indeterminate, NotWritten
-from devstack_tui.stack.drilling import (
+from devstack_tui.contracts.acks import Allowance, Indeterminate, NotWritten
+from devstack_tui.contracts.drill import (
     Cells,
     Context,
     DrillEvent,
@@ -29,9 +24,14 @@ from devstack_tui.stack.drilling import (
     RepeatEnded,
     Thresholds,
 )
-from devstack_tui.stack.model import Observation, Target
-from devstack_tui.stack.registry import NAMES
-from devstack_tui.stack.stream import Write
+from devstack_tui.contracts.model import Observation, Target
+from devstack_tui.contracts.registry import NAMES
+from devstack_tui.core.check import Status
+from devstack_tui.core.errors import DevstackError, UnreachableError
+from devstack_tui.drill import restart, restart_steps
+from devstack_tui.drill.restart_steps import Outcome, Promise
+from devstack_tui.drill.write_timeline import lane
+from devstack_tui.loadgen.ack_stream import Write
 from tests.unit.fake_acks import TARGET, FakeAcks
 
 REFUSALS = 5

@@ -5,10 +5,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from devstack_tui.contracts.model import Credentials, Endpoint
+from devstack_tui.contracts.service import Installation
 from devstack_tui.services.mysql import SERVICE
 from devstack_tui.services.mysql.server import MARIADB, MYSQL, init_sql, install_argv, quoted
-from devstack_tui.stack.model import Credentials, Endpoint
-from devstack_tui.stack.parts import Installation
 
 
 def test_a_password_with_quotes_and_backslashes_stays_inside_its_string() -> None:

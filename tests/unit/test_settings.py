@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from devstack_tui.contracts.registry import NAMES
 from devstack_tui.core.errors import ConfigError, UsageError
 from devstack_tui.core.paths import shipped
-from devstack_tui.stack import settings
-from devstack_tui.stack.registry import NAMES
+from devstack_tui.state import settings
 
 UserFile = Callable[[str], Path]
 

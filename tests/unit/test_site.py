@@ -11,12 +11,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from devstack_tui.contracts.model import Credentials, Endpoint, Target
+from devstack_tui.contracts.server_home import Account, Cancelled, Site, Tls
+from devstack_tui.contracts.service import ServiceSettings
 from devstack_tui.core import process
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.journal import Journal
-from devstack_tui.stack.model import Credentials, Endpoint, Target
-from devstack_tui.stack.parts import ServiceSettings
-from devstack_tui.stack.site import Account, Cancelled, Site, Tls
 
 CANARY = "Zq8xKp2vW7mN4tRy"
 

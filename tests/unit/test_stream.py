@@ -11,10 +11,10 @@ from collections.abc import Callable
 
 import pytest
 
+from devstack_tui.contracts.acks import KINDS, Indeterminate, NotWritten, checked, kind_of
 from devstack_tui.core.errors import UsageError
-from devstack_tui.stack import stream
-from devstack_tui.stack.acks import KINDS, Indeterminate, NotWritten, checked, kind_of
-from devstack_tui.stack.stream import Stream, Write
+from devstack_tui.loadgen import ack_stream
+from devstack_tui.loadgen.ack_stream import Stream, Write
 from tests.unit.fake_acks import LIMIT_S, TARGET, FakeAcks, wait_for
 
 
@@ -93,7 +93,7 @@ def test_a_server_that_is_not_there_is_not_hammered() -> None:
     writes = run_until(made, lambda: len(made.snapshot()) > 5)
     begun = [write.sent for write in writes]
     assert min(later - earlier for earlier, later in itertools.pairwise(begun)) > 0.015
-    assert stream.errors(writes) == {"refused": len(writes)}
+    assert ack_stream.errors(writes) == {"refused": len(writes)}
 
 
 def test_the_rate_is_kept_by_the_clock() -> None:
@@ -140,47 +140,47 @@ BEFORE = [ok(n, n * 0.02) for n in range(50)]
 
 def test_a_window_is_from_the_last_success_before_to_the_first_after() -> None:
     writes = [*BEFORE, bad(50, 1.0), bad(51, 1.4), ok(52, 2.5), ok(53, 2.52)]
-    assert stream.window(writes, fault=0.99) == pytest.approx(2.5 - 0.98)
-    assert stream.outage(writes, 0.99) == (0.98, 2.5)
+    assert ack_stream.window(writes, fault=0.99) == pytest.approx(2.5 - 0.98)
+    assert ack_stream.outage(writes, 0.99) == (0.98, 2.5)
 
 
 def test_what_the_server_still_acknowledges_after_the_fault_does_not_end_the_window() -> None:
     writes = [*BEFORE, ok(50, 1.0), ok(51, 1.02), bad(52, 1.04), ok(53, 3.02)]
-    assert stream.window(writes, fault=0.99) == pytest.approx(2.0)
+    assert ack_stream.window(writes, fault=0.99) == pytest.approx(2.0)
 
 
 def test_a_gap_that_the_rate_explains_is_no_window() -> None:
     writes = [*BEFORE, ok(50, 1.0), ok(51, 1.05)]
-    assert stream.window(writes, fault=0.99) == 0.0
-    assert stream.window([], fault=0.0) == 0.0
+    assert ack_stream.window(writes, fault=0.99) == 0.0
+    assert ack_stream.window([], fault=0.0) == 0.0
 
 
 def test_a_gap_before_the_fault_is_not_the_faults() -> None:
     writes = [ok(0, 0.0), *[ok(n, 5 + n * 0.02) for n in range(1, 50)]]
-    assert stream.window(writes, fault=5.5) == 0.0
+    assert ack_stream.window(writes, fault=5.5) == 0.0
 
 
 def test_an_outage_that_never_ends_lasts_to_the_last_attempt() -> None:
     writes = [*BEFORE, bad(50, 1.0), bad(51, 4.98)]
-    assert stream.window(writes, fault=0.99) == pytest.approx(4.0)
+    assert ack_stream.window(writes, fault=0.99) == pytest.approx(4.0)
 
 
 def test_lost_are_the_acknowledged_ones_that_are_not_there() -> None:
     writes = [*BEFORE, bad(50, 1.0), bad(51, 1.1, "indeterminate:reset")]
     there = {write.number for write in BEFORE} - {40, 45, 49}
-    count, seconds = stream.lost(writes, there)
+    count, seconds = ack_stream.lost(writes, there)
     assert count == 3
     assert seconds == pytest.approx(0.98 - 0.8 + 0.001)
-    assert stream.lost(writes, {write.number for write in BEFORE}) == (0, 0.0)
+    assert ack_stream.lost(writes, {write.number for write in BEFORE}) == (0, 0.0)
 
 
 def test_indeterminate_writes_are_neither_lost_nor_resurrected() -> None:
     writes = [ok(1, 1.0), bad(2, 1.1, "indeterminate:reset"), bad(3, 1.2)]
-    assert stream.indeterminate(writes) == 1
-    assert stream.lost(writes, {1}) == (0, 0.0)
-    assert stream.resurrected(writes, {1, 2}) == 0
-    assert stream.resurrected(writes, {1, 2, 3}) == 1
-    assert stream.errors(writes) == {"reset": 1, "refused": 1}
+    assert ack_stream.indeterminate(writes) == 1
+    assert ack_stream.lost(writes, {1}) == (0, 0.0)
+    assert ack_stream.resurrected(writes, {1, 2}) == 0
+    assert ack_stream.resurrected(writes, {1, 2, 3}) == 1
+    assert ack_stream.errors(writes) == {"reset": 1, "refused": 1}
 
 
 # -- classes ---------------------------------------------------------------------------------

@@ -8,15 +8,15 @@ from typing import cast
 
 import pytest
 
+from devstack_tui.contracts.audit import Audit, Check, Finding
+from devstack_tui.contracts.model import Credentials, Endpoint, Target
+from devstack_tui.contracts.registry import NAMES, service
 from devstack_tui.core.check import Status
 from devstack_tui.security.tls.catalogue import checks
 from devstack_tui.security.tls.ciphers import WEAK
+from devstack_tui.security.tls.listener_audit import together
 from devstack_tui.security.tls.properties import PROPERTIES
-from devstack_tui.security.tls.sight import together
-from devstack_tui.stack.auditing import Audit, Check, Finding
-from devstack_tui.stack.model import Credentials, Endpoint, Target
-from devstack_tui.stack.registry import NAMES, service
-from devstack_tui.stack.settings import load
+from devstack_tui.state.settings import load
 
 LISTENERS = 18
 

@@ -14,9 +14,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from devstack_tui.contracts.audit import Finding, Listener, ProtocolFault, Untrusted
 from devstack_tui.core.check import Status
 from devstack_tui.core.tls import client_context
-from devstack_tui.security import forge
+from devstack_tui.security import forged_certs
 from devstack_tui.security.tls import (
     authority,
     certificate,
@@ -24,13 +25,12 @@ from devstack_tui.security.tls import (
     handshake,
     paths,
     protocol,
-    stranger,
+    untrusted_ca,
 )
 from devstack_tui.security.tls.ciphers import WEAK
-from devstack_tui.security.tls.hello import SSL3, TLS1_0, TLS1_1, TLS1_2, TLS1_3
-from devstack_tui.security.tls.sight import Sight, decide
-from devstack_tui.services.rabbitmq import opening
-from devstack_tui.stack.auditing import Finding, Listener, ProtocolFault, Untrusted
+from devstack_tui.security.tls.client_hello import SSL3, TLS1_0, TLS1_1, TLS1_2, TLS1_3
+from devstack_tui.security.tls.listener_audit import Sight, decide
+from devstack_tui.services.rabbitmq import connection
 from tests.unit.tls_kit import DAY, NOW, FakeAudit, Pair, Pki, make, tls_server
 
 NAMES = ("postgres", "postgres.dev-services.local", "localhost")
@@ -157,12 +157,12 @@ def test_a_file_that_is_not_served_is_seen_as_such(pki: Pki) -> None:
     [
         ("127.0.0.2", None, "IP address mismatch"),
         ("elsewhere.invalid", None, "Hostname mismatch"),
-        ("127.0.0.1", stranger.authority, "unable to get local issuer|self-signed"),
+        ("127.0.0.1", untrusted_ca.authority, "unable to get local issuer|self-signed"),
     ],
     ids=["address", "name", "ca"],
 )
 def test_our_client_turns_a_wrong_server_down_and_says_why(
-    pki: Pki, name: str, trusted: Callable[[], stranger.Authority] | None, words: str
+    pki: Pki, name: str, trusted: Callable[[], untrusted_ca.Authority] | None, words: str
 ) -> None:
     ca = trusted().path if trusted else pki.ca
     with tls_server(pki.write(pki.leaf(), pki.middle)) as listener:
@@ -259,7 +259,7 @@ def test_the_ca_file_must_be_a_ca_and_last(pki: Pki) -> None:
     assert both() == (Status.FAIL, Status.PASS)
     pki.ca.write_bytes(pki.middle.pem)
     assert both() == (Status.FAIL, Status.PASS), "an intermediate is no root"
-    pki.ca.write_bytes(pki.root.pem + stranger.root("ending", 20 * DAY)[1].encode())
+    pki.ca.write_bytes(pki.root.pem + untrusted_ca.root("ending", 20 * DAY)[1].encode())
     assert both() == (Status.PASS, Status.WARN)
     pki.ca.write_text("nothing")
     assert both() == (Status.FAIL, Status.INCONCLUSIVE)
@@ -306,7 +306,7 @@ def test_the_facts_of_a_certificate_are_its_own(pki: Pki) -> None:
 
 
 def test_every_client_of_ours_verifies_strictly_and_up_to_a_root(pki: Pki) -> None:
-    own = [client_context(pki.ca), opening.context(str(pki.ca))]
+    own = [client_context(pki.ca), connection.context(str(pki.ca))]
     for context in own:
         assert context.verify_flags & ssl.VerifyFlags.VERIFY_X509_STRICT
         assert not context.verify_flags & ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
@@ -324,9 +324,9 @@ def test_a_leaf_that_does_not_name_its_issuers_key_is_refused(pki: Pki) -> None:
 
 
 def test_a_leaf_by_the_foreign_authority_is_good_for_whoever_trusts_that(pki: Pki) -> None:
-    known = stranger.authority()
-    issuer = forge.Issuer(known.certificate, known.key)
-    for by in (forge.other_ca, forge.with_rsa, forge.long_life):
+    known = untrusted_ca.authority()
+    issuer = forged_certs.Issuer(known.certificate, known.key)
+    for by in (forged_certs.other_ca, forged_certs.with_rsa, forged_certs.long_life):
         made = by(issuer, ("localhost", "127.0.0.1"))
         pki.files.cert.write_text(made.cert)
         pki.files.key.write_text(made.key)

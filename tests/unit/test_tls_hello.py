@@ -8,8 +8,9 @@ from collections.abc import Callable
 
 import pytest
 
+from devstack_tui.contracts.audit import ProtocolFault
 from devstack_tui.security.tls import ciphers, facts
-from devstack_tui.security.tls.hello import (
+from devstack_tui.security.tls.client_hello import (
     ALERT,
     HANDSHAKE,
     SSL3,
@@ -24,7 +25,6 @@ from devstack_tui.security.tls.hello import (
     server_hello,
 )
 from devstack_tui.services.mysql.tls import SSL, greeting
-from devstack_tui.stack.auditing import ProtocolFault
 from tests.unit import tls_recorded as recorded
 
 MODERN = Offer(TLS1_2, ciphers.STRONG, deflate=True)

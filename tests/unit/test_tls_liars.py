@@ -12,15 +12,15 @@ from pathlib import Path
 
 import pytest
 
+from devstack_tui.contracts.audit import ProtocolFault, Untrusted
 from devstack_tui.core.check import Status
-from devstack_tui.security.tls import handshake, offer, protocol
+from devstack_tui.loadgen.bounded_socket import Reader, begin_at_once, get, guarded, translated
+from devstack_tui.security.tls import handshake, probe, protocol
 from devstack_tui.security.tls.ciphers import STRONG
-from devstack_tui.security.tls.hello import TLS1_0, TLS1_2, Offer
-from devstack_tui.security.tls.sight import Sight, decide
+from devstack_tui.security.tls.client_hello import TLS1_0, TLS1_2, Offer
+from devstack_tui.security.tls.listener_audit import Sight, decide
 from devstack_tui.services.mysql.tls import begin as mysql_begin
 from devstack_tui.services.postgres.tls import begin as postgres_begin
-from devstack_tui.stack.auditing import ProtocolFault, Untrusted
-from devstack_tui.stack.dialogue import Reader, begin_at_once, get, guarded, translated
 from tests.unit import tls_recorded as recorded
 from tests.unit.tls_kit import FakeAudit, answering
 
@@ -105,7 +105,7 @@ def test_a_lie_ends_in_time_and_is_named(lie: str) -> None:
     with answering(serve) as listener:
         started = time.perf_counter()
         with pytest.raises(error, match=words):
-            offer.ask(listener, MODERN, LIMIT)
+            probe.ask(listener, MODERN, LIMIT)
         assert time.perf_counter() - started < 2 * LIMIT
 
 
@@ -164,14 +164,14 @@ def test_a_refusal_says_nothing_where_good_offers_are_refused_too() -> None:
 
 def test_closing_at_once_is_a_refusal() -> None:
     with answering(saying()) as listener:
-        answer = offer.ask(listener, MODERN, LIMIT)
+        answer = probe.ask(listener, MODERN, LIMIT)
     assert not answer.accepted
     assert str(answer) == "connection closed"
 
 
 def test_a_warning_before_the_answer_is_passed_over() -> None:
     with answering(saying(WARNING, recorded.ERLANG)) as listener:
-        assert offer.ask(listener, MODERN, LIMIT).version_accepted
+        assert probe.ask(listener, MODERN, LIMIT).version_accepted
 
 
 def test_a_hello_in_fragments_is_put_together() -> None:
@@ -179,7 +179,7 @@ def test_a_hello_in_fragments_is_put_together() -> None:
     parts = (body[:1], body[1:3], body[3:20], body[20:])
     records = [bytes.fromhex("160303") + len(p).to_bytes(2, "big") + p for p in parts]
     with answering(saying(*records)) as listener:
-        assert offer.ask(listener, MODERN, LIMIT).version_accepted
+        assert probe.ask(listener, MODERN, LIMIT).version_accepted
 
 
 PG, MY = postgres_begin, mysql_begin
@@ -208,7 +208,7 @@ def test_a_protocol_s_own_beginning_is_checked(begin: Serve, raw: bytes, words: 
         _wait(connection)
 
     with answering(serve) as listener, pytest.raises(ProtocolFault, match=words):
-        offer.ask(dataclasses.replace(listener, begin=begin), MODERN, LIMIT)
+        probe.ask(dataclasses.replace(listener, begin=begin), MODERN, LIMIT)
 
 
 @pytest.mark.parametrize("begin", [postgres_begin, mysql_begin])
@@ -216,7 +216,7 @@ def test_a_beginning_that_drips_ends_in_time(begin: Serve) -> None:
     with answering(dripping(b"\x50\x00\x00\x00\x0a")) as listener:
         started = time.perf_counter()
         with pytest.raises((TimeoutError, ProtocolFault)):
-            offer.ask(dataclasses.replace(listener, begin=begin), MODERN, LIMIT)
+            probe.ask(dataclasses.replace(listener, begin=begin), MODERN, LIMIT)
         assert time.perf_counter() - started < 2 * LIMIT
 
 

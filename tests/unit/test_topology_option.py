@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from devstack_tui.cli.verbs.changes import topology
 from devstack_tui.core.errors import UsageError
-from devstack_tui.stack import settings
-from devstack_tui.verbs.changes import topology
+from devstack_tui.state import settings
 
 
 @pytest.mark.parametrize(

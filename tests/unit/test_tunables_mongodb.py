@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from devstack_tui.core import quantity
+from devstack_tui.contracts.service import Installation
+from devstack_tui.contracts.tunable import Kind, Parameter
+from devstack_tui.core import units
 from devstack_tui.core.errors import UsageError
 from devstack_tui.core.machine import Machine
+from devstack_tui.services.mongodb.config_syntax import configured, engine_text, find, parse_engine
 from devstack_tui.services.mongodb.parameters import GB, MB, default_cache, knobs
 from devstack_tui.services.mongodb.server import merged
-from devstack_tui.services.mongodb.spelling import configured, engine_text, find, parse_engine
 from devstack_tui.services.mongodb.tunables import TUNABLES
-from devstack_tui.stack.parts import Installation
-from devstack_tui.stack.tunable import Kind, Parameter
 
 MONGOD_6 = Installation(Path("mongod"), "6.0.5", "MongoDB", "6.0")
 MACHINE = Machine(16 * GB, 4)
@@ -36,11 +36,11 @@ def fatal(**changed: str) -> list[str]:
 @pytest.mark.parametrize("parameter", CATALOGUE, ids=lambda p: p.name)
 def test_defaults_and_candidates_are_canonical_and_in_range(parameter: Parameter) -> None:
     for text in (parameter.default, *parameter.candidates):
-        assert quantity.canonical(parameter.kind, text) == text
+        assert units.canonical(parameter.kind, text) == text
         if parameter.choices:
             assert text in parameter.choices
         elif parameter.minimum is not None and text not in parameter.special:
-            number = float(quantity.parse(parameter.kind, text))
+            number = float(units.parse(parameter.kind, text))
             assert parameter.minimum <= number <= (parameter.maximum or number)
 
 
@@ -150,7 +150,7 @@ def test_durable_advice_relaxes_nothing() -> None:
         parameter = catalogue[advice.parameter]
         assert advice.value not in parameter.relaxed
         if parameter.relaxed_above is not None:
-            number = float(quantity.parse(parameter.kind, advice.value))
+            number = float(units.parse(parameter.kind, advice.value))
             assert number <= parameter.relaxed_above
 
 

@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
-from devstack_tui.core import quantity
+from devstack_tui.contracts.service import Installation
+from devstack_tui.contracts.tunable import Apply, Kind, Parameter, Problem
+from devstack_tui.core import units
 from devstack_tui.core.errors import UsageError
 from devstack_tui.core.machine import Machine
+from devstack_tui.services.mysql.config_syntax import canonical, configured, native
 from devstack_tui.services.mysql.parameters import Release, parameters
 from devstack_tui.services.mysql.server import MARIADB, MYSQL
-from devstack_tui.services.mysql.spelling import canonical, configured, native
 from devstack_tui.services.mysql.tunables import TUNABLES, in_order
 from devstack_tui.services.mysql.variables import (
     Variable,
@@ -22,8 +24,6 @@ from devstack_tui.services.mysql.variables import (
     variables,
     with_automatic,
 )
-from devstack_tui.stack.parts import Installation
-from devstack_tui.stack.tunable import Apply, Kind, Parameter, Problem
 
 GB = 1 << 30
 MACHINE = Machine(memory_bytes=16 * GB, cores=4, rotational=False)
@@ -101,9 +101,9 @@ class TestCatalogue:
     ) -> None:
         for parameter in of(flavour, version).values():
             for text in (parameter.default, *parameter.candidates):
-                assert quantity.canonical(parameter.kind, text) == text, parameter.name
+                assert units.canonical(parameter.kind, text) == text, parameter.name
                 native(parameter, text)
-                value = quantity.parse(parameter.kind, text)
+                value = units.parse(parameter.kind, text)
                 if isinstance(value, int | float):
                     assert value >= (parameter.minimum or 0), parameter.name
                     assert value <= (parameter.maximum or value), parameter.name
@@ -335,7 +335,7 @@ class TestAdvice:
     def test_it_stays_within_its_share_of_the_machine(self) -> None:
         found = advice(innodb_buffer_pool_size="1536MB", counters={"pool_waits": 5.0})
         value, reason = found.get("innodb_buffer_pool_size", ("0", ""))
-        assert int(quantity.parse(Kind.BYTES, value)) <= 0.12 * MACHINE.memory_bytes
+        assert int(units.parse(Kind.BYTES, value)) <= 0.12 * MACHINE.memory_bytes
         assert not reason or "16 GB of this machine" in reason
         value, reason = advice()["innodb_buffer_pool_size"]
         assert value == "1GB"
@@ -379,5 +379,5 @@ class TestAdvice:
         values = {name: value for name, (value, _) in found.items()}
         assert len(values) >= 8
         for name, value in values.items():
-            assert quantity.canonical(MARIA[name].kind, value) == value
+            assert units.canonical(MARIA[name].kind, value) == value
         assert not [p for p in problems(**values).values() if p.fatal]

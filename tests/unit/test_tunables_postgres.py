@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from devstack_tui.core import quantity
+from devstack_tui.contracts.service import Installation
+from devstack_tui.contracts.tunable import Apply, Kind, Parameter, Problem
+from devstack_tui.core import units
 from devstack_tui.core.errors import UsageError
 from devstack_tui.core.machine import Machine
-from devstack_tui.services.postgres.judgement import default_wal_buffers
+from devstack_tui.services.postgres.advice import default_wal_buffers
+from devstack_tui.services.postgres.config_syntax import canonical, configured, spelled
 from devstack_tui.services.postgres.parameters import parameters
-from devstack_tui.services.postgres.spelling import canonical, configured, spelled
 from devstack_tui.services.postgres.tunables import TUNABLES, Setting, described, effect
-from devstack_tui.stack.parts import Installation
-from devstack_tui.stack.tunable import Apply, Kind, Parameter, Problem
 
 GB = 1 << 30
 PG15 = Installation(Path("/usr/lib/postgresql/15/bin/postgres"), "15.18", "PostgreSQL", "15")
@@ -70,9 +70,9 @@ class TestCatalogue:
     ) -> None:
         for parameter in of(version).values():
             for text in (parameter.default, *parameter.candidates):
-                assert quantity.canonical(parameter.kind, text) == text, parameter.name
+                assert units.canonical(parameter.kind, text) == text, parameter.name
                 spelled(parameter, text)
-                value = quantity.parse(parameter.kind, text)
+                value = units.parse(parameter.kind, text)
                 if isinstance(value, int | float):
                     assert value >= (parameter.minimum or 0), parameter.name
                     assert value <= (parameter.maximum or value), parameter.name
@@ -261,7 +261,7 @@ class TestJudgement:
 class TestAdvice:
     def test_it_stays_within_its_share_of_the_machine(self) -> None:
         value, reason = advice(counters={"database_bytes": 100.0 * GB})["shared_buffers"]
-        assert int(quantity.parse(Kind.BYTES, value)) <= 0.12 * MACHINE.memory_bytes
+        assert int(units.parse(Kind.BYTES, value)) <= 0.12 * MACHINE.memory_bytes
         assert "16 GB of this machine" in reason
 
     def test_a_cache_that_serves_all_is_left_alone(self) -> None:
@@ -302,7 +302,7 @@ class TestAdvice:
         found = advice(False, counters)
         values = {name: value for name, (value, _) in found.items()}
         for name, value in values.items():
-            assert quantity.canonical(KNOWN[name].kind, value) == value
+            assert units.canonical(KNOWN[name].kind, value) == value
         assert not [p for p in problems(**values).values() if p.fatal]
 
 

@@ -7,9 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from devstack_tui.contracts.registry import service
+from devstack_tui.contracts.service import Installation
 from devstack_tui.services.mysql.server import MARIADB, MYSQL
-from devstack_tui.stack.parts import Installation
-from devstack_tui.stack.registry import service
 
 
 class Place:

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from devstack_tui.core import quantity
+from devstack_tui.contracts.service import Installation
+from devstack_tui.contracts.tunable import Apply, Parameter
+from devstack_tui.core import units
 from devstack_tui.core.errors import UsageError
 from devstack_tui.core.machine import Machine
 from devstack_tui.services.redis import aof
-from devstack_tui.services.redis.parameters import GB, MB, in_stack
-from devstack_tui.services.redis.rolling import _dissent, _heir, _unsettled
-from devstack_tui.services.redis.spelling import (
+from devstack_tui.services.redis.config_syntax import (
     apply_to,
     canonical,
     configured,
@@ -20,10 +20,10 @@ from devstack_tui.services.redis.spelling import (
     native,
     wrong_save,
 )
+from devstack_tui.services.redis.parameters import GB, MB, in_stack
+from devstack_tui.services.redis.rolling import _dissent, _heir, _unsettled
 from devstack_tui.services.redis.topology import View, parse_nodes
 from devstack_tui.services.redis.tunables import TUNABLES
-from devstack_tui.stack.parts import Installation
-from devstack_tui.stack.tunable import Apply, Parameter
 
 REDIS_7 = Installation(Path("redis-server"), "7.0.15", "Redis", "7")
 MACHINE = Machine(16 * GB, 4)
@@ -47,12 +47,12 @@ def problems(counters: dict[str, float] | None = None, **changed: str) -> dict[s
 @pytest.mark.parametrize("parameter", CATALOGUE, ids=lambda p: p.name)
 def test_defaults_and_candidates_are_canonical_and_in_range(parameter: Parameter) -> None:
     for text in (parameter.default, *parameter.candidates):
-        assert quantity.canonical(parameter.kind, text) == text
+        assert units.canonical(parameter.kind, text) == text
         assert canonical(parameter, native(parameter, text)) == text
         if parameter.choices:
             assert text in parameter.choices
         elif parameter.minimum is not None and text not in parameter.special:
-            number = float(quantity.parse(parameter.kind, text))
+            number = float(units.parse(parameter.kind, text))
             assert parameter.minimum <= number <= (parameter.maximum or number)
 
 
@@ -178,7 +178,7 @@ def test_advice_never_leaves_the_memory_of_the_machine() -> None:
     small = Machine(512 * MB, 1)
     for advice in TUNABLES.advise(values(), small, {"nodes": 6, "used_memory_peak": 0}, False):
         if advice.parameter == "maxmemory":
-            assert 2 * 6 * int(quantity.parse("bytes", advice.value)) <= 512 * MB
+            assert 2 * 6 * int(units.parse("bytes", advice.value)) <= 512 * MB
 
 
 def test_what_only_a_start_can_change_is_marked_so() -> None:

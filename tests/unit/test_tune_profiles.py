@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from devstack_tui.contracts.service import Installation
+from devstack_tui.contracts.tunable import Parameter
 from devstack_tui.core.errors import ConfigError, UsageError
 from devstack_tui.core.paths import StackPaths
-from devstack_tui.stack import tuned
-from devstack_tui.stack.parts import Installation
 from devstack_tui.stack.stack import Stack
-from devstack_tui.stack.tunable import Parameter
-from devstack_tui.stack.tuned import Tuned
-from devstack_tui.stack.values import relaxed
+from devstack_tui.state import parameter_store
+from devstack_tui.state.parameter_store import Tuned
+from devstack_tui.state.parameter_values import relaxed
 from devstack_tui.tuning import catalogue, profiles
 
 INSTALLED = {
@@ -198,7 +198,7 @@ def test_current_and_pending_name_the_same_services() -> None:
         values={"postgres": {"work_mem": "8MB"}},
         pending={"redis": {"maxmemory": "1GB"}, "postgres": {"work_mem": "default"}},
     )
-    tuned.write(StackPaths.of("default"), store)
+    parameter_store.write(StackPaths.of("default"), store)
     assert profiles.load_for(stack, "current").values == {
         "postgres": {"work_mem": "8MB"},
         "redis": {},

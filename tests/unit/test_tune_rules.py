@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from devstack_tui.contracts.service import Installation
+from devstack_tui.contracts.tunable import Share
 from devstack_tui.core.errors import UsageError
-from devstack_tui.stack.parts import Installation
-from devstack_tui.stack.tunable import Share
 from devstack_tui.tuning import rules
 from devstack_tui.tuning.catalogue import tunable
 from devstack_tui.tuning.events import Budget, Row, Show

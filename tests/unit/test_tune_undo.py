@@ -12,16 +12,17 @@ from typing import Any, cast
 import msgspec
 import pytest
 
+from devstack_tui.contracts.drill import Sweepable
+from devstack_tui.contracts.engine import Engine
+from devstack_tui.contracts.registry import service
 from devstack_tui.core import process
 from devstack_tui.core.journal import Journal
 from devstack_tui.core.lock import StackLock
 from devstack_tui.core.paths import StackPaths
-from devstack_tui.stack import retune, tuned, undo
-from devstack_tui.stack.drilling import Sweepable
-from devstack_tui.stack.engine import Engine
-from devstack_tui.stack.registry import service
+from devstack_tui.stack import parameter_apply, recovery
 from devstack_tui.stack.stack import Stack
-from devstack_tui.stack.tuned import Tuned
+from devstack_tui.state import parameter_store
+from devstack_tui.state.parameter_store import Tuned
 
 
 class Idle:
@@ -43,34 +44,34 @@ def paths() -> StackPaths:
 
 def test_an_interrupted_apply_gives_the_former_store_back(paths: StackPaths) -> None:
     before = Tuned(values={"postgres": {"work_mem": "8MB"}}, pending={"redis": {"hz": "50"}})
-    tuned.write(paths, before)
-    retune.intend(paths, {"postgres": ["work_mem"]})
-    tuned.write(paths, Tuned(values={"postgres": {"work_mem": "1GB"}}))
+    parameter_store.write(paths, before)
+    parameter_apply.intend(paths, {"postgres": ["work_mem"]})
+    parameter_store.write(paths, Tuned(values={"postgres": {"work_mem": "1GB"}}))
     told: list[str] = []
-    undo.heal(ENGINE, paths, told.append)
-    assert tuned.read(paths) == before
+    recovery.heal(ENGINE, paths, told.append)
+    assert parameter_store.read(paths) == before
     assert told == ["taking back an interrupted `tune`: postgres"]
     assert not paths.journal.exists()
 
 
 def test_an_apply_within_an_ab_is_taken_back_to_before_the_ab(paths: StackPaths) -> None:
-    retune.intend(paths, {"postgres": ["work_mem"]})
-    tuned.write(paths, Tuned(values={"postgres": {"work_mem": "8MB"}}))
-    retune.intend(paths, {"postgres": ["work_mem"]})
-    tuned.write(paths, Tuned(values={"postgres": {"work_mem": "1GB"}}))
-    undo.heal(ENGINE, paths, lambda text: None)
-    assert tuned.read(paths) == Tuned()
+    parameter_apply.intend(paths, {"postgres": ["work_mem"]})
+    parameter_store.write(paths, Tuned(values={"postgres": {"work_mem": "8MB"}}))
+    parameter_apply.intend(paths, {"postgres": ["work_mem"]})
+    parameter_store.write(paths, Tuned(values={"postgres": {"work_mem": "1GB"}}))
+    recovery.heal(ENGINE, paths, lambda text: None)
+    assert parameter_store.read(paths) == Tuned()
     assert not paths.journal.exists()
 
 
 def test_what_a_living_ab_or_drill_began_is_left_alone(paths: StackPaths) -> None:
     journal = Journal(paths.journal)
-    retune.intend(paths, {"postgres": []})
+    parameter_apply.intend(paths, {"postgres": []})
     journal.begin("drill.freeze", "redis-1", processes="[]")
-    with StackLock(undo.lock_of(paths, "drill.freeze"), "drill run") as lock:
+    with StackLock(recovery.lock_of(paths, "drill.freeze"), "drill run") as lock:
         assert lock.try_acquire() is None
-        assert [intent.action for intent in undo.orphans(paths)] == ["tune"]
-    assert [intent.action for intent in undo.orphans(paths)] == ["tune", "drill.freeze"]
+        assert [intent.action for intent in recovery.orphans(paths)] == ["tune"]
+    assert [intent.action for intent in recovery.orphans(paths)] == ["tune", "drill.freeze"]
 
 
 @pytest.mark.parametrize("drill", ["redis.failover", "postgres.restart"])
@@ -79,7 +80,7 @@ def test_what_a_killed_drill_wrote_into_a_service_that_is_down_is_told(
 ) -> None:
     Journal(paths.journal).begin("drill.run", drill, run="abc")
     told: list[str] = []
-    undo.heal(ENGINE, paths, told.append)
+    recovery.heal(ENGINE, paths, told.append)
     title = service(drill.partition(".")[0]).title
     assert told[1:] == [f"not healed: {title} is down: what the run abc wrote stays in it"]
     assert not paths.journal.exists()
@@ -87,8 +88,8 @@ def test_what_a_killed_drill_wrote_into_a_service_that_is_down_is_told(
 
 def test_what_up_finishes_by_itself_is_not_touched(paths: StackPaths) -> None:
     Journal(paths.journal).begin("restart", "postgres")
-    assert undo.orphans(paths) == []
-    undo.heal(ENGINE, paths, lambda text: None)
+    assert recovery.orphans(paths) == []
+    recovery.heal(ENGINE, paths, lambda text: None)
     assert paths.journal.exists()
 
 
@@ -107,7 +108,7 @@ def test_a_process_that_a_drill_held_still_goes_on(
     until(lambda: process.frozen(held.pid))
     document = msgspec.json.encode([process.identify(held.pid)]).decode()
     Journal(paths.journal).begin("drill.freeze", "redis-1", processes=document)
-    undo.heal(ENGINE, paths, lambda text: None)
+    recovery.heal(ENGINE, paths, lambda text: None)
     until(lambda: not process.frozen(held.pid))
 
 
@@ -124,7 +125,7 @@ def test_a_pid_that_is_another_process_by_now_is_not_signalled(
     other = msgspec.structs.replace(mine, start_ticks=mine.start_ticks - 1)
     document = msgspec.json.encode([other]).decode()
     Journal(paths.journal).begin("drill.freeze", "redis-1", processes=document)
-    undo.heal(ENGINE, paths, lambda text: None)
+    recovery.heal(ENGINE, paths, lambda text: None)
     assert process.frozen(held.pid)
 
 
@@ -138,7 +139,7 @@ def test_only_a_packet_filter_table_of_ours_is_deleted(
     told: list[str] = []
     for table in ("devstack_tui_0123456789ab", "filter; flush ruleset"):
         Journal(paths.journal).begin("drill.partition", "redis-1", table=table)
-    undo.heal(ENGINE, paths, told.append)
+    recovery.heal(ENGINE, paths, told.append)
     assert "delete table ip devstack_tui_0123456789ab" in (room / "told").read_text()
     assert "flush" not in (room / "told").read_text()
     assert any("no packet filter table of ours" in text for text in told)
@@ -165,7 +166,7 @@ def test_a_setting_that_a_sweep_changed_is_set_back_in_the_servers_that_run(
     drill = next(one for one in service("redis").drills() if isinstance(one, Sweepable))
     monkeypatch.setattr(type(drill), "write_setting", lambda _, *given_to: given.append(given_to))
     Journal(paths.journal).begin("drill.setting", drill.name, setting="1000")
-    undo.heal(cast("Engine", Swept(running)), paths, lambda text: None)
+    recovery.heal(cast("Engine", Swept(running)), paths, lambda text: None)
     assert given == ([("redis", 1000)] if running else [])
     assert not paths.journal.exists()
 
@@ -181,5 +182,5 @@ def test_a_service_that_a_drill_killed_is_started_again(paths: StackPaths) -> No
             started.append(service.name)
 
     Journal(paths.journal).begin("drill.kill", "redis-1", service="redis")
-    undo.heal(cast("Engine", Broken()), paths, lambda text: None)
+    recovery.heal(cast("Engine", Broken()), paths, lambda text: None)
     assert started == ["redis"]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from devstack_tui.stack import values
-from devstack_tui.stack.tunable import Apply, Effective, Kind, Parameter
+from devstack_tui.contracts.tunable import Apply, Effective, Kind, Parameter
+from devstack_tui.state import parameter_values
 
 ROOT = Path("/stack")
 
@@ -32,34 +32,34 @@ def found(value: str, source: str = "configuration file", **more: object) -> Eff
     ],
 )
 def test_two_spellings_of_a_value_are_the_same(kind: Kind, one: str, other: str) -> None:
-    assert values.same(parameter(kind), one, other)
-    assert not values.same(parameter(kind), one, "nonsense")
+    assert parameter_values.same(parameter(kind), one, other)
+    assert not parameter_values.same(parameter(kind), one, "nonsense")
 
 
 def test_the_servers_own_rounding_is_no_other_value() -> None:
     pool = parameter(step=float(128 << 20))
-    assert values.rounded(pool, "300MB", "384MB")
-    assert values.took(pool, "300MB", found("384MB"))
-    assert not values.took(pool, "300MB", found("512MB"))
-    assert not values.rounded(parameter(), "300MB", "301MB")
+    assert parameter_values.rounded(pool, "300MB", "384MB")
+    assert parameter_values.took(pool, "300MB", found("384MB"))
+    assert not parameter_values.took(pool, "300MB", found("512MB"))
+    assert not parameter_values.rounded(parameter(), "300MB", "301MB")
 
 
 def test_a_value_takes_only_if_every_node_has_it() -> None:
     apart = found("512MB", nodes={"redis-1": "512MB", "redis-2": "256MB"})
-    assert not values.took(parameter(), "512MB", apart)
-    assert "256MB on redis-2" in values.told(apart)
+    assert not parameter_values.took(parameter(), "512MB", apart)
+    assert "256MB on redis-2" in parameter_values.told(apart)
 
 
 def test_what_the_server_chooses_by_itself_took_if_nobody_else_chose() -> None:
     automatic = parameter(special={"-1": "by shared_buffers"})
-    assert values.took(automatic, "-1", found("4MB"))
-    assert values.took(automatic, None, found("16MB", "default"))
-    assert not values.took(automatic, "-1", found("4MB", "ALTER SYSTEM"))
+    assert parameter_values.took(automatic, "-1", found("4MB"))
+    assert parameter_values.took(automatic, None, found("16MB", "default"))
+    assert not parameter_values.took(automatic, "-1", found("4MB", "ALTER SYSTEM"))
 
 
 @pytest.mark.parametrize("source", ["ALTER SYSTEM", "command line", "set at run time"])
 def test_another_source_that_wins_is_somebody_elses_change(source: str) -> None:
-    told = values.overruled(parameter(), None, found("64MB", source), ROOT)
+    told = parameter_values.overruled(parameter(), None, found("64MB", source), ROOT)
     assert "db.cache is 64MB" in told
     assert source in told
     assert "128MB" in told
@@ -68,21 +68,21 @@ def test_another_source_that_wins_is_somebody_elses_change(source: str) -> None:
 def test_a_configuration_outside_of_the_stack_is_not_ours() -> None:
     ours = found("512MB", where="/stack/data/db.conf:3")
     theirs = found("512MB", where="/etc/db.conf:3")
-    assert values.overruled(parameter(), "512MB", ours, ROOT) == ""
-    assert "/etc/db.conf" in values.overruled(parameter(), "512MB", theirs, ROOT)
+    assert parameter_values.overruled(parameter(), "512MB", ours, ROOT) == ""
+    assert "/etc/db.conf" in parameter_values.overruled(parameter(), "512MB", theirs, ROOT)
 
 
 def test_what_the_stacks_own_settings_say_is_no_change() -> None:
-    assert values.overruled(parameter(), None, found("1GB"), ROOT) == ""
+    assert parameter_values.overruled(parameter(), None, found("1GB"), ROOT) == ""
 
 
 def test_relaxed_is_a_listed_value_or_one_beyond_the_limit() -> None:
     listed = parameter(Kind.CHOICE, "on", relaxed=("off", "local"))
-    assert values.relaxed(listed, "OFF")
-    assert not values.relaxed(listed, "on")
+    assert parameter_values.relaxed(listed, "OFF")
+    assert not parameter_values.relaxed(listed, "on")
     interval = parameter(Kind.DURATION, "100ms", relaxed_above=100.0)
-    assert values.relaxed(interval, "500ms")
-    assert not values.relaxed(interval, "100ms")
+    assert parameter_values.relaxed(interval, "500ms")
+    assert not parameter_values.relaxed(interval, "100ms")
     least = parameter(Kind.INTEGER, "1", relaxed_below=1.0, special={"-1": "never"})
-    assert values.relaxed(least, "0")
-    assert not values.relaxed(least, "-1")
+    assert parameter_values.relaxed(least, "0")
+    assert not parameter_values.relaxed(least, "-1")

@@ -8,8 +8,8 @@ import pytest
 
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.paths import StackPaths
-from devstack_tui.stack import tuned
-from devstack_tui.stack.tuned import Tuned
+from devstack_tui.state import parameter_store
+from devstack_tui.state.parameter_store import Tuned
 
 
 @pytest.fixture
@@ -24,60 +24,60 @@ def _full() -> Tuned:
         pending={"redis": {"maxmemory": "512MB"}},
     )
     changed = {"postgres.work_mem": (None, "16MB")}
-    return store.with_entry(tuned.entry(Tuned(), "set", changed, {}))
+    return store.with_entry(parameter_store.entry(Tuned(), "set", changed, {}))
 
 
 def test_what_was_never_set_is_an_empty_store(paths: StackPaths) -> None:
-    assert tuned.read(paths) == Tuned()
+    assert parameter_store.read(paths) == Tuned()
 
 
 def test_the_store_is_read_as_it_was_written_and_only_by_its_owner(paths: StackPaths) -> None:
     full = _full()
-    tuned.write(paths, full)
-    assert tuned.read(paths) == full
-    assert tuned.path_of(paths).stat().st_mode & 0o777 == 0o600
+    parameter_store.write(paths, full)
+    assert parameter_store.read(paths) == full
+    assert parameter_store.path_of(paths).stat().st_mode & 0o777 == 0o600
 
 
 def test_an_empty_store_leaves_no_file(paths: StackPaths) -> None:
-    tuned.write(paths, _full())
-    tuned.write(paths, Tuned(values={"postgres": {}}))
-    assert not tuned.path_of(paths).exists()
+    parameter_store.write(paths, _full())
+    parameter_store.write(paths, Tuned(values={"postgres": {}}))
+    assert not parameter_store.path_of(paths).exists()
 
 
 @pytest.mark.parametrize(
     "raw", [b"{", b"[]", b'{"values": {"postgres": {"work_mem": 1}}}', b"\xff"]
 )
 def test_a_damaged_store_is_told_with_its_file(paths: StackPaths, raw: bytes) -> None:
-    tuned.path_of(paths).write_bytes(raw)
+    parameter_store.path_of(paths).write_bytes(raw)
     with pytest.raises(DevstackError, match="is damaged") as caught:
-        tuned.read(paths)
-    assert str(tuned.path_of(paths)) in caught.value.message
+        parameter_store.read(paths)
+    assert str(parameter_store.path_of(paths)) in caught.value.message
     assert caught.value.remedy
 
 
 def test_a_store_of_another_schema_is_not_read(paths: StackPaths) -> None:
-    tuned.path_of(paths).write_bytes(b'{"schema": 99}')
+    parameter_store.path_of(paths).write_bytes(b'{"schema": 99}')
     with pytest.raises(DevstackError, match="its schema is 99"):
-        tuned.read(paths)
+        parameter_store.read(paths)
 
 
 def test_the_journal_keeps_the_whole_store_on_one_line() -> None:
     full = _full()
-    line = tuned.encode(full)
+    line = parameter_store.encode(full)
     assert "\n" not in line
-    assert tuned.decode(line) == full
+    assert parameter_store.decode(line) == full
 
 
 def test_the_history_counts_on_and_forgets_the_oldest() -> None:
     store = Tuned()
-    for _ in range(tuned.KEPT + 3):
-        store = store.with_entry(tuned.entry(store, "set", {}, {}))
-    assert len(store.history) == tuned.KEPT
+    for _ in range(parameter_store.KEPT + 3):
+        store = store.with_entry(parameter_store.entry(store, "set", {}, {}))
+    assert len(store.history) == parameter_store.KEPT
     assert store.history[0].number == 4
-    assert store.next_number == tuned.KEPT + 4
+    assert store.next_number == parameter_store.KEPT + 4
 
 
 def test_an_entry_remembers_who_had_set_its_values_before() -> None:
     store = Tuned(set_by={"redis.hz": "profile optimized", "redis.save": "set"})
-    entry = tuned.entry(store, "set", {"redis.hz": ("10", "50")}, {"redis.hz": "default"})
+    entry = parameter_store.entry(store, "set", {"redis.hz": ("10", "50")}, {"redis.hz": "default"})
     assert entry.set_by == {"redis.hz": "profile optimized"}

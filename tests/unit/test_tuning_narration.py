@@ -2,10 +2,10 @@
 
 import pytest
 
-from devstack_tui.console.tuning_jobs import Order, TuningJob
-from devstack_tui.console.widgets.tuning_story import moment
+from devstack_tui.cli.text.tune_ab import narrate
+from devstack_tui.console.tuning.job_log import moment
+from devstack_tui.console.tuning.jobs import Order, TuningJob
 from devstack_tui.tuning.events import AbRun
-from devstack_tui.verbs.tune_ab_text import narrate
 
 PAIR = AbRun(2, "b", "running", 6, "optimized")
 ROUND = AbRun(3, "b", "applying", 0, "work_mem = 16MB")

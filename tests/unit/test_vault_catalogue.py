@@ -9,13 +9,13 @@ from typing import cast
 
 import pytest
 
+from devstack_tui.contracts.audit import Audit, Check
 from devstack_tui.core.check import Status
 from devstack_tui.core.errors import ConfigError
 from devstack_tui.core.redact import redact
-from devstack_tui.services.vault import audit_files
+from devstack_tui.identity.vault_api import approle_files
+from devstack_tui.services.vault.audit import files
 from devstack_tui.services.vault.checks import CHECKS
-from devstack_tui.stack.auditing import Audit, Check
-from devstack_tui.stack.vaultapi import approle_files
 
 UNPROVEN = {
     # OpenBao cannot be told to let these in.
@@ -140,6 +140,6 @@ def test_a_kept_root_token_is_seen_and_not_told(room: Path, keys: str, status: S
 
 def file_check(secrets: Path, name: str) -> tuple[Status, str]:
     """What the check of that file finds."""
-    checks = {check.id: check for check in audit_files.checks()}
+    checks = {check.id: check for check in files.checks()}
     finding = checks[f"approle.file.{name}"].run(cast("Audit", Here(secrets)))
     return finding.status, finding.evidence

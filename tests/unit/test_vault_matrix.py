@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from devstack_tui.contracts.registry import services
 from devstack_tui.core.errors import ConfigError, DevstackError
 from devstack_tui.core.paths import resource, shipped
+from devstack_tui.identity.bootstrap import ADMIN
 from devstack_tui.services.vault import matrix
 from devstack_tui.services.vault.policies import parse
-from devstack_tui.stack.bootstrap import ADMIN
-from devstack_tui.stack.registry import services
 
 POLICIES = "configs/vault/policies/{}.hcl"
 

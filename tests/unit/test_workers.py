@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from devstack_tui.contracts.engine import Run
+from devstack_tui.contracts.model import Credentials, Endpoint, Observation, Target, UnitUsage
+from devstack_tui.contracts.server_home import Cancelled
+from devstack_tui.contracts.service import Hint, Service, ServiceSettings
 from devstack_tui.core.errors import DevstackError, NotInstalledError
 from devstack_tui.core.events import Event, Phase, Progress
 from devstack_tui.core.lock import Owner, StackLock
-from devstack_tui.stack import workers as module
-from devstack_tui.stack.engine import Run
-from devstack_tui.stack.model import Credentials, Endpoint, Observation, Target, UnitUsage
-from devstack_tui.stack.parts import Hint, Service, ServiceSettings
-from devstack_tui.stack.site import Cancelled
+from devstack_tui.stack import orchestrator as module
+from devstack_tui.stack.orchestrator import Workers
 from devstack_tui.stack.stack import Stack
-from devstack_tui.stack.workers import Workers
 
 
 def made(name: str, **more: object) -> Service:

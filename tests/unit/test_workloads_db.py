@@ -11,13 +11,13 @@ from typing import Any
 import psutil
 import pytest
 
+from devstack_tui.contracts.model import Credentials, Endpoint, Target
+from devstack_tui.contracts.workload import Bench, Interval, Measurement
 from devstack_tui.core.errors import DevstackError, UsageError
+from devstack_tui.loadgen.closed_loop import WARM_UP_REQUESTS, run_clients
 from devstack_tui.services.mongodb import workloads as mongodb
 from devstack_tui.services.mysql import workloads as mysql
 from devstack_tui.services.postgres import pgbench
-from devstack_tui.stack.loops import WARM_UP_REQUESTS, run_clients
-from devstack_tui.stack.model import Credentials, Endpoint, Target
-from devstack_tui.stack.workload import Bench, Interval, Measurement
 
 REPORT = """\
 transaction type: <builtin: TPC-B (sort of)>

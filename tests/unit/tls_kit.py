@@ -18,9 +18,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from devstack_tui.contracts.audit import Listener
+from devstack_tui.contracts.server_home import Tls
 from devstack_tui.core.tls import with_key_extensions
-from devstack_tui.stack.auditing import Listener
-from devstack_tui.stack.site import Tls
 
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 NOW = datetime.datetime.now(datetime.UTC)

@@ -7,12 +7,12 @@ import random
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 
+from devstack_tui.contracts.tunable import Apply, Kind, Parameter
 from devstack_tui.core.errors import DevstackError
-from devstack_tui.stack.tunable import Apply, Kind, Parameter
-from devstack_tui.tuning.arms import Arm, Settings, Track
+from devstack_tui.tuning.ab_arms import Arm, Settings, Track
+from devstack_tui.tuning.ab_sides import Sides
 from devstack_tui.tuning.events import AbPlanned, Change, Show, TuneEvent
 from devstack_tui.tuning.measure import Beat, Sample
-from devstack_tui.tuning.sides import Sides
 
 RUN_S = 10.0
 

@@ -14,9 +14,9 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from devstack_tui.console.text import plain
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.events import Planned
+from devstack_tui.present.text import plain
 
 
 @dataclass(frozen=True, slots=True)

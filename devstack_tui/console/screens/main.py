@@ -10,13 +10,13 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Footer
 
-from devstack_tui.console.panes import Pane
-from devstack_tui.console.recent import Recent
+from devstack_tui.console.health.changes import Recent
+from devstack_tui.console.pane import Pane
 from devstack_tui.console.registry import CAPABILITIES, Capability
 from devstack_tui.console.widgets.notice import Notice
 from devstack_tui.console.widgets.status_line import StatusLine
 from devstack_tui.console.widgets.tab_bar import TabBar
-from devstack_tui.stack.model import StackStatus
+from devstack_tui.contracts.model import StackStatus
 
 
 class MainScreen(Screen[None]):

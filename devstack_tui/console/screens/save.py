@@ -14,8 +14,8 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from devstack_tui.console.text import plain
 from devstack_tui.core.errors import DevstackError
+from devstack_tui.present.text import plain
 
 
 class SaveScreen(ModalScreen[Path | None]):

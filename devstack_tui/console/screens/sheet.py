@@ -16,14 +16,14 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from devstack_tui.console.bench_runs import Check, Comparisons
+from devstack_tui.console.bench.model import Check, Comparisons
+from devstack_tui.console.bench.rows import verdict
 from devstack_tui.console.ink import ink
-from devstack_tui.console.looks import LOOKS, QUIET, WARN
-from devstack_tui.console.text import BLANK, plain
-from devstack_tui.console.widgets.bench_rows import verdict
-from devstack_tui.console.widgets.plot import figure
 from devstack_tui.core.check import Result
 from devstack_tui.core.errors import DevstackError
+from devstack_tui.core.plot import figure
+from devstack_tui.present.looks import LOOKS, QUIET, WARN
+from devstack_tui.present.text import BLANK, plain
 
 Ink = Callable[[str], Style]
 Load = Callable[[Ink], Awaitable[RenderableType]]

@@ -14,10 +14,10 @@ from textual.geometry import Region
 from textual.widgets import DataTable
 from textual.widgets.data_table import RowKey
 
+from devstack_tui.console.health.rows import GAP, Cell
 from devstack_tui.console.ink import ink
-from devstack_tui.console.looks import LOOKS
-from devstack_tui.console.text import shorten
-from devstack_tui.console.widgets.health_rows import GAP, Cell
+from devstack_tui.present.looks import LOOKS
+from devstack_tui.present.text import shorten
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual.content import Content
 from textual.widgets import Static
 
-from devstack_tui.console.text import plain
+from devstack_tui.present.text import plain
 
 
 class Notice(Static):

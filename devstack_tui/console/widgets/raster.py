@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from devstack_tui.console.widgets.plot import Axis, Plot, Series, seconds_text, tick_texts
+from devstack_tui.core.plot import Axis, Plot, Series, seconds_text, tick_texts
 
 AXIS, MARK = "chart--axis", "chart--mark"
 _BITS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from textual.content import Content
 from textual.widgets import Static
 
-from devstack_tui.console.text import clock_time, plain
-from devstack_tui.stack.model import StackStatus, State
+from devstack_tui.contracts.model import StackStatus, State
+from devstack_tui.present.text import clock_time, plain
 
 STALE_S = 6.0
 

@@ -13,9 +13,9 @@ from textual.content import Content
 from textual.strip import Strip
 from textual.widget import Widget
 
-from devstack_tui.console.text import shorten
-from devstack_tui.console.widgets.plot import LINEAR, Plot, figure
 from devstack_tui.console.widgets.raster import AXIS, MARK, Cell, Row, raster, sign_of
+from devstack_tui.core.plot import LINEAR, Plot, figure
+from devstack_tui.present.text import shorten
 
 FIRST, SECOND, THIRD = "chart--first", "chart--second", "chart--third"
 BAND = "chart--band"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from devstack_tui.contracts.audit import Audit, Finding, ProtocolFault
 from devstack_tui.core.check import Status
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.security.tls import facts
 from devstack_tui.security.tls.certificate import dates
 from devstack_tui.security.tls.facts import Facts
-from devstack_tui.stack.auditing import Audit, Finding, ProtocolFault
 
 
 def is_ca(audit: Audit) -> Finding:

@@ -6,8 +6,11 @@ import dataclasses
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
+from devstack_tui.contracts.audit import Audit, Check, Finding, Listener, Severity
+from devstack_tui.contracts.registry import IDENTITY, service, services
 from devstack_tui.core.check import Status
 from devstack_tui.security.tls import authority, certificate, paths
+from devstack_tui.security.tls.listener_audit import Sight, decide, together
 from devstack_tui.security.tls.properties import (
     CERTIFICATE,
     CLIENTS,
@@ -16,9 +19,6 @@ from devstack_tui.security.tls.properties import (
     Property,
     plain,
 )
-from devstack_tui.security.tls.sight import Sight, decide, together
-from devstack_tui.stack.auditing import Audit, Check, Finding, Listener, Severity
-from devstack_tui.stack.registry import IDENTITY, service, services
 
 SUITE = "tls"
 Body = Callable[[Sight], Finding]

@@ -6,15 +6,16 @@ import datetime
 import stat
 from pathlib import Path
 
+from devstack_tui.contracts import registry
+from devstack_tui.contracts.audit import Finding
+from devstack_tui.contracts.server_home import Tls
 from devstack_tui.core.check import Status
 from devstack_tui.core.errors import DevstackError
+from devstack_tui.identity import bootstrap
 from devstack_tui.security.tls import facts
 from devstack_tui.security.tls.facts import Facts
 from devstack_tui.security.tls.handshake import Session
-from devstack_tui.security.tls.sight import Sight, together
-from devstack_tui.stack import bootstrap, registry
-from devstack_tui.stack.auditing import Finding
-from devstack_tui.stack.site import Tls
+from devstack_tui.security.tls.listener_audit import Sight, together
 
 WARN_DAYS, URGENT_DAYS = 60, 30
 LONGEST = datetime.timedelta(days=366)

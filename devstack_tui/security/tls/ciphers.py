@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from devstack_tui.stack.auditing import Severity
+from devstack_tui.contracts.audit import Severity
 
 STRONG = (0xC02B, 0xC02C, 0xC02F, 0xC030, 0xCCA8, 0xCCA9, 0x009E, 0x009F)
 """ECDHE and DHE with AES-GCM or ChaCha20, for TLS 1.2."""

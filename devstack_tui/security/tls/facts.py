@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from devstack_tui.stack.auditing import ProtocolFault
+from devstack_tui.contracts.audit import ProtocolFault
 
 if TYPE_CHECKING:
     from cryptography import x509

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from devstack_tui.contracts.audit import Listener, ProtocolFault, Untrusted
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.tls import strict
-from devstack_tui.stack.auditing import Listener, ProtocolFault, Untrusted
 
 Identity = tuple[Path, Path]
 """Our own certificate and key, for a listener that wants to see one."""

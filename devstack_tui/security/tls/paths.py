@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from devstack_tui.contracts.audit import Finding, PlainRefused, Untrusted
 from devstack_tui.core.check import Status
 from devstack_tui.core.errors import DevstackError
-from devstack_tui.security.tls.sight import Sight, Unseen
-from devstack_tui.stack.auditing import Finding, PlainRefused, Untrusted
+from devstack_tui.security.tls.listener_audit import Sight, Unseen
 
 # X509_V_ERR_…: the issuer is missing, not trusted, or the certificate itself; the name or the
 # address is another.

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from devstack_tui.contracts.audit import Finding, Listener, Severity
 from devstack_tui.security.tls import certificate, paths, protocol
 from devstack_tui.security.tls.ciphers import WEAK, Family
-from devstack_tui.security.tls.hello import SSL3, TLS1_0, TLS1_1, TLS1_2, TLS1_3
-from devstack_tui.security.tls.sight import Sight
-from devstack_tui.stack.auditing import Finding, Listener, Severity
+from devstack_tui.security.tls.client_hello import SSL3, TLS1_0, TLS1_1, TLS1_2, TLS1_3
+from devstack_tui.security.tls.listener_audit import Sight
 
 CERTIFICATE, FILES, VERSIONS, CIPHERS, CLIENTS = (
     "certificate",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from devstack_tui.contracts.audit import Finding, ProtocolFault
 from devstack_tui.core.check import Status
 from devstack_tui.security.tls import ciphers, handshake
 from devstack_tui.security.tls.ciphers import ANY_CBC, Family
+from devstack_tui.security.tls.client_hello import TLS1_2, TLS1_3, VERSIONS, Offer
 from devstack_tui.security.tls.handshake import Refused
-from devstack_tui.security.tls.hello import TLS1_2, TLS1_3, VERSIONS, Offer
-from devstack_tui.security.tls.sight import MODERN, NEWEST, Sight
-from devstack_tui.stack.auditing import Finding, ProtocolFault
+from devstack_tui.security.tls.listener_audit import MODERN, NEWEST, Sight
 
 Body = Callable[[Sight], Finding]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 
+from devstack_tui.contracts.model import Observation, Target
 from devstack_tui.core.errors import UnreachableError
 from devstack_tui.core.redact import redact
 from devstack_tui.services.forgejo.client import connect
-from devstack_tui.stack.model import Observation, Target
 
 
 def probe(target: Target, timeout: float) -> Observation:

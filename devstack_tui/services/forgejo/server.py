@@ -12,11 +12,11 @@ import json
 import secrets
 from collections.abc import Sequence
 
+from devstack_tui.contracts.server_home import HOST, Site
+from devstack_tui.contracts.service import Installation, ProcessSpec, ServiceSettings
 from devstack_tui.core.errors import DevstackError
+from devstack_tui.engines.embedded.programs import find_program, not_installed, version_of
 from devstack_tui.services.forgejo.client import connect
-from devstack_tui.stack.install import find_program, not_installed, version_of
-from devstack_tui.stack.parts import Installation, ProcessSpec, ServiceSettings
-from devstack_tui.stack.site import HOST, Site
 
 CONFIG = """\
 ; Written by devstack-tui at every start: a change here is lost.
@@ -56,7 +56,7 @@ LEVEL = Info
 
 
 class ForgejoServer:
-    """See `devstack_tui.stack.parts.Server`."""
+    """See `devstack_tui.contracts.service.Server`."""
 
     def locate(self) -> Installation:
         """forgejo, or gitea; both need git."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from devstack_tui.stack.auditing import Listener, PlainRefused, ProtocolFault
-from devstack_tui.stack.dialogue import begin_at_once, get, translated
-from devstack_tui.stack.model import Target
+from devstack_tui.contracts.audit import Listener, PlainRefused, ProtocolFault
+from devstack_tui.contracts.model import Target
+from devstack_tui.loadgen.bounded_socket import begin_at_once, get, translated
 
 
 class ForgejoTls:
-    """See `devstack_tui.stack.auditing.TlsPart`."""
+    """See `devstack_tui.contracts.audit.TlsPart`."""
 
     def listeners(self, target: Target) -> tuple[Listener, ...]:
         """The port of HTTP, whose plain face alone is looked at."""

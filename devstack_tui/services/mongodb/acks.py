@@ -10,10 +10,10 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
+from devstack_tui.contracts.acks import Allowance, Indeterminate, NotWritten, checked, kind_of
+from devstack_tui.contracts.model import Target
 from devstack_tui.services.mongodb.client import connect
 from devstack_tui.services.mongodb.wire import Refused, Wire
-from devstack_tui.stack.acks import Allowance, Indeterminate, NotWritten, checked, kind_of
-from devstack_tui.stack.model import Target
 
 COLLECTION = "acks"
 TIMEOUT_S = 30.0
@@ -42,7 +42,7 @@ class _Session(Wire):
 
 
 class MongodbWriter:
-    """See `devstack_tui.stack.acks.Writer`.
+    """See `devstack_tui.contracts.acks.Writer`.
 
     On a connection of our own: the driver looks for a server that is gone every half second only,
     and so would not see when it is back.
@@ -80,7 +80,7 @@ class MongodbWriter:
 
 
 class MongodbAcks:
-    """See `devstack_tui.stack.acks.Acks`. The numbers are documents in a database of the run's
+    """See `devstack_tui.contracts.acks.Acks`. The numbers are documents in a database of the run's
     own."""
 
     def prepare(self, target: Target, run: str) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from devstack_tui.core import quantity
+from devstack_tui.contracts.tunable import Advice, Kind, Values
+from devstack_tui.core import units
 from devstack_tui.core.machine import Machine
 from devstack_tui.services.mongodb.parameters import GB, MB
-from devstack_tui.stack.tunable import Advice, Kind, Values
 
 ENOUGH_REQUESTS = 10000
 """Fewer page requests than these say nothing about the cache."""
@@ -17,7 +17,7 @@ ENOUGH_JOURNAL = 10 * MB
 def advise(
     values: Values, machine: Machine, counters: Mapping[str, float], durable: bool
 ) -> Iterator[Advice]:
-    """See `devstack_tui.stack.tunable.Tunables.advise`."""
+    """See `devstack_tui.contracts.tunable.Tunables.advise`."""
     yield from _cache(values, machine, counters)
     yield from _eviction(values, machine, counters)
     yield from _journal(values, counters)
@@ -33,7 +33,7 @@ def advise(
 
 
 def _cache(values: Values, machine: Machine, counters: Mapping[str, float]) -> Iterator[Advice]:
-    cache = int(quantity.parse(Kind.BYTES, values["wiredTigerCacheSizeGB"]))
+    cache = int(units.parse(Kind.BYTES, values["wiredTigerCacheSizeGB"]))
     used = counters.get("cache_used_bytes", 0)
     requested, read = counters.get("pages_requested", 0), counters.get("pages_read", 0)
     largest = machine.memory_bytes // 2 // GB * GB
@@ -44,7 +44,7 @@ def _cache(values: Values, machine: Machine, counters: Mapping[str, float]) -> I
             yield Advice(
                 "mongodb",
                 name,
-                quantity.show(Kind.BYTES, wanted),
+                units.show(Kind.BYTES, wanted),
                 f"the cache is {used / cache:.0%} full and {read / requested:.1%} of "
                 f"{requested:,.0f} page requests went to the disk",
             )
@@ -54,7 +54,7 @@ def _cache(values: Values, machine: Machine, counters: Mapping[str, float]) -> I
         yield Advice(
             "mongodb",
             name,
-            quantity.show(Kind.BYTES, fitting),
+            units.show(Kind.BYTES, fitting),
             f"{used / MB:,.0f} MB of {cache / MB:,.0f} MB are in use, and the other servers share "
             f"the {machine.memory_bytes / MB:,.0f} MB of {machine.memory_from}",
         )

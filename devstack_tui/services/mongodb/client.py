@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from devstack_tui.stack.model import Target
+from devstack_tui.contracts.model import Target
 
 if TYPE_CHECKING:
     from pymongo import MongoClient

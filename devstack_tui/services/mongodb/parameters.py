@@ -11,9 +11,9 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from devstack_tui.core import quantity
-from devstack_tui.stack.parts import Installation
-from devstack_tui.stack.tunable import Apply, Kind, Parameter
+from devstack_tui.contracts.service import Installation
+from devstack_tui.contracts.tunable import Apply, Kind, Parameter
+from devstack_tui.core import units
 
 KB, MB, GB = 1 << 10, 1 << 20, 1 << 30
 SECOND = 1000.0
@@ -55,7 +55,7 @@ class Knob:
 
     def native(self, text: str) -> Any:
         """The server's value for a canonical text. Raises `ValueError` with a sentence."""
-        value = quantity.parse(self.parameter.kind, text)
+        value = units.parse(self.parameter.kind, text)
         if self.parameter.kind not in (Kind.BYTES, Kind.DURATION):
             return value
         number = float(value) / self.unit
@@ -64,8 +64,8 @@ class Knob:
     def canonical(self, native: Any) -> str:
         """The canonical text for what the server says."""
         if self.parameter.kind in (Kind.BYTES, Kind.DURATION):
-            return quantity.show(self.parameter.kind, float(native) * self.unit)
-        return quantity.canonical(self.parameter.kind, str(native))
+            return units.show(self.parameter.kind, float(native) * self.unit)
+        return units.canonical(self.parameter.kind, str(native))
 
 
 def default_cache(memory: int) -> int:
@@ -98,7 +98,7 @@ def _storage() -> list[Knob]:
                 "wiredTigerCacheSizeGB",
                 Kind.BYTES,
                 Apply.LIVE,
-                quantity.show(Kind.BYTES, default_cache(_memory())),
+                units.show(Kind.BYTES, default_cache(_memory())),
                 "How much memory WiredTiger keeps documents and indexes in, uncompressed.",
                 minimum=LEAST_CACHE,
                 maximum=10000 * GB,

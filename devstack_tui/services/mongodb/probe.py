@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from devstack_tui.contracts.model import Observation, Target
 from devstack_tui.services.mongodb.wire import Wire
-from devstack_tui.stack.model import Observation, Target
 
 COLLECTION = "devstack_tui_probe"
 # Of serverStatus only the connections are read; the other sections cost the server time.

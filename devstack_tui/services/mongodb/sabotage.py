@@ -8,8 +8,8 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from devstack_tui.contracts.audit import Bench, Saboteur
 from devstack_tui.services.mongodb.server import merged
-from devstack_tui.stack.auditing import Bench, Saboteur
 
 # OpenSSL has no TLS 1.0 and 1.1 above its security level 0.
 _OLD = {"setParameter": {"opensslCipherConfig": "DEFAULT:@SECLEVEL=0"}}

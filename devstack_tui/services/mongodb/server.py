@@ -10,20 +10,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from devstack_tui.contracts.server_home import HOST, Site
+from devstack_tui.contracts.service import Installation, ProcessSpec, ServiceSettings
 from devstack_tui.core import files
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.paths import APP
-from devstack_tui.services.mongodb.spelling import configured
+from devstack_tui.engines.embedded.programs import find_program, not_installed, version_of
+from devstack_tui.services.mongodb.config_syntax import configured
 from devstack_tui.services.mongodb.wire import Refused, Wire
-from devstack_tui.stack.install import find_program, not_installed, version_of
-from devstack_tui.stack.parts import Installation, ProcessSpec, ServiceSettings
-from devstack_tui.stack.site import HOST, Site
 
 _AUTHENTICATION_FAILED = 18
 
 
 class MongodbServer:
-    """See `devstack_tui.stack.parts.Server`."""
+    """See `devstack_tui.contracts.service.Server`."""
 
     def locate(self) -> Installation:
         """The `mongod` of the Python package, else the one on PATH."""

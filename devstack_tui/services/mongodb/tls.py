@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 
-from devstack_tui.services.mongodb.reloading import reload
+from devstack_tui.contracts.audit import OPENSSL_WEAK, Listener, PlainRefused
+from devstack_tui.contracts.model import Target
+from devstack_tui.loadgen.bounded_socket import begin_at_once, translated
+from devstack_tui.services.mongodb.cert_reload import reload
 from devstack_tui.services.mongodb.wire import Wire
-from devstack_tui.stack.auditing import OPENSSL_WEAK, Listener, PlainRefused
-from devstack_tui.stack.dialogue import begin_at_once, translated
-from devstack_tui.stack.model import Target
 
 SETTINGS = {
     "tls": "net.tls.mode: preferTLS",
@@ -19,7 +19,7 @@ SETTINGS = {
 
 
 class MongodbTls:
-    """See `devstack_tui.stack.auditing.TlsPart`."""
+    """See `devstack_tui.contracts.audit.TlsPart`."""
 
     reload = staticmethod(reload)
 

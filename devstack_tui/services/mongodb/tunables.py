@@ -14,26 +14,9 @@ from typing import Any
 
 import msgspec
 
-from devstack_tui.core import quantity
-from devstack_tui.core.errors import DevstackError, UnreachableError
-from devstack_tui.core.machine import Machine
-from devstack_tui.core.redact import redact
-from devstack_tui.services.mongodb.advice import advise
-from devstack_tui.services.mongodb.parameters import (
-    CACHE_KEY,
-    COMPRESSORS,
-    LEAST_CACHE,
-    MB,
-    Knob,
-    Via,
-    default_cache,
-    knobs,
-)
-from devstack_tui.services.mongodb.spelling import engine_text, find, parse_engine
-from devstack_tui.services.mongodb.wire import Refused, Wire
-from devstack_tui.stack.model import Target
-from devstack_tui.stack.parts import Installation
-from devstack_tui.stack.tunable import (
+from devstack_tui.contracts.model import Target
+from devstack_tui.contracts.service import Installation
+from devstack_tui.contracts.tunable import (
     Advice,
     Apply,
     Effective,
@@ -44,6 +27,23 @@ from devstack_tui.stack.tunable import (
     Share,
     Values,
 )
+from devstack_tui.core import units
+from devstack_tui.core.errors import DevstackError, UnreachableError
+from devstack_tui.core.machine import Machine
+from devstack_tui.core.redact import redact
+from devstack_tui.services.mongodb.advice import advise
+from devstack_tui.services.mongodb.config_syntax import engine_text, find, parse_engine
+from devstack_tui.services.mongodb.parameters import (
+    CACHE_KEY,
+    COMPRESSORS,
+    LEAST_CACHE,
+    MB,
+    Knob,
+    Via,
+    default_cache,
+    knobs,
+)
+from devstack_tui.services.mongodb.wire import Refused, Wire
 
 TIMEOUT_S = 5.0
 _RUNTIME = "wiredTigerEngineRuntimeConfig"
@@ -64,7 +64,7 @@ class _Answers(msgspec.Struct, frozen=True):
 
 
 class MongodbTunables:
-    """See `devstack_tui.stack.tunable.Tunables`."""
+    """See `devstack_tui.contracts.tunable.Tunables`."""
 
     def parameters(self, installation: Installation) -> tuple[Parameter, ...]:
         """See the Protocol."""
@@ -74,7 +74,7 @@ class MongodbTunables:
         """See the Protocol. The cache's default comes from the memory that mongod sees."""
         with _session(target) as wire:
             answers = _ask(wire)
-        cache = quantity.show(Kind.BYTES, default_cache(answers.memory))
+        cache = units.show(Kind.BYTES, default_cache(answers.memory))
         parameters: list[Parameter] = []
         effective: dict[str, Effective] = {}
         for knob in knobs(installation):
@@ -122,9 +122,9 @@ class MongodbTunables:
         options: Mapping[str, int | str | bool],  # noqa: ARG002
     ) -> tuple[Share, ...]:
         """See the Protocol."""
-        cache = int(quantity.parse(Kind.BYTES, values["wiredTigerCacheSizeGB"]))
+        cache = int(units.parse(Kind.BYTES, values["wiredTigerCacheSizeGB"]))
         sort = int(
-            quantity.parse(
+            units.parse(
                 Kind.BYTES, values.get("internalQueryMaxBlockingSortMemoryUsageBytes", "100MB")
             )
         )
@@ -264,7 +264,7 @@ def _set(wire: Wire, knob: Knob, text: str) -> None:
 
 def _engine_value(knob: Knob, text: str) -> str:
     if knob.spelled == CACHE_KEY:
-        return f"{int(quantity.parse(Kind.BYTES, text)) // MB}M"
+        return f"{int(units.parse(Kind.BYTES, text)) // MB}M"
     return str(knob.native(text))
 
 
@@ -287,7 +287,7 @@ def _problems(values: Values, machine: Machine) -> Iterator[Problem]:
     def size(number: float) -> str:
         return f"{number / MB:,.0f} MB"
 
-    cache = int(quantity.parse(Kind.BYTES, values["wiredTigerCacheSizeGB"]))
+    cache = int(units.parse(Kind.BYTES, values["wiredTigerCacheSizeGB"]))
     name = "wiredTigerCacheSizeGB"
     if cache < LEAST_CACHE:
         yield Problem("mongodb", name, f"mongod does not start below {size(LEAST_CACHE)}")
@@ -313,7 +313,7 @@ def _problems(values: Values, machine: Machine) -> Iterator[Problem]:
             "eviction_dirty_target",
             f"WiredTiger wants it below eviction_dirty_trigger, which is {trigger}",
         )
-    if quantity.parse(Kind.DURATION, values.get("syncdelay", "1min")) == 0:
+    if units.parse(Kind.DURATION, values.get("syncdelay", "1min")) == 0:
         yield Problem(
             "mongodb",
             "syncdelay",

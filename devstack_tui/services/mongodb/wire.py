@@ -20,9 +20,9 @@ import unicodedata
 from types import TracebackType
 from typing import Any
 
+from devstack_tui.contracts.model import Target
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.tls import client_context
-from devstack_tui.stack.model import Target
 
 _OP_MSG = 2013
 _LARGEST = 48_000_000  # the protocol's own limit, bytes

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from devstack_tui.contracts.model import Target
+from devstack_tui.contracts.workload import Bench, Measurement, Workload
+from devstack_tui.loadgen.closed_loop import WARM_UP_REQUESTS, WrongAnswer, run_clients, telling
 from devstack_tui.services.mongodb.client import connect
-from devstack_tui.stack.loops import WARM_UP_REQUESTS, WrongAnswer, run_clients, telling
-from devstack_tui.stack.model import Target
-from devstack_tui.stack.workload import Bench, Measurement, Workload
 
 if TYPE_CHECKING:
     from bson.raw_bson import RawBSONDocument

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable
 
+from devstack_tui.contracts.acks import Allowance, Indeterminate, NotWritten, checked, kind_of
+from devstack_tui.contracts.model import Target
 from devstack_tui.services.mysql.client import connect
-from devstack_tui.stack.acks import Allowance, Indeterminate, NotWritten, checked, kind_of
-from devstack_tui.stack.model import Target
 
 TIMEOUT_S = 30.0
 UNKNOWN_TABLE = 1146
@@ -24,7 +24,7 @@ def _table(run: str) -> str:
 
 
 class MysqlWriter:
-    """See `devstack_tui.stack.acks.Writer`."""
+    """See `devstack_tui.contracts.acks.Writer`."""
 
     def __init__(self, target: Target, run: str, timeout: float) -> None:
         import pymysql
@@ -59,7 +59,7 @@ class MysqlWriter:
 
 
 class MysqlAcks:
-    """See `devstack_tui.stack.acks.Acks`. The numbers are rows of a table of the run's own."""
+    """See `devstack_tui.contracts.acks.Acks`. The numbers are rows of a table of the run's own."""
 
     def prepare(self, target: Target, run: str) -> None:
         """Make the table."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from devstack_tui.contracts.model import Target
 from devstack_tui.core.tls import client_context
-from devstack_tui.stack.model import Target
 
 if TYPE_CHECKING:
     from pymysql.connections import Connection

@@ -6,8 +6,8 @@ import contextlib
 import time
 from typing import TYPE_CHECKING
 
+from devstack_tui.contracts.model import Observation, Target
 from devstack_tui.services.mysql.client import connect
-from devstack_tui.stack.model import Observation, Target
 
 if TYPE_CHECKING:
     from pymysql.cursors import Cursor

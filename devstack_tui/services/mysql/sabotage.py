@@ -6,8 +6,8 @@ import contextlib
 import functools
 from collections.abc import Iterator
 
+from devstack_tui.contracts.audit import Bench, Saboteur
 from devstack_tui.services.mysql.client import connect
-from devstack_tui.stack.auditing import Bench, Saboteur
 
 TIMEOUT_S = 5.0
 # OpenSSL has no TLS 1.0 and 1.1 above its security level 0.

@@ -7,13 +7,13 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from devstack_tui.contracts.server_home import HOST, Site
+from devstack_tui.contracts.service import Installation, ProcessSpec, ServiceSettings
 from devstack_tui.core.errors import DevstackError
+from devstack_tui.engines.embedded.programs import find_program, not_installed, version_of
 from devstack_tui.services.mysql.client import connect
+from devstack_tui.services.mysql.config_syntax import configured
 from devstack_tui.services.mysql.probe import TABLE
-from devstack_tui.services.mysql.spelling import configured
-from devstack_tui.stack.install import find_program, not_installed, version_of
-from devstack_tui.stack.parts import Installation, ProcessSpec, ServiceSettings
-from devstack_tui.stack.site import HOST, Site
 
 MARIADB = "MariaDB"
 MYSQL = "MySQL"
@@ -68,7 +68,7 @@ _IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,30}")
 
 
 class MysqlServer:
-    """See `devstack_tui.stack.parts.Server`."""
+    """See `devstack_tui.contracts.service.Server`."""
 
     def locate(self) -> Installation:
         """`mysqld` where there is one (MariaDB has it as a link to its own), else `mariadbd`."""

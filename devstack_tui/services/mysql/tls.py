@@ -7,11 +7,11 @@ import socket
 import struct
 from dataclasses import dataclass
 
+from devstack_tui.contracts.audit import OPENSSL_WEAK, Listener, PlainRefused, ProtocolFault
+from devstack_tui.contracts.model import Target
+from devstack_tui.loadgen.bounded_socket import Reader, guarded, translated
+from devstack_tui.services.mysql.cert_reload import reload
 from devstack_tui.services.mysql.client import connect
-from devstack_tui.services.mysql.reloading import reload
-from devstack_tui.stack.auditing import OPENSSL_WEAK, Listener, PlainRefused, ProtocolFault
-from devstack_tui.stack.dialogue import Reader, guarded, translated
-from devstack_tui.stack.model import Target
 
 # https://dev.mysql.com/doc/dev/mysql-server/latest/group__group__cs__capabilities__flags.html
 PROTOCOL_41, SSL, SECURE_CONNECTION, PLUGIN_AUTH = 0x200, 0x800, 0x8000, 0x80000
@@ -73,7 +73,7 @@ def begin(sock: socket.socket) -> None:
 
 
 class MysqlTls:
-    """See `devstack_tui.stack.auditing.TlsPart`."""
+    """See `devstack_tui.contracts.audit.TlsPart`."""
 
     reload = staticmethod(reload)
 

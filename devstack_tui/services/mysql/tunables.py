@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from devstack_tui.contracts.model import Target
+from devstack_tui.contracts.service import Installation
+from devstack_tui.contracts.tunable import Advice, Parameter, Problem, Reading, Share, Values
 from devstack_tui.core.errors import DevstackError, UnreachableError
 from devstack_tui.core.machine import Machine
 from devstack_tui.core.redact import redact
-from devstack_tui.services.mysql import judgement
+from devstack_tui.services.mysql import advice
 from devstack_tui.services.mysql.client import connect
+from devstack_tui.services.mysql.config_syntax import Native, native
 from devstack_tui.services.mysql.parameters import Release, parameters
-from devstack_tui.services.mysql.spelling import Native, native
 from devstack_tui.services.mysql.variables import (
     AUTOMATIC,
     automatic,
@@ -24,16 +27,6 @@ from devstack_tui.services.mysql.variables import (
     effect,
     variables,
     with_automatic,
-)
-from devstack_tui.stack.model import Target
-from devstack_tui.stack.parts import Installation
-from devstack_tui.stack.tunable import (
-    Advice,
-    Parameter,
-    Problem,
-    Reading,
-    Share,
-    Values,
 )
 
 if TYPE_CHECKING:
@@ -68,7 +61,7 @@ _IO, _IO_MAX = "innodb_io_capacity", "innodb_io_capacity_max"
 
 
 class MysqlTunables:
-    """See `devstack_tui.stack.tunable.Tunables`."""
+    """See `devstack_tui.contracts.tunable.Tunables`."""
 
     def parameters(self, installation: Installation) -> tuple[Parameter, ...]:
         """The catalogue for this flavour and version."""
@@ -118,7 +111,7 @@ class MysqlTunables:
         self, values: Values, machine: Machine, counters: Mapping[str, float]
     ) -> tuple[Problem, ...]:
         """Combinations with which the server does not start, or not as one expects."""
-        return judgement.problems(values, machine, counters)
+        return advice.problems(values, machine, counters)
 
     def memory(
         self,
@@ -126,13 +119,13 @@ class MysqlTunables:
         options: Mapping[str, int | str | bool],  # noqa: ARG002 - MySQL has no option
     ) -> tuple[Share, ...]:
         """The buffer pool surely; every session's own buffers at worst."""
-        return judgement.memory(values)
+        return advice.memory(values)
 
     def advise(
         self, values: Values, machine: Machine, counters: Mapping[str, float], durable: bool
     ) -> tuple[Advice, ...]:
         """What this machine and the server's own status call for."""
-        return judgement.advise(values, machine, counters, durable)
+        return advice.advise(values, machine, counters, durable)
 
 
 @contextlib.contextmanager

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from devstack_tui.core import quantity
+from devstack_tui.contracts.tunable import Apply, Effective, Kind, Parameter
+from devstack_tui.core import units
+from devstack_tui.services.mysql.config_syntax import SECOND, canonical
 from devstack_tui.services.mysql.parameters import default_thread_cache
-from devstack_tui.services.mysql.spelling import SECOND, canonical
-from devstack_tui.stack.tunable import Apply, Effective, Kind, Parameter
 
 if TYPE_CHECKING:
     from pymysql.cursors import Cursor
@@ -184,5 +184,5 @@ def _limit(told: str | None, factor: float, ours: float | None) -> float | None:
 def _step(told: str | None, ours: float | None) -> float | None:
     if told is None:
         return ours
-    step = float(quantity.parse(Kind.REAL, told))
+    step = float(units.parse(Kind.REAL, told))
     return step if step > 1 else ours

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from devstack_tui.contracts.model import Target
+from devstack_tui.contracts.workload import Bench, Measurement, Workload
 from devstack_tui.core.errors import UsageError
+from devstack_tui.loadgen.closed_loop import WrongAnswer, run_clients, telling
 from devstack_tui.services.mysql.client import connect
-from devstack_tui.stack.loops import WrongAnswer, run_clients, telling
-from devstack_tui.stack.model import Target
-from devstack_tui.stack.workload import Bench, Measurement, Workload
 
 if TYPE_CHECKING:
     from pymysql.connections import Connection

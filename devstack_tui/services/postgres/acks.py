@@ -7,15 +7,9 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from devstack_tui.contracts.acks import Allowance, Indeterminate, NotWritten, checked, kind_of
+from devstack_tui.contracts.model import Target
 from devstack_tui.services.postgres.client import connect
-from devstack_tui.stack.acks import (
-    Allowance,
-    Indeterminate,
-    NotWritten,
-    checked,
-    kind_of,
-)
-from devstack_tui.stack.model import Target
 
 if TYPE_CHECKING:
     from psycopg.pq.abc import PGconn, PGresult
@@ -36,7 +30,7 @@ def _table(run: str) -> str:
 
 
 class PostgresWriter:
-    """See `devstack_tui.stack.acks.Writer`.
+    """See `devstack_tui.contracts.acks.Writer`.
 
     It speaks through libpq's own calls: psycopg waits for an answer without an end, and a server
     that is held still gives none.
@@ -72,7 +66,7 @@ class PostgresWriter:
 
 
 class PostgresAcks:
-    """See `devstack_tui.stack.acks.Acks`. The numbers are rows of a table of the run's own."""
+    """See `devstack_tui.contracts.acks.Acks`. The numbers are rows of a table of the run's own."""
 
     def prepare(self, target: Target, run: str) -> None:
         """Make the table."""

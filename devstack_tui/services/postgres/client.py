@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from devstack_tui.stack.model import Target
+from devstack_tui.contracts.model import Target
 
 if TYPE_CHECKING:
     import psycopg

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from devstack_tui.stack.parts import Installation
-from devstack_tui.stack.tunable import Apply, Kind, Parameter
+from devstack_tui.contracts.service import Installation
+from devstack_tui.contracts.tunable import Apply, Kind, Parameter
 
 KB, MB = 1 << 10, 1 << 20
 SECOND = 1000.0

@@ -19,14 +19,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from devstack_tui.contracts.model import Target
+from devstack_tui.contracts.workload import Bench, Interval, Measurement
 from devstack_tui.core import files
 from devstack_tui.core.errors import DevstackError, NotInstalledError
 from devstack_tui.core.histogram import Histogram
 from devstack_tui.core.redact import redact
+from devstack_tui.engines.embedded.programs import find_program, not_installed, version_of
 from devstack_tui.services.postgres.server import SERVER
-from devstack_tui.stack.install import find_program, not_installed, version_of
-from devstack_tui.stack.model import Target
-from devstack_tui.stack.workload import Bench, Interval, Measurement
 
 GRACE_S = 12.0
 """How long after its end pgbench may wait for the server's last answer."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
+from devstack_tui.contracts.model import Observation, Target
 from devstack_tui.services.postgres.client import connect
-from devstack_tui.stack.model import Observation, Target
 
 TABLE = "devstack_tui_probe"
 _FACTS = """

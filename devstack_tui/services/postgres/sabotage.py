@@ -7,7 +7,7 @@ import functools
 import re
 from collections.abc import Callable, Iterator
 
-from devstack_tui.stack.auditing import Bench, Saboteur
+from devstack_tui.contracts.audit import Bench, Saboteur
 
 # OpenSSL has no TLS 1.0 and 1.1 above its security level 0.
 _OLD = {"ssl_min_protocol_version": "TLSv1", "ssl_ciphers": "DEFAULT:@SECLEVEL=0"}

@@ -8,12 +8,12 @@ import signal
 from collections.abc import Sequence
 from pathlib import Path
 
+from devstack_tui.contracts.server_home import HOST, Site
+from devstack_tui.contracts.service import Installation, ProcessSpec, ServiceSettings
+from devstack_tui.engines.embedded.programs import not_installed, version_of
 from devstack_tui.services.postgres.client import connect
+from devstack_tui.services.postgres.config_syntax import configured
 from devstack_tui.services.postgres.probe import TABLE
-from devstack_tui.services.postgres.spelling import configured
-from devstack_tui.stack.install import not_installed, version_of
-from devstack_tui.stack.parts import Installation, ProcessSpec, ServiceSettings
-from devstack_tui.stack.site import HOST, Site
 
 CONFIG = """\
 # Written by devstack-tui at every start: a change here is lost.
@@ -43,7 +43,7 @@ host replication all {host}/32 scram-sha-256
 
 
 class PostgresServer:
-    """See `devstack_tui.stack.parts.Server`."""
+    """See `devstack_tui.contracts.service.Server`."""
 
     def locate(self) -> Installation:
         """The newest PostgreSQL: Debian keeps its programs out of PATH."""

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import socket
 
-from devstack_tui.services.postgres.client import connect
-from devstack_tui.services.postgres.reloading import reload
-from devstack_tui.stack.auditing import (
+from devstack_tui.contracts.audit import (
     OPENSSL_WEAK,
     Listener,
     PlainRefused,
     ProtocolFault,
     Untrusted,
 )
-from devstack_tui.stack.dialogue import Reader, guarded, translated
-from devstack_tui.stack.model import Target
+from devstack_tui.contracts.model import Target
+from devstack_tui.loadgen.bounded_socket import Reader, guarded, translated
+from devstack_tui.services.postgres.cert_reload import reload
+from devstack_tui.services.postgres.client import connect
 
 # Length 8, then the protocol "version" 1234.5679: https://www.postgresql.org/docs/15/protocol-message-formats.html
 SSL_REQUEST = bytes.fromhex("0000000804d2162f")
@@ -52,7 +52,7 @@ def _error(reader: Reader) -> str:
 
 
 class PostgresTls:
-    """See `devstack_tui.stack.auditing.TlsPart`."""
+    """See `devstack_tui.contracts.audit.TlsPart`."""
 
     reload = staticmethod(reload)
 

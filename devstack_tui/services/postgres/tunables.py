@@ -14,18 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from devstack_tui.core import quantity
-from devstack_tui.core.errors import DevstackError, UnreachableError
-from devstack_tui.core.machine import Machine
-from devstack_tui.core.redact import redact
-from devstack_tui.services.postgres import judgement
-from devstack_tui.services.postgres.client import connect
-from devstack_tui.services.postgres.counters import counters
-from devstack_tui.services.postgres.parameters import parameters
-from devstack_tui.services.postgres.spelling import canonical, unit
-from devstack_tui.stack.model import Target
-from devstack_tui.stack.parts import Installation
-from devstack_tui.stack.tunable import (
+from devstack_tui.contracts.model import Target
+from devstack_tui.contracts.service import Installation
+from devstack_tui.contracts.tunable import (
     Advice,
     Apply,
     Effective,
@@ -36,7 +27,16 @@ from devstack_tui.stack.tunable import (
     Share,
     Values,
 )
-from devstack_tui.stack.values import told, took
+from devstack_tui.core import units
+from devstack_tui.core.errors import DevstackError, UnreachableError
+from devstack_tui.core.machine import Machine
+from devstack_tui.core.redact import redact
+from devstack_tui.services.postgres import advice
+from devstack_tui.services.postgres.client import connect
+from devstack_tui.services.postgres.config_syntax import canonical, unit
+from devstack_tui.services.postgres.counters import counters
+from devstack_tui.services.postgres.parameters import parameters
+from devstack_tui.state.parameter_values import told, took
 
 if TYPE_CHECKING:
     import psycopg
@@ -94,7 +94,7 @@ class Setting(msgspec.Struct, frozen=True):
 
 
 class PostgresTunables:
-    """See `devstack_tui.stack.tunable.Tunables`."""
+    """See `devstack_tui.contracts.tunable.Tunables`."""
 
     def parameters(self, installation: Installation) -> tuple[Parameter, ...]:
         """The catalogue for this version."""
@@ -137,7 +137,7 @@ class PostgresTunables:
         self, values: Values, machine: Machine, counters: Mapping[str, float]
     ) -> tuple[Problem, ...]:
         """Combinations with which PostgreSQL does not start, or not as one expects."""
-        return judgement.problems(values, machine, counters)
+        return advice.problems(values, machine, counters)
 
     def memory(
         self,
@@ -145,13 +145,13 @@ class PostgresTunables:
         options: Mapping[str, int | str | bool],  # noqa: ARG002 - PostgreSQL has no option
     ) -> tuple[Share, ...]:
         """Shared memory surely; every session's own memory at worst."""
-        return judgement.memory(values)
+        return advice.memory(values)
 
     def advise(
         self, values: Values, machine: Machine, counters: Mapping[str, float], durable: bool
     ) -> tuple[Advice, ...]:
         """What this machine and the server's own statistics call for."""
-        return judgement.advise(values, machine, counters, durable)
+        return advice.advise(values, machine, counters, durable)
 
 
 @contextlib.contextmanager
@@ -240,9 +240,9 @@ def _with_automatic(
     shared = effective.get("shared_buffers")
     if shared is None:
         return told
-    size = judgement.default_wal_buffers(int(quantity.parse(Kind.BYTES, shared.value)))
+    size = advice.default_wal_buffers(int(units.parse(Kind.BYTES, shared.value)))
     return tuple(
-        msgspec.structs.replace(found, default=quantity.show(Kind.BYTES, size))
+        msgspec.structs.replace(found, default=units.show(Kind.BYTES, size))
         if found.name == "wal_buffers"
         else found
         for found in told

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, LiteralString
 
+from devstack_tui.contracts.model import Target
+from devstack_tui.contracts.workload import Bench, Measurement, Workload
+from devstack_tui.loadgen.closed_loop import telling
 from devstack_tui.services.postgres import pgbench
 from devstack_tui.services.postgres.client import connect
-from devstack_tui.stack.loops import telling
-from devstack_tui.stack.model import Target
-from devstack_tui.stack.workload import Bench, Measurement, Workload
 
 if TYPE_CHECKING:
     import psycopg

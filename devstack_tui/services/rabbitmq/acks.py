@@ -9,10 +9,10 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from devstack_tui.contracts.acks import Allowance, Indeterminate, NotWritten, checked, kind_of
+from devstack_tui.contracts.model import Target
 from devstack_tui.services.rabbitmq.client import connect
-from devstack_tui.services.rabbitmq.opening import Context, context, opened
-from devstack_tui.stack.acks import Allowance, Indeterminate, NotWritten, checked, kind_of
-from devstack_tui.stack.model import Target
+from devstack_tui.services.rabbitmq.connection import Context, context, opened
 
 if TYPE_CHECKING:
     from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
@@ -67,7 +67,7 @@ class _Limit:
 
 
 class RabbitmqWriter:
-    """See `devstack_tui.stack.acks.Writer`. One connection, one channel in confirm mode."""
+    """See `devstack_tui.contracts.acks.Writer`. One connection, one channel in confirm mode."""
 
     def __init__(self, target: Target, run: str, timeout: float) -> None:
         import pika
@@ -135,7 +135,8 @@ class RabbitmqWriter:
 
 
 class RabbitmqAcks:
-    """See `devstack_tui.stack.acks.Acks`. The numbers are messages in a queue of the run's own."""
+    """See `devstack_tui.contracts.acks.Acks`. The numbers are messages in a queue of the run's
+    own."""
 
     def prepare(self, target: Target, run: str) -> None:
         """Declare the queue."""

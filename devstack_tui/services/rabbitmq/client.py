@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from devstack_tui.services.rabbitmq.opening import context as tls_context
-from devstack_tui.services.rabbitmq.opening import opened
-from devstack_tui.stack.model import Target
+from devstack_tui.contracts.model import Target
+from devstack_tui.services.rabbitmq.connection import context as tls_context
+from devstack_tui.services.rabbitmq.connection import opened
 
 if TYPE_CHECKING:
     from pika.adapters.blocking_connection import BlockingConnection

@@ -5,8 +5,8 @@ from __future__ import annotations
 import secrets
 import time
 
+from devstack_tui.contracts.model import Observation, Target
 from devstack_tui.services.rabbitmq.client import Link, connect
-from devstack_tui.stack.model import Observation, Target
 
 # Connecting and asking are quick; what is left of the time limit shows that publishing is blocked.
 _SHARE = 0.8

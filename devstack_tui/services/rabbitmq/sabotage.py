@@ -8,8 +8,8 @@ import functools
 import json
 from collections.abc import Iterator
 
-from devstack_tui.services.rabbitmq import remote
-from devstack_tui.stack.auditing import Bench, Saboteur
+from devstack_tui.contracts.audit import Bench, Saboteur
+from devstack_tui.services.rabbitmq import erl_call
 
 _TERM = "devstack_tui_sabotage"
 _LISTENER = "[Ref] = [R || {{acceptor, _, P}} = R <- maps:keys(ranch:info()), P =:= {port}]"
@@ -77,7 +77,7 @@ def _closed(port: str, bench: Bench) -> Iterator[None]:
 def _evaluate(bench: Bench, expression: str) -> None:
     # Whole, or the names in it would be bound already for the next one.
     whole = f"(fun() -> {expression} end)()"
-    remote.evaluate(bench.audit.target("rabbitmq"), bench.data / "rabbitmq", whole)
+    erl_call.evaluate(bench.audit.target("rabbitmq"), bench.data / "rabbitmq", whole)
 
 
 SABOTAGE = Saboteur(

@@ -7,12 +7,12 @@ import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
+from devstack_tui.contracts.server_home import HOST, Site
+from devstack_tui.contracts.service import Installation, ProcessSpec, ServiceSettings
 from devstack_tui.core.errors import DevstackError
+from devstack_tui.engines.embedded.programs import find_program, not_installed
 from devstack_tui.services.rabbitmq import erlang
 from devstack_tui.services.rabbitmq.client import connect
-from devstack_tui.stack.install import find_program, not_installed
-from devstack_tui.stack.parts import Installation, ProcessSpec, ServiceSettings
-from devstack_tui.stack.site import HOST, Site
 
 CONFIG = """\
 # Written by devstack-tui at every start: a change here is lost.
@@ -70,7 +70,7 @@ COMPLETE = "complete"
 
 
 class RabbitmqServer:
-    """See `devstack_tui.stack.parts.Server`."""
+    """See `devstack_tui.contracts.service.Server`."""
 
     def locate(self) -> Installation:
         """The script that starts a node, not Debian's in PATH, which insists on being root."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from devstack_tui.contracts.audit import Listener, PlainRefused, ProtocolFault
+from devstack_tui.contracts.model import Target
+from devstack_tui.loadgen.bounded_socket import begin_at_once, translated
+from devstack_tui.services.rabbitmq.cert_reload import reload
 from devstack_tui.services.rabbitmq.client import connect
-from devstack_tui.services.rabbitmq.reloading import reload
-from devstack_tui.stack.auditing import Listener, PlainRefused, ProtocolFault
-from devstack_tui.stack.dialogue import begin_at_once, translated
-from devstack_tui.stack.model import Target
 
 # Erlang speaks TLS by itself, with every cipher that it ever had but NULL and export grade.
 WEAK = frozenset(
@@ -21,7 +21,7 @@ SETTINGS = {
 
 
 class RabbitmqTls:
-    """See `devstack_tui.stack.auditing.TlsPart`."""
+    """See `devstack_tui.contracts.audit.TlsPart`."""
 
     reload = staticmethod(reload)
 

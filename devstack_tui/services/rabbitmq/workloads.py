@@ -10,11 +10,11 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from devstack_tui.contracts.model import Target
+from devstack_tui.contracts.workload import Bench, Measurement
+from devstack_tui.loadgen.closed_loop import run_clients, telling
 from devstack_tui.services.rabbitmq.client import connect
-from devstack_tui.services.rabbitmq.opening import opened
-from devstack_tui.stack.loops import run_clients, telling
-from devstack_tui.stack.model import Target
-from devstack_tui.stack.workload import Bench, Measurement
+from devstack_tui.services.rabbitmq.connection import opened
 
 if TYPE_CHECKING:
     from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
@@ -29,7 +29,7 @@ class LostMessageError(Exception):
 
 @dataclass(frozen=True)
 class PublishGet:
-    """See `devstack_tui.stack.workload.Workload`. A request is a publish, a get and its ack.
+    """See `devstack_tui.contracts.workload.Workload`. A request is a publish, a get and its ack.
 
     On the plain port, as the field's load tools are used by hand.
     """

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import msgspec
 
-from devstack_tui.stack.model import Credentials, Endpoint
-from devstack_tui.stack.parts import Hint, Service, ServiceSettings
+from devstack_tui.contracts.model import Credentials, Endpoint
+from devstack_tui.contracts.service import Hint, Service, ServiceSettings
 
 
 class Settings(ServiceSettings, frozen=True, kw_only=True):

@@ -6,10 +6,10 @@ import secrets
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from devstack_tui.contracts.acks import Allowance, Indeterminate, NotWritten, checked, kind_of
+from devstack_tui.contracts.model import Target
 from devstack_tui.services.redis.client import close, connect, look, node_count
 from devstack_tui.services.redis.topology import ClusterNode
-from devstack_tui.stack.acks import Allowance, Indeterminate, NotWritten, checked, kind_of
-from devstack_tui.stack.model import Target
 
 if TYPE_CHECKING:
     import redis
@@ -26,7 +26,7 @@ def _key(run: str, number: int) -> str:
 
 
 class RedisWriter:
-    """See `devstack_tui.stack.acks.Writer`. It learns once who owns what; a MOVED is a failure
+    """See `devstack_tui.contracts.acks.Writer`. It learns once who owns what; a MOVED is a failure
     like any other, and the next writer learns anew."""
 
     def __init__(self, target: Target, run: str, timeout: float) -> None:
@@ -68,7 +68,7 @@ class RedisWriter:
 
 
 class RedisAcks:
-    """See `devstack_tui.stack.acks.Acks`."""
+    """See `devstack_tui.contracts.acks.Acks`."""
 
     def prepare(self, target: Target, run: str) -> None:
         """Nothing is made: keys need no place."""

@@ -9,13 +9,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from devstack_tui.contracts.model import Target
 from devstack_tui.core.errors import DevstackError, UnreachableError
 from devstack_tui.core.redact import redact
 from devstack_tui.services.redis import topology
 from devstack_tui.services.redis.client import close, connect, look, node_count, node_name
 from devstack_tui.services.redis.loader import encode, keys_of, login
 from devstack_tui.services.redis.topology import View
-from devstack_tui.stack.model import Target
 
 if TYPE_CHECKING:
     import redis

@@ -8,20 +8,20 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from devstack_tui.contracts.audit import Audit, Bench, Check, Finding, Sabotage, Severity
+from devstack_tui.contracts.model import Target
 from devstack_tui.core.check import Status
 from devstack_tui.core.errors import DevstackError
+from devstack_tui.loadgen.bounded_socket import translated
 from devstack_tui.services.redis.client import close, connect, look, node_count, node_name
 from devstack_tui.services.redis.topology import View
-from devstack_tui.stack.auditing import Audit, Bench, Check, Finding, Sabotage, Severity
-from devstack_tui.stack.dialogue import translated
-from devstack_tui.stack.model import Target
 
 SABOTAGE = "tls.redis.replication_plain"
 _TAKEN_S = 15.0
 
 
 class RedisChecks:
-    """See `devstack_tui.stack.auditing.Checks`."""
+    """See `devstack_tui.contracts.audit.Checks`."""
 
     def checks(self, audit: Audit) -> tuple[Check, ...]:
         """One for each node: which of them is a master changes."""

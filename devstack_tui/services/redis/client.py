@@ -7,9 +7,9 @@ import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from devstack_tui.contracts.model import Target
 from devstack_tui.core.tls import client_context
 from devstack_tui.services.redis.topology import View, parse_info, parse_nodes
-from devstack_tui.stack.model import Target
 
 if TYPE_CHECKING:
     import redis

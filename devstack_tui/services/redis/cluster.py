@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
+from devstack_tui.contracts.server_home import Site
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.services.redis import topology
 from devstack_tui.services.redis.client import close, connect, look, node_count, node_name
 from devstack_tui.services.redis.topology import View
-from devstack_tui.stack.site import Site
 
 if TYPE_CHECKING:
     import redis

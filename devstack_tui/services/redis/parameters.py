@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from devstack_tui.core import quantity
-from devstack_tui.stack.tunable import Apply, Kind, Parameter
+from devstack_tui.contracts.tunable import Apply, Kind, Parameter
+from devstack_tui.core import units
 
 KB, MB, GB = 1 << 10, 1 << 20, 1 << 30
 LEAST_MEMORY = 16 * MB
@@ -301,7 +301,7 @@ def parameters(version: str) -> tuple[Parameter, ...]:
 def in_stack(parameter: Parameter, options: Mapping[str, int | str | bool]) -> Parameter:
     """The parameter with what a stack of these `options` makes of its default and its range."""
     if parameter.name == NODE_TIMEOUT:
-        default = quantity.show(Kind.DURATION, float(options["node_timeout_ms"]))
+        default = units.show(Kind.DURATION, float(options["node_timeout_ms"]))
         return msgspec.structs.replace(parameter, default=default)
     if parameter.name == MIN_REPLICAS:
         return msgspec.structs.replace(parameter, maximum=int(options["replicas"]))

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from devstack_tui.contracts.model import NodeObservation, Observation, State, Target
 from devstack_tui.core.errors import UnreachableError
 from devstack_tui.core.redact import redact
 from devstack_tui.services.redis import topology
@@ -22,7 +23,6 @@ from devstack_tui.services.redis.client import (
     tls_version,
 )
 from devstack_tui.services.redis.topology import View
-from devstack_tui.stack.model import NodeObservation, Observation, State, Target
 
 if TYPE_CHECKING:
     import redis

@@ -7,12 +7,12 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from devstack_tui.contracts.model import Target
 from devstack_tui.core.errors import DevstackError, UnreachableError
 from devstack_tui.core.redact import redact
 from devstack_tui.services.redis import topology
 from devstack_tui.services.redis.client import close, connect, look, node_count, node_name
 from devstack_tui.services.redis.topology import View
-from devstack_tui.stack.model import Target
 
 if TYPE_CHECKING:
     import redis
@@ -26,7 +26,7 @@ PAUSE_S = 0.05
 
 
 class RedisRolling:
-    """See `devstack_tui.stack.tunable.Rolling`. A unit is a node."""
+    """See `devstack_tui.contracts.tunable.Rolling`. A unit is a node."""
 
     def order(self, target: Target) -> tuple[str, ...]:
         """See the Protocol."""

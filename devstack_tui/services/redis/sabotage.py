@@ -8,13 +8,13 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from devstack_tui.contracts.audit import Bench, Saboteur
+from devstack_tui.contracts.model import Target
 from devstack_tui.core.errors import DevstackError
+from devstack_tui.services.redis.cert_reload import TIMEOUT_S, configure
 from devstack_tui.services.redis.client import close, connect, look, node_count, node_name
-from devstack_tui.services.redis.reloading import TIMEOUT_S, configure
 from devstack_tui.services.redis.tls import BUS
 from devstack_tui.services.redis.topology import View
-from devstack_tui.stack.auditing import Bench, Saboteur
-from devstack_tui.stack.model import Target
 
 LINKS_S = 20.0
 """Time for a failover, should the change have caused one, and for the replicas to follow."""

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from devstack_tui.contracts.server_home import HOST, Site
+from devstack_tui.contracts.service import Installation, ProcessSpec, ServiceSettings
 from devstack_tui.core.errors import DevstackError, UsageError
+from devstack_tui.engines.embedded.programs import find_program, not_installed, version_of
 from devstack_tui.services.redis import aof
 from devstack_tui.services.redis.client import node_count, node_name, source_address
-from devstack_tui.services.redis.spelling import apply_to, configured, in_file
-from devstack_tui.stack.install import find_program, not_installed, version_of
-from devstack_tui.stack.parts import Installation, ProcessSpec, ServiceSettings
-from devstack_tui.stack.site import HOST, Site
+from devstack_tui.services.redis.config_syntax import apply_to, configured, in_file
 
 if TYPE_CHECKING:
     from devstack_tui.services.redis import Settings
@@ -58,7 +58,7 @@ bind-source-addr {source}
 
 
 class RedisServer:
-    """See `devstack_tui.stack.parts.Server`."""
+    """See `devstack_tui.contracts.service.Server`."""
 
     def locate(self) -> Installation:
         """redis-server, or valkey-server, which is the same for us."""

@@ -7,8 +7,12 @@ import socket
 import ssl
 from typing import Any
 
+from devstack_tui.contracts.audit import OPENSSL_WEAK, Listener, PlainRefused, ProtocolFault
+from devstack_tui.contracts.model import Target
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.tls import client_context
+from devstack_tui.loadgen.bounded_socket import Reader, begin_at_once, guarded, translated
+from devstack_tui.services.redis.cert_reload import reload
 from devstack_tui.services.redis.client import (
     close,
     connect,
@@ -16,10 +20,6 @@ from devstack_tui.services.redis.client import (
     node_name,
     tls_version,
 )
-from devstack_tui.services.redis.reloading import reload
-from devstack_tui.stack.auditing import OPENSSL_WEAK, Listener, PlainRefused, ProtocolFault
-from devstack_tui.stack.dialogue import Reader, begin_at_once, guarded, translated
-from devstack_tui.stack.model import Target
 
 BUS = 10000
 _SUFFIX = "-bus"
@@ -38,7 +38,7 @@ _SENDER = 40
 
 
 class RedisTls:
-    """See `devstack_tui.stack.auditing.TlsPart`."""
+    """See `devstack_tui.contracts.audit.TlsPart`."""
 
     reload = staticmethod(reload)
 

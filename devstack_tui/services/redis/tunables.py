@@ -10,16 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from devstack_tui.core.errors import DevstackError, UnreachableError
-from devstack_tui.core.machine import Machine
-from devstack_tui.core.redact import redact
-from devstack_tui.services.redis import judgement
-from devstack_tui.services.redis.client import close, connect, node_count, node_name
-from devstack_tui.services.redis.parameters import in_stack, parameters
-from devstack_tui.services.redis.spelling import canonical, in_file, native
-from devstack_tui.stack.model import Target
-from devstack_tui.stack.parts import Installation
-from devstack_tui.stack.tunable import (
+from devstack_tui.contracts.model import Target
+from devstack_tui.contracts.service import Installation
+from devstack_tui.contracts.tunable import (
     Advice,
     Apply,
     Effective,
@@ -29,6 +22,13 @@ from devstack_tui.stack.tunable import (
     Share,
     Values,
 )
+from devstack_tui.core.errors import DevstackError, UnreachableError
+from devstack_tui.core.machine import Machine
+from devstack_tui.core.redact import redact
+from devstack_tui.services.redis import advice
+from devstack_tui.services.redis.client import close, connect, node_count, node_name
+from devstack_tui.services.redis.config_syntax import canonical, in_file, native
+from devstack_tui.services.redis.parameters import in_stack, parameters
 
 if TYPE_CHECKING:
     import redis
@@ -49,7 +49,7 @@ class _Node(msgspec.Struct, frozen=True):
 
 
 class RedisTunables:
-    """See `devstack_tui.stack.tunable.Tunables`."""
+    """See `devstack_tui.contracts.tunable.Tunables`."""
 
     def parameters(self, installation: Installation) -> tuple[Parameter, ...]:
         """See the Protocol."""
@@ -87,18 +87,18 @@ class RedisTunables:
         self, values: Values, machine: Machine, counters: Mapping[str, float]
     ) -> tuple[Problem, ...]:
         """See the Protocol."""
-        return tuple(judgement.problems(values, machine, counters))
+        return tuple(advice.problems(values, machine, counters))
 
     def memory(self, values: Values, options: Mapping[str, int | str | bool]) -> tuple[Share, ...]:
         """See the Protocol."""
         nodes = int(options["masters"]) * (1 + int(options["replicas"]))
-        return tuple(judgement.memory(values, nodes))
+        return tuple(advice.memory(values, nodes))
 
     def advise(
         self, values: Values, machine: Machine, counters: Mapping[str, float], durable: bool
     ) -> tuple[Advice, ...]:
         """See the Protocol."""
-        return tuple(judgement.advise(values, machine, counters, durable))
+        return tuple(advice.advise(values, machine, counters, durable))
 
 
 @contextlib.contextmanager

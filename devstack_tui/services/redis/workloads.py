@@ -22,12 +22,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from devstack_tui.contracts.model import Target
+from devstack_tui.contracts.workload import Bench, Interval, Measurement
 from devstack_tui.core.errors import DevstackError, UnreachableError, UsageError
 from devstack_tui.core.histogram import Histogram
 from devstack_tui.core.redact import redact
 from devstack_tui.services.redis import bulk, loader
-from devstack_tui.stack.model import Target
-from devstack_tui.stack.workload import Bench, Interval, Measurement
 
 ENGINE = ("devstack-tui sockets", "1")
 PREFIX = "devstack-tui:bench:"
@@ -39,7 +39,7 @@ _START_S = 0.05
 
 @dataclass(frozen=True)
 class RedisWorkload:
-    """See `devstack_tui.stack.workload.Workload`. `commands` are GET, SET or both in turn."""
+    """See `devstack_tui.contracts.workload.Workload`. `commands` are GET, SET or both in turn."""
 
     name: str
     commands: tuple[str, ...]

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from devstack_tui.stack.model import Credentials, Endpoint
-from devstack_tui.stack.parts import Hint, Service, ServiceSettings
+from devstack_tui.contracts.model import Credentials, Endpoint
+from devstack_tui.contracts.service import Hint, Service, ServiceSettings
 
 
 class Settings(ServiceSettings, frozen=True, kw_only=True):

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 
 import msgspec
 
+from devstack_tui.contracts.acks import Allowance, Indeterminate, NotWritten, checked
+from devstack_tui.contracts.model import Target
 from devstack_tui.core.errors import UnreachableError
+from devstack_tui.loadgen.http_acks import HttpsSession
 from devstack_tui.services.reference_api.client import connect
-from devstack_tui.stack.acks import Allowance, Indeterminate, NotWritten, checked
-from devstack_tui.stack.httpacks import HttpsSession
-from devstack_tui.stack.model import Target
 
 JSON = {"Content-Type": "application/json"}
 TIMEOUT_S = 10.0
@@ -28,7 +28,7 @@ def _body(number: int) -> bytes:
 
 
 class ApiWriter:
-    """See `devstack_tui.stack.acks.Writer`. One keep-alive connection over TLS."""
+    """See `devstack_tui.contracts.acks.Writer`. One keep-alive connection over TLS."""
 
     def __init__(self, target: Target, run: str, timeout: float) -> None:
         self._run = run
@@ -50,7 +50,7 @@ class ApiWriter:
 
 
 class ApiAcks:
-    """See `devstack_tui.stack.acks.Acks`.
+    """See `devstack_tui.contracts.acks.Acks`.
 
     The API cannot list what it keeps: the highest number is remembered here, for `cleanup`.
     """

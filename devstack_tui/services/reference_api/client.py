@@ -7,8 +7,8 @@ import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from devstack_tui.contracts.model import Target
 from devstack_tui.core.tls import client_context
-from devstack_tui.stack.model import Target
 
 if TYPE_CHECKING:
     import httpx

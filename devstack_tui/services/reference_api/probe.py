@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from devstack_tui.contracts.model import Observation, Target
 from devstack_tui.core.errors import UnreachableError
 from devstack_tui.core.redact import redact
 from devstack_tui.services.reference_api.client import connect
-from devstack_tui.stack.model import Observation, Target
 
 if TYPE_CHECKING:
     import httpx

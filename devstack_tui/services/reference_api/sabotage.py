@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
 
+from devstack_tui.contracts.audit import Bench, Saboteur
+from devstack_tui.contracts.registry import service
+from devstack_tui.identity.certificates import HANDSHAKE_S, encrypted, served
 from devstack_tui.services.reference_api.config import FILE, TLS_CIPHERS
 from devstack_tui.services.reference_api.server import UNIT
-from devstack_tui.stack.auditing import Bench, Saboteur
-from devstack_tui.stack.certificates import HANDSHAKE_S, encrypted, served
-from devstack_tui.stack.registry import service
 
 # OpenSSL has no TLS 1.0 and 1.1 above its security level 0.
 _OLD = {"tls_minimum": "TLSv1", "tls_ciphers": "DEFAULT:@SECLEVEL=0"}

@@ -10,18 +10,18 @@ from pathlib import Path
 import msgspec
 
 import devstack_tui
+from devstack_tui.contracts.server_home import HOST, Site
+from devstack_tui.contracts.service import Installation, ProcessSpec, ServiceSettings
+from devstack_tui.engines.embedded.programs import not_installed
+from devstack_tui.identity.vault_api import approle_files
 from devstack_tui.services.reference_api.client import connect
 from devstack_tui.services.reference_api.config import FILE, ApiConfig, Peer
-from devstack_tui.stack.install import not_installed
-from devstack_tui.stack.parts import Installation, ProcessSpec, ServiceSettings
-from devstack_tui.stack.site import HOST, Site
-from devstack_tui.stack.vaultapi import approle_files
 
 UNIT = "reference-api"
 
 
 class ReferenceApiServer:
-    """See `devstack_tui.stack.parts.Server`."""
+    """See `devstack_tui.contracts.service.Server`."""
 
     def locate(self) -> Installation:
         """The Python that runs us, if it has FastAPI and uvicorn. There is no data: one series."""

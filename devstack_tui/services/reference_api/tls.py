@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from devstack_tui.contracts.audit import OPENSSL_WEAK, Listener, PlainRefused, ProtocolFault
+from devstack_tui.contracts.model import Target
 from devstack_tui.core.tls import client_context
-from devstack_tui.services.reference_api.reloading import reload
-from devstack_tui.stack.auditing import OPENSSL_WEAK, Listener, PlainRefused, ProtocolFault
-from devstack_tui.stack.dialogue import begin_at_once, get, translated
-from devstack_tui.stack.model import Target
+from devstack_tui.loadgen.bounded_socket import begin_at_once, get, translated
+from devstack_tui.services.reference_api.cert_reload import reload
 
 SETTINGS = {
     "tls": "its HTTPS port",
@@ -17,7 +17,7 @@ SETTINGS = {
 
 
 class ReferenceApiTls:
-    """See `devstack_tui.stack.auditing.TlsPart`."""
+    """See `devstack_tui.contracts.audit.TlsPart`."""
 
     reload = staticmethod(reload)
 

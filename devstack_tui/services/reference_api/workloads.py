@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from devstack_tui.stack import httpload
-from devstack_tui.stack.loops import run_clients, telling
-from devstack_tui.stack.model import Target
-from devstack_tui.stack.workload import Bench, Measurement
+from devstack_tui.contracts.model import Target
+from devstack_tui.contracts.workload import Bench, Measurement
+from devstack_tui.loadgen import http_client
+from devstack_tui.loadgen.closed_loop import run_clients, telling
 
 
 @dataclass(frozen=True)
 class Get:
-    """See `devstack_tui.stack.workload.Workload`. Whatever is not 200 is an error of the run."""
+    """See `devstack_tui.contracts.workload.Workload`. Whatever is not 200 is an error of the
+    run."""
 
     name: str
     path: str
@@ -21,7 +22,7 @@ class Get:
 
     def engine(self) -> tuple[str, str]:
         """Our own client: one connection for each."""
-        return httpload.ENGINE
+        return http_client.ENGINE
 
     def prepare(self, bench: Bench) -> None:
         """Nothing is made."""
@@ -35,7 +36,7 @@ class Get:
         target = bench.target
         url = f"http://{target.endpoint.host}:{target.ports['main']}/health/"
         with telling("asking the reference API for its settings"):
-            answer = httpx.get(url, timeout=httpload.TIMEOUT_S, trust_env=False)
+            answer = httpx.get(url, timeout=http_client.TIMEOUT_S, trust_env=False)
             answer.raise_for_status()
             version = str(answer.json().get("version", ""))
         # It runs by the Python that runs us, and takes uvloop and httptools where they are.
@@ -52,7 +53,7 @@ class Get:
         host, port = bench.target.endpoint.host, bench.target.ports["main"]
         return run_clients(
             bench,
-            lambda _: httpload.HttpClient(host, port, self.path),
+            lambda _: http_client.HttpClient(host, port, self.path),
             int(bench.params["clients"]),
             seconds=float(bench.params["seconds"]),
         )

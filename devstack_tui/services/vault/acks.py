@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from devstack_tui.contracts.acks import Allowance, Indeterminate, NotWritten, checked
+from devstack_tui.contracts.model import Target
 from devstack_tui.core import files
 from devstack_tui.core.errors import UnreachableError
-from devstack_tui.stack import bootstrap
-from devstack_tui.stack.acks import Allowance, Indeterminate, NotWritten, checked
-from devstack_tui.stack.httpacks import HttpsSession
-from devstack_tui.stack.model import Target
-from devstack_tui.stack.vaultapi import VaultApi, VaultError, login_as
+from devstack_tui.identity import bootstrap
+from devstack_tui.identity.vault_api import VaultApi, VaultError, login_as
+from devstack_tui.loadgen.http_acks import HttpsSession
 
 FOLDER = "cubbyhole/devstack-tui-acks"
 TIMEOUT_S = 30.0
@@ -29,7 +29,7 @@ def _token_path(target: Target, run: str) -> Path:
 
 
 class VaultWriter:
-    """See `devstack_tui.stack.acks.Writer`. One keep-alive connection."""
+    """See `devstack_tui.contracts.acks.Writer`. One keep-alive connection."""
 
     def __init__(self, target: Target, run: str, timeout: float) -> None:
         headers = {"X-Vault-Token": _token(target, run)}
@@ -52,7 +52,7 @@ class VaultWriter:
 
 
 class VaultAcks:
-    """See `devstack_tui.stack.acks.Acks`."""
+    """See `devstack_tui.contracts.acks.Acks`."""
 
     def prepare(self, target: Target, run: str) -> None:
         """Log in for the run; the token is kept in a 0600 file, for whoever cleans up."""

@@ -2,40 +2,34 @@
 
 from __future__ import annotations
 
-from devstack_tui.services.vault import (
-    audit_files,
-    audit_issuers,
-    audit_login,
-    audit_matrix,
-    audit_policies,
-    audit_roles,
-    audit_server,
-    audit_tokens,
-    audit_trail,
-    sabotage_policies,
-    sabotage_roles,
-    sabotage_server,
-)
+from devstack_tui.contracts.audit import Audit, Check, MatrixCell, Sabotage
+from devstack_tui.services.vault.audit import files, issuers, login, tokens, trail
+from devstack_tui.services.vault.audit import matrix as audit_matrix
+from devstack_tui.services.vault.audit import policies as audit_policies
+from devstack_tui.services.vault.audit import roles as audit_roles
+from devstack_tui.services.vault.audit import server as audit_server
 from devstack_tui.services.vault.matrix import load
-from devstack_tui.stack.auditing import Audit, Check, MatrixCell, Sabotage
+from devstack_tui.services.vault.sabotages import policies as sabotage_policies
+from devstack_tui.services.vault.sabotages import roles as sabotage_roles
+from devstack_tui.services.vault.sabotages import server as sabotage_server
 
 
 class VaultChecks:
-    """See `devstack_tui.stack.auditing.Checks` and `Matrixed`."""
+    """See `devstack_tui.contracts.audit.Checks` and `Matrixed`."""
 
     def checks(self, audit: Audit) -> tuple[Check, ...]:  # noqa: ARG002
         """All of them, the seed's first. Raises `ConfigError` for a bad matrix.toml."""
         matrix = load()
         found = (
             *audit_server.checks(),
-            *audit_trail.checks(),
-            *audit_login.checks(),
+            *trail.checks(),
+            *login.checks(),
             *audit_roles.checks(),
             *audit_matrix.checks(matrix),
             *audit_policies.checks(matrix),
-            *audit_tokens.checks(),
-            *audit_issuers.checks(),
-            *audit_files.checks(),
+            *tokens.checks(),
+            *issuers.checks(),
+            *files.checks(),
         )
         return tuple(sorted(found, key=lambda check: (not check.seed, check.seed and check.id)))
 

@@ -9,11 +9,11 @@ from typing import Any, Literal
 
 import msgspec
 
+from devstack_tui.contracts.registry import services
 from devstack_tui.core.config import convert, fault, read_toml
 from devstack_tui.core.errors import unknown_name
 from devstack_tui.core.paths import resource
-from devstack_tui.stack.bootstrap import ADMIN
-from devstack_tui.stack.registry import services
+from devstack_tui.identity.bootstrap import ADMIN
 
 FILE = "configs/vault/matrix.toml"
 Operation = Literal["read", "write", "list", "delete"]

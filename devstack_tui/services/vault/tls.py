@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from devstack_tui.contracts.audit import Listener, PlainRefused, ProtocolFault
+from devstack_tui.contracts.model import Target
 from devstack_tui.core.errors import DevstackError
-from devstack_tui.services.vault.reloading import reload
-from devstack_tui.stack.auditing import Listener, PlainRefused, ProtocolFault
-from devstack_tui.stack.dialogue import begin_at_once, get, translated
-from devstack_tui.stack.model import Target
-from devstack_tui.stack.vaultapi import VaultApi, approle_files
+from devstack_tui.identity.vault_api import VaultApi, approle_files
+from devstack_tui.loadgen.bounded_socket import begin_at_once, get, translated
+from devstack_tui.services.vault.cert_reload import reload
 
 # Go has no more of them, and these only where they are asked for by name.
 WEAK = frozenset({"rc4", "3des", "static_rsa", "static_rsa_cbc_sha1"})
@@ -20,7 +20,7 @@ SETTINGS = {
 
 
 class VaultTls:
-    """See `devstack_tui.stack.auditing.TlsPart`."""
+    """See `devstack_tui.contracts.audit.TlsPart`."""
 
     reload = staticmethod(reload)
 

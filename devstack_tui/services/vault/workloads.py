@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from devstack_tui.contracts.model import Target
+from devstack_tui.contracts.workload import Bench, Measurement
 from devstack_tui.core.tls import client_context
-from devstack_tui.stack import httpload
-from devstack_tui.stack.loops import run_clients, telling
-from devstack_tui.stack.model import Target
-from devstack_tui.stack.vaultapi import VaultApi, login_as
-from devstack_tui.stack.workload import Bench, Measurement
+from devstack_tui.identity.vault_api import VaultApi, login_as
+from devstack_tui.loadgen import http_client
+from devstack_tui.loadgen.closed_loop import run_clients, telling
 
 ROLE = "vault"
 PATH = "/v1/secret/data/vault"
@@ -17,7 +17,7 @@ PATH = "/v1/secret/data/vault"
 
 @dataclass(frozen=True)
 class ReadSecret:
-    """See `devstack_tui.stack.workload.Workload`. It reads the secret that the probe reads."""
+    """See `devstack_tui.contracts.workload.Workload`. It reads the secret that the probe reads."""
 
     name: str = "vault.read_secret"
     unit: str = "requests/s"
@@ -25,7 +25,7 @@ class ReadSecret:
 
     def engine(self) -> tuple[str, str]:
         """Our own client: one connection for each."""
-        return httpload.ENGINE
+        return http_client.ENGINE
 
     def prepare(self, bench: Bench) -> None:
         """Nothing is made: the secret is the stack's own."""
@@ -54,7 +54,7 @@ class ReadSecret:
         host, port = target.endpoint.host, target.endpoint.port
         return run_clients(
             bench,
-            lambda _: httpload.HttpClient(host, port, PATH, headers, context),
+            lambda _: http_client.HttpClient(host, port, PATH, headers, context),
             int(bench.params["clients"]),
             seconds=float(bench.params["seconds"]),
         )

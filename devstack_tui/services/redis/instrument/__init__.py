@@ -6,7 +6,7 @@ answers are (open loop, nothing is retried), and it asks every node what it sees
 measured is in the run's folder before `stop` returns; `judge` and `split_brain` compute from that.
 """
 
-from devstack_tui.services.redis.instrument.handle import Instrument
+from devstack_tui.services.redis.instrument.client import Instrument
 from devstack_tui.services.redis.instrument.readback import Cleaned, Present, clean, present
 from devstack_tui.services.redis.instrument.recording import Recording, judge, split_brain
 

@@ -10,15 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from devstack_tui.core.acklog import FAILED, INDETERMINATE, OK, READ, Operation
-from devstack_tui.services.redis.instrument import tags
-from devstack_tui.services.redis.instrument.loop import Loop
+from devstack_tui.core.ack_journal import FAILED, INDETERMINATE, OK, READ, Operation
+from devstack_tui.services.redis.instrument import hash_tags
+from devstack_tui.services.redis.instrument.cells import Strip
+from devstack_tui.services.redis.instrument.clock_loop import Loop
+from devstack_tui.services.redis.instrument.cluster_view import Scene
+from devstack_tui.services.redis.instrument.connection import Address, Answer, Wire
 from devstack_tui.services.redis.instrument.messages import Mark, ShardOrder
+from devstack_tui.services.redis.instrument.operations import Ask, Source
 from devstack_tui.services.redis.instrument.resp import Refusal
-from devstack_tui.services.redis.instrument.scene import Scene
-from devstack_tui.services.redis.instrument.sources import Ask, Source
-from devstack_tui.services.redis.instrument.strip import Strip
-from devstack_tui.services.redis.instrument.wire import Address, Answer, Wire
 
 NOISE_S = 0.05
 """By how much a pause without any error must at least exceed two periods to be an outage."""
@@ -53,7 +53,7 @@ class Lane:
         self._wires: dict[int, Wire] = {}
         # Twice what can be under way before the first of it is too late.
         self._most = max(16, round(2 * means.rate_hz * means.timeout_s))
-        self._slot = tags.slot(shard.tags[0])
+        self._slot = hash_tags.slot(shard.tags[0])
         self._members = {shard.owner}
         self._node = shard.owner
         self._hint: int | None = None

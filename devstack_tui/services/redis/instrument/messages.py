@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from devstack_tui.stack.drilling import NodeView
+from devstack_tui.contracts.drill import NodeView
 
 CELL_MS = 50
 

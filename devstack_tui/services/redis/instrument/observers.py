@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from devstack_tui.core.acklog import FAILED, INDETERMINATE, OK, RIVAL, Operation
-from devstack_tui.services.redis.instrument import tags
+from devstack_tui.core.ack_journal import FAILED, INDETERMINATE, OK, RIVAL, Operation
+from devstack_tui.services.redis.instrument import hash_tags
+from devstack_tui.services.redis.instrument.cluster_view import LOADING
+from devstack_tui.services.redis.instrument.connection import GARBLED, REFUSED, Answer, Wire
 from devstack_tui.services.redis.instrument.lanes import Means, micros
 from devstack_tui.services.redis.instrument.messages import ShardOrder
+from devstack_tui.services.redis.instrument.node_view import QUESTIONS, Reader
 from devstack_tui.services.redis.instrument.resp import ProtocolError, Refusal, Reply
-from devstack_tui.services.redis.instrument.scene import LOADING
-from devstack_tui.services.redis.instrument.sight import QUESTIONS, Reader
-from devstack_tui.services.redis.instrument.wire import GARBLED, REFUSED, Answer, Wire
 from devstack_tui.services.redis.loader import encode
 
 KNOCK_S = 0.01
@@ -28,7 +28,7 @@ class Rivals:
         self._means = means
         self._shards = {shard.name: shard for shard in shards}
         self._keys = {
-            shard.name: f"{tags.key(run, shard.tags[0])}:rival".encode() for shard in shards
+            shard.name: f"{hash_tags.key(run, shard.tags[0])}:rival".encode() for shard in shards
         }
         self._owner = {shard.name: means.scene.faces[shard.owner].name for shard in shards}
         self._replaced: dict[str, set[str]] = {}

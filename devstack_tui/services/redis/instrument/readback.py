@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from devstack_tui.core.acklog import read
+from devstack_tui.contracts.drill import Context
+from devstack_tui.contracts.model import Target
+from devstack_tui.core.ack_journal import read
 from devstack_tui.core.errors import DevstackError, UnreachableError
 from devstack_tui.core.redact import redact
 from devstack_tui.services.redis import bulk
 from devstack_tui.services.redis.client import close, connect, node_count, node_name
-from devstack_tui.services.redis.instrument import tags
-from devstack_tui.stack.drilling import Context
-from devstack_tui.stack.model import Target
+from devstack_tui.services.redis.instrument import hash_tags
 
 if TYPE_CHECKING:
     import redis
@@ -71,11 +71,13 @@ def _present(context: Context) -> Present:
     every = [tag for shard in header.tags.values() for tag in shard]
     for index, ranges in bulk.masters(target).items():
         mine = [
-            tag for tag in every if any(first <= tags.slot(tag) <= last for first, last in ranges)
+            tag
+            for tag in every
+            if any(first <= hash_tags.slot(tag) <= last for first, last in ranges)
         ]
         with _node(target, index) as client:
             for tag in mine:
-                values: Any = client.lrange(tags.key(context.run, tag), 0, -1)
+                values: Any = client.lrange(hash_tags.key(context.run, tag), 0, -1)
                 lists[tag] = tuple(int(value) for value in values)
                 owners[tag] = node_name(index)
     return Present(lists, owners)
@@ -83,7 +85,7 @@ def _present(context: Context) -> Present:
 
 def _clean(context: Context) -> Cleaned:
     target = context.target
-    prefix = tags.prefix(context.run)
+    prefix = hash_tags.prefix(context.run)
     bulk.clear(target, prefix)
     until = time.monotonic() + REPLICAS_S
     while True:

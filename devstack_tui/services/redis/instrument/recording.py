@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from devstack_tui.core.acklog import (
+from devstack_tui.contracts.drill import ClusterMap, Marker, Shard
+from devstack_tui.core.ack_journal import (
     READ,
     RIVAL,
     WRITES,
@@ -20,9 +21,8 @@ from devstack_tui.core.acklog import (
     split,
     verdict,
 )
+from devstack_tui.services.redis.instrument.hash_tags import slot
 from devstack_tui.services.redis.instrument.readback import Present
-from devstack_tui.services.redis.instrument.tags import slot
-from devstack_tui.stack.drilling import ClusterMap, Marker, Shard
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
+from devstack_tui.contracts.model import Credentials
 from devstack_tui.core.redact import redact
 from devstack_tui.services.reference_api.config import Peer
 from devstack_tui.services.reference_api.metrics import METRICS
-from devstack_tui.stack.model import Credentials
 
 if TYPE_CHECKING:
     from devstack_tui.services.reference_api.backends.vault import Vault

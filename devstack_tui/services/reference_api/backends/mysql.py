@@ -6,10 +6,10 @@ import functools
 import ssl
 from typing import TYPE_CHECKING
 
+from devstack_tui.contracts.model import Credentials
 from devstack_tui.core.tls import client_context
 from devstack_tui.services.reference_api.backends.base import CONNECT_S, Backend
 from devstack_tui.services.reference_api.backends.pool import ThreadedPool
-from devstack_tui.stack.model import Credentials
 
 if TYPE_CHECKING:
     from pymysql.connections import Connection

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from devstack_tui.services.rabbitmq.opening import Context, context, opened
+from devstack_tui.contracts.model import Credentials
+from devstack_tui.services.rabbitmq.connection import Context, context, opened
 from devstack_tui.services.reference_api.backends.base import CONNECT_S, Backend, RefusedError
 from devstack_tui.services.reference_api.backends.pool import ThreadedPool
-from devstack_tui.stack.model import Credentials
 
 if TYPE_CHECKING:
     from pika import BlockingConnection

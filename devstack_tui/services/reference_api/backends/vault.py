@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from devstack_tui.contracts.model import Credentials
 from devstack_tui.core.tls import client_context
 from devstack_tui.services.reference_api.backends.base import (
     CONNECT_S,
@@ -18,7 +19,6 @@ from devstack_tui.services.reference_api.backends.base import (
     UnavailableError,
 )
 from devstack_tui.services.reference_api.config import ApiConfig, Peer
-from devstack_tui.stack.model import Credentials
 
 if TYPE_CHECKING:
     import httpx

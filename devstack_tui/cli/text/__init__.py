@@ -1,0 +1,1 @@
+"""What each verb prints for people: one module per capability."""

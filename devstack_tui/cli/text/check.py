@@ -1,0 +1,251 @@
+"""Security checks as text."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from devstack_tui.contracts.audit import MatrixCell, Sabotage
+from devstack_tui.core.check import Status
+from devstack_tui.security.events import (
+    AnySecurityEvent,
+    AuditNote,
+    AuditPlanned,
+    AuditReport,
+    CheckDone,
+    CheckRow,
+    Proof,
+    ProofStep,
+)
+
+SHORT = 40
+"""So many checks are all shown after a run; of more, only those that did not pass."""
+WIDTH = 98
+_SPANS = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"))
+
+
+class Progress:
+    """Tells on stderr how far an audit or a proof is; on a terminal in one line."""
+
+    def __init__(self) -> None:
+        self._line = sys.stderr.isatty()
+        self._started = time.monotonic()
+        self._total = 0
+        self._seen: Counter[str] = Counter()
+
+    def __call__(self, event: AnySecurityEvent) -> None:
+        match event:
+            case AuditPlanned():
+                self._total = sum(event.suites.values())
+                self._say(f"{self._total} checks of the stack {event.stack!r}")
+            case CheckDone():
+                self._done(event.row)
+            case AuditNote():
+                self._say(event.text)
+            case ProofStep():
+                self._say(f"{event.sabotage:<28} {event.phase:<9} {event.detail}".rstrip())
+
+    def close(self) -> None:
+        """The line that was drawn over and over is wiped."""
+        if self._line:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+    def _done(self, row: CheckRow) -> None:
+        assert row.status is not None
+        self._seen[row.status] += 1
+        if self._line:
+            told = "  ".join(f"{status} {count}" for status, count in sorted(self._seen.items()))
+            done = f"{self._seen.total()}/{self._total}"
+            print(f"\r\x1b[K{done}  {told}"[:WIDTH], end="", file=sys.stderr, flush=True)
+        elif row.status not in (Status.PASS, Status.SKIPPED):
+            self._say(f"{row.status:<5} {row.id}")
+
+    def _say(self, text: str) -> None:
+        self.close()
+        print(f"{time.monotonic() - self._started:6.1f}s  {text}", file=sys.stderr, flush=True)
+
+
+# -- the list --------------------------------------------------------------------------------
+
+
+def list_lines(rows: Sequence[CheckRow], now: float) -> Iterator[str]:
+    """A line for each check below its suite and group."""
+    id_width = max((len(row.id) for row in rows), default=0)
+    seed_width = max((len(row.seed) for row in rows), default=0)
+    heading = ("", "")
+    for row in rows:
+        if (row.suite, row.group) != heading:
+            heading = (row.suite, row.group)
+            yield f"{row.suite} · {row.group}" if row.group else row.suite
+        proven = "proven" if row.proven else "-"
+        yield (
+            f"  {row.status or '-':<12} {row.id:<{id_width}}  {row.seed:<{seed_width}}  "
+            f"{row.severity:<8} {proven:<6} {_age(row.at, now):>7}  {row.title}"
+        ).rstrip()
+
+
+def count_lines(counted: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
+    """How many checks of each suite were seen to fail."""
+    yield f"{'suite':<12} {'proven':>7} {'of ours':>8} {'seed proven':>12} {'of seed':>8}"
+    for suite, found in counted.items():
+        yield (
+            f"{suite:<12} {found['proven']:>7} {found['checks']:>8} "
+            f"{found['seed_proven']:>12} {found['seed']:>8}"
+        )
+
+
+def count(rows: Sequence[CheckRow]) -> dict[str, dict[str, int]]:
+    """The figures of `count_lines`, by suite and for `all`."""
+    suites = sorted({row.suite for row in rows})
+    groups = {suite: [row for row in rows if row.suite == suite] for suite in suites}
+    return {
+        suite: {
+            "proven": sum(row.proven for row in members),
+            "checks": len(members),
+            "seed_proven": len(_seeds(members) - _seeds(row for row in members if not row.proven)),
+            "seed": len(_seeds(members)),
+        }
+        for suite, members in {**groups, "all": list(rows)}.items()
+    }
+
+
+def _seeds(rows: Iterable[CheckRow]) -> set[str]:
+    """The seed's checks among them; one of the seed's may be several of ours."""
+    return {row.seed for row in rows if row.seed}
+
+
+def show_lines(
+    row: CheckRow, sabotage: Sabotage | None, turned_by: Sequence[str], now: float
+) -> Iterator[str]:
+    """Everything about one check."""
+    yield f"{row.id}  {row.title}"
+    facts = {
+        "suite": f"{row.suite} · {row.group}" if row.group else row.suite,
+        "seed": row.seed or "beyond the seed",
+        "service": row.service,
+        "severity": row.severity,
+        "at stake": row.stake,
+        "to mend it": row.remedy,
+        "sabotage": f"{row.sabotage}: {sabotage.title}" if sabotage else row.sabotage or "none",
+        "proven": f"turned red by {', '.join(turned_by)}" if turned_by else "no",
+        "status": f"{row.status}, {_age(row.at, now)} ago" if row.status else "never run",
+        "evidence": row.evidence,
+    }
+    for name, text in facts.items():
+        yield from _folded(name, text)
+
+
+def _folded(name: str, text: str) -> Iterator[str]:
+    lines = [part for line in text.splitlines() for part in textwrap.wrap(line, WIDTH - 14)]
+    for number, line in enumerate(lines):
+        yield f"  {name if not number else '':<12}{line}"
+
+
+def _age(at: float, now: float) -> str:
+    if not at:
+        return "-"
+    seconds = max(0.0, now - at)
+    for length, unit in _SPANS:
+        if seconds >= length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+# -- an audit --------------------------------------------------------------------------------
+
+
+def report_lines(report: AuditReport) -> Iterator[str]:
+    """What did not pass with its evidence and remedy, the suites, and the verdict."""
+    short = len(report.checks) <= SHORT
+    for row in report.checks:
+        if short or row.status not in (Status.PASS, Status.SKIPPED):
+            yield from _result(row)
+    reasons = Counter(row.evidence for row in report.checks if row.status is Status.SKIPPED)
+    if not short:
+        for reason, number in reasons.items():
+            yield f"{Status.SKIPPED:<8} {number} × {reason}"
+    for suite in dict.fromkeys(row.suite for row in report.checks):
+        found = Counter(row.status for row in report.checks if row.suite == suite)
+        told = ", ".join(f"{found[status]} {status}" for status in Status if found[status])
+        yield f"{suite:<8} {found.total()} checks: {told}"
+    yield f"{report.verdict} after {report.seconds:.1f} s (audit {report.id})"
+
+
+def _result(row: CheckRow) -> Iterator[str]:
+    seed = f" ({row.seed})" if row.seed else ""
+    yield f"{row.status:<8} {row.id}{seed}  {row.severity}  {row.title}"
+    if row.evidence:
+        yield from _indented(row.evidence)
+    if row.status in (Status.FAIL, Status.WARN) and row.remedy:
+        yield from _indented(f"→ {row.remedy}")
+
+
+def _indented(text: str) -> Iterator[str]:
+    for line in text.splitlines():
+        yield from (f"{'':<9}{part}" for part in textwrap.wrap(line, WIDTH - 9))
+
+
+def matrix_lines(cells: Sequence[MatrixCell]) -> Iterator[str]:
+    """A table for each operation: roles down, paths across. `!` is what differs."""
+    for operation in dict.fromkeys(cell.operation for cell in cells):
+        mine = [cell for cell in cells if cell.operation == operation]
+        paths = list(dict.fromkeys(cell.path for cell in mine))
+        by_place = {(cell.role, cell.path): cell for cell in mine}
+        roles = dict.fromkeys(cell.role for cell in mine)
+        width = max(len(role) for role in roles)
+        names = [path.rpartition("/")[2] or path for path in paths]
+        yield f"{operation:<{width}}  " + "  ".join(names)
+        for role in roles:
+            signs = (
+                f"{_sign(by_place.get((role, path))):<{len(name)}}"
+                for path, name in zip(paths, names, strict=True)
+            )
+            yield f"{role:<{width}}  " + "  ".join(signs).rstrip()
+        yield ""
+    wrong = [cell for cell in cells if cell.real is not None and cell.real != cell.declared]
+    for cell in wrong:
+        may, does = ("may", "cannot") if cell.declared else ("may not", "can")
+        yield f"{cell.role} {may} {cell.operation} {cell.path}, and {does}"
+    unseen = sum(cell.real is None for cell in cells)
+    yield (
+        f"{len(cells)} cells, {len(wrong)} differ, {unseen} not seen "
+        "(y allowed, · denied, ! not as declared, ? not seen)"
+    )
+
+
+def _sign(cell: MatrixCell | None) -> str:
+    if cell is None:
+        return ""
+    if cell.real is None:
+        return "?"
+    if cell.real != cell.declared:
+        return "y!" if cell.real else "·!"
+    return "y" if cell.real else "·"
+
+
+# -- a proof ---------------------------------------------------------------------------------
+
+
+def proof_lines(proofs: Sequence[Proof]) -> Iterator[str]:
+    """Each sabotage with what it turned, and what was not as expected."""
+    for proof in proofs:
+        word = "proven" if proof.holds else "NOT PROVEN"
+        yield f"{word:<11} {proof.sabotage}  {proof.title}  ({proof.seconds:.1f} s)"
+        yield from _indented(f"turned red and green again: {_names(proof.turned)}")
+        for label, ids in (
+            ("should have turned red", proof.missed),
+            ("turned red unexpectedly", proof.strayed),
+            ("did not come back", proof.stuck),
+        ):
+            if ids:
+                yield from _indented(f"{label}: {_names(ids)}")
+    held = sum(proof.holds for proof in proofs)
+    turned = {id for proof in proofs if proof.holds for id in proof.turned}
+    yield f"{held} of {len(proofs)} sabotages proven, {len(turned)} checks turned red"
+
+
+def _names(ids: Sequence[str]) -> str:
+    return ", ".join(ids) or "nothing"

@@ -1,0 +1,156 @@
+"""The tuning as text."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from devstack_tui.contracts.tunable import DEFAULT, Advice, Parameter
+from devstack_tui.tuning.events import (
+    Budget,
+    HistoryRow,
+    Note,
+    Row,
+    Show,
+    TuneDone,
+    TunePlanned,
+    TuneStep,
+)
+from devstack_tui.tuning.profiles import Profile
+from devstack_tui.tuning.rules import said, size
+
+Told = TunePlanned | TuneStep | Note | TuneDone
+
+
+def note(text: str) -> None:
+    """A line of narration."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def show_json(document: object) -> None:
+    """One document on stdout."""
+    print(msgspec.json.encode(document).decode())
+
+
+class Narrator:
+    """Tells an apply on stderr as it happens; with --jsonl each event on stdout."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self._jsonl = bool(options.jsonl)
+        self._started = time.monotonic()
+        self._last = ("", "", "")
+
+    def __call__(self, event: Told) -> None:
+        if self._jsonl:
+            print(msgspec.json.encode(event).decode(), flush=True)
+            return
+        clock = f"{time.monotonic() - self._started:5.1f}s"
+        match event:
+            case TuneStep():
+                told = (event.service, event.phase, event.detail)
+                if told != self._last:
+                    note(f"{clock}  {event.service:<10} {event.phase:<10} {event.detail}".rstrip())
+                self._last = told
+            case Note():
+                note(f"{clock}  {event.text}")
+            case TuneDone():
+                note(outcome(event))
+
+
+def outcome(done: TuneDone) -> str:
+    """How an apply ended."""
+    if done.exit_code == 0:
+        count = len(done.outcomes)
+        read = "1 value read back" if count == 1 else f"{count} values read back"
+        took = read if count else done.message
+        return f"tune: done after {done.seconds:.1f} s, {took or 'nothing to read back'}"
+    back = "the last good configuration is back" if done.restored else "NOT everything is back"
+    remedy = f"\n  → {done.remedy}" if done.remedy else ""
+    return f"tune: {done.message}\n  {back} after {done.seconds:.1f} s{remedy}"
+
+
+def planned(plan: TunePlanned) -> str:
+    """What an apply will do, for who has to agree."""
+    count = len(plan.changes)
+    what = "1 parameter changes" if count == 1 else f"{count} parameters change"
+    lines = [f"{plan.by}: {what} in the stack {plan.stack!r}"]
+    lines += [
+        f"  {c.service}.{c.parameter}: {c.before or DEFAULT} → {c.after or DEFAULT}  ({c.apply})"
+        for c in plan.changes
+    ]
+    lines += [f"  {number}. {step}" for number, step in enumerate(plan.steps, 1)]
+    lines += [f"  warning: {warning}" for warning in plan.warnings]
+    return "\n".join(lines)
+
+
+def print_rows(rows: Sequence[Row]) -> None:
+    """A line for each parameter."""
+    width = max((len(f"{row.service}.{row.name}") for row in rows), default=0)
+    for row in rows:
+        pending = f" → {row.pending} pending" if row.pending is not None else ""
+        restart = " (restart)" if row.restart else ""
+        value = row.effective or f"({row.tuned or row.default})"
+        source = f"{row.source}, {row.set_by}" if row.set_by else row.source
+        print(
+            f"{row.service + '.' + row.name:<{width}}  {value:<18} {source:<32} "
+            f"default {row.default}{pending}{restart}"
+        )
+        if row.warning:
+            print(f"{'':<{width}}  ! {row.warning}")
+        if row.cost:
+            print(f"{'':<{width}}    {row.cost}")
+
+
+def tell_rest(show: Show) -> None:
+    """What `tune show` says beside its rows, as narration."""
+    for reason in show.down.values():
+        note(f"not asked: {reason}")
+    if show.budget is not None:
+        note(budget(show.budget))
+    for problem in show.problems:
+        note(f"{'error' if problem.fatal else 'warning'}: {said(problem)}")
+
+
+def budget(found: Budget) -> str:
+    """The memory of the whole stack in one line."""
+    return (
+        f"memory: {size(found.sure)} surely, {size(found.worst)} at worst, of {size(found.limit)} "
+        f"({found.limit_from})"
+    )
+
+
+def print_list(profiles: Iterable[Profile], catalogue: Sequence[Parameter]) -> None:
+    """The profiles, then every parameter."""
+    for profile in profiles:
+        print(f"{profile.name:<14} {', '.join(profile.values)}: {profile.title}")
+    print()
+    width = max((len(parameter.key) for parameter in catalogue), default=0)
+    for parameter in catalogue:
+        print(f"{parameter.key:<{width}}  {parameter.apply:<8} {parameter.help}")
+
+
+def print_history(rows: Sequence[HistoryRow]) -> None:
+    """The changes, the newest first."""
+    if not rows:
+        print("nothing was applied yet")
+    for row in reversed(rows):
+        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(row.at))
+        undone = "  (undone)" if row.undone else ""
+        print(f"#{row.number}  {when}  {row.by}{undone}")
+        for key, (before, after) in row.values.items():
+            source = f"  ({row.sources[key]})" if key in row.sources else ""
+            print(f"    {key}: {before or DEFAULT} → {after or DEFAULT}{source}")
+
+
+def print_advice(advice: Sequence[Advice]) -> None:
+    """A suggestion and its reason each."""
+    if not advice:
+        print("nothing to suggest: what is set fits this machine and what the servers count")
+    for one in advice:
+        print(f"{one.service}.{one.parameter} = {one.value}")
+        print(f"    {one.reason}")
+        print(f"    devstack-tui tune set {one.service} '{one.parameter}={one.value}'")

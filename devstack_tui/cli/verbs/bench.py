@@ -1,0 +1,240 @@
+"""`bench list|run|record|show|compare|export` and `regress`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import csv
+import io
+import statistics
+import sys
+from pathlib import Path
+
+import msgspec
+
+from devstack_tui.bench import baseline, canary, compare, regress, selftest
+from devstack_tui.bench.catalogue import SIZES, Catalogue, Entry
+from devstack_tui.bench.events import BenchDone, RunResult
+from devstack_tui.bench.regress import RegressDone
+from devstack_tui.bench.runner import Runner
+from devstack_tui.cli.running import existing, run_to_end, until_closed
+from devstack_tui.cli.text.bench import document_of, print_run, tell
+from devstack_tui.core.check import write_junit
+from devstack_tui.core.errors import DevstackError
+from devstack_tui.core.fingerprint import host
+from devstack_tui.core.history import History
+from devstack_tui.stack.stack import Stack
+
+LISTED = 200
+RECORD_RUNS = 5
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run `bench WHAT`, or `regress`."""
+    stack = existing(options)
+    if options.verb == "regress":
+        return run_to_end(_regress(stack, options))
+    work = {
+        "list": _list,
+        "run": _run,
+        "record": _record,
+        "show": _show,
+        "compare": _compare,
+        "export": _export,
+    }
+    return work[options.what](stack, options)
+
+
+# -- looking -------------------------------------------------------------------------------
+
+
+def _list(stack: Stack, options: argparse.Namespace) -> int:
+    entries = Catalogue().choose([])
+    here, absent = regress.available(stack, entries)
+    for entry in here:
+        if not stack.engine().units(entry.service):
+            absent[entry.name] = f"{entry.service.name} is stopped"
+    workloads = [
+        {
+            "name": entry.name,
+            "title": entry.sizes.title,
+            "service": entry.service.name,
+            "unit": entry.workload.unit,
+            "available": entry.name not in absent,
+            "reason": absent.get(entry.name, ""),
+            "sizes": list(SIZES),
+        }
+        for entry in entries
+    ]
+    history = History.of(stack.paths)
+    runs = [
+        msgspec.structs.replace(msgspec.json.decode(row.document, type=RunResult), ticks=())
+        for row in history.list("bench", limit=LISTED)
+    ]
+    if options.json:
+        document = {
+            "workloads": workloads,
+            "runs": runs,
+            "baseline": _bands(),
+            "notes": history.notes,
+        }
+        print(msgspec.json.encode(document).decode())
+        return 0
+    for one in workloads:
+        reason = f"  ({one['reason']})" if one["reason"] else ""
+        print(f"{one['name']:<24} {one['title']}{reason}")
+    for note in history.notes:
+        print(note, file=sys.stderr)
+    if runs:
+        print()
+    for result in runs[:20]:
+        print_run(result)
+    return 0
+
+
+def _bands() -> dict[str, dict[str, float]]:
+    """What the baseline says, for who draws it; of a damaged one `regress` complains."""
+    with contextlib.suppress(DevstackError):
+        if found := baseline.read(host()):
+            return {
+                name: {
+                    "median": statistics.median(one.samples),
+                    "low": min(one.samples),
+                    "high": max(one.samples),
+                }
+                for name, one in found.workloads.items()
+            }
+    return {}
+
+
+def _found(stack: Stack, options: argparse.Namespace) -> RunResult:
+    row = History.of(stack.paths).get(options.run, "bench")
+    return msgspec.json.decode(row.document, type=RunResult)
+
+
+def _show(stack: Stack, options: argparse.Namespace) -> int:
+    result = _found(stack, options)
+    if options.json:
+        print(msgspec.json.encode(result).decode())
+        return 0
+    print_run(result)
+    for name, value in sorted(result.settings.items()):
+        print(f"  {name} = {value}")
+    return 0
+
+
+def _export(stack: Stack, options: argparse.Namespace) -> int:
+    result = _found(stack, options)
+    if options.format == "json":
+        print(msgspec.json.format(msgspec.json.encode(result)).decode())
+        return 0
+    out = io.StringIO()
+    table = csv.writer(out, lineterminator="\n")
+    table.writerow(
+        ["second", f"throughput ({result.unit})", "p50_ms", "p95_ms", "p99_ms", "errors"]
+    )
+    for tick in result.ticks:
+        errors = sum(tick.errors.values())
+        table.writerow([tick.second, tick.throughput, tick.p50, tick.p95, tick.p99, errors])
+    print(out.getvalue(), end="")
+    return 0
+
+
+def _compare(stack: Stack, options: argparse.Namespace) -> int:
+    found = compare.compare(stack, options.a, options.b, options.force)
+    if options.json:
+        print(msgspec.json.encode(found).decode())
+        return 0
+    for row in found.rows:
+        interval = (
+            f"{row.interval[0]:.2f} to {row.interval[1]:.2f}" if row.interval else "no interval"
+        )
+        print(
+            f"{row.workload:<24} {row.a:>12,.0f} → {row.b:>12,.0f} {row.unit:<10} "
+            f"× {row.ratio:.3f} ({interval})  {row.verdict}"
+        )
+    if found.warning:
+        print(f"warning: {found.warning}", file=sys.stderr)
+    return 0
+
+
+# -- measuring -----------------------------------------------------------------------------
+
+
+def _run(stack: Stack, options: argparse.Namespace) -> int:
+    entries = Catalogue().choose(options.workloads)
+    runs = options.runs or Catalogue().runs.get(_size(options), 3)
+    return run_to_end(_measure(stack, options, entries, runs))
+
+
+async def _measure(
+    stack: Stack, options: argparse.Namespace, entries: list[Entry], runs: int
+) -> int:
+    done = await _bench(stack, options, entries, runs)
+    if options.json:
+        print(msgspec.json.encode(document_of(done)).decode())
+    return done.exit_code
+
+
+async def _bench(
+    stack: Stack, options: argparse.Namespace, entries: list[Entry], runs: int
+) -> BenchDone:
+    """Run workloads and show their events; those that cannot run here are told and left out."""
+    here, absent = regress.available(stack, entries)
+    for name, reason in absent.items():
+        print(f"{name}: {reason}", file=sys.stderr)
+    if not here:
+        raise DevstackError("none of these workloads can run here", "see `devstack-tui doctor`")
+    size = _size(options)
+    runner = Runner(stack, baseline.fingerprints(stack, here, size))
+    done: BenchDone | None = None
+    async for event in until_closed(runner.run(here, size, runs), options.controlled):
+        tell(event, options)
+        if isinstance(event, BenchDone):
+            done = event
+    if done is None:
+        raise asyncio.CancelledError
+    return done
+
+
+def _record(stack: Stack, options: argparse.Namespace) -> int:
+    return run_to_end(_record_all(stack, options))
+
+
+async def _record_all(stack: Stack, options: argparse.Namespace) -> int:
+    entries = Catalogue().choose(options.workloads)
+    seen = await asyncio.to_thread(canary.measure, stack.paths.root)
+    done = await _bench(stack, options, entries, options.runs or RECORD_RUNS)
+    here, _ = regress.available(stack, entries)
+    prints = baseline.fingerprints(stack, here, _size(options))
+    path = baseline.write(seen, done.summaries, prints)
+    if options.json:
+        print(msgspec.json.encode({**document_of(done), "baseline": str(path)}).decode())
+    else:
+        print(f"recorded in {path}", file=sys.stderr)
+    return 0
+
+
+async def _regress(stack: Stack, options: argparse.Namespace) -> int:
+    size = _size(options)
+    events = (selftest.self_test if options.self_test else regress.regress)(stack, size)
+    done: RegressDone | None = None
+    async for event in until_closed(events, options.controlled):
+        tell(event, options)
+        if isinstance(event, RegressDone):
+            done = event
+    if done is None:
+        raise asyncio.CancelledError
+    if options.junit:
+        write_junit(Path(options.junit), "regress", done.checks, done.seconds)
+    if options.json:
+        document = {"verdict": done.verdict, "seconds": done.seconds, "checks": done.checks}
+        print(msgspec.json.encode(document).decode())
+    return done.exit_code
+
+
+def _size(options: argparse.Namespace) -> str:
+    if options.quick:
+        return "quick"
+    return str(options.size)

@@ -1,0 +1,106 @@
+"""`certs list|rotate`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+import msgspec
+
+from devstack_tui.cli.running import confirm_destructive, each, existing, run_to_end
+from devstack_tui.cli.text.certs import list_lines, rotated_line, row_of
+from devstack_tui.cli.verbs.changes import Narrator
+from devstack_tui.core.errors import UsageError
+from devstack_tui.core.events import Done, Event, Note, Phase, Progress, Rotated, encode
+from devstack_tui.health.certificates import look
+from devstack_tui.stack.stack import ROTATE, Stack
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run `certs WHAT`."""
+    stack = existing(options)
+    return _list(stack, options) if options.what == "list" else _rotate(stack, options)
+
+
+def _list(stack: Stack, options: argparse.Namespace) -> int:
+    """Exit status 1 when a certificate ends within 30 days or is not the one that is served."""
+    rows = look(stack)
+    if options.json:
+        document = {"stack": stack.name, "certificates": [row_of(row) for row in rows]}
+        print(msgspec.json.encode(document).decode())
+    else:
+        print("\n".join(list_lines(rows)))
+    return 0 if all(row.well for row in rows) else 1
+
+
+def _rotate(stack: Stack, options: argparse.Namespace) -> int:
+    names = tuple(options.services)
+    if options.plan:
+        planned = stack.plan(ROTATE, names)
+        if options.json or options.jsonl:
+            print(encode(planned).decode())
+        else:
+            told = ", ".join(planned.services) or "nothing to do"
+            print(f"{planned.verb} {planned.stack}: {told}")
+        return 0
+    if options.yes and getattr(options, "stack", None) is None:
+        raise UsageError(
+            "nothing was changed: --yes needs the stack's name", f"add --stack {stack.name}"
+        )
+    seen = _followed(stack, names, options, restart=options.yes)
+    stuck = {
+        event.service: event.detail
+        for event in seen
+        if isinstance(event, Progress) and event.phase is Phase.SKIPPED
+    }
+    if stuck and sys.stdin.isatty() and not options.json and not options.jsonl:
+        plan = "\n".join([*stuck.values(), f"this will restart {', '.join(stuck)}"])
+        confirm_destructive(options, plan, stack.name, "nothing was restarted")
+        seen += _followed(stack, tuple(stuck), options, restart=True)
+        stuck = {}
+    if options.json:
+        print(msgspec.json.encode(_document(stack, seen)).decode())
+    if not any(isinstance(event, Done) for event in seen):
+        return 130
+    return max((e.exit_code for e in seen if isinstance(e, Done)), default=1) or int(bool(stuck))
+
+
+def _followed(
+    stack: Stack, names: tuple[str, ...], options: argparse.Namespace, *, restart: bool
+) -> list[Event]:
+    """Every event of one rotation; without `Done` it was interrupted."""
+    seen: list[Event] = []
+    narrator = Narrator()
+
+    def show(event: Event) -> None:
+        seen.append(event)
+        if options.jsonl:
+            print(encode(event).decode(), flush=True)
+            return
+        if isinstance(event, Rotated):
+            print(rotated_line(event), file=sys.stderr, flush=True)
+        elif not (isinstance(event, Progress) and event.phase is Phase.READY):
+            narrator(event)
+
+    async def follow() -> int:
+        await each(stack.rotate(names, restart=restart), show)
+        return 0
+
+    run_to_end(follow())
+    return seen
+
+
+def _document(stack: Stack, seen: list[Event]) -> dict[str, object]:
+    """The document of `certs rotate --json`."""
+    done = [event for event in seen if isinstance(event, Done)]
+    return {
+        "stack": stack.name,
+        "exit_code": max((event.exit_code for event in done), default=130),
+        "rotated": [event for event in seen if isinstance(event, Rotated)],
+        "failed": [
+            {"service": event.service, "reason": event.detail, "remedy": event.remedy}
+            for event in seen
+            if isinstance(event, Progress) and event.phase in (Phase.FAILED, Phase.SKIPPED)
+        ],
+        "notes": [event.text for event in seen if isinstance(event, Note)],
+    }

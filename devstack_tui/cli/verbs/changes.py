@@ -1,0 +1,141 @@
+"""`up`, `down` and `restart`."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import msgspec
+
+from devstack_tui.cli.running import confirm_destructive, each, run_to_end
+from devstack_tui.core.errors import UsageError
+from devstack_tui.core.events import Done, Event, Note, Phase, Planned, Progress, encode
+from devstack_tui.core.paths import DEFAULT_STACK, require_stack
+from devstack_tui.stack.stack import Stack
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the verb; returns the exit status."""
+    stack = _stack(options)
+    names = tuple(options.services)
+    profile = getattr(options, "profile", None)
+    if profile and names:
+        raise UsageError("give services or --profile, not both")
+    plan = stack.plan(options.verb, names, profile)
+    if options.plan:
+        _say_plan(plan, options)
+        return 0
+    wipe = bool(getattr(options, "wipe", False))
+    if wipe and names:
+        raise UsageError("--wipe deletes the whole stack", "leave the service names out")
+    if wipe:
+        confirm_destructive(options, _wipe_plan(stack, plan), stack.name)
+    work: dict[str, Callable[[], AsyncIterator[Event]]] = {
+        "up": lambda: stack.up(names, profile),
+        "down": lambda: stack.down(names, wipe=wipe),
+        "restart": lambda: stack.restart(names),
+    }
+    return run_to_end(_follow(work[options.verb](), options))
+
+
+def _stack(options: argparse.Namespace) -> Stack:
+    name = getattr(options, "stack", DEFAULT_STACK)
+    if options.verb != "up":
+        require_stack(name)
+        return Stack(name)
+    overrides: dict[str, dict[str, Any]] = {}
+    if options.topology:
+        overrides["redis"] = topology(options.topology)
+    return Stack(name, overrides=overrides, port_offset=options.port_offset)
+
+
+def topology(text: str) -> dict[str, int]:
+    """`3+3` as masters and replicas of each master. Raises `UsageError`."""
+    found = re.fullmatch(r"(\d{1,2})\+(\d{1,2})", text)
+    if not found:
+        raise UsageError(f"--topology {text!r} is not masters+replicas", "use 3+3 or 3+0")
+    masters, replicas = int(found[1]), int(found[2])
+    if masters < 3:
+        raise UsageError("a Redis Cluster needs at least 3 masters", "use 3+3 or 3+0")
+    if replicas % masters:
+        raise UsageError(
+            f"{replicas} replicas cannot be shared equally by {masters} masters",
+            f"use {masters}+{masters} or {masters}+0",
+        )
+    return {"masters": masters, "replicas": replicas // masters}
+
+
+def _wipe_plan(stack: Stack, plan: Planned) -> str:
+    stopping = f"stop {', '.join(plan.services)}, then " if plan.services else ""
+    return f"this will {stopping}delete all data, secrets and logs in {stack.paths.root}"
+
+
+def _say_plan(plan: Planned, options: argparse.Namespace) -> None:
+    if options.json or options.jsonl:
+        print(encode(plan).decode())
+    else:
+        print(f"{plan.verb} {plan.stack}: {', '.join(plan.services) or 'nothing to do'}")
+
+
+async def _follow(events: AsyncIterator[Event], options: argparse.Namespace) -> int:
+    narrator = _jsonl if options.jsonl else Narrator()
+    seen = await each(events, narrator)
+    done = next((event for event in reversed(seen) if isinstance(event, Done)), None)
+    if options.json:
+        print(_document(getattr(options, "stack", DEFAULT_STACK), seen, done))
+    return done.exit_code if done else 1
+
+
+def _jsonl(event: Event) -> None:
+    print(encode(event).decode(), flush=True)
+
+
+class Narrator:
+    """Tells on stderr what happens: a line for each change of a service."""
+
+    def __init__(self) -> None:
+        self._started = time.monotonic()
+
+    def __call__(self, event: Event) -> None:
+        clock = f"{time.monotonic() - self._started:5.1f}s"
+        match event:
+            case Planned() if event.services:
+                self._print(f"{event.verb} {event.stack}: {', '.join(event.services)}")
+            case Planned():
+                self._print(f"{event.verb} {event.stack}: nothing to do")
+            case Progress():
+                self._print(
+                    f"{clock}  {event.service:<14} {event.phase:<10} {event.detail}".rstrip()
+                )
+                if event.remedy and event.phase in (Phase.FAILED, Phase.SKIPPED):
+                    self._print(f"{'':7} {'':<14} → {event.remedy}")
+            case Note():
+                self._print(f"{clock}  {event.text}")
+            case Done():
+                extra = f" ({event.message})" if event.message else ""
+                outcome = f"failed{extra}" if event.exit_code else f"done{extra}"
+                self._print(f"{event.verb}: {outcome} after {event.seconds:.1f} s")
+
+    def _print(self, text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+
+def _document(stack: str, seen: list[Event], done: Done | None) -> str:
+    last: dict[str, Progress] = {e.service: e for e in seen if isinstance(e, Progress)}
+    document = {
+        "verb": done.verb if done else "",
+        "stack": stack,
+        "exit_code": done.exit_code if done else 1,
+        "seconds": round(done.seconds, 3) if done else None,
+        "message": done.message if done else "",
+        "services": [
+            {"name": e.service, "phase": e.phase, "detail": e.detail, "remedy": e.remedy}
+            for e in last.values()
+        ],
+        "notes": [e.text for e in seen if isinstance(e, Note)],
+    }
+    return msgspec.json.encode(document).decode()

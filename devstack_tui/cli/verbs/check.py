@@ -1,0 +1,230 @@
+"""`check list|show|run|prove|matrix`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import shlex
+import sys
+import time
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import msgspec
+
+from devstack_tui.cli.running import existing, run_to_end, until_closed
+from devstack_tui.cli.text.check import (
+    Progress,
+    count,
+    count_lines,
+    list_lines,
+    matrix_lines,
+    proof_lines,
+    report_lines,
+    show_lines,
+)
+from devstack_tui.contracts.audit import Check
+from devstack_tui.contracts.registry import IDENTITY
+from devstack_tui.core.check import Result, Status, write_junit
+from devstack_tui.core.errors import DevstackError, UnreachableError, UsageError
+from devstack_tui.security import proven, results
+from devstack_tui.security.audit import StackAudit
+from devstack_tui.security.catalogue import Catalogue
+from devstack_tui.security.events import (
+    AnySecurityEvent,
+    AuditDone,
+    AuditReport,
+    CheckRow,
+    ProofDone,
+)
+from devstack_tui.security.prove import Prover
+from devstack_tui.security.runner import Runner
+from devstack_tui.stack.stack import Stack
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run `check WHAT`."""
+    if options.what == "prove":
+        return _prove(options)
+    stack = existing(options)
+    work = {"list": _list, "show": _show, "run": _run, "matrix": _matrix}
+    return work[options.what](stack, options)
+
+
+# -- looking -------------------------------------------------------------------------------
+
+
+def _chosen(
+    catalogue: Catalogue, stack: Stack, options: argparse.Namespace
+) -> tuple[tuple[Check, ...], dict[str, CheckRow]]:
+    """The checks that were asked for, and what was found of all of them last."""
+    known = results.last(stack.paths, catalogue.checks)
+    statuses = {id: row.status for id, row in known.items() if row.status is not None}
+    return catalogue.choose(options.words, suites=options.suite, last=statuses), known
+
+
+def _list(stack: Stack, options: argparse.Namespace) -> int:
+    with StackAudit(stack) as audit:
+        chosen, known = _chosen(Catalogue.of(audit), stack, options)
+    rows = results.listed(chosen, known, proven.proven())
+    if options.unproven:
+        rows = tuple(row for row in rows if not row.proven)
+    if options.count:
+        counted = count(rows)
+        if options.json:
+            print(msgspec.json.encode({"counts": counted}).decode())
+        else:
+            print("\n".join(count_lines(counted)))
+    elif options.json:
+        print(msgspec.json.encode({"checks": rows}).decode())
+    else:
+        print("\n".join(list_lines(rows, time.time())))
+    return 0
+
+
+def _show(stack: Stack, options: argparse.Namespace) -> int:
+    with StackAudit(stack) as audit:
+        catalogue = Catalogue.of(audit)
+    check = catalogue.get(options.id)
+    known = results.last(stack.paths, [check.id])
+    turned = [id for id, checks in proven.turned_by().items() if check.id in checks]
+    row = results.listed([check], known, proven.proven())[0]
+    if options.json:
+        print(msgspec.json.encode({"checks": [row], "turned_by": turned}).decode())
+    else:
+        sabotage = catalogue.sabotages.get(check.sabotage)
+        print("\n".join(show_lines(row, sabotage, turned, time.time())))
+    return 0
+
+
+def _matrix(stack: Stack, options: argparse.Namespace) -> int:
+    with StackAudit(stack) as audit:
+        if not audit.running(IDENTITY):
+            raise UnreachableError(
+                f"nothing can be asked: {IDENTITY} of the stack {stack.name!r} does not run",
+                f"`devstack-tui --stack {stack.name} up {IDENTITY}`",
+            )
+        cells = Catalogue.of(audit).matrix(audit)
+    if options.json:
+        # Plain dataclasses: the same keys as in the report of an audit.
+        print(msgspec.json.encode({"matrix": cells}).decode())
+    else:
+        print("\n".join(matrix_lines(cells)))
+    return int(any(cell.real is not None and cell.real != cell.declared for cell in cells))
+
+
+# -- auditing ------------------------------------------------------------------------------
+
+
+def _run(stack: Stack, options: argparse.Namespace) -> int:
+    # Owned by the runner from here on: it closes the audit, however it ends.
+    audit = StackAudit(stack)
+    catalogue = Catalogue.of(audit)
+    chosen, _ = _chosen(catalogue, stack, options)
+    if not chosen:
+        raise UsageError(f"no check is {' or '.join(options.words)} now", "see `check list`")
+    command = shlex.join(["devstack-tui", *sys.argv[1:]])
+    runner = Runner(stack, audit, catalogue, chosen, proven=proven.proven(), command=command)
+    return run_to_end(_audited(runner, options))
+
+
+async def _audited(runner: Runner, options: argparse.Namespace) -> int:
+    done = await _follow(runner.run(), options)
+    if not isinstance(done, AuditDone):
+        return _aborted(AuditDone(None, 130, "interrupted; what was opened is closed"), options)
+    if done.report is None:
+        if options.jsonl:
+            return done.exit_code
+        raise _failed(done.message, done.remedy, done.exit_code)
+    _export(done.report, options)
+    if options.json:
+        print(msgspec.json.encode(done.report).decode())
+    elif not options.jsonl:
+        print("\n".join(report_lines(done.report)))
+    if done.message:
+        print(f"devstack-tui: {DevstackError(done.message, done.remedy)}", file=sys.stderr)
+    return done.exit_code
+
+
+def _export(report: AuditReport, options: argparse.Namespace) -> None:
+    if options.junit:
+        rows = [
+            Result(row.id, row.title, row.status or Status.ERROR, row.evidence, row.remedy)
+            for row in report.checks
+        ]
+        write_junit(Path(options.junit), "check", rows, report.seconds)
+    if options.sarif:
+        from devstack_tui.security import sarif
+
+        sarif.write(Path(options.sarif), report)
+
+
+# -- proving -------------------------------------------------------------------------------
+
+
+def _prove(options: argparse.Namespace) -> int:
+    if bool(options.words) == options.all:
+        raise UsageError("say what to prove: checks or sabotages, or --all")
+    if options.record and not options.all:
+        raise UsageError("--record needs --all: what is recorded is all that is proven")
+    path = proven.record_path() if options.record else None
+    return run_to_end(_proved(Prover(options.words), path, options))
+
+
+async def _proved(prover: Prover, path: Path | None, options: argparse.Namespace) -> int:
+    done = await _follow(prover.run(), options)
+    if not isinstance(done, ProofDone):
+        ended = ProofDone((), 130, "interrupted; the throwaway stack is removed")
+        return _aborted(ended, options)
+    if done.message and not done.proofs:
+        if options.jsonl:
+            return done.exit_code
+        raise _failed(done.message, done.remedy, done.exit_code)
+    if path is not None and not done.message:
+        proven.record(path, done.proofs)
+    if options.json:
+        print(msgspec.json.encode(done).decode())
+    elif not options.jsonl:
+        print("\n".join(proof_lines(done.proofs)))
+    if done.message:
+        print(f"devstack-tui: {DevstackError(done.message, done.remedy)}", file=sys.stderr)
+    return done.exit_code
+
+
+# -- both ----------------------------------------------------------------------------------
+
+
+async def _follow(
+    events: AsyncGenerator[AnySecurityEvent, None], options: argparse.Namespace
+) -> AnySecurityEvent | None:
+    """Tell every event; the last one, or None when it was ended from outside."""
+    tell = Progress()
+    last: AnySecurityEvent | None = None
+    try:
+        async with contextlib.aclosing(until_closed(events, options.controlled)) as stream:  # type: ignore[type-var]
+            async for event in stream:
+                last = event
+                if options.jsonl:
+                    print(msgspec.json.encode(event).decode(), flush=True)
+                else:
+                    tell(event)
+    except asyncio.CancelledError:  # ctrl-C; all is taken back by now
+        return None
+    finally:
+        tell.close()
+    return last
+
+
+def _aborted(done: AuditDone | ProofDone, options: argparse.Namespace) -> int:
+    """It was closed by whoever controls it; what it had begun is taken back by now."""
+    if options.jsonl:
+        print(msgspec.json.encode(done).decode(), flush=True)
+    print(done.message, file=sys.stderr)
+    return done.exit_code
+
+
+def _failed(message: str, remedy: str, code: int) -> DevstackError:
+    error = DevstackError(message, remedy)
+    error.exit_code = code
+    return error

@@ -1,0 +1,97 @@
+"""`doctor`: what is missing on this machine, and the command that brings it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+
+import msgspec
+
+from devstack_tui.contracts.service import Hint
+from devstack_tui.core.errors import DevstackError
+from devstack_tui.core.paths import DEFAULT_STACK
+from devstack_tui.engines.embedded.programs import has_apt, remedy
+from devstack_tui.health.doctor import Finding, examine, missing, useful
+from devstack_tui.stack.stack import Stack
+
+_APT_INSTALL = (
+    *("env", "DEBIAN_FRONTEND=noninteractive"),
+    *("apt-get", "install", "-y", "-q", "--no-install-recommends"),
+)
+MARKS = {"ok": "✔", "missing": "✖", "warning": "!", "optional": "–"}
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the verb; exit status 1 when something that the stack needs is missing."""
+    stack = Stack(getattr(options, "stack", DEFAULT_STACK))
+    if options.install:
+        install(stack)
+    findings = list(examine(stack))
+    if options.json:
+        document = {"stack": stack.name, "findings": findings}
+        print(msgspec.json.encode(document).decode())
+    else:
+        for finding in findings:
+            _show(finding)
+        if command := " ".join(remedy(missing(stack))):
+            print(f"\neverything that is missing: {command}")
+            print("or let us run it:           devstack-tui doctor --install")
+    return 1 if any(finding.status == "missing" for finding in findings) else 0
+
+
+def _show(finding: Finding) -> None:
+    print(f"{MARKS[finding.status]} {finding.subject:<14} {finding.detail}")
+    if finding.remedy and finding.status != "ok":
+        print(f"  {'':<14} → {finding.remedy}")
+
+
+def install(stack: Stack) -> None:
+    """Install what is missing: system packages through apt, Python packages through pip.
+
+    A second look follows, since only an installed program tells which libraries it needs.
+    """
+    for _ in range(2):
+        hints = [*missing(stack), *useful()]
+        if not hints:
+            return
+        if any(hint.apt for hint in hints):
+            _update_lists(hints)
+            # What a library's package is called here, apt knows only with its lists.
+            hints = [*missing(stack), *useful()]
+        apt = sorted({package for hint in hints for package in hint.apt})
+        pip = sorted({package for hint in hints for package in hint.pip})
+        if apt:
+            _call([*_as_root(), *_APT_INSTALL, *apt], hints)
+        if pip:
+            _call([sys.executable, "-m", "pip", "install", *pip], hints)
+
+
+def _update_lists(hints: list[Hint]) -> None:
+    if not has_apt():
+        raise DevstackError(
+            "system packages are missing, and there is no apt here", " ".join(remedy(hints))
+        )
+    if os.geteuid() != 0 and not shutil.which("sudo"):
+        raise DevstackError(
+            "system packages are missing, and we are neither root nor is sudo here",
+            " ".join(remedy(hints)),
+        )
+    _call([*_as_root(), "apt-get", "update", "-q"], hints)
+
+
+def _as_root() -> list[str]:
+    return [] if os.geteuid() == 0 else ["sudo"]
+
+
+def _call(argv: list[str], hints: list[Hint]) -> None:
+    print(f"+ {' '.join(argv)}", file=sys.stderr, flush=True)
+    # Their output is narration: it must not mix with our data.
+    ended = subprocess.run(argv, stdout=sys.stderr, stdin=subprocess.DEVNULL, check=False)
+    if ended.returncode != 0:
+        raise DevstackError(
+            f"{argv[0]} failed (exit {ended.returncode}): its message is above",
+            " ".join(remedy(hints)),
+        )

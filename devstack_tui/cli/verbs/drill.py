@@ -1,0 +1,266 @@
+"""`drill list|plan|run|sweep|history|show|compare`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import shlex
+import sys
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import msgspec
+
+from devstack_tui.cli.running import confirm_destructive, existing, run_to_end, until_closed
+from devstack_tui.cli.text.drill import (
+    Narrator,
+    compared_lines,
+    listed_line,
+    plan_lines,
+    report_lines,
+    sweep_lines,
+)
+from devstack_tui.core import files
+from devstack_tui.core.check import write_junit
+from devstack_tui.core.errors import DevstackError
+from devstack_tui.core.history import History
+from devstack_tui.drill import timeline
+from devstack_tui.drill.catalogue import Catalogue
+from devstack_tui.drill.compare import compare
+from devstack_tui.drill.events import AnyDrillEvent, DrillDone, DrillReport, SweepDone
+from devstack_tui.drill.runner import KIND, Runner
+from devstack_tui.drill.sweep import Sweep
+from devstack_tui.stack.stack import Stack
+
+LISTED = 200
+UNTOUCHED = "nothing was touched"
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run `drill WHAT`."""
+    stack = existing(options)
+    work = {
+        "list": _list,
+        "plan": _plan,
+        "run": _run,
+        "sweep": _sweep,
+        "history": _history,
+        "show": _show,
+        "compare": _compare,
+    }
+    return work[options.what](stack, options)
+
+
+# -- looking -------------------------------------------------------------------------------
+
+
+def _list(stack: Stack, options: argparse.Namespace) -> int:
+    engine = stack.engine()
+    rows = [
+        {
+            "name": entry.name,
+            "title": entry.drill.title,
+            "service": entry.service.name,
+            "faults": entry.drill.faults,
+            "victims": entry.drill.victims(engine.target(entry.service)),
+            "available": bool(engine.units(entry.service)),
+            "reason": ""
+            if engine.units(entry.service)
+            else f"{entry.service.title} does not run in the stack {stack.name!r}",
+        }
+        for entry in Catalogue().entries.values()
+    ]
+    if options.json:
+        print(msgspec.json.encode({"drills": rows}).decode())
+        return 0
+    for row in rows:
+        reason = f"  ({row['reason']})" if row["reason"] else ""
+        print(f"{row['name']:<24} {row['title']}{reason}")
+        for what in ("faults", "victims"):
+            print(f"{'':<24} {what}: {', '.join(map(str, row[what]))}")  # type: ignore[call-overload]
+    return 0
+
+
+def _plan(stack: Stack, options: argparse.Namespace) -> int:
+    plan = _runner(stack, options).plan()
+    if options.json:
+        print(msgspec.json.encode(plan).decode())
+    else:
+        print("\n".join(plan_lines(stack.name, plan)))
+    return 3 if plan.refusal else 0
+
+
+def _history(stack: Stack, options: argparse.Namespace) -> int:
+    history = History.of(stack.paths)
+    name = Catalogue().choose(options.drill).name if options.drill else None
+    reports = [
+        msgspec.json.decode(row.document, type=DrillReport)
+        for row in history.list(KIND, name, LISTED)
+    ]
+    if options.json:
+        # The course of every repeat is for `drill show`.
+        short = [msgspec.structs.replace(report, repeats=()) for report in reports]
+        print(msgspec.json.encode({"drills": short, "notes": history.notes}).decode())
+        return 0
+    for note in history.notes:
+        print(note, file=sys.stderr)
+    for report in reports:
+        print(listed_line(report))
+    return 0
+
+
+def _found(stack: Stack, id: str) -> DrillReport:
+    row = History.of(stack.paths).get(id, KIND)
+    return msgspec.json.decode(row.document, type=DrillReport)
+
+
+def _show(stack: Stack, options: argparse.Namespace) -> int:
+    report = _found(stack, options.id)
+    if options.svg:
+        _draw(report, options.svg)
+    if options.json:
+        print(msgspec.json.encode(report).decode())
+    else:
+        print("\n".join(report_lines(report)))
+    return 0
+
+
+def _compare(stack: Stack, options: argparse.Namespace) -> int:
+    found = compare(_found(stack, options.a), _found(stack, options.b))
+    if options.json:
+        print(msgspec.json.encode(found).decode())
+    else:
+        print("\n".join(compared_lines(found)))
+    return 0
+
+
+# -- drilling ------------------------------------------------------------------------------
+
+
+def _runner(stack: Stack, options: argparse.Namespace) -> Runner:
+    return Runner(
+        stack,
+        Catalogue().choose(options.drill),
+        fault=options.fault,
+        victim=options.victim,
+        repeats=options.repeat,
+        command=shlex.join(["devstack-tui", *sys.argv[1:]]),
+    )
+
+
+def _run(stack: Stack, options: argparse.Namespace) -> int:
+    runner = _runner(stack, options)
+    plan = runner.plan()
+    if plan.refusal:
+        raise _refusal(plan.refusal, plan.remedy)
+    confirm_destructive(options, "\n".join(plan_lines(stack.name, plan)), stack.name, UNTOUCHED)
+    return run_to_end(_drill(runner, options))
+
+
+async def _drill(runner: Runner, options: argparse.Namespace) -> int:
+    try:
+        done = await _follow(runner.run(), options)
+    except asyncio.CancelledError:  # ctrl-C; it has healed by now
+        done = None
+    if not isinstance(done, DrillDone):
+        return _aborted(runner, options)
+    if done.report is None:
+        if options.jsonl:
+            return done.exit_code
+        raise _refusal(done.message, done.remedy, done.exit_code)
+    _export(done.report, options)
+    if options.json:
+        document = {**msgspec.to_builtins(done.report), "healed": done.healed}
+        document |= {"message": done.message, "remedy": done.remedy}
+        print(msgspec.json.encode(document).decode())
+    elif not options.jsonl:
+        print("\n".join(report_lines(done.report)))
+    if done.message:
+        print(f"devstack-tui: {DevstackError(done.message, done.remedy)}", file=sys.stderr)
+    return done.exit_code
+
+
+def _sweep(stack: Stack, options: argparse.Namespace) -> int:
+    sweep = Sweep(
+        stack,
+        Catalogue().choose(options.drill),
+        options.values,
+        repeats=options.repeat,
+        watch_s=options.watch,
+        command=shlex.join(["devstack-tui", *sys.argv[1:]]),
+    )
+    confirm_destructive(options, "\n".join(sweep.plan()), stack.name, UNTOUCHED)
+    return run_to_end(_swept(sweep, options))
+
+
+async def _swept(sweep: Sweep, options: argparse.Namespace) -> int:
+    done = await _follow(sweep.run(), options)
+    if not isinstance(done, SweepDone):
+        return 130
+    if done.message and not done.rows:
+        if options.jsonl:
+            return done.exit_code
+        raise _refusal(done.message, done.remedy, done.exit_code)
+    if options.json:
+        print(msgspec.json.encode(done).decode())
+    elif not options.jsonl:
+        print("\n".join(sweep_lines(done)))
+    if done.message:
+        print(f"devstack-tui: {DevstackError(done.message, done.remedy)}", file=sys.stderr)
+    return done.exit_code
+
+
+async def _follow(
+    events: AsyncGenerator[AnyDrillEvent, None], options: argparse.Namespace
+) -> AnyDrillEvent | None:
+    """Tell every event; the last one, or None when it was aborted."""
+    narrate = Narrator()
+    last: AnyDrillEvent | None = None
+    async with contextlib.aclosing(until_closed(events, options.controlled)) as stream:  # type: ignore[type-var]
+        async for event in stream:
+            last = event
+            if options.jsonl:
+                print(msgspec.json.encode(event).decode(), flush=True)
+            else:
+                narrate(event)
+    return last
+
+
+def _aborted(runner: Runner, options: argparse.Namespace) -> int:
+    """It was closed by whoever controls it, and has healed by now."""
+    unhealed = runner.unhealed
+    message = "aborted; " + (unhealed.message if unhealed else "everything was healed")
+    if options.jsonl:
+        done = DrillDone(
+            None,
+            130,
+            healed=unhealed is None,
+            message=message,
+            remedy=unhealed.remedy if unhealed else "",
+        )
+        print(msgspec.json.encode(done).decode(), flush=True)
+    print(message, file=sys.stderr)
+    return 130
+
+
+def _export(report: DrillReport, options: argparse.Namespace) -> None:
+    if options.junit:
+        write_junit(Path(options.junit), report.drill, report.steps, report.seconds)
+    if options.svg:
+        _draw(report, options.svg)
+
+
+def _draw(report: DrillReport, name: str) -> None:
+    path = Path(name)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(timeline.svg(report), encoding="utf-8")
+    except OSError as error:
+        raise files.explain(error, f"writing {path}") from None
+
+
+def _refusal(message: str, remedy: str, code: int = 3) -> DevstackError:
+    error = DevstackError(message, remedy)
+    error.exit_code = code
+    return error

@@ -1,0 +1,107 @@
+"""`report`: the last result of everything, and what of it is covered."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from devstack_tui.cli.running import existing
+from devstack_tui.core.errors import DevstackError, UsageError
+from devstack_tui.core.history import History
+from devstack_tui.drill import timeline
+from devstack_tui.drill.events import DrillReport
+from devstack_tui.drill.runner import KIND
+from devstack_tui.report.build import build, redacted, strict_exit
+from devstack_tui.report.coverage import Known
+from devstack_tui.report.html import html
+from devstack_tui.report.markdown import markdown
+from devstack_tui.report.model import Report
+from devstack_tui.report.write import write
+from devstack_tui.security import proven
+from devstack_tui.security.audit import StackAudit
+from devstack_tui.security.catalogue import Catalogue
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run `report`: its exit status is 0 once it is written, with --strict that of the verdict."""
+    stack = existing(options)
+    history = History.of(stack.paths)
+    with StackAudit(stack) as audit:
+        secrets = audit.known_secrets()
+        known = _known(Catalogue.of(audit))
+    report = build(history, stack.name, known=known, secrets=secrets)
+    asked = _asked(options)
+    texts = {path: make(report, history, secrets) for path, make in asked.items()}
+    write(texts)
+    for path in texts:
+        print(f"wrote {path}", file=sys.stderr)
+    if options.json:
+        print(_json(report, history, secrets), end="")
+    elif not texts:
+        print(markdown(report), end="")
+    return strict_exit(report) if options.strict else 0
+
+
+Make = Callable[[Report, History, frozenset[str]], str]
+
+
+def _asked(options: argparse.Namespace) -> dict[Path, Make]:
+    """Which files to make. Raises `UsageError` when two of them are the same."""
+    wanted: list[tuple[Path, Make]] = []
+    if options.out is not None:
+        folder = Path(options.out)
+        wanted += [
+            (folder / "report.md", _markdown),
+            (folder / "report.html", _html),
+            (folder / "report.json", _json),
+        ]
+    wanted += [
+        (Path(name), make)
+        for name, make in ((options.md, _markdown), (options.html, _html))
+        if name is not None
+    ]
+    found: dict[Path, Make] = {}
+    for path, make in wanted:
+        if path.absolute() in map(Path.absolute, found):
+            raise UsageError(f"{path} is named twice", "give each form a file of its own")
+        found[path] = make
+    return found
+
+
+def _known(catalogue: Catalogue) -> tuple[Known, ...]:
+    seen = proven.proven()
+    return tuple(
+        Known(check.id, check.title, check.suite, check.id in seen)
+        for check in catalogue.checks.values()
+    )
+
+
+def _markdown(report: Report, _history: History, _secrets: frozenset[str]) -> str:
+    return markdown(report)
+
+
+def _json(report: Report, _history: History, _secrets: frozenset[str]) -> str:
+    return msgspec.json.format(msgspec.json.encode(report)).decode() + "\n"
+
+
+def _html(report: Report, history: History, secrets: frozenset[str]) -> str:
+    return html(report, _timelines(report, history, secrets))
+
+
+def _timelines(report: Report, history: History, secrets: frozenset[str]) -> dict[str, str]:
+    """A picture of every drill in the report, by its run's id."""
+    found = {}
+    for suite in report.suites:
+        if suite.kind != KIND:
+            continue
+        try:
+            drill = msgspec.json.decode(history.get(suite.id, KIND).document, type=DrillReport)
+        except (DevstackError, ValueError):
+            continue  # of another release: its figures are in the report, its course is not
+        if any(repeat.lanes for repeat in drill.repeats):
+            found[suite.id] = timeline.svg(redacted(drill, secrets))
+    return found

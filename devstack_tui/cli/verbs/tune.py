@@ -1,0 +1,248 @@
+"""`tune list|show|set|apply|revert|save|history|advise`; what measures is in `tune_ab`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import importlib
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import msgspec
+
+from devstack_tui.cli.running import confirm_destructive, existing, run_to_end, until_closed
+from devstack_tui.cli.text import tune as text
+from devstack_tui.core.errors import UsageError
+from devstack_tui.stack.stack import Stack
+from devstack_tui.state import parameter_store
+from devstack_tui.tuning import apply as applying
+from devstack_tui.tuning import pending, profiles, show
+from devstack_tui.tuning.apply import Applied
+from devstack_tui.tuning.catalogue import known, tunable_services
+from devstack_tui.tuning.events import Note, Show, TuneDone, TunePlanned
+from devstack_tui.tuning.plan import Wanted
+
+MEASURING = ("ab", "cost", "auto")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run `tune WHAT`."""
+    if options.what in MEASURING:
+        module = importlib.import_module("devstack_tui.cli.verbs.tune_ab")
+        return int(module.run(options))
+    work = {
+        "list": _list,
+        "show": _show,
+        "set": _set,
+        "apply": _apply,
+        "revert": _revert,
+        "save": _save,
+        "history": _history,
+        "advise": _advise,
+    }
+    return work[options.what](existing(options), options)
+
+
+# -- looking -------------------------------------------------------------------------------
+
+
+def _list(stack: Stack, options: argparse.Namespace) -> int:  # noqa: ARG001
+    found = [profiles.load(name) for name in profiles.names()]
+    catalogue = [p for service in tunable_services() for p in known(service.name).values()]
+    if options.json:
+        text.show_json({"profiles": found, "parameters": catalogue})
+    else:
+        text.print_list(found, catalogue)
+    return 0
+
+
+def _show(stack: Stack, options: argparse.Namespace) -> int:
+    found = show.look(stack, options.services)
+    if options.changed:
+        rows = tuple(row for row in found.parameters if row.changed)
+        found = msgspec.structs.replace(found, parameters=rows)
+    if options.json:
+        text.show_json(found)
+    else:
+        text.print_rows(found.parameters)
+        text.tell_rest(found)
+    return _reached(found)
+
+
+def _reached(found: Show) -> int:
+    """3 when not one of the services could be asked."""
+    return 3 if found.down and not found.counters else 0
+
+
+def _history(stack: Stack, options: argparse.Namespace) -> int:
+    rows = show.history(parameter_store.read(stack.paths))
+    if options.json:
+        text.show_json({"history": rows})
+    else:
+        text.print_history(rows)
+    return 0
+
+
+def _advise(stack: Stack, options: argparse.Namespace) -> int:
+    found = show.look(stack, options.services, durable=options.durable)
+    if options.json:
+        text.show_json({"stack": stack.name, "advice": found.advice, "down": found.down})
+    else:
+        text.print_advice(found.advice)
+        for reason in found.down.values():
+            text.note(f"not asked: {reason}")
+    return _reached(found)
+
+
+# -- pending and profiles ------------------------------------------------------------------
+
+
+def _set(stack: Stack, options: argparse.Namespace) -> int:
+    given = _assignments(options.assignments)
+    if options.now or options.plan:
+        wanted: Wanted = {options.service: given}
+        plan = applying.plan(stack, wanted, by="set", force=options.force)
+        events = applying.apply(stack, wanted, by="set", force=options.force)
+        return _carry_out(plan, events, options)
+    found = pending.put(stack, options.service, given)
+    rows = [row for row in found.parameters if row.name in given]
+    if options.json or options.jsonl:
+        text.show_json(msgspec.structs.replace(found, parameters=tuple(rows)))
+    else:
+        text.print_rows(rows)
+        text.note("pending: `devstack-tui tune apply` makes it effective")
+    return 0
+
+
+def _assignments(words: list[str]) -> dict[str, str]:
+    """`NAME=VALUE` words. Raises `UsageError`."""
+    given: dict[str, str] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not (name and equals and value.strip()):
+            raise UsageError(f"{word!r} is not NAME=VALUE", "as in work_mem=16MB")
+        if name in given:
+            raise UsageError(f"{name} is given twice")
+        given[name] = value
+    return given
+
+
+def _save(stack: Stack, options: argparse.Namespace) -> int:
+    path = pending.save(stack, options.name, options.source, options.title)
+    if options.json:
+        text.show_json({"profile": options.name, "path": str(path)})
+    else:
+        print(path)
+    return 0
+
+
+# -- changing ------------------------------------------------------------------------------
+
+
+def _apply(stack: Stack, options: argparse.Namespace) -> int:
+    whole = options.profile not in (None, profiles.PENDING)
+    wanted, by = _profile(stack, options) if whole else (_pending(stack, options), "set")
+    plan = applying.plan(stack, wanted, replace=whole, by=by, force=options.force)
+    events = applying.apply(stack, wanted, by=by, replace=whole, force=options.force)
+    return _carry_out(plan, events, options)
+
+
+def _profile(stack: Stack, options: argparse.Namespace) -> tuple[Wanted, str]:
+    found = profiles.load_for(stack, options.profile)
+    for name in options.services:
+        if name not in found.values:
+            raise UsageError(
+                f"the profile {found.name!r} says nothing of {name} in this stack",
+                f"it is about {', '.join(found.values) or 'none of its services'}",
+            )
+    wanted = {
+        name: given
+        for name, given in found.values.items()
+        if not options.services or name in options.services
+    }
+    if not wanted:
+        raise UsageError(f"the profile {found.name!r} is about no service of this stack")
+    profiles.require_versions(found, wanted)
+    return wanted, f"profile {found.name}"
+
+
+def _pending(stack: Stack, options: argparse.Namespace) -> Wanted:
+    store = parameter_store.read(stack.paths)
+    return {
+        name: given
+        for name, given in store.pending.items()
+        if not options.services or name in options.services
+    }
+
+
+def _revert(stack: Stack, options: argparse.Namespace) -> int:
+    if options.pending:
+        count = pending.drop(stack)
+        message = f"{count} pending values are dropped"
+        if options.json:
+            text.show_json({"dropped": count, "exit_code": 0})
+        elif options.jsonl:
+            text.show_json(TuneDone(0, 0.0, message=message))
+        else:
+            text.note(message)
+        return 0
+    to, everything, force = options.to, bool(options.all), bool(options.force)
+    plan = applying.plan_revert(stack, to=to, everything=everything, force=force)
+    events = applying.revert(stack, to=to, everything=everything, force=force)
+    return _carry_out(plan, events, options)
+
+
+def _carry_out(plan: TunePlanned, events: Applied, options: argparse.Namespace) -> int:
+    """Show the plan, ask, and follow the apply to its end."""
+    if options.plan:
+        if options.json or options.jsonl:
+            text.show_json(plan)
+        else:
+            print(text.planned(plan))
+        return 0
+    if plan.changes:
+        confirm_destructive(options, text.planned(plan), plan.stack, "nothing was changed")
+    return run_to_end(_follow(events, options))
+
+
+async def _follow(events: Applied, options: argparse.Namespace) -> int:
+    tell = text.Narrator(options)
+    plan: TunePlanned | None = None
+    done: TuneDone | None = None
+    notes: list[str] = []
+    stream: AsyncGenerator[Any, None] = events
+    try:
+        async for event in until_closed(stream, options.controlled):
+            tell(event)
+            match event:
+                case TunePlanned():
+                    plan = event
+                case Note():
+                    notes.append(event.text)
+                case TuneDone():
+                    done = event
+    finally:
+        if done is None and plan is not None:
+            text.note("tune: interrupted, the last good configuration is back")
+    if done is None:
+        raise asyncio.CancelledError
+    if options.json:
+        text.show_json(_document(plan, done, notes))
+    return done.exit_code
+
+
+def _document(plan: TunePlanned | None, done: TuneDone, notes: list[str]) -> dict[str, object]:
+    """The document of `tune apply --json`, of a revert and of `set --now`."""
+    return {
+        "stack": plan.stack if plan else "",
+        "by": plan.by if plan else "",
+        "changes": plan.changes if plan else (),
+        "warnings": plan.warnings if plan else (),
+        "outcomes": done.outcomes,
+        "exit_code": done.exit_code,
+        "seconds": round(done.seconds, 3),
+        "restored": done.restored,
+        "message": done.message,
+        "remedy": done.remedy,
+        "notes": notes,
+    }

@@ -1,0 +1,114 @@
+"""`tune ab|cost|auto`: the verbs that measure."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from typing import TypeVar
+
+import msgspec
+
+from devstack_tui.cli.bench_measurer import BenchMeasurer
+from devstack_tui.cli.running import existing, run_to_end, until_closed
+from devstack_tui.cli.text.tune_ab import narrate, print_auto, print_costs, print_report
+from devstack_tui.core.errors import DevstackError
+from devstack_tui.stack.stack import Stack
+from devstack_tui.tuning import ab, auto, cost
+from devstack_tui.tuning.events import AbDone, AutoDone, CostDone
+from devstack_tui.tuning.telling import Events
+
+Done = AbDone | CostDone | AutoDone
+T = TypeVar("T")
+_Done = TypeVar("_Done", AbDone, CostDone, AutoDone)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run `tune ab`, `tune cost` or `tune auto`; returns the exit status."""
+    work = {"ab": _ab, "cost": _cost, "auto": _auto}
+    return work[options.what](existing(options), options)
+
+
+def _ab(stack: Stack, options: argparse.Namespace) -> int:
+    order = ab.Order(
+        a=options.a,
+        b=options.b,
+        workload=options.workload,
+        size=_size(options),
+        pairs=options.pairs or ab.PAIRS,
+        margin=options.margin,
+        keep=options.keep,
+        ablate=options.ablate,
+        only=tuple(options.only),
+        force=options.force,
+    )
+    done = _ended(ab.ab(stack, BenchMeasurer(stack), order), options, AbDone)
+    _show(done, done.report, options, print_report)
+    return done.exit_code
+
+
+def _cost(stack: Stack, options: argparse.Namespace) -> int:
+    events = cost.cost(stack, options.services, options.profile, options.kills, force=options.force)
+    done = _ended(events, options, CostDone)
+    reports = {"reports": done.reports, "exit_code": done.exit_code} if done.reports else None
+    _show(done, reports, options, lambda _: print_costs(done.reports))
+    return done.exit_code
+
+
+def _auto(stack: Stack, options: argparse.Namespace) -> int:
+    order = auto.Order(
+        workload=options.workload,
+        size=_size(options),
+        budget_s=options.budget,
+        durable=options.durable,
+        save=options.save or "",
+        force=options.force,
+    )
+    done = _ended(auto.auto(stack, BenchMeasurer(stack), order), options, AutoDone)
+    _show(done, done.report, options, print_auto)
+    return done.exit_code
+
+
+def _show(
+    done: Done, found: T | None, options: argparse.Namespace, show: Callable[[T], None]
+) -> None:
+    """What was found on stdout. What went wrong beside it is told; without it, it is raised."""
+    if options.jsonl:
+        return  # the events have told all of it
+    if found is not None and options.json:
+        print(msgspec.json.encode(found).decode())
+    elif found is not None:
+        show(found)
+    if done.message:
+        error = DevstackError(done.message, done.remedy)
+        error.exit_code = done.exit_code
+        if found is None:
+            raise error
+        print(f"devstack-tui: {error}", file=sys.stderr)
+
+
+def _ended(events: Events, options: argparse.Namespace, kind: type[_Done]) -> _Done:
+    """Run to the last event, narrating; raises what is raised before the first."""
+    found: list[_Done] = []
+
+    async def follow() -> int:
+        async for event in until_closed(events, options.controlled):
+            if options.jsonl:
+                print(msgspec.json.encode(event).decode(), flush=True)
+            else:
+                narrate(event)
+            if isinstance(event, kind):
+                found.append(event)
+        return 0
+
+    if run_to_end(follow()) or not found:
+        raise _Interrupted
+    return found[0]
+
+
+class _Interrupted(KeyboardInterrupt):
+    """The verb was ended from outside; all that it changed is given back."""
+
+
+def _size(options: argparse.Namespace) -> str:
+    return "quick" if options.quick else str(options.size)

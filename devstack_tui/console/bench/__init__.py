@@ -1,0 +1,1 @@
+"""The Bench pane and all its parts."""

@@ -1,0 +1,390 @@
+"""Bench: the workloads and their charts above, below them results, a history, or the checks."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from rich.console import RenderableType
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.timer import Timer
+from textual.widgets import DataTable, Static
+
+from devstack_tui.bench.events import RunResult
+from devstack_tui.console.bench.charts import BenchCharts
+from devstack_tui.console.bench.jobs import BenchJob, Request
+from devstack_tui.console.bench.model import Course
+from devstack_tui.console.bench.progress import BenchProgress
+from devstack_tui.console.bench.rows import CHECKS, CHOICES, HISTORY, OUTCOMES, checks
+from devstack_tui.console.bench.view import BenchView
+from devstack_tui.console.keys import bindings
+from devstack_tui.console.pane import Pane
+from devstack_tui.console.screens.sheet import Ink, SheetScreen, check_text, comparison_table
+from devstack_tui.console.widgets.line_table import LineTable
+from devstack_tui.core.errors import DevstackError
+from devstack_tui.core.files import explain
+from devstack_tui.core.plot import SCALES
+from devstack_tui.core.plot_svg import svg
+from devstack_tui.present.text import plain
+
+if TYPE_CHECKING:
+    from devstack_tui.console.app import DevstackApp
+
+BEAT_S = 1.0
+
+
+class BenchPane(Pane):
+    """Decides what is shown. What runs belongs to the app's `BenchJobs`, and outlives the pane."""
+
+    BINDINGS = bindings("bench")
+
+    def __init__(self, id: str = "bench") -> None:
+        super().__init__(id=id)
+        self._mode = "results"
+        self._stale = True
+        self._beat: Timer | None = None
+        self._told: BenchJob | None = None
+
+    def compose(self) -> ComposeResult:
+        with Horizontal(id="bench-top"):
+            yield LineTable("workloads", CHOICES, header=False)
+            yield BenchCharts()
+        yield BenchProgress(self._owner.now)
+        with Vertical(id="bench-bottom", classes="bottom"):
+            yield LineTable("bench-table", OUTCOMES)
+            yield Static(id="bench-info")
+
+    def on_mount(self) -> None:
+        self.jobs = self._owner.bench
+        self.view = BenchView(self.jobs)
+        self.jobs.on_change = self._news
+        self._beat = self.set_interval(BEAT_S, self._draw_if_stale)
+        self.look_again()
+        self._draw()
+
+    def on_show(self) -> None:
+        self._draw_if_stale()
+
+    @property
+    def _owner(self) -> DevstackApp:
+        return cast("DevstackApp", self.app)
+
+    @property
+    def choices(self) -> LineTable:
+        """The list of workloads."""
+        return self.query_one("#workloads", LineTable)
+
+    @property
+    def table(self) -> LineTable:
+        """The table below."""
+        return self.query_one("#bench-table", LineTable)
+
+    @property
+    def seen(self) -> bool:
+        """Whether somebody can see the pane: it is drawn only then."""
+        return self.display and self.screen is self.app.screen
+
+    # --- news ----------------------------------------------------------------------------------
+
+    def look_again(self) -> None:
+        """Read the workloads and their history again."""
+        self.run_worker(self._load(), group="bench-list", exclusive=True, exit_on_error=False)
+
+    async def _load(self) -> None:
+        try:
+            await self.jobs.load()
+            self.view.trouble = ""
+        except DevstackError as error:
+            self.view.trouble = " → ".join(filter(None, [error.message, error.remedy]))
+        self._stale = True
+        self._draw_if_stale()
+
+    def _news(self, job: BenchJob | None, urgent: bool) -> None:
+        self._stale = True
+        if job is not None and not job.running and job is not self._told:
+            self._told = job
+            self._tell_end(job)
+        if urgent:
+            self._draw_if_stale()
+
+    def _tell_end(self, job: BenchJob) -> None:
+        if job.gate is not None:
+            self._mode = "checks"
+        if self.seen or job.stopping:
+            return
+        if job.error is not None:
+            self.notify(str(job.error), title=job.request.title, severity="error", markup=False)
+        else:
+            verdict = job.gate.verdict if job.gate else "done"
+            self.notify(f"{job.request.title}: {plain(verdict)}", title="Bench", markup=False)
+
+    def _draw_if_stale(self) -> None:
+        # A running benchmark's clock moves without news.
+        if (self._stale or self.jobs.running is not None) and self.seen:
+            self._draw()
+
+    def _draw(self) -> None:
+        self._stale = False
+        view, jobs = self.view, self.jobs
+        self.choices.show(view.choices())
+        self.choices.border_title = "Workloads"
+        self.choices.border_subtitle = view.settings()
+        self.query_one(BenchProgress).show(jobs.current, jobs.queue, view.invitation())
+        self._draw_table()
+        self._draw_charts()
+
+    def _draw_table(self) -> None:
+        bottom = self.query_one("#bench-bottom", Vertical)
+        if self._mode == "history":
+            title = f"History of {plain(self.view.subject)}"
+            hint = "enter its chart  m mark  c compare  e json  E csv  esc close"
+            self.table.show(self.view.history(), HISTORY)
+        elif self._mode == "checks":
+            gate = self.view.gate
+            title = f"Regression gate · {plain(gate.verdict)}" if gate else "Regression gate"
+            hint = "enter evidence  esc close"
+            self.table.show(checks(gate.checks if gate else ()), CHECKS)
+        else:
+            title, hint = "Results", "h history  c compare  k checks"
+            self.table.show(self.view.outcomes(), OUTCOMES)
+        bottom.border_title = Content(title).markup
+        bottom.border_subtitle = Content(hint).markup
+        self._draw_info()
+
+    def _draw_info(self) -> None:
+        info = self.query_one("#bench-info", Static)
+        key = self.table.selected if self.table.has_focus else None
+        text = self.view.about(self._mode, key, self.choices.selected or "")
+        info.update(Content(text))
+        info.display = bool(text)
+
+    def _draw_charts(self) -> None:
+        selected = self._selected_run() if self._mode == "history" else None
+        subject = self._subject()
+        self.query_one(BenchCharts).show(self.view.scene(self._mode, subject, selected))
+
+    def _subject(self) -> str:
+        """The workload that the cursor is on."""
+        if self._mode == "history":
+            return self.view.subject
+        if self._mode == "results" and self.table.has_focus and self.table.selected:
+            return self.table.selected
+        return self.choices.selected or ""
+
+    def _selected_run(self) -> RunResult | None:
+        if self._mode == "history":
+            return self.jobs.results.get(self.table.selected or "")
+        return self.view.last_run(self._subject())
+
+    # --- choosing ------------------------------------------------------------------------------
+
+    @on(DataTable.RowHighlighted)
+    def _row_changed(self, event: DataTable.RowHighlighted) -> None:
+        event.stop()
+        if self._mode == "history" and event.data_table is self.table:
+            self.view.course = None
+        self._draw_info()
+        self._draw_charts()
+
+    async def on_descendant_focus(self) -> None:
+        self._draw_info()
+
+    @on(DataTable.RowSelected)
+    async def _row_entered(self, event: DataTable.RowSelected) -> None:
+        event.stop()
+        if event.data_table is self.choices:
+            self.action_bench_start()
+        elif self._mode == "results":
+            self.action_bench_history()
+        elif self._mode == "history":
+            self.run_worker(self._open_run(), group="bench-run", exclusive=True)
+        elif (check := self.view.check(self.table.selected)) is not None:
+
+            async def evidence(ink: Ink) -> RenderableType:
+                return check_text(check, ink)
+
+            self.app.push_screen(SheetScreen(plain(check.id), evidence))
+
+    def action_bench_choose(self) -> None:
+        """Choose the workload under the cursor, or leave it out."""
+        self.view.toggle(self.choices.selected or "")
+        self.choices.action_cursor_down()
+        self._draw()
+
+    def action_bench_all(self) -> None:
+        """Everything, or nothing if everything is chosen."""
+        self.view.toggle_all()
+        self._draw()
+
+    def action_bench_size(self) -> None:
+        """The other size."""
+        self.view.size = "full" if self.view.size == "quick" else "quick"
+        self._draw()
+
+    def action_bench_more(self) -> None:
+        """One run more."""
+        self.view.runs = min(self.view.runs + 1, 20)
+        self._draw()
+
+    def action_bench_fewer(self) -> None:
+        """One run less."""
+        self.view.runs = max(self.view.runs - 1, 1)
+        self._draw()
+
+    # --- running -------------------------------------------------------------------------------
+
+    def action_bench_start(self) -> None:
+        """Run what is chosen; without a choice, what is under the cursor."""
+        request = self.view.request(self.choices.selected or "")
+        if isinstance(request, str):
+            self.notify(request, title="Not now", severity="warning", markup=False)
+            return
+        self._mode = "results"
+        self.view.chosen.clear()
+        self._start(request)
+
+    def action_bench_gate(self) -> None:
+        """The regression gate."""
+        self._start(Request((), "quick"))
+
+    def action_bench_stop(self) -> None:
+        """Stop everything."""
+        job = self.jobs.running
+        if job is None:
+            self.notify("No benchmark is running")
+            return
+        waiting = self.jobs.stop()
+        if waiting:
+            self.notify(f"{waiting} that waited will not be run")
+
+    def _start(self, request: Request) -> None:
+        began = self.jobs.start(request)
+        if not began:
+            how = "the next" if len(self.jobs.queue) == 1 else f"number {len(self.jobs.queue)}"
+            self.notify(f"{request.title}: {how} in the queue", title="Bench", markup=False)
+        self._draw()
+
+    # --- views ---------------------------------------------------------------------------------
+
+    def action_bench_chart(self) -> None:
+        """The other chart."""
+        self.query_one(BenchCharts).turn()
+
+    def action_bench_scale(self) -> None:
+        """The next scale of the charts."""
+        self.view.scale = SCALES[(SCALES.index(self.view.scale) + 1) % len(SCALES)]
+        self._draw_charts()
+
+    def action_bench_results(self) -> None:
+        """Back to the results and the live charts."""
+        self._bring("results")
+
+    def action_bench_history(self) -> None:
+        """The runs of the workload under the cursor."""
+        subject = self._subject()
+        if not subject or self._mode == "history":
+            self._bring("results")
+            return
+        self.view.subject = subject
+        self.view.course = None
+        self._bring("history")
+        self.table.focus()
+
+    def action_bench_checks(self) -> None:
+        """The regression gate's last result."""
+        if self.view.gate is None:
+            self.notify("The regression gate was not run from this console yet: R runs it")
+            return
+        self._bring("checks")
+        self.table.focus()
+
+    def action_bench_back(self) -> None:
+        """From a run to its history, from there to the results."""
+        if self._mode == "history" and self.view.course is not None:
+            self.view.course = None
+            self._draw_charts()
+            return
+        self._bring("results")
+        self.choices.focus()
+
+    def _bring(self, mode: str) -> None:
+        self._mode = mode
+        self._draw()
+
+    async def _open_run(self) -> None:
+        run = self._selected_run()
+        if run is None:
+            return
+        try:
+            full = await self.jobs.show(run.id)
+        except DevstackError as error:
+            self.notify(str(error), severity="error", markup=False)
+            return
+        self.view.course = Course.of(full)
+        self._draw_charts()
+
+    # --- comparing and exporting ---------------------------------------------------------------
+
+    def action_bench_mark(self) -> None:
+        """Mark the selected run for a comparison, or take the mark away."""
+        run = self._selected_run()
+        if run is not None:
+            self.view.marked = "" if self.view.marked == run.id else run.id
+            self._draw()
+
+    def action_bench_compare(self) -> None:
+        """Compare the selected run with the marked one, or with the baseline."""
+        run = self._selected_run()
+        if run is None:
+            self.notify("No run to compare yet")
+            return
+        marked = self.view.marked
+        other = marked if marked and marked != run.id else "baseline"
+
+        async def load(ink: Ink, force: bool = False) -> RenderableType:
+            return comparison_table(await self.jobs.compare(other, run.id, force), ink)
+
+        known = self.jobs.results.get(other)
+        title = f"A {self.view.name_of(known) if known else other} · B {self.view.name_of(run)}"
+        self.app.push_screen(SheetScreen(title, load, partial(load, force=True)))
+
+    def action_bench_json(self) -> None:
+        """Export as JSON."""
+        self.run_worker(self._export("json"), group="bench-export", exit_on_error=False)
+
+    def action_bench_csv(self) -> None:
+        """Export as CSV."""
+        self.run_worker(self._export("csv"), group="bench-export", exit_on_error=False)
+
+    def action_bench_svg(self) -> None:
+        """The charts in view as one SVG file."""
+        subject = self._subject() or "bench"
+        name = f"bench-{subject}-{time.strftime('%Y%m%d-%H%M%S')}.svg"
+        self._save(name, svg(self.query_one(BenchCharts).plots).encode())
+
+    async def _export(self, form: str) -> None:
+        run = self._selected_run()
+        if run is None:
+            self.notify("No run to export yet")
+            return
+        try:
+            content = await self.jobs.export(run.id, form)
+        except DevstackError as error:
+            self.notify(str(error), title="No export", severity="error", markup=False)
+            return
+        self._save(f"bench-{run.workload}-{run.id}.{form}", content)
+
+    def _save(self, name: str, content: bytes) -> None:
+        path = Path.cwd() / name.replace("/", "_")
+        try:
+            path.write_bytes(content)
+        except OSError as error:
+            text = str(explain(error, f"saving {path.name}"))
+            self.notify(text, severity="error", markup=False)
+        else:
+            self.notify(str(path), title="Saved", markup=False)

@@ -1,0 +1,1 @@
+"""The Drill pane and all its parts."""

@@ -1,0 +1,248 @@
+"""What the Drill pane shows: choices, sentences and rows, from what the jobs know."""
+
+from __future__ import annotations
+
+from textual.content import Content
+
+from devstack_tui.console.drill.cluster_map import node_line, ordered
+from devstack_tui.console.drill.jobs import DrillJobs
+from devstack_tui.console.drill.model import Course, DrillChoice, DrillJob, DrillRequest
+from devstack_tui.console.drill.rows import Choice, Past
+from devstack_tui.contracts.drill import DrillResult
+from devstack_tui.core.check import Result
+from devstack_tui.core.plot import seconds_text
+from devstack_tui.drill.events import DrillReport
+from devstack_tui.present.text import plain
+
+MOST_REPEATS = 50
+
+
+class DrillView:
+    """Which drill, fault, victim and how often; and the report of the history that is open."""
+
+    def __init__(self, jobs: DrillJobs) -> None:
+        self._jobs = jobs
+        self._fault: dict[str, str] = {}
+        self._victim: dict[str, str] = {}
+        self.repeats = 1
+        self.marked = ""
+        self.trouble = ""
+        self.report: DrillReport | None = None
+        """Of the history, while it is open."""
+        self._turn: int | None = None
+
+    # --- choosing ------------------------------------------------------------------------------
+
+    def find(self, name: str) -> DrillChoice | None:
+        """The drill called `name`."""
+        return next((drill for drill in self._jobs.listing.drills if drill.name == name), None)
+
+    def fault(self, drill: DrillChoice) -> str:
+        """The chosen fault of a drill; by default its first."""
+        return self._fault.get(drill.name) or (drill.faults[0] if drill.faults else "")
+
+    def victim(self, drill: DrillChoice) -> str:
+        """The chosen victim of a drill; by default its first."""
+        return self._victim.get(drill.name) or (drill.victims[0] if drill.victims else "")
+
+    def next_fault(self, name: str) -> None:
+        """Choose the next fault of a drill."""
+        if (drill := self.find(name)) is not None and drill.faults:
+            self._fault[name] = _after(drill.faults, self.fault(drill))
+
+    def next_victim(self, name: str) -> None:
+        """Choose the next victim of a drill."""
+        if (drill := self.find(name)) is not None and drill.victims:
+            self._victim[name] = _after(drill.victims, self.victim(drill))
+
+    def repeat(self, more: int) -> None:
+        """So many repeats more, or fewer."""
+        self.repeats = min(max(self.repeats + more, 1), MOST_REPEATS)
+
+    def request(self, name: str) -> DrillRequest | str:
+        """What a start would run, or why there is nothing to run."""
+        drill = self.find(name)
+        if drill is None:
+            return self.trouble or "no drill is chosen"
+        if not drill.available:
+            return f"{drill.name}: {drill.reason}"
+        return DrillRequest(drill.name, self.fault(drill), self.victim(drill), self.repeats)
+
+    # --- rows ----------------------------------------------------------------------------------
+
+    def choices(self) -> dict[str, Choice]:
+        """The list of drills."""
+        running = self._jobs.running
+        last: dict[str, str] = {}
+        for past in self._jobs.listing.history:
+            last.setdefault(past.drill, past.verdict)
+        return {
+            drill.name: Choice(
+                drill,
+                running is not None and running.request.drill == drill.name,
+                last.get(drill.name, ""),
+            )
+            for drill in self._jobs.listing.drills
+        }
+
+    def history(self) -> dict[str, Past]:
+        """Every drill of the history, newest first."""
+        return {past.id: Past(past, past.id == self.marked) for past in self._jobs.listing.history}
+
+    def past(self, name: str | None) -> DrillReport | None:
+        """A drill of the history."""
+        return next((past for past in self._jobs.listing.history if past.id == name), None)
+
+    # --- what runs -----------------------------------------------------------------------------
+
+    @property
+    def job(self) -> DrillJob | None:
+        """The drill that runs, or ran last."""
+        return self._jobs.current
+
+    @property
+    def results(self) -> tuple[DrillResult, ...]:
+        """The repeats that are over, of the opened report or of the current drill."""
+        if self.report is not None:
+            return self.report.repeats
+        return tuple(self.job.results) if self.job is not None else ()
+
+    def turn(self) -> None:
+        """Look at the next repeat."""
+        if self.results:
+            last = len(self.results) - 1
+            self._turn = ((last if self._turn is None else self._turn) + 1) % len(self.results)
+
+    def follow(self) -> None:
+        """Look at what comes last again."""
+        self._turn = None
+
+    def result(self) -> DrillResult | None:
+        """The repeat in view, if it is over."""
+        if self._turn is not None and self._turn < len(self.results):
+            return self.results[self._turn]
+        last = self.results[-1] if self.results else None
+        live = self._live()
+        running = self.report is None and self.job is not None and self.job.running
+        if running and last is not None and live is not None and live.repeat != last.repeat:
+            return None
+        return last
+
+    def _live(self) -> Course | None:
+        return self.job.course if self.job is not None and self.report is None else None
+
+    def course(self) -> Course | None:
+        """The lanes in view."""
+        live, result = self._live(), self.result()
+        if result is None or (live is not None and live.repeat == result.repeat):
+            return live
+        return Course.of(result)
+
+    def steps(self) -> dict[str, Result]:
+        """What was decided: of the repeat that was chosen, else of the whole drill once it is
+        over."""
+        report = self.report or (self.job.done.report if self.job and self.job.done else None)
+        if self._turn is None and report is not None:
+            return {step.id: step for step in report.steps}
+        course = self.course()
+        return course.steps if course is not None else {}
+
+    def settings(self, name: str) -> str:
+        """`sigkill · redis-1 · 3 times` of the drill under the cursor."""
+        request = self.request(name)
+        if isinstance(request, str):
+            return ""
+        times = f"{request.repeats}×" if request.repeats > 1 else ""
+        return plain(" ".join(filter(None, [request.fault, request.victim, times])))
+
+    def map_lines(self, width: int) -> list[Content]:
+        """The cluster map and the counters beside it."""
+        course, job = self.course(), self.job
+        lines: list[Content] = []
+        # Of a drill that was cut short nobody told what the cluster is like by now.
+        told = job is not None and (job.running or job.verdict)
+        if told and course is not None and course.map is not None:
+            lines += [node_line(node, width) for node in ordered(course.map.nodes)]
+        lines += self._figures(course)
+        return lines
+
+    def _figures(self, course: Course | None) -> list[Content]:
+        if course is None:
+            return []
+        lines = [
+            Content.assemble(
+                Content.styled("acknowledged ", "$foreground 60%"),
+                Content(f"{course.acknowledged:,} "),
+                Content.styled("failed ", "$foreground 60%"),
+                Content(f"{course.failed:,} "),
+                Content.styled("indeterminate ", "$foreground 60%"),
+                Content(f"{course.indeterminate:,}"),
+            )
+        ]
+        result = self.result()
+        if result is None or result.repeat != course.repeat:
+            return lines
+        lost = sum(shard.lost for shard in result.shards)
+        expected = ""
+        if result.expected is not None:
+            expected = f" (expected {result.expected[0]:.1f}–{result.expected[1]:.1f} s)"
+        lines.append(
+            Content.assemble(
+                Content.styled(f"lost {lost:,} ", "bold $text-error" if lost else "$text-success"),
+                Content(f"write window {result.write_window_s:.3f} s"),
+                Content.styled(expected, "$foreground 60%"),
+            )
+        )
+        if result.timings:
+            times = "  ".join(f"{plain(k)} {v:.2f}" for k, v in result.timings.items())
+            lines.append(Content.styled(f"{times} s", "$foreground 60%"))
+        if result.void:
+            lines.append(Content.styled(f"▲ void: {plain(result.void)}", "$text-warning"))
+        return lines
+
+    def progress(self, now: float, name: str) -> Content:
+        """One line about the drill that runs, ran last, or would run."""
+        job = self.job
+        if job is None:
+            text = self.trouble or f"g starts {name or 'a drill'}: the plan comes first"
+            return Content.styled(f" {plain(text)}", "$foreground 60%")
+        if job.running:
+            return self._running(job, now)
+        return _ended(job, now)
+
+    def _running(self, job: DrillJob, now: float) -> Content:
+        phase = job.phase
+        what = "beginning"
+        if job.stopping:
+            what = "aborting: the stack is being healed"
+        elif phase is not None:
+            detail = f": {plain(phase.detail)}" if phase.detail else ""
+            what = f"repeat {phase.repeat} · {plain(phase.phase)}{detail}"
+        took = seconds_text(job.elapsed(now))
+        of = f" of ≈ {seconds_text(job.plan.expected_s)}" if job.plan else ""
+        return Content.assemble(
+            Content.styled(f" ▶ {what} ", "$text-warning" if job.stopping else "$text-accent"),
+            Content.styled(f"{took}{of} · x aborts and heals", "$foreground 60%"),
+        )
+
+
+def _ended(job: DrillJob, now: float) -> Content:
+    took = seconds_text(job.elapsed(now))
+    title = plain(job.request.title)
+    error = job.error
+    if error is None and job.done is not None and job.done.report is None:
+        message, remedy = job.done.message, job.done.remedy
+    else:
+        message, remedy = (error.message, error.remedy) if error is not None else ("", "")
+    if message:
+        advice = f" → {plain(remedy)}" if remedy else ""
+        return Content.styled(f" ✗ {title}: {plain(message)}{advice}", "$text-error")
+    if job.stopping:
+        return Content.styled(f" ○ {title}: aborted after {took}, healed", "$text-warning")
+    styles = {"PASS": ("●", "$text-success"), "FAIL": ("✗", "$text-error")}
+    glyph, style = styles.get(job.verdict, ("?", "$text-warning"))
+    return Content.styled(f" {glyph} {plain(job.verdict)} · {title} · {took}", style)
+
+
+def _after(names: tuple[str, ...], name: str) -> str:
+    return names[(names.index(name) + 1) % len(names)] if name in names else names[0]

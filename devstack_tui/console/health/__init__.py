@@ -1,0 +1,1 @@
+"""The Health pane and all its parts."""

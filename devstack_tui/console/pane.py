@@ -1,0 +1,57 @@
+"""One pane per capability."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual.containers import Container
+from textual.message import Message
+
+from devstack_tui.actions import Action
+from devstack_tui.console.health.changes import Recent
+from devstack_tui.contracts.model import StackStatus
+from devstack_tui.core.jobs import Job
+
+
+class Pane(Container):
+    """What every pane understands, and what it may ask of the app."""
+
+    needs_health: ClassVar[bool] = False
+    """Whether snapshots of the stack are wanted while it is in view."""
+
+    class Change(Message):
+        """The user wants `action`, that is `verb` on `services` (none: the whole stack)."""
+
+        def __init__(self, action: Action, verb: str, services: Sequence[str]) -> None:
+            super().__init__()
+            self.action = action
+            self.verb = verb
+            self.services = tuple(services)
+
+    class LogWanted(Message):
+        """The log of `service` is wanted; None: of no service any more."""
+
+        def __init__(self, service: str | None) -> None:
+            super().__init__()
+            self.service = service
+
+    def show_status(self, status: StackStatus, recent: Recent) -> None:
+        """A new snapshot has come."""
+
+    def look_again(self) -> None:
+        """The user wants what the pane shows of its own to be read anew; snapshots come anyway."""
+
+    def show_job(self, job: Job) -> None:
+        """A job was started, told something, or ended."""
+
+    @property
+    def shows_job(self) -> bool:
+        """Whether the job's progress is in view, so that its end need not be told elsewhere."""
+        return False
+
+    def show_log_lines(self, lines: list[bytes]) -> None:
+        """Lines of the log that was asked for, as the CLI printed them."""
+
+    def show_log_end(self, message: str) -> None:
+        """No more lines will come, because of `message`."""

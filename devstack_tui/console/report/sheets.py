@@ -1,0 +1,116 @@
+"""What the Reports pane opens: a suite with its history, one check, the counts by suite."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from devstack_tui.console.bench.rows import verdict, when
+from devstack_tui.console.report.rows import proof
+from devstack_tui.console.screens.sheet import Ink
+from devstack_tui.present.looks import QUIET, WARN
+from devstack_tui.present.text import BLANK, plain
+from devstack_tui.report.labels import loud
+from devstack_tui.report.model import Counts, Coverage, CoverageRow, Item, Suite
+
+
+def suite_sheet(suite: Suite, ink: Ink) -> RenderableType:
+    """The last result, every run that is kept, then what did not pass."""
+    cell = verdict(suite.verdict)
+    head = Text.assemble(
+        (cell.text, ink(cell.look)),
+        f"  {plain(suite.figures)}\n",
+        (f"run {plain(suite.id)}", ink(QUIET)),
+    )
+    if suite.fingerprint:
+        head.append(f"  fingerprint {plain(suite.fingerprint)}", ink(QUIET))
+    for note in suite.notes:
+        head.append(f"\n▲ {plain(note)}", ink(WARN))
+    head.append(f"\n→ {plain(suite.command)}", "bold")
+    count = len(suite.history)
+    runs = Text(f"\nthe last {count} runs" if count > 1 else "\nthe only run", ink(QUIET))
+    parts: list[RenderableType] = [head, runs, _history(suite, ink)]
+    if failed := loud(suite.results):
+        parts += [Text(f"\n{len(failed)} did not pass", ink(QUIET)), _items(failed, ink)]
+    return Group(*parts)
+
+
+def check_sheet(row: CoverageRow, ink: Ink) -> RenderableType:
+    """One of the seed's checks: what decided it, and whether it can fail."""
+    cell, (proven, look) = verdict(row.status), proof(row)
+    text = Text.assemble(
+        (cell.text, ink(cell.look)), f"  {plain(row.title)}\n", (f"{plain(row.id)}\n", ink(QUIET))
+    )
+    text.append(f"\n{plain(row.reason)}\n")
+    text.append(f"\nproven by sabotage: {proven}", ink(look))
+    if row.seen_red:
+        text.append(f"\nseen to fail here: {_date(row.seen_red)}")
+    if row.at:
+        text.append(f"\nlast result: {_date(row.at)}", ink(QUIET))
+    if row.command:
+        text.append(f"\n\n→ {plain(row.command)}", "bold")
+    return text
+
+
+def counts_sheet(coverage: Coverage, ink: Ink) -> RenderableType:
+    """Theirs and ours by suite."""
+    return Group(
+        Text("The seed's checks", "bold"),
+        _counts(coverage.seed_counts, ink),
+        Text("\nBeyond the seed", "bold"),
+        _counts(coverage.beyond, ink)
+        if coverage.beyond
+        else Text("none is known on this stack", ink(QUIET)),
+    )
+
+
+def _counts(rows: Sequence[Counts], ink: Ink) -> Table:
+    table = _table(("SUITE", "CHECKS", "PROVEN", "LAST STATUS"), ink, right=(1, 2))
+    for row in rows:
+        told = ", ".join(f"{count:,} {plain(name)}" for name, count in row.by_status.items())
+        table.add_row(plain(row.suite), f"{row.total:,}", f"{row.proven:,}", told or BLANK)
+    total, proven = sum(row.total for row in rows), sum(row.proven for row in rows)
+    table.add_row(Text("all", "bold"), Text(f"{total:,}", "bold"), Text(f"{proven:,}", "bold"), "")
+    return table
+
+
+def _items(items: Iterable[Item], ink: Ink) -> Table:
+    table = _table(("VERDICT", "CHECK", "EVIDENCE"), ink)
+    for item in items:
+        cell = verdict(item.status)
+        told = Text(f"{plain(item.title)}: {plain(item.evidence)}")
+        if item.remedy:
+            told.append(f"\n→ {plain(item.remedy)}", ink(QUIET))
+        table.add_row(Text(cell.text, ink(cell.look)), Text(plain(item.id)), told)
+    return table
+
+
+def _history(suite: Suite, ink: Ink) -> Table:
+    table = _table(("WHEN", "VERDICT", "FIGURES"), ink)
+    for past in suite.history:
+        cell = verdict(past.verdict)
+        table.add_row(when(past.at), Text(cell.text, ink(cell.look)), Text(plain(past.figures)))
+    return table
+
+
+def _table(heads: Sequence[str], ink: Ink, right: Sequence[int] = ()) -> Table:
+    table = Table.grid(padding=(0, 2, 0, 0), expand=True)
+    last = len(heads) - 1
+    for place, _ in enumerate(heads):
+        justify = "right" if place in right else "left"
+        table.add_column(
+            justify=justify,  # type: ignore[arg-type]
+            no_wrap=place < last,
+            ratio=1 if place == last else None,
+            overflow="fold",
+        )
+    table.add_row(*(Text(head, ink(QUIET)) for head in heads))
+    return table
+
+
+def _date(at: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(at))

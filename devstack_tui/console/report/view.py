@@ -1,0 +1,112 @@
+"""What the Reports pane shows: sentences and rows, of the report that was read last."""
+
+from __future__ import annotations
+
+from textual.content import Content
+
+from devstack_tui.console.bench.rows import verdict
+from devstack_tui.console.report.rows import Last
+from devstack_tui.present.text import plain
+from devstack_tui.report.model import NOT_BUILT, NOT_RUN, CoverageRow, Report, Suite
+
+FILTERS = ("all", "not passed", "not run", "not proven")
+
+
+class ReportView:
+    """The report and the user's filters."""
+
+    def __init__(self) -> None:
+        self.report: Report | None = None
+        self.trouble = ""
+        self.search = ""
+        self.status = FILTERS[0]
+
+    @property
+    def filtered(self) -> bool:
+        """Whether anything may be hidden."""
+        return bool(self.search) or self.status != FILTERS[0]
+
+    def clear(self) -> None:
+        """Show everything."""
+        self.search, self.status = "", FILTERS[0]
+
+    def next_status(self) -> None:
+        """The next filter of the coverage."""
+        self.status = FILTERS[(FILTERS.index(self.status) + 1) % len(FILTERS)]
+
+    def suite(self, key: str | None) -> Suite | None:
+        """A suite by its row."""
+        found = self.report.suites if self.report else ()
+        return next((suite for suite in found if suite.key == key), None)
+
+    def check(self, id: str | None) -> CoverageRow | None:
+        """One of the seed's checks by its row."""
+        found = self.report.coverage.seed if self.report else ()
+        return next((row for row in found if row.id == id), None)
+
+    def suites(self, now: float) -> dict[str, Last]:
+        """The last results that the words match."""
+        found = self.report.suites if self.report else ()
+        return {
+            suite.key: Last(suite, max(now - suite.at, 0.0))
+            for suite in found
+            if self._matches(suite.kind, suite.name, suite.verdict, suite.figures)
+        }
+
+    def coverage(self) -> dict[str, CoverageRow]:
+        """The seed's checks that the filters let through."""
+        found = self.report.coverage.seed if self.report else ()
+        return {
+            row.id: row
+            for row in found
+            if self._wanted(row)
+            and self._matches(row.seed, row.id, row.title, row.status, row.reason)
+        }
+
+    def _wanted(self, row: CoverageRow) -> bool:
+        match self.status:
+            case "not passed":
+                return row.status != "PASS"
+            case "not run":
+                return row.status in (NOT_RUN, NOT_BUILT)
+            case "not proven":
+                return row.proven is not True
+        return True
+
+    def _matches(self, *texts: str) -> bool:
+        text = " ".join(texts).lower()
+        return all(word in text for word in self.search.lower().split())
+
+    def summary(self) -> Content:
+        """One line about all of it."""
+        if self.trouble:
+            return Content.styled(f" ✗ {plain(self.trouble)}", "$text-error")
+        if self.report is None:
+            return Content.styled(" … reading the history", "$foreground 60%")
+        report = self.report
+        if not report.suites:
+            return Content.styled(
+                " Nothing was measured or checked yet: the other tabs do that", "$foreground 60%"
+            )
+        rows, beyond = report.coverage.seed, report.coverage.beyond
+        styles = {"PASS": "$text-success", "FAIL": "$text-error"}
+        told = (
+            f"   {sum(row.status == 'PASS' for row in rows)} of the seed's {len(rows)} pass, "
+            f"{sum(row.proven is True for row in rows)} proven · "
+            f"{sum(one.total for one in beyond):,} beyond it, "
+            f"{sum(one.proven for one in beyond):,} proven"
+        )
+        notes = f" · ▲ {plain(report.notes[0])}" if report.notes else ""
+        return Content.assemble(
+            Content.styled(
+                f" {verdict(report.verdict).text}", styles.get(report.verdict, "$text-warning")
+            ),
+            Content(told),
+            Content.styled(notes, "$text-warning"),
+        )
+
+    def filters(self) -> str:
+        """The filters in words."""
+        parts = [] if self.status == FILTERS[0] else [self.status]
+        parts += [f"/ {plain(self.search)}"] if self.search else []
+        return " · ".join(parts)

@@ -1,0 +1,1 @@
+"""The Security pane and all its parts."""

@@ -1,0 +1,61 @@
+"""What is known of one check, as labelled lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from devstack_tui.console.bench.rows import verdict
+from devstack_tui.console.health.facts import Fact, Span
+from devstack_tui.console.security.rows import Line, proof
+from devstack_tui.present.looks import BUSY, GOOD, QUIET
+from devstack_tui.present.text import duration, millis, plain
+from devstack_tui.security.events import CheckRow
+
+
+def check_facts(line: Line, now: float) -> Iterator[Fact]:
+    """The lines of a check; `now` is Unix time."""
+    row = line.row
+    yield Fact("Result", tuple(_result(line, now)))
+    if row.evidence:
+        yield Fact("Evidence", ((_lines(row.evidence), ""),))
+    yield Fact("At stake", ((_lines(row.stake), ""),))
+    yield Fact("Remedy", ((_lines(row.remedy), ""),))
+    yield Fact("Sabotage", tuple(_sabotage(row)))
+    where = " › ".join(filter(None, [plain(row.suite), plain(row.group)]))
+    seed = f"the seed's {plain(row.seed)}" if row.seed else "beyond the seed"
+    yield Fact("Place", ((f"{where} · {plain(row.service)}", ""), (f" · {seed}", QUIET)))
+
+
+def _result(line: Line, now: float) -> Iterator[Span]:
+    row = line.row
+    if line.waits:
+        yield "… waiting", BUSY
+        yield " · before: ", QUIET
+    if row.status is None:
+        yield "· never run", QUIET
+    else:
+        cell = verdict(row.status.value)
+        yield cell.text, cell.look
+    yield f" · severity {plain(row.severity)}", ""
+    if row.status is not None:
+        yield f" · {_ago(now - row.at)}", QUIET
+        yield f" · took {millis(row.ms)} ms", QUIET
+
+
+def _ago(seconds: float) -> str:
+    return "just now" if seconds < 60 else f"{duration(seconds)} ago"
+
+
+def _sabotage(row: CheckRow) -> Iterator[Span]:
+    glyph, word = proof(row)
+    yield f"{glyph} {word}", GOOD if row.proven else ""
+    if row.proven:
+        yield f" · {plain(row.sabotage)} was seen to turn it red", QUIET
+    elif row.sabotage:
+        yield f" · {plain(row.sabotage)} should turn it red: check prove {plain(row.id)}", QUIET
+    else:
+        yield " · no change on this machine can turn it red", QUIET
+
+
+def _lines(text: str) -> str:
+    return "\n".join(plain(line) for line in text.splitlines())

@@ -1,0 +1,146 @@
+"""The lines of the Security pane's tables: suites and groups with counts, checks with results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from devstack_tui.console.bench.rows import verdict
+from devstack_tui.console.health.rows import Cell
+from devstack_tui.console.widgets.line_table import Column
+from devstack_tui.core.check import Status
+from devstack_tui.present.looks import BAD, BUSY, GOOD, KEY, QUIET, WARN
+from devstack_tui.present.text import BLANK, plain
+from devstack_tui.security.events import CheckRow
+
+PASS, FAIL, WARNED, ERROR, SKIPPED, NEVER = "pass", "fail", "warn", "error", "skipped", "never run"
+KINDS = (PASS, FAIL, WARNED, ERROR, SKIPPED, NEVER)
+"""How results are counted. An INCONCLUSIVE counts as an error: both decide nothing."""
+_KIND = {
+    None: NEVER,
+    Status.PASS: PASS,
+    Status.FAIL: FAIL,
+    Status.WARN: WARNED,
+    Status.SKIPPED: SKIPPED,
+    Status.INCONCLUSIVE: ERROR,
+    Status.ERROR: ERROR,
+}
+LOOK = {PASS: GOOD, FAIL: BAD, WARNED: WARN, ERROR: BAD, SKIPPED: QUIET, NEVER: QUIET}
+SIGN = {PASS: "●", FAIL: "✗", WARNED: "▲", ERROR: "✗", SKIPPED: "–", NEVER: "·"}
+_SEVERITY_LOOK = {"critical": BAD, "high": WARN, "low": QUIET}
+_SEVERITY = {"critical": "crit", "medium": "med"}
+ID_WIDTH = 18
+
+
+def kind(row: CheckRow) -> str:
+    """As what the last result of a check counts."""
+    return _KIND[row.status]
+
+
+def age(at: float, now: float) -> str:
+    """At most four signs: `now` within a minute, then `42 m`, `23 h`, `99 d`."""
+    minutes = int(max(now - at, 0) // 60)
+    if not minutes:
+        return "now"
+    if minutes < 60:
+        return f"{minutes} m"
+    return f"{minutes // 60} h" if minutes < 24 * 60 else f"{minutes // (24 * 60)} d"
+
+
+def proof(row: CheckRow) -> tuple[str, str]:
+    """The glyph and the word for whether a check is proven by sabotage."""
+    if row.proven:
+        return "◆", "proven"
+    return ("◇", "not proven") if row.sabotage else ("–", "no sabotage")
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A line of the tree: all checks, a suite (depth 1) or a group (2), and its counts.
+
+    `open` is None where there is nothing to fold."""
+
+    name: str
+    depth: int
+    open: bool | None
+    running: bool
+    counts: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A check of the list: whether its result is awaited, and how old the last one is."""
+
+    row: CheckRow
+    waits: bool
+    age: str
+
+
+def _branch(row: Branch) -> Cell:
+    name = plain(row.name)
+    look = BUSY if row.running else KEY if row.depth < 2 else ""
+    if row.depth == 2:
+        return Cell(f"{'▶' if row.running else ' '} {name}", look)
+    fold = {None: "", True: "▾ ", False: "▸ "}[row.open]
+    return Cell(f"{fold}{name}{' ▶' if row.running else ''}", look)
+
+
+def _counted(what: str) -> Callable[[Branch], Cell]:
+    def cell(row: Branch) -> Cell:
+        found = row.counts.get(what, 0)
+        return Cell(str(found), LOOK[what]) if found else Cell("·", QUIET)
+
+    return cell
+
+
+def _status(line: Line) -> Cell:
+    if line.waits:
+        return Cell("… waiting", BUSY)
+    status = line.row.status
+    return verdict(status.value) if status else Cell("· never", QUIET)
+
+
+def _severity(line: Line) -> Cell:
+    severity = plain(line.row.severity)
+    return Cell(_SEVERITY.get(severity, severity), _SEVERITY_LOOK.get(severity, ""))
+
+
+def _id(line: Line) -> Cell:
+    # The end of an id tells more than its beginning, which many have in common.
+    id = plain(line.row.id)
+    return Cell(id if len(id) <= ID_WIDTH else f"…{id[1 - ID_WIDTH :]}", KEY)
+
+
+def _age(line: Line) -> Cell:
+    return Cell(line.age or BLANK, QUIET)
+
+
+def _proof(line: Line) -> Cell:
+    glyph, _ = proof(line.row)
+    return Cell(glyph, GOOD if line.row.proven else QUIET)
+
+
+def _seed(line: Line) -> Cell:
+    # Of `TLS 4` the number: the suite stands in the id.
+    return Cell(plain(line.row.seed).rpartition(" ")[2] or BLANK, QUIET)
+
+
+BRANCHES = (
+    Column("name", "SUITE", 12, 0, _branch, wide=True),
+    Column("pass", "PASS", 4, 1, _counted(PASS), right=True),
+    Column("fail", "FAIL", 4, 0, _counted(FAIL), right=True),
+    Column("warn", "WARN", 4, 2, _counted(WARNED), right=True),
+    Column("error", "ERR", 4, 3, _counted(ERROR), right=True),
+    Column("skipped", "SKIP", 4, 5, _counted(SKIPPED), right=True),
+    Column("never", "TODO", 4, 4, _counted(NEVER), right=True),
+)
+
+CHECKS = (
+    Column("status", "STATUS", 9, 0, _status),
+    Column("severity", "SEV", 4, 2, _severity),
+    Column("id", "CHECK", ID_WIDTH, 0, _id),
+    Column("title", "TITLE", 12, 1, lambda line: Cell(plain(line.row.title)), wide=True),
+    Column("seed", "SEED", 4, 5, _seed, right=True),
+    Column("age", "AGE", 4, 4, _age, right=True),
+    Column("proven", "PRV", 3, 3, _proof, right=True),
+)

@@ -1,0 +1,1 @@
+"""The Tuning pane and all its parts."""

@@ -1,0 +1,304 @@
+"""Tuning: all parameters above, below what is known of one, advice, history, or a job's story.
+
+The paired chart of an A/B takes the place of the parameters when it is wanted.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.timer import Timer
+from textual.widgets import DataTable, Input
+
+from devstack_tui.console.keys import bindings
+from devstack_tui.console.tuning.commands import TuningCommands
+from devstack_tui.console.tuning.detail import FactPanel
+from devstack_tui.console.tuning.jobs import TuningJob
+from devstack_tui.console.tuning.memory_budget import BudgetLine
+from devstack_tui.console.tuning.pairs_chart import PairChart
+from devstack_tui.console.tuning.progress import TuningProgress
+from devstack_tui.console.tuning.rows import ADVICE, HISTORY, parameter_columns
+from devstack_tui.console.tuning.verdict import Styled, ending
+from devstack_tui.console.tuning.view import TuningView
+from devstack_tui.console.widgets.line_table import LineTable
+from devstack_tui.console.widgets.time_chart import TimeChart
+from devstack_tui.core.jobs import Job
+from devstack_tui.present.text import plain
+
+BEAT_S = 1.0
+FRESH_S = 10.0
+"""Older values are read again when the pane comes into view."""
+DETAIL, ADVISED, PAST, STORY = "detail", "advice", "history", "job"
+
+
+class _Filter(Input):
+    BINDINGS: ClassVar[list[BindingType]] = [("escape", "leave", "Show all")]
+
+    def action_leave(self) -> None:
+        """Close without a filter."""
+        self.value = ""
+        self.post_message(self.Submitted(self, ""))
+
+
+class TuningPane(TuningCommands):
+    """Decides what is shown. What runs belongs to the app's `TuningJobs`, and outlives the pane."""
+
+    BINDINGS = bindings("tuning")
+
+    def __init__(self, id: str = "tuning") -> None:
+        super().__init__(id=id)
+        self._below = DETAIL
+        self._proving = False
+        """Whether the paired chart is shown instead of the parameters."""
+        self._stale = True
+        self._read_at = 0.0
+        self._beat: Timer | None = None
+        self._told: TuningJob | None = None
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="tuning-top"):
+            yield LineTable("parameters")
+            yield _Filter(id="tuning-filter", compact=True, placeholder="name, service or word")
+        with Vertical(id="tuning-ab"):
+            yield PairChart()
+            yield TimeChart("tuning-seconds")
+            yield FactPanel("tuning-report")
+        yield BudgetLine()
+        yield TuningProgress(self._owner.now)
+        with Vertical(id="tuning-bottom", classes="bottom"):
+            yield FactPanel("tuning-facts")
+            yield LineTable("tuning-list")
+
+    def on_mount(self) -> None:
+        self.jobs = self._owner.tuning
+        self.view = TuningView(self.jobs)
+        self.jobs.on_change = self._news
+        self._beat = self.set_interval(BEAT_S, self._draw_if_stale)
+        self.look_again()
+        self._draw()
+
+    def on_show(self) -> None:
+        if self._owner.now() - self._read_at > FRESH_S and self.jobs.running is None:
+            self.look_again()
+        self._draw_if_stale()
+
+    @property
+    def table(self) -> LineTable:
+        """The parameters."""
+        return self.query_one("#parameters", LineTable)
+
+    @property
+    def list(self) -> LineTable:
+        """The advice or the history."""
+        return self.query_one("#tuning-list", LineTable)
+
+    @property
+    def mode(self) -> str:
+        """Which table is in use."""
+        listed = self._below in (ADVISED, PAST) and not self._proving
+        return self._below if listed and self.list.has_focus else "parameters"
+
+    @property
+    def cursor(self) -> str:
+        """The key of the row under the cursor, in the table that is in use."""
+        table = self.table if self.mode == "parameters" else self.list
+        return table.selected or ""
+
+    @property
+    def seen(self) -> bool:
+        """Whether somebody can see the pane: it is drawn only then."""
+        return self.display and self.screen is self.app.screen
+
+    def look_again(self) -> None:
+        """Read the parameters again."""
+        self._read_at = self._owner.now()
+        self.run_worker(self.jobs.load(), group="tuning-load", exit_on_error=False)
+
+    # --- news ----------------------------------------------------------------------------------
+
+    def show_job(self, job: Job) -> None:
+        """Whatever was started or stopped, the parameters are to be read again."""
+        if job.done is not None:
+            self._read_at = 0.0
+            if self.seen:
+                self.look_again()
+
+    def _news(self, job: TuningJob | None, urgent: bool) -> None:
+        self._stale = True
+        if job is not None and not job.running and job is not self._told:
+            self._told = job
+            if not self.seen and not job.stopping:
+                text, _ = ending(job, self._owner.now())
+                self.notify(
+                    text,
+                    title="Tuning",
+                    severity="error" if job.failed else "information",
+                    timeout=10,
+                    markup=False,
+                )
+        if urgent:
+            self._draw_if_stale()
+
+    def _draw_if_stale(self) -> None:
+        # A running job's clock moves without news.
+        if (self._stale or self.jobs.running is not None) and self.seen:
+            self._draw()
+
+    def _draw(self) -> None:
+        self._stale = False
+        view = self.view
+        self.query_one("#tuning-top").display = not self._proving
+        self.query_one("#tuning-ab").display = self._proving
+        self.query_one("#tuning-bottom").display = not self._proving
+        self._draw_progress()
+        budget = self.query_one(BudgetLine)
+        budget.display = not self._proving
+        if self._proving:
+            self._draw_ab()
+            return
+        show = view.show
+        before = show.budget if show is not None else None
+        budget.show(view.judged.budget or before, before if view.pending_count else None)
+        self.table.show(view.lines(), parameter_columns(view.profiles))
+        self._draw_below()
+
+    def _draw_progress(self) -> None:
+        self.query_one(TuningProgress).show(self.view.job(), self._invitation())
+
+    def _invitation(self) -> Styled:
+        suggestion = self.view.advice().get(self.cursor) if self.mode == ADVISED else None
+        if suggestion is not None:
+            return f"▸ {plain(suggestion.advice.reason)}", ""
+        return self.view.invitation()
+
+    def _draw_ab(self) -> None:
+        report = self.view.report()
+        self.query_one(PairChart).show(self.view.paired())
+        seconds = self.query_one("#tuning-seconds", TimeChart)
+        ended = self.query_one("#tuning-report", FactPanel)
+        seconds.display, ended.display = not report, bool(report)
+        seconds.show(self.view.seconds())
+        ended.border_title = "Result"
+        ended.show("report", report)
+
+    def _draw_below(self) -> None:
+        view = self.view
+        facts, rows = self.query_one("#tuning-facts", FactPanel), self.list
+        listed = self._below in (ADVISED, PAST)
+        facts.display, rows.display = not listed, listed
+        hint = "i advice  H history  v A/B"
+        if self._below == ADVISED:
+            title, hint = f"Advice · {len(view.advice())}", "enter into pending  esc close"
+            rows.show(view.advice(), ADVICE)
+        elif self._below == PAST:
+            title, hint = "History", "enter its values  r back to it  u undo the last  esc close"
+            rows.show(view.history(), HISTORY)
+        elif self._below == STORY:
+            title, lines = view.story()
+            hint = "esc close"
+            facts.show(title, lines, newest=True)
+        else:
+            title, lines = view.about(self.table.selected)
+            facts.show(title, lines)
+        bottom = self.query_one("#tuning-bottom", Vertical)
+        bottom.border_title = Content(plain(title)).markup
+        about = view.title()
+        bottom.border_subtitle = Content(f"{about}  esc all" if about else hint).markup
+
+    # --- looking -------------------------------------------------------------------------------
+
+    @on(DataTable.RowHighlighted)
+    def _row_changed(self, event: DataTable.RowHighlighted) -> None:
+        event.stop()
+        if not self._proving:
+            self._draw_below()
+            self._draw_progress()
+
+    @on(DataTable.RowSelected)
+    def _row_entered(self, event: DataTable.RowSelected) -> None:
+        event.stop()
+        self.action_tuning_edit()
+
+    @on(Input.Changed, "#tuning-filter")
+    def _filtered(self, event: Input.Changed) -> None:
+        event.stop()
+        self.view.filter = event.value.strip()
+        self._draw()
+
+    @on(Input.Submitted, "#tuning-filter")
+    def _filter_done(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.query_one("#tuning-filter").display = False
+        self.table.focus()
+
+    def action_tuning_filter(self) -> None:
+        """Ask for the filter."""
+        self._bring(DETAIL)
+        field = self.query_one("#tuning-filter", Input)
+        field.display = True
+        field.value = self.view.filter
+        field.focus()
+
+    def action_tuning_only(self) -> None:
+        """Only what is changed or pending, or everything again."""
+        self.view.only = not self.view.only
+        self._draw()
+
+    def action_tuning_advice(self) -> None:
+        """The advisor's list, or back."""
+        if self.view.show is not None and not self.view.advice():
+            self.notify("Nothing to advise: the values suit this machine and its workload")
+            return
+        self._bring(DETAIL if self._below == ADVISED else ADVISED)
+
+    def action_tuning_history(self) -> None:
+        """What was applied, or back."""
+        if not self.view.history():
+            self.notify("Nothing was applied yet")
+            return
+        self._bring(DETAIL if self._below == PAST else PAST)
+
+    def action_tuning_view(self) -> None:
+        """Parameters, or the paired chart of the last A/B."""
+        if self._proving:
+            self._bring(self._below)
+        else:
+            self.bring_chart()
+
+    def action_tuning_story(self) -> None:
+        """What the last job did."""
+        self._bring(STORY)
+
+    def action_tuning_back(self) -> None:
+        """One step back: from the chart, from a list, from the filter, from an old result."""
+        view = self.view
+        if self._proving or self._below != DETAIL:
+            self._bring(self._below if self._proving else DETAIL)
+        elif view.filter or view.only:
+            view.filter, view.only = "", False
+            self.query_one("#tuning-filter", Input).value = ""
+            self._draw()
+        elif self.jobs.running is None:
+            view.quiet = self.jobs.current
+            self._draw()
+
+    def bring_chart(self) -> None:
+        """The paired chart comes into view."""
+        self._proving = True
+        self._draw()
+        self.query_one(PairChart).focus()
+
+    def bring_story(self) -> None:
+        """What the job does comes into view."""
+        self._bring(STORY)
+
+    def _bring(self, below: str) -> None:
+        self._proving = False
+        self._below = below
+        self._draw()
+        (self.list if below in (ADVISED, PAST) else self.table).focus()

@@ -1,0 +1,1 @@
+"""What one side promises another: Protocols and values, no input and no output."""

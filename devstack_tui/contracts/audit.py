@@ -1,0 +1,280 @@
+"""The parts of a service that an audit needs: where TLS is answered, how its protocol gets there,
+and the checks and sabotages that only this technology has.
+
+An audit never disturbs a user: it uses tokens and secret_ids of its own, and closes what it opens.
+"""
+
+from __future__ import annotations
+
+import enum
+import socket
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from devstack_tui.contracts.model import Target
+from devstack_tui.core.check import Status
+from devstack_tui.core.errors import DevstackError
+
+if TYPE_CHECKING:
+    from devstack_tui.contracts.server_home import Tls
+    from devstack_tui.identity.vault_api import VaultApi
+
+
+class Severity(enum.StrEnum):
+    """How bad it is when the check fails."""
+
+    CRITICAL = "critical"
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check saw. `evidence` is what decided: the certificate, the status, the bytes."""
+
+    status: Status
+    evidence: str
+
+
+class Audit(Protocol):
+    """What a check may use. Whatever it hands out is closed, revoked or destroyed by its owner
+    when the audit ends, however it ends; all methods may be called from any thread."""
+
+    @property
+    def timeout(self) -> float:
+        """Seconds for one conversation with a server."""
+
+    @property
+    def ca(self) -> Path:
+        """The root certificate that clients trust."""
+
+    @property
+    def secrets(self) -> Path:
+        """The stack's directory of secrets."""
+
+    def services(self) -> tuple[str, ...]:
+        """What the stack consists of and is installed."""
+
+    def running(self, service: str) -> bool:
+        """Whether the service has processes."""
+
+    def target(self, service: str) -> Target:
+        """How to reach a service."""
+
+    def tls_files(self, service: str) -> Tls:
+        """Where the service's certificate, key and chain lie."""
+
+    def login(self, name: str) -> VaultApi:
+        """A client of Vault with a token of the AppRole of `name` that is made once an audit and
+        revoked at its end. For a check that needs to spoil its token, `fresh_login`."""
+
+    def fresh_login(self, name: str) -> VaultApi:
+        """Another token of the AppRole, by a secret_id of its own; both end with the audit."""
+
+    def once(self, key: str, make: Callable[[], object]) -> object:
+        """`make()` for the first that asks by this key, the same outcome (or error) for all the
+        others: checks that look at one handshake or one answer share it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that may be wrong. `id` is as `tls.04`, or `tls.postgres.cipher.rc4`; `seed` the
+    seed's name for it (`TLS 4`), empty when it goes beyond. `sabotage` names the smallest real
+    change that must turn it to FAIL or WARN; `service` whose fault it would be."""
+
+    id: str
+    suite: str
+    title: str
+    severity: Severity
+    service: str
+    stake: str
+    remedy: str
+    sabotage: str
+    run: Callable[[Audit], Finding]
+    seed: str = ""
+    group: str = ""
+    """A heading below the suite, for the tree: `versions`, `matrix` …"""
+    sums: tuple[str, ...] = ()
+    """The checks that this one sums up: it is shown and run, and counted no second time."""
+    needs: tuple[str, ...] = ()
+    """Further services; a check whose services are not in the stack is SKIPPED, and one whose
+    service is down is an ERROR."""
+
+
+OPENSSL_WEAK = frozenset(
+    {
+        "null",
+        "anonymous",
+        "md5",
+        "static_rsa",
+        "static_rsa_cbc_sha1",
+        "static_rsa_camellia",
+        "static_rsa_aria",
+    }
+)
+"""What OpenSSL 3, as Debian builds it, still has behind `ALL:COMPLEMENTOFALL:@SECLEVEL=0`."""
+
+
+class PlainRefused(DevstackError):
+    """The server does not talk without TLS."""
+
+
+class Untrusted(DevstackError):
+    """The client did not trust the server's certificate: issuer, name, date or strength. `code` is
+    OpenSSL's number (X509_V_ERR_…), 0 where the driver keeps it to itself."""
+
+    def __init__(self, reason: str, code: int = 0) -> None:
+        super().__init__(f"verification failed: {reason}")
+        self.reason = reason
+        self.code = code
+
+
+class ProtocolFault(DevstackError):
+    """The server's bytes are not its protocol's: garbage, closed in mid-handshake, TLS refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """One port that answers TLS. `begin` speaks the protocol until TLS may start, on a connected
+    socket whose timeout is set; it raises `ProtocolFault`, or `OSError` as the socket does."""
+
+    name: str
+    service: str
+    host: str
+    port: int
+    begin: Callable[[socket.socket], None]
+    dual: bool = False
+    """Whether plain connections are declared to be accepted too: accepted is then a WARN."""
+    mutual: bool = False
+    """Whether the server wants a certificate of the client (the Redis bus)."""
+    plain_port: int | None = None
+    """Where plain is answered, if not on `port` itself."""
+    tls: bool = True
+    """Whether it answers TLS at all; if not, only its plain face is looked at."""
+    seed: Mapping[str, int] = field(default_factory=dict)
+    """The seed's numbers of properties: `{"plain": 3}`. Besides the properties of one check each:
+    `verified` (chain and address), `files` (file, key and mode), `leaf` (key size, signature, DNS
+    names and lifetime)."""
+    weak: frozenset[str] = frozenset()
+    """The weak ciphers (by family) that its server can be made to accept, by its configuration and
+    a leaf with an RSA key: only those have a sabotage."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """The server's own settings for the remedies: `tls`, `protocols`, `ciphers`, `plain`."""
+
+
+class TlsPart(Protocol):
+    """`services/<name>/tls.py` holds `TLS`."""
+
+    def listeners(self, target: Target) -> tuple[Listener, ...]:
+        """Every port of the service that answers TLS, each node's own."""
+
+    def query(self, target: Target, listener: Listener, tls: bool, timeout: float) -> str:
+        """Do real work over verified TLS, or over plain, and say what was answered. Raises
+        `PlainRefused`, `Untrusted`, `OSError` when there is no answer, or `DevstackError` with the
+        reason in words."""
+
+    def reload(self, target: Target, tls: Tls, signal: Callable[[str, str], None]) -> bool:
+        """Make the running server take the certificate and key that lie in `tls` now, without
+        losing a connection; `signal(unit, "HUP")` reaches its processes. False: it needs a restart.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Sabotage:
+    """The smallest real change that must turn checks red. `apply` makes it on a stack and gives
+    a context whose end takes it back; it needs the stack's services running, and a stack that may
+    be broken: never a user's. `seconds` is about what both ways take together."""
+
+    id: str
+    title: str
+    service: str
+    apply: Callable[[Bench], AbstractContextManager[None]]
+    seconds: float = 2.0
+    expects: tuple[str, ...] = ()
+    """Further checks (ids, or prefixes that end in `*`) that this change is bound to turn red,
+    besides those that name it: a certificate that has expired fails every handshake, say."""
+
+
+class Bench(Protocol):
+    """What a sabotage may use: a stack of its own."""
+
+    @property
+    def audit(self) -> Audit: ...
+
+    @property
+    def data(self) -> Path:
+        """Where the services' data directories lie, by service name."""
+
+    def root(self) -> AbstractContextManager[VaultApi]:
+        """A root token, made with the unseal key and revoked at the end."""
+
+    def restart(self, service: str) -> None:
+        """Stop and start a service as it is configured now, past what `up` would mend; returns
+        when it answers."""
+
+    def signal(self, unit: str, name: str) -> None:
+        """Send a signal (`HUP`) to a unit's main process."""
+
+    def edited(self, path: Path, change: Callable[[str], str]) -> AbstractContextManager[None]:
+        """A file with other contents, its mode and owner kept; as it was at the end."""
+
+
+class Checks(Protocol):
+    """`services/<name>/checks.py` holds `CHECKS`: the checks of this technology alone."""
+
+    def checks(self, audit: Audit) -> tuple[Check, ...]:
+        """All of them for this stack; asks no server."""
+
+    def sabotages(self) -> tuple[Sabotage, ...]:
+        """What turns them red."""
+
+
+@dataclass(frozen=True, slots=True)
+class MatrixCell:
+    """One cell of the access matrix: whether `role` may do `operation` on `path`, as `declared` and
+    as the server really did it (None: not seen)."""
+
+    role: str
+    path: str
+    operation: str
+    declared: bool
+    real: bool | None
+
+
+@runtime_checkable
+class Matrixed(Protocol):
+    """The `Checks` of a technology that has an access matrix may also be this."""
+
+    def matrix(self, audit: Audit) -> tuple[MatrixCell, ...]:
+        """Every cell, asked of the server where the audit has not yet. Raises `DevstackError`."""
+
+
+Breaking = Callable[[Bench], AbstractContextManager[None]]
+"""It has taken effect when it is entered, and was taken back when it is left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Saboteur:
+    """`services/<name>/sabotage.py` holds `SABOTAGE`: how the TLS of this technology is broken by
+    its own settings, each in the smallest way.
+
+    `settings` are by the last word of the sabotage's id: `old_protocols` (1.0 and 1.1 are on),
+    `no_tls13`, `no_tls12`, `plain_closed`, `plain_open`, `down_tls`, `bus_plain`.
+    """
+
+    settings: Mapping[str, Breaking]
+    weak_ciphers: Breaking
+    """Every cipher is on that its library has."""
+    lenient: Breaking | None = None
+    """It loads certificates that it would refuse for their strength; None where it never does."""
+    bare: Breaking | None = None
+    """It sends what its certificate file holds and nothing beside; None where it always does."""
+    besides: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """The properties that a wrong certificate, by the last word of its id, turns here besides those
+    that it turns everywhere."""
+    seconds: float = 1.0
+    """About what a change and its end take together."""

@@ -1,0 +1,323 @@
+"""The part of a service that a drill needs: what it breaks, watches and asserts, and what it tells.
+
+A drill runs once for each repeat. It yields `DrillEvent`s; the engine (`drill/`) holds the lock,
+proves that the stack is ours, journals, heals, judges the repeats together and keeps the history.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, Mapping
+from pathlib import Path
+from typing import Annotated, Protocol, runtime_checkable
+
+import msgspec
+
+from devstack_tui.contracts.model import Target
+from devstack_tui.core.check import Result
+
+Now = Annotated[float, msgspec.Meta(description="Unix time, seconds")]
+
+
+class DrillPhase(msgspec.Struct, frozen=True, tag_field="event", tag="drill_phase"):
+    """Where a repeat is: preconditions, warming, fault, waiting, healing, verifying, cleaning."""
+
+    repeat: int
+    phase: str
+    detail: str = ""
+    at: Now = msgspec.field(default_factory=time.time)
+
+
+class NodeView(msgspec.Struct, frozen=True):
+    """One node of the cluster map. `state` is up, suspected, failed, down, frozen, cut off or
+    loading; `role` master or replica; `slots` as `0-5460`; `link` of a replica to its master."""
+
+    name: str
+    role: str
+    state: str
+    slots: str = ""
+    master: str = ""
+    link: str = ""
+    epoch: int = 0
+    endpoint: str = ""
+
+
+class ClusterMap(msgspec.Struct, frozen=True, tag_field="event", tag="cluster_map"):
+    """What the observers see of the cluster, when that changes."""
+
+    repeat: int
+    ms: float
+    nodes: tuple[NodeView, ...]
+
+
+class Cells(msgspec.Struct, frozen=True, tag_field="event", tag="cells"):
+    """A stretch of every lane: one character for `cell_ms`, from `from_ms` after the fault (before
+    it: negative). `o` answered, `x` an error, `.` silent. Lanes are `shard 1 write` …
+
+    The counters are of the whole repeat so far.
+    """
+
+    repeat: int
+    from_ms: float
+    cell_ms: int
+    lanes: dict[str, str]
+    acknowledged: int
+    failed: int
+    indeterminate: int
+
+
+class Marker(msgspec.Struct, frozen=True, tag_field="event", tag="marker"):
+    """Something happened, `ms` after the fault: fault, suspected, failed, promoted, agreed,
+    covered, healed, rejoined, resynced, back (the first success after the window)."""
+
+    repeat: int
+    ms: float
+    kind: str
+    node: str = ""
+    text: str = ""
+
+
+class Step(msgspec.Struct, frozen=True, tag_field="event", tag="step"):
+    """One step is decided."""
+
+    repeat: int
+    result: Result
+
+
+class Shard(msgspec.Struct, frozen=True, kw_only=True):
+    """One shard's, or one single service's, share of the outcome. Windows in seconds: from the
+    last success before to the first one after; 0.0 when it never paused."""
+
+    name: str
+    write_window_s: float
+    read_window_s: float
+    acknowledged: int = 0
+    lost: int = 0
+    lost_s: float = 0.0
+    resurrected: int = 0
+    out_of_order: int = 0
+    duplicated: int = 0
+    indeterminate: int = 0
+    errors: dict[str, int] = {}
+
+
+class DrillResult(msgspec.Struct, frozen=True, kw_only=True):
+    """One repeat. `timings` in seconds after the fault: detect, promote, agree, cover, first_write,
+    rejoin, resync, recover. `expected` is the theory's window (low, high) in seconds and
+    `theory` its formula. `void` says why the measurement counts for nothing (our own process
+    starved)."""
+
+    drill: str
+    fault: str
+    victim: str
+    repeat: int
+    started: Now
+    seconds: float
+    verdict: str
+    steps: tuple[Result, ...]
+    shards: tuple[Shard, ...]
+    timings: dict[str, float] = {}
+    expected: tuple[float, float] | None = None
+    theory: str = ""
+    split_brain: int = 0
+    markers: tuple[Marker, ...] = ()
+    lanes: dict[str, str] = {}
+    """The whole course, `cell_ms` each, from `lanes_from_ms` on."""
+    lanes_from_ms: float = 0.0
+    cell_ms: int = 50
+    instrument_cpu: float = 0.0
+    """Of one core, while it measured."""
+    late_ms: float = 0.0
+    """The worst delay of the instrument's own clock."""
+    void: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def write_window_s(self) -> float:
+        return max((shard.write_window_s for shard in self.shards), default=0.0)
+
+    @property
+    def read_window_s(self) -> float:
+        return max((shard.read_window_s for shard in self.shards), default=0.0)
+
+
+class RepeatEnded(msgspec.Struct, frozen=True, tag_field="event", tag="repeat_ended"):
+    """A repeat is over, healed and judged."""
+
+    result: DrillResult
+
+
+class PlannedStep(msgspec.Struct, frozen=True):
+    """One step of the plan: the check's id and what it asserts."""
+
+    id: str
+    title: str
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What a drill will do, before it does anything. `actions` are sentences in order; `touches`
+    what it stops or changes and how that comes back; `refusal` why it cannot run now."""
+
+    drill: str
+    fault: str
+    victim: str
+    actions: tuple[str, ...]
+    steps: tuple[PlannedStep, ...]
+    touches: tuple[str, ...]
+    expected_s: float
+    thresholds: dict[str, float] = {}
+    refusal: str = ""
+    remedy: str = ""
+
+
+class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Of drills.toml: windows in seconds."""
+
+    seed_window_s: float = 5.0
+    window_s: float = 3.0
+    planned_window_s: float = 0.1
+    restart_s: float = 15.0
+    lost: int = 0
+
+
+class Hands(Protocol):
+    """What the engine lets a drill do. Every change is journaled with its undo before it is made,
+    and undone by `heal`, by the next verb, or by the watchdog when we are killed."""
+
+    def units(self, service: str) -> tuple[str, ...]:
+        """The units that the service consists of now, in the order of their start."""
+
+    def kill(self, unit: str) -> float:
+        """SIGKILL to every process of the unit at once. All return when (monotonic seconds)."""
+
+    def terminate(self, unit: str) -> float:
+        """Ask the unit to end as `down` does, by its stop signal; does not wait for its end."""
+
+    def freeze(self, unit: str) -> float:
+        """SIGSTOP to every process of the unit."""
+
+    def thaw(self, unit: str) -> float:
+        """SIGCONT to them."""
+
+    def partition(self, unit: str) -> float:
+        """Cut the unit's node off from the other nodes; clients still reach it. Raises
+        `DevstackError` with the reason where that is not possible."""
+
+    def reconnect(self, unit: str) -> float:
+        """Take the partition back."""
+
+    async def start(self, service: str) -> None:
+        """Start what is missing of the service, and wait until it is whole."""
+
+    def cycle(self, service: str) -> AsyncGenerator[str, None]:
+        """Restart the service node by node; yields each unit before it is ended."""
+
+    def alive(self, unit: str) -> bool:
+        """Whether its main process runs."""
+
+
+class Context(msgspec.Struct, frozen=True, kw_only=True):
+    """What one repeat gets. `run` is unique, of [a-z0-9]: all keys begin with
+    `devstack-tui:drill:<run>:`. `folder` is the run's own directory (0700)."""
+
+    stack: str
+    service: str
+    target: Target
+    run: str
+    folder: Path
+    fault: str
+    victim: str
+    repeat: int
+    rate_hz: float
+    observe_hz: float
+    thresholds: Thresholds
+    hands: Hands
+    options: Mapping[str, int | float | str | bool] = {}
+
+
+DrillEvent = DrillPhase | ClusterMap | Cells | Marker | Step | RepeatEnded
+
+
+class Drill(Protocol):
+    """`services/<name>/drills.py` holds `DRILLS`."""
+
+    name: str
+    """`redis.failover`: service, dot, what it does."""
+    title: str
+    faults: tuple[str, ...]
+    """The first is the default."""
+
+    def victims(self, target: Target) -> tuple[str, ...]:
+        """What may be chosen, the default first; `all` stands for one after the other."""
+
+    def plan(self, target: Target, fault: str, victim: str, thresholds: Thresholds) -> Plan:
+        """What would be done; asks the running service, changes nothing. A refusal is in it."""
+
+    def run(self, context: Context) -> AsyncGenerator[DrillEvent, None]:
+        """One repeat. Closing it early ends the instrument; the engine heals. Raises
+        `DevstackError` when the preconditions do not hold: nothing was touched then."""
+
+
+class Cut(msgspec.Struct, frozen=True):
+    """What tells one node's traffic from the others' on loopback, for a partition: it calls the
+    others from `source` and listens on `own`; they call from anywhere in `network` and listen on
+    `peers`. Clients call from elsewhere and are not touched."""
+
+    source: str
+    network: str
+    own: tuple[int, ...]
+    peers: tuple[int, ...]
+
+
+@runtime_checkable
+class Partitioned(Protocol):
+    """A drill that can cut a node off the others."""
+
+    def cut(self, target: Target, unit: str) -> Cut:
+        """What to cut. Raises `DevstackError` with the reason where that is not possible."""
+
+
+@runtime_checkable
+class Sequenced(Protocol):
+    """A drill whose `victim` may stand for several, one fault after the other. Each is a repeat
+    of its own; `Context.options` then holds `turn` (from 1) and `turns`."""
+
+    def sequence(self, target: Target, victim: str) -> tuple[str, ...]:
+        """The single victims. Raises `UsageError` for an unknown one."""
+
+
+@runtime_checkable
+class Cleanable(Protocol):
+    """A drill whose run others can remove: where it was broken off in the middle of its fault, or
+    was killed."""
+
+    def cleanup(self, target: Target, run: str) -> None:
+        """Remove all of the run, once the service is healed. Idempotent; raises what a driver
+        raises."""
+
+
+class Watch(msgspec.Struct, frozen=True):
+    """A stretch without a fault: nodes suspected, agreed to have failed, and replaced by a
+    failover although nothing was wrong with them. Counts of distinct times."""
+
+    seconds: float
+    suspected: int
+    failed: int
+    failovers: int
+
+
+@runtime_checkable
+class Sweepable(Protocol):
+    """A drill whose outcome depends on a setting that the running service takes at once."""
+
+    setting: str
+    """Its name for the user, with its unit: `node timeout (ms)`."""
+
+    def read_setting(self, target: Target) -> int:
+        """What all nodes have now. Raises `DevstackError` when they differ or one is silent."""
+
+    def write_setting(self, target: Target, value: int) -> None:
+        """Make every node that answers take it; not written to any file."""
+
+    def false_alarms(self, target: Target, seconds: float) -> Watch:
+        """Watch for `seconds` without any fault: how often a living node was taken for dead."""

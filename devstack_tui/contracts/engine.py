@@ -1,0 +1,96 @@
+"""The Protocol of an engine: how a stack's services are started, stopped, watched and read.
+
+`embedded` runs server processes on this machine. An engine for containers, or for a stack that
+somebody else runs, has the same methods; what it cannot do it refuses with a `DevstackError`.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from devstack_tui.contracts.model import Target, UnitUsage
+from devstack_tui.contracts.service import Installation, Service
+from devstack_tui.core.events import Phase
+from devstack_tui.core.process import ProcessId
+
+
+@dataclass(frozen=True)
+class Run:
+    """One start or stop of one service: how it tells what it does, and how it is interrupted."""
+
+    say: Callable[[Phase, str], None] = lambda phase, detail: None
+    cancelled: threading.Event = field(default_factory=threading.Event)
+
+
+@dataclass(frozen=True, slots=True)
+class UnitLog:
+    """Where one unit of a service writes."""
+
+    unit: str
+    path: Path
+
+
+class Engine(Protocol):
+    """Methods that take a service block until it is done; they may run in a thread for each."""
+
+    name: str
+
+    def locate(self, service: Service) -> Installation:
+        """The program, image or container. Raises `NotInstalledError` with the remedy."""
+
+    def target(self, service: Service) -> Target:
+        """How clients reach the service."""
+
+    def recover(self) -> Sequence[str]:
+        """Mend what an interrupted verb left: returns a sentence for each repair."""
+
+    def start(self, service: Service, run: Run) -> None:
+        """Bring the service up, whatever state it is in; done when it accepts work."""
+
+    def configure(self, service: Service, run: Run) -> None:
+        """Write the service's configuration again; its processes are left alone."""
+
+    def cycle(self, service: Service, run: Run, before: Callable[[str], None]) -> None:
+        """One restart. A service of several nodes goes one by one in the order of its `Rolling`
+        part: each hands its work over, is restarted, and is waited for until it is in again.
+
+        `before` is told each unit before it is ended. Whether the service is healthy afterwards
+        is for the caller to ask."""
+
+    def respawn(self, service: Service, run: Run) -> None:
+        """End the service's processes and start them with the files that lie there now: nothing
+        is prepared, renewed or completed. For a stack that is broken on purpose; whether they
+        answer is for the caller to ask."""
+
+    def send(self, unit: str, number: signal.Signals) -> None:
+        """A signal to the main process of a unit. Raises `UnreachableError` for one that does not
+        run."""
+
+    def stop(self, service: Service, run: Run) -> bool:
+        """End every unit of the service, data kept. False when one had to be killed."""
+
+    def units(self, service: Service) -> Sequence[UnitUsage]:
+        """The units that should be there, and what they use; empty for one stopped on purpose."""
+
+    def processes(self, service: Service) -> Mapping[str, ProcessId]:
+        """The main process of each unit that runs, proven to be the stack's own."""
+
+    def stop_signal(self, service: Service, unit: str) -> signal.Signals:
+        """What asks a running unit to end in good order. Raises `UnreachableError`."""
+
+    def last_words(self, service: Service) -> str:
+        """Why a unit of the service is gone, from its log; empty when all run."""
+
+    def logs(self, service: Service) -> Sequence[UnitLog]:
+        """The logs of the service's units."""
+
+    def require_stopped(self) -> None:
+        """Raise `DevstackError` when a unit still runs."""
+
+    def wipe(self) -> None:
+        """Delete the stack's data. Only when every unit is stopped."""

@@ -1,0 +1,182 @@
+"""The part of a service that can be tuned: its parameters, how each is read, set and judged.
+
+A value passes between the layers as text in one canonical form (`core.quantity`): `512MB`, `5min`,
+`on`, `0.9`. A technology turns it into its server's own spelling. `DEFAULT` stands for "as the
+server comes". Importing a service's part must load no driver: the console validates with it.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+
+from devstack_tui.contracts.model import Target
+from devstack_tui.contracts.service import Installation
+from devstack_tui.core.machine import Machine
+
+DEFAULT = "default"
+
+
+class Kind(enum.StrEnum):
+    """What a value is. BYTES parse to bytes, DURATION to milliseconds."""
+
+    BYTES = "bytes"
+    DURATION = "duration"
+    INTEGER = "integer"
+    REAL = "real"
+    BOOLEAN = "boolean"
+    CHOICE = "choice"
+    TEXT = "text"
+
+
+class Apply(enum.StrEnum):
+    """How a new value takes effect."""
+
+    LIVE = "live"
+    RELOAD = "reload"
+    RESTART = "restart"
+
+
+class Parameter(msgspec.Struct, frozen=True, kw_only=True):
+    """One parameter of one service, for the version that is installed.
+
+    `minimum` and `maximum` are in bytes, milliseconds or plain numbers; `limits_from` says who
+    sets them. `special` maps texts outside of the range to what they mean (`-1`: automatic).
+    A value may be relaxed in durability if it is among `relaxed`, or beyond `relaxed_above` or
+    `relaxed_below`; `durability` then says what a crash can lose. `candidates` are worth a try by
+    the search: never of what limits the service's use (how many sessions, what is evicted, when a
+    node is given up).
+    """
+
+    service: str
+    name: str
+    kind: Kind
+    help: str
+    apply: Apply
+    default: str
+    minimum: float | None = None
+    maximum: float | None = None
+    limits_from: str = ""
+    choices: tuple[str, ...] = ()
+    special: dict[str, str] = {}
+    durability: str = ""
+    relaxed: tuple[str, ...] = ()
+    relaxed_above: float | None = None
+    relaxed_below: float | None = None
+    reader: str = ""
+    candidates: tuple[str, ...] = ()
+    step: float | None = None
+    """The server rounds to multiples of this; None: it takes every value."""
+
+    @property
+    def key(self) -> str:
+        """`postgres.shared_buffers`."""
+        return f"{self.service}.{self.name}"
+
+
+class Effective(msgspec.Struct, frozen=True, kw_only=True):
+    """One parameter's value as a fresh session sees it.
+
+    `source` is who won: `default`, `configuration file`, `command line`, `ALTER SYSTEM`,
+    `set at run time` …; `where` the file and line if the server tells. `nodes` holds the value of
+    each node where they differ.
+    """
+
+    name: str
+    value: str
+    source: str
+    where: str = ""
+    pending_restart: bool = False
+    nodes: dict[str, str] = {}
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """One look at a running service: its parameters with the limits, contexts and defaults that
+    the server itself tells, their effective values, and its counters by name."""
+
+    parameters: tuple[Parameter, ...]
+    effective: dict[str, Effective]
+    counters: dict[str, float] = {}
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """Why values cannot be applied (`fatal`), or what is to be feared of them."""
+
+    service: str
+    parameter: str
+    message: str
+    fatal: bool = True
+
+
+class Share(msgspec.Struct, frozen=True):
+    """Memory that a service takes with some values: surely, or only at its worst."""
+
+    service: str
+    label: str
+    bytes: int
+    worst_only: bool = False
+
+
+class Advice(msgspec.Struct, frozen=True):
+    """One suggestion and its reason, with the figures that it comes from."""
+
+    service: str
+    parameter: str
+    value: str
+    reason: str
+
+
+Values = Mapping[str, str]
+"""Canonical texts by parameter name; never `DEFAULT`."""
+
+
+class Tunables(Protocol):
+    """`services/<name>/tunables.py` holds `TUNABLES`. Methods that take a target may block, and
+    raise `DevstackError` when the server cannot be asked."""
+
+    def parameters(self, installation: Installation) -> tuple[Parameter, ...]:
+        """The catalogue for this version, from knowledge alone, in the order of the editor."""
+
+    def read(self, target: Target, installation: Installation) -> Reading:
+        """Ask the server, in a session opened for it alone (every node of a cluster)."""
+
+    def set_live(
+        self, target: Target, parameters: Sequence[Parameter], values: Mapping[str, str | None]
+    ) -> tuple[str, ...]:
+        """Make LIVE and RELOAD parameters take effect now; the configuration is written already.
+
+        None: back to the server's default. Returns what the server warned of. Raises
+        `DevstackError` naming the parameter that it refused; the caller takes all back.
+        """
+
+    def problems(
+        self, values: Values, machine: Machine, counters: Mapping[str, float]
+    ) -> tuple[Problem, ...]:
+        """Combinations that cannot start or cannot work. `values` are all parameters' values as
+        they would be, the defaults of untouched ones included."""
+
+    def memory(self, values: Values, options: Mapping[str, int | str | bool]) -> tuple[Share, ...]:
+        """What the service would take with these values; `options` are the target's."""
+
+    def advise(
+        self, values: Values, machine: Machine, counters: Mapping[str, float], durable: bool
+    ) -> tuple[Advice, ...]:
+        """What the machine and the counters call for; nothing relaxed when `durable`."""
+
+
+class Rolling(Protocol):
+    """`services/<name>/rolling.py` holds `ROLLING`: how a service of several nodes is restarted
+    one node at a time."""
+
+    def order(self, target: Target) -> tuple[str, ...]:
+        """The units in the order of their restart, replicas before masters, from what they are
+        now."""
+
+    def hand_over(self, target: Target, unit: str) -> None:
+        """What must happen before `unit` ends: its work passes to another node. Idempotent."""
+
+    def settled(self, target: Target) -> str:
+        """Empty when the next node may end; else what is still missing."""

@@ -1,0 +1,85 @@
+"""The part of a service that puts load on it: what a workload is, and what it measures."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from devstack_tui.contracts.model import Target
+from devstack_tui.core.histogram import Histogram
+
+Params = Mapping[str, int | float | str | bool]
+"""The numbers of one size of a workload, from workloads.toml: `clients`, `seconds`, `scale` …"""
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """What happened in one second of a run, for the live graph.
+
+    `second` counts from 1; `operations` in that second; `latency` in milliseconds of the operations
+    that ended in it (it may be empty where the engine does not tell); `errors` by class.
+    """
+
+    second: int
+    operations: int
+    latency: Histogram
+    errors: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """What one run measured. `operations` are in the workload's unit (rows, documents, requests);
+    `requests` is how many latencies there are (one for a statement of 1,000 rows); `seconds` is the
+    measured time alone, without preparing; `clients` how many were busy at once."""
+
+    operations: int
+    requests: int
+    seconds: float
+    latency: Histogram
+    clients: int
+    errors: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What a workload gets for one run. `tick` is called about once a second; a run ends early and
+    quietly when `stop` is set (the user stopped it, or whoever started it is gone)."""
+
+    target: Target
+    params: Params
+    tick: Callable[[Interval], None]
+    stop: threading.Event
+
+
+class Workload(Protocol):
+    """One workload of one service. Runs in a child process of its own; every method may block.
+
+    All that it makes carries its own name (database `devstack_tui_bench`, key prefix
+    `devstack-tui:bench:`, queue prefix `devstack-tui.bench.`): never a user's data.
+    """
+
+    name: str
+    """`postgres.tpcb`: service, dot, what it does."""
+    unit: str
+    """Of its throughput: `TPS`, `rows/s`, `docs/s`, `ops/s`, `requests/s`."""
+    drivers: tuple[str, ...]
+    """Python distributions or programs whose version belongs to the result."""
+
+    def engine(self) -> tuple[str, str]:
+        """What makes the load, and its version: `("pgbench", "15.18")`.
+
+        Raises `NotInstalledError` with the remedy."""
+
+    def prepare(self, bench: Bench) -> None:
+        """Make the data that the run needs; what an interrupted run left is replaced."""
+
+    def settings(self, bench: Bench) -> dict[str, str]:
+        """The effective server settings that matter, read in the workload's own kind of session."""
+
+    def run(self, bench: Bench) -> Measurement:
+        """Put the load on for as long, or as much, as `bench.params` says."""
+
+    def cleanup(self, target: Target) -> None:
+        """Remove all that `prepare` and `run` made. Also called for runs that were killed."""

@@ -1,0 +1,304 @@
+"""What a drill may do to the stack: each change is journaled before it is made, and taken back.
+
+The intents (`drill.kill`, `drill.freeze`, `drill.partition`, and `drill.run` around them) hold all
+that their undo needs, so that the watchdog, or any next verb, heals and removes what we left when
+we are killed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections.abc import AsyncGenerator, Callable, Iterable
+
+import msgspec
+
+from devstack_tui.contracts.drill import Cut
+from devstack_tui.contracts.engine import Engine, Run
+from devstack_tui.contracts.model import Target
+from devstack_tui.contracts.service import Service
+from devstack_tui.core import files, process
+from devstack_tui.core.errors import DevstackError, UnreachableError, UsageError
+from devstack_tui.core.event_stream import insist
+from devstack_tui.core.journal import Intent, Journal
+from devstack_tui.core.process import ProcessId
+from devstack_tui.drill import firewall
+from devstack_tui.engines.embedded import nftables
+from devstack_tui.stack.probing import probe_once
+from devstack_tui.state.instance import Instance
+
+WHOLE_WITHIN_S = 60.0
+PROBE_S = 2.0
+ENDED_WITHIN_S = 10.0
+"""How long a process that was told to end may take before it is killed."""
+KILL, FREEZE, PARTITION = "drill.kill", "drill.freeze", "drill.partition"
+RUN = "drill.run"
+"""Of what a run writes, by the name of its drill."""
+
+
+class StackHands:
+    """See `stack.drilling.Hands`: of one service of one stack. Raises `DevstackError`."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        instance: Instance,
+        journal: Journal,
+        service: Service,
+        cut: Callable[[str], Cut] | None = None,
+    ) -> None:
+        self._engine = engine
+        self._instance = instance
+        self._journal = journal
+        self._service = service
+        self._cut = cut
+        self._intents: list[Intent] = []
+        self._ending: list[ProcessId] = []
+        self._touched = False
+
+    def units(self, service: str) -> tuple[str, ...]:
+        """The units that the service consists of now, in the order of their start."""
+        self._check(service)
+        return tuple(unit.unit for unit in self._engine.units(self._service))
+
+    # -- faults ------------------------------------------------------------------------------
+
+    def kill(self, unit: str) -> float:
+        """SIGKILL to every process of the unit at once."""
+        members = self._members(unit)
+        self._begin(KILL, unit, processes=_encode(members))
+        self._ending += members
+        return _send(members, signal.SIGKILL)
+
+    def terminate(self, unit: str) -> float:
+        """To the unit's main process the signal by which `down` ends it."""
+        main = self._main(unit)
+        asked = self._engine.stop_signal(self._service, unit)
+        self._begin(KILL, unit, processes=_encode([main]))
+        self._ending.append(main)
+        return _send([main], asked)
+
+    def freeze(self, unit: str) -> float:
+        """SIGSTOP to every process of the unit."""
+        members = self._members(unit)
+        self._begin(FREEZE, unit, processes=_encode(members))
+        return _send(members, signal.SIGSTOP)
+
+    def thaw(self, unit: str) -> float:
+        """SIGCONT to them."""
+        return self._undo(FREEZE, unit)
+
+    def partition(self, unit: str) -> float:
+        """Cut the unit's node off from the other nodes, for clients it stays reachable."""
+        if self._cut is None:
+            raise UsageError(f"{self._service.title} has no other node to be cut off from")
+        firewall.require(self._instance.id)
+        cut = self._cut(unit)
+        table = firewall.table_of(self._instance.id)
+        self._begin(PARTITION, unit, table=table)
+        at = time.monotonic()
+        firewall.apply(table, cut)
+        return at
+
+    def reconnect(self, unit: str) -> float:
+        """Take the partition back."""
+        return self._undo(PARTITION, unit)
+
+    def alive(self, unit: str) -> bool:
+        """Whether its main process runs."""
+        return unit in self._engine.processes(self._service)
+
+    # -- bringing back -----------------------------------------------------------------------
+
+    async def start(self, service: str) -> None:
+        """Start what is missing and wait until the service's probe passes."""
+        self._check(service)
+        self._touched = True
+        await self._in_thread(self._start)
+        for intent in [one for one in self._intents if one.action == KILL]:
+            self._end(intent)
+
+    async def cycle(self, service: str) -> AsyncGenerator[str, None]:
+        """Restart the service node by node; yields each unit before it is ended."""
+        self._check(service)
+        loop = asyncio.get_running_loop()
+        queue: asyncio.Queue[str | None] = asyncio.Queue()
+        cancelled = threading.Event()
+        self._touched = True
+        intent = self._begin(KILL, service, processes="[]")
+
+        def before(unit: str) -> None:
+            loop.call_soon_threadsafe(queue.put_nowait, unit)
+
+        def work() -> None:
+            try:
+                self._engine.cycle(self._service, Run(cancelled=cancelled), before)
+            finally:
+                loop.call_soon_threadsafe(queue.put_nowait, None)
+
+        task = asyncio.create_task(asyncio.to_thread(work))
+        try:
+            while (unit := await queue.get()) is not None:
+                yield unit
+            await task
+            self._end(intent)
+        finally:
+            cancelled.set()
+            with contextlib.suppress(Exception):
+                await insist(task)
+
+    def heal(self) -> list[str]:
+        """Take back whatever is left, start what is missing, wait until the service is whole.
+
+        Blocks. Returns a sentence for each repair. Raises the first `DevstackError` once all has
+        been tried.
+        """
+        notes: list[str] = []
+        first: DevstackError | None = None
+        for intent in reversed(self._intents):
+            if intent.action == KILL:
+                continue
+            try:
+                self._undo(intent.action, intent.subject)
+            except DevstackError as error:
+                first = first or error
+            else:
+                verb = "let go on" if intent.action == FREEZE else "connected again"
+                notes.append(f"{intent.subject} was {verb}")
+        if self._touched:
+            missing = [u.unit for u in self._engine.units(self._service) if not u.running]
+            try:
+                self._start()
+            except DevstackError as error:
+                first = first or error
+            else:
+                notes += [f"{unit} was started again" for unit in missing]
+                for intent in list(self._intents):
+                    if intent.action == KILL:
+                        self._end(intent)
+                self._touched = False
+        if first is not None:
+            raise first
+        return notes
+
+    def _start(self) -> None:
+        _await_gone(self._ending)
+        self._ending.clear()
+        target = self._engine.target(self._service)
+        units = self._engine.units(self._service)
+        if not all(unit.running for unit in units) or _problems(self._service, target):
+            self._engine.start(self._service, Run())
+        deadline = time.monotonic() + WHOLE_WITHIN_S
+        while reason := _problems(self._service, target):
+            if gone := self._engine.last_words(self._service):
+                raise DevstackError(gone, f"look at `devstack-tui logs {self._service.name}`")
+            if time.monotonic() > deadline:
+                raise DevstackError(
+                    f"{self._service.title} is not whole after {WHOLE_WITHIN_S:.0f} s: {reason}",
+                    f"look at `devstack-tui logs {self._service.name}`",
+                )
+            time.sleep(0.1)
+
+    async def _in_thread(self, work: Callable[[], None]) -> None:
+        """`work` to its end: a thread cannot be cancelled, and two must never start a service."""
+        await insist(asyncio.create_task(asyncio.to_thread(work)))
+
+    # -- the journal -------------------------------------------------------------------------
+
+    def _begin(self, action: str, unit: str, **undo: str) -> Intent:
+        try:
+            intent = self._journal.begin(action, unit, service=self._service.name, **undo)
+        except OSError as error:
+            raise files.explain(error, "writing the journal: nothing was touched") from None
+        self._intents.append(intent)
+        self._touched = True
+        return intent
+
+    def _end(self, intent: Intent) -> None:
+        try:
+            self._journal.end(intent)
+        except OSError as error:
+            raise files.explain(error, "writing the journal") from None
+        self._intents.remove(intent)
+
+    def _undo(self, action: str, unit: str) -> float:
+        at = time.monotonic()
+        for intent in [i for i in self._intents if (i.action, i.subject) == (action, unit)]:
+            if action == FREEZE:
+                at = _send(_decode(intent), signal.SIGCONT)
+            elif action == PARTITION:
+                nftables.remove(intent.undo["table"])
+            self._end(intent)
+        return at
+
+    def _check(self, service: str) -> None:
+        if service != self._service.name:
+            raise UsageError(f"this drill is about {self._service.name}, not {service}")
+
+    # -- processes ---------------------------------------------------------------------------
+
+    def _main(self, unit: str) -> ProcessId:
+        """The unit's main process, proven to be of this stack's instance."""
+        found = self._engine.processes(self._service).get(unit)
+        if found is None:
+            raise UnreachableError(
+                f"{unit} does not run", f"`devstack-tui up {self._service.name}`"
+            )
+        return found
+
+    def _members(self, unit: str) -> list[ProcessId]:
+        main = self._main(unit)
+        children = process.descendants([main.pid], process.table()) - {main.pid}
+        return [main, *(one for pid in sorted(children) if (one := process.identify(pid)))]
+
+
+def await_ends(journal: Journal) -> None:
+    """Wait until the processes that a drill has told to end are gone."""
+    for intent in journal.pending():
+        if intent.action == KILL:
+            _await_gone(_decode(intent))
+
+
+def _await_gone(members: Iterable[ProcessId]) -> None:
+    """Return when they are gone; after a while they are killed."""
+    deadline = time.monotonic() + ENDED_WITHIN_S
+    while left := [one for one in members if process.alive(one)]:
+        if time.monotonic() > deadline:
+            _send(left, signal.SIGKILL)
+        time.sleep(0.02)
+
+
+def _decode(intent: Intent) -> list[ProcessId]:
+    return msgspec.json.decode(intent.undo["processes"], type=list[ProcessId])
+
+
+def _encode(members: Iterable[ProcessId]) -> str:
+    return msgspec.json.encode(list(members)).decode()
+
+
+def _send(members: Iterable[ProcessId], number: signal.Signals) -> float:
+    """The signal to each that still is the same process. Returns when it was sent."""
+    living = [one for one in members if process.alive(one)]
+    at = time.monotonic()
+    try:
+        for one in living:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(one.pid, number)
+    except PermissionError:
+        raise UsageError(
+            f"no right to signal pid {living[0].pid}", "run as the user that started the stack"
+        ) from None
+    return at
+
+
+def _problems(service: Service, target: Target) -> str:
+    """Why the service is not whole, or an empty string."""
+    try:
+        seen = probe_once(service, target, PROBE_S)
+    except DevstackError as error:
+        return error.message
+    return "; ".join(seen.problems)

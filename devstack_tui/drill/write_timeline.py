@@ -1,0 +1,117 @@
+"""The course of one stream of writes around a fault, told while it runs."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Callable, Sequence
+
+from devstack_tui.contracts.drill import Cells, DrillEvent, Marker
+from devstack_tui.loadgen.ack_stream import Stream, Write, indeterminate
+
+CELL_MS = 50
+TICK_S = 0.1
+LANE = "write"
+ANSWERED, ERROR, SILENT = "o", "x", "."
+
+Tell = Callable[[DrillEvent], None]
+
+
+class Course:
+    """Tells cells and markers of a running stream. What came before the fault is told once the
+    fault is there: only then does it have a time."""
+
+    def __init__(self, stream: Stream, repeat: int, tell: Tell) -> None:
+        self.stream = stream
+        self.markers: list[Marker] = []
+        self.fault: float | None = None
+        """Monotonic seconds."""
+        self.late_s = 0.0
+        """The worst delay of our own clock."""
+        self.cpu_s = 0.0
+        """What the whole process used while the stream ran."""
+        self.seconds = 0.0
+        self._repeat = repeat
+        self._tell = tell
+        self._cell: int | None = None
+        self._begun = (time.monotonic(), time.process_time())
+        stream.start()
+
+    @property
+    def after(self) -> float:
+        """Seconds since the fault."""
+        return time.monotonic() - (self.fault or time.monotonic())
+
+    def mark(self, kind: str, at: float, node: str, text: str) -> None:
+        """Tell that something happened at `at` (monotonic)."""
+        marker = Marker(self._repeat, round((at - (self.fault or at)) * 1000, 1), kind, node, text)
+        self.markers.append(marker)
+        self._tell(marker)
+
+    async def watch(self) -> None:
+        """Tell the cells as they become final, until cancelled."""
+        while True:
+            due = time.monotonic() + TICK_S
+            await asyncio.sleep(TICK_S)
+            self.late_s = max(self.late_s, time.monotonic() - due)
+            self._tell_cells(self.stream.snapshot(), time.monotonic())
+
+    async def until(self, holds: Callable[[Sequence[Write]], bool], seconds: float) -> bool:
+        """Wait until the writes so far are as wanted; False when that takes longer."""
+        deadline = time.monotonic() + seconds
+        while not holds(self.stream.snapshot()):
+            if time.monotonic() > deadline:
+                return False
+            await asyncio.sleep(TICK_S / 4)
+        return True
+
+    async def stop(self, within: float | None = None) -> tuple[Write, ...]:
+        """End the stream, and tell what was not told yet. Idempotent."""
+        writes = await asyncio.to_thread(self.stream.stop, within)
+        if self.seconds:
+            return writes
+        began, used = self._begun
+        self.seconds = time.monotonic() - began
+        self.cpu_s = time.process_time() - used
+        # The last cell is not over, and nothing more will come into it.
+        self._tell_cells(writes, time.monotonic() + CELL_MS / 1000)
+        return writes
+
+    def _tell_cells(self, writes: Sequence[Write], until: float) -> None:
+        if self.fault is None or not writes:
+            return
+        first = first_cell(writes, self.fault) if self._cell is None else self._cell
+        last = math.floor((until - self.fault) * 1000 / CELL_MS)
+        if last <= first:
+            return
+        self._cell = last
+        acknowledged = sum(write.acknowledged for write in writes)
+        unknown = indeterminate(writes)
+        self._tell(
+            Cells(
+                repeat=self._repeat,
+                from_ms=float(first * CELL_MS),
+                cell_ms=CELL_MS,
+                lanes={LANE: lane(writes, self.fault, first, last)},
+                acknowledged=acknowledged,
+                failed=len(writes) - acknowledged - unknown,
+                indeterminate=unknown,
+            )
+        )
+
+
+def first_cell(writes: Sequence[Write], fault: float) -> int:
+    """The cell of the first write; the fault begins cell 0."""
+    return math.floor((min(write.done for write in writes) - fault) * 1000 / CELL_MS)
+
+
+def lane(writes: Sequence[Write], fault: float, first: int, last: int) -> str:
+    """The cells from `first` up to but without `last`: answered if anything was acknowledged in
+    it, an error if something failed, else silent."""
+    cells = [SILENT] * (last - first)
+    for write in writes:
+        index = math.floor((write.done - fault) * 1000 / CELL_MS) - first
+        if 0 <= index < len(cells) and cells[index] != ANSWERED:
+            cells[index] = ANSWERED if write.acknowledged else ERROR
+    return "".join(cells)

@@ -1,0 +1,1 @@
+"""The embedded engine: servers are processes of this machine."""

@@ -1,0 +1,388 @@
+"""The embedded engine: real server processes on this machine, no container needed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from devstack_tui.contracts.engine import Run, UnitLog
+from devstack_tui.contracts.model import Credentials, Endpoint, Target, UnitUsage
+from devstack_tui.contracts.registry import IDENTITY, services
+from devstack_tui.contracts.registry import service as service_named
+from devstack_tui.contracts.server_home import HOST, Site
+from devstack_tui.contracts.service import Installation, ProcessSpec, Server, Service
+from devstack_tui.contracts.tunable import Rolling
+from devstack_tui.core import files, process
+from devstack_tui.core.errors import DevstackError, UnreachableError
+from devstack_tui.core.events import Phase
+from devstack_tui.core.journal import Journal
+from devstack_tui.core.paths import StackPaths
+from devstack_tui.core.process import ProcessId
+from devstack_tui.engines.embedded import directories
+from devstack_tui.engines.embedded.ports import require_free
+from devstack_tui.engines.embedded.process_records import Record, Records
+from devstack_tui.engines.embedded.process_units import account_of, await_alone, last_line, usage
+from devstack_tui.identity import approle_login
+from devstack_tui.state import parameter_store
+from devstack_tui.state.instance import Instance
+from devstack_tui.state.settings import StackSettings
+
+SPAWN_S = 3.0
+LOG_ROTATE_BYTES = 32 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """All that a server part is told when it is started."""
+
+    service: Service
+    server: Server
+    installation: Installation
+    site: Site
+
+
+class EmbeddedEngine:
+    """See `devstack_tui.contracts.engine.Engine`. One object serves one verb."""
+
+    name = "embedded"
+
+    def __init__(self, paths: StackPaths, instance: Instance, settings: StackSettings) -> None:
+        self._paths = paths
+        self._instance = instance
+        self._settings = settings
+        self._records = Records(paths.run)
+        self.journal = Journal(paths.journal)
+
+    def locate(self, service: Service) -> Installation:
+        """The server program on this machine."""
+        return service.server().locate()
+
+    def target(self, service: Service) -> Target:
+        """Host, ports, CA and, once the service was started, its credentials."""
+        settings = self._settings.of(service.name, self._instance.port_offset)
+        return Target(
+            service=service.name,
+            endpoint=Endpoint(
+                service.scheme, HOST, settings.ports["main"], settings.ports.get("tls")
+            ),
+            ports=settings.ports,
+            credentials=approle_login.read_credentials(self._paths.secrets, service),
+            ca=self._paths.root / "ca.crt",
+            secrets=self._paths.secrets,
+            options=settings.options(),
+        )
+
+    def recover(self) -> Sequence[str]:
+        """Find again what was started but not recorded; end helpers and what servers left."""
+        notes: list[str] = []
+        owned = process.owned(self._instance.id)
+        owned.pop(os.getpid(), None)
+        for pid, unit in owned.items():
+            if process.frozen(pid):
+                os.kill(pid, signal.SIGCONT)
+                notes.append(f"let {unit} (pid {pid}) go on, which was held still")
+        records = {record.unit: record for record in self._records.all()}
+        keep: set[int] = set()
+        for record in records.values():
+            if record.stopping:
+                self._end_unit(record)
+                notes.append(f"stopped {record.unit}: its stop was interrupted")
+        for unit, pids in process.leaders(owned).items():
+            known = records.get(unit)
+            found = [p for pid in sorted(pids) if (p := process.identify(pid))]
+            if known is None or not found:
+                continue
+            if not known.alive:
+                known = self._records.started(known, found[0])
+                notes.append(f"found {unit} again (pid {found[0].pid}): its start was interrupted")
+            if known.process is not None:
+                keep |= process.descendants([known.process.pid], process.table())
+        for pid, unit in owned.items():
+            left = process.identify(pid)
+            if pid not in keep and left is not None:
+                process.end(left, grace_s=3.0, mine=self._mine)
+                notes.append(f"ended {unit or 'a process'} (pid {pid}), left over from before")
+        return notes
+
+    def start(self, service: Service, run: Run) -> None:
+        """See the Protocol: prepares, starts the units that are missing, completes."""
+        with self._explained(service, "starting"):
+            place = self._place(service, run)
+            if any(not self._fits(record, service) for record in self._records.of(service.name)):
+                self._end(service, run)
+            self._bring(place, run)
+
+    def configure(self, service: Service, run: Run) -> None:
+        """See the Protocol."""
+        with self._explained(service, "configuring"):
+            place = self._place(service, run)
+            place.server.prepare(place.site, place.installation)
+
+    def cycle(self, service: Service, run: Run, before: Callable[[str], None]) -> None:
+        """See the Protocol."""
+        with self._explained(service, "restarting"):
+            place = self._place(service, run)
+            rolling = service.rolling()
+            if rolling is None:
+                for record in reversed(self._records.of(service.name)):
+                    before(record.unit)
+                self._end(service, run)
+                self._bring(place, run)
+                return
+            # A node that is missing can take over nothing.
+            self._bring(place, run)
+            for unit in rolling.order(place.site.target):
+                before(unit)
+                rolling.hand_over(place.site.target, unit)
+                run.say(Phase.STOPPING, unit)
+                for record in self._records.of(service.name):
+                    if record.unit == unit:
+                        self._end_unit(record)
+                self._bring(place, run)
+                place.site.wait_for(
+                    f"the others to take {unit} in again", partial(_settled, rolling, place.site)
+                )
+
+    @contextlib.contextmanager
+    def _explained(self, service: Service, doing: str) -> Iterator[None]:
+        """Each server has its own words for a full disk, if any: say what is behind them."""
+        try:
+            yield
+        except OSError as error:
+            raise files.explain(error, f"{doing} {service.title}") from None
+        except DevstackError as error:
+            directories.require_room(self._paths, error)
+            raise
+
+    def _place(self, service: Service, run: Run) -> _Place:
+        server = service.server()
+        installation = server.locate()
+        self._check_series(service, installation)
+        run.say(Phase.PREPARING, "")
+        return _Place(service, server, installation, self.site(service, run))
+
+    def _bring(self, place: _Place, run: Run) -> None:
+        """Prepare, start the units that are missing, complete."""
+        service, server, site = place.service, place.server, place.site
+        if not self._alive(service):
+            require_free(service.name, server.claims(site.settings), self._paths.name)
+        server.prepare(site, place.installation)
+        self._note_series(service, place.installation)
+        present = self._alive(service)
+        run.say(Phase.STARTING, "")
+        for order, spec in enumerate(server.processes(site, place.installation)):
+            if spec.unit not in present:
+                self._spawn(site, spec, order, self._made_for(service))
+        server.complete(site, place.installation)
+        self._records.completed(service.name)
+
+    def respawn(self, service: Service, run: Run) -> None:
+        """See the Protocol."""
+        with self._explained(service, "starting"):
+            server = service.server()
+            credentials = approle_login.read_credentials(self._paths.secrets, service)
+            site = self._site(service, run, credentials)
+            self._end(service, run)
+            for order, spec in enumerate(server.processes(site, server.locate())):
+                self._spawn(site, spec, order, self._made_for(service))
+            self._records.completed(service.name)
+
+    def stop(self, service: Service, run: Run) -> bool:
+        """See the Protocol: the last started is the first to end."""
+        return self._end(service, run)
+
+    def _made_for(self, service: Service) -> tuple[str, ...]:
+        return tuple(name for name in service.after if name in self._instance.selected)
+
+    def _fits(self, record: Record, service: Service) -> bool:
+        """Whether the unit was configured for the services that the stack consists of now."""
+        return record.made_for == self._made_for(service)
+
+    def _alive(self, service: Service) -> set[str]:
+        return {record.unit for record in self._records.of(service.name) if record.alive}
+
+    def _end(self, service: Service, run: Run) -> bool:
+        gently = True
+        for record in reversed(self._records.of(service.name)):
+            run.say(Phase.STOPPING, record.unit)
+            gently &= self._end_unit(record)
+        return gently
+
+    def _mine(self, pid: int) -> bool:
+        return process.belongs(pid, self._instance.id)
+
+    def _end_unit(self, record: Record) -> bool:
+        gently = True
+        if record.alive and record.process is not None:
+            self._records.stopping(record)
+            gently = process.end(record.process, record.signal, record.grace_s, self._mine)
+        self._records.remove(record)
+        return gently
+
+    def units(self, service: Service) -> Sequence[UnitUsage]:
+        """See the Protocol. CPU is left to the watcher, who has two looks to compare."""
+        return [
+            usage(record, self._fits(record, service)) for record in self._records.of(service.name)
+        ]
+
+    def processes(self, service: Service) -> Mapping[str, ProcessId]:
+        """See the Protocol."""
+        return {
+            record.unit: record.process
+            for record in self._records.of(service.name)
+            if record.process is not None and record.alive and self._mine(record.process.pid)
+        }
+
+    def stop_signal(self, service: Service, unit: str) -> signal.Signals:
+        """See the Protocol: by the unit's record."""
+        for record in self._records.of(service.name):
+            if record.unit == unit:
+                return record.signal
+        raise UnreachableError(f"{unit} does not run")
+
+    def last_words(self, service: Service) -> str:
+        """Which unit is gone, and the last line that it wrote."""
+        for record in self._records.of(service.name):
+            # A record is written just before its process is there.
+            new = record.process is None and time.time() - record.started < SPAWN_S
+            if not record.alive and not new:
+                line = last_line(self._paths.logs / f"{record.unit}.log")
+                said = f": {line}" if line else ""
+                return f"{record.unit} has ended{said}"
+        return ""
+
+    def logs(self, service: Service) -> Sequence[UnitLog]:
+        """One file a unit; those of units that ran once stay readable."""
+        known = {record.unit for record in self._records.of(service.name)}
+        prefix = service.secret
+        for path in self._paths.logs.glob(f"{prefix}*.log"):
+            if path.stem == prefix or path.stem.startswith(f"{prefix}-"):
+                known.add(path.stem)
+        return [UnitLog(unit, self._paths.logs / f"{unit}.log") for unit in sorted(known)]
+
+    def require_stopped(self) -> None:
+        """See the Protocol."""
+        if any(record.alive for record in self._records.all()):
+            raise DevstackError("a server of this stack still runs", "`devstack-tui down` first")
+
+    def wipe(self) -> None:
+        """See the Protocol: the identity card goes last, so that a wipe that was cut short is
+        still known as this stack's."""
+        self.require_stopped()
+        root = self._paths.root
+        for folder in (self._paths.data, self._paths.run, self._paths.logs, self._paths.secrets):
+            if folder.exists():
+                shutil.rmtree(folder)
+        for name in ("ca.crt", "history.db", parameter_store.FILE):
+            (root / name).unlink(missing_ok=True)
+        for path in (*root.glob("*.jsonl"), *root.glob("*.lock")):
+            path.unlink()
+        (root / "instance.json").unlink(missing_ok=True)
+
+    def site(self, service: Service, run: Run) -> Site:
+        """The service's place, with its secret and certificate fetched by its own AppRole."""
+        data, owner = self._home(service)
+        if IDENTITY not in service.requires:
+            return self._site(service, run, Credentials())
+        vault, ca = self.target(service_named(IDENTITY)), self.target(service).ca
+        run.say(Phase.PREPARING, "logging in to Vault")
+        found = approle_login.obtain(vault, service, approle_login.tls_files(data), ca, owner)
+        return self._site(service, run, found)
+
+    def _home(self, service: Service) -> tuple[Path, tuple[int, int] | None]:
+        """The service's data directory, and who owns it if not we."""
+        account = account_of(service)
+        owner = (account.uid, account.gid) if account.switched else None
+        return files.make_dir(self._paths.data / service.name, owner=owner), owner
+
+    def _site(self, service: Service, run: Run, credentials: Credentials) -> Site:
+        data, _ = self._home(service)
+        return Site(
+            stack=self._paths.name,
+            instance=self._instance.id,
+            service=service.name,
+            settings=self._settings.of(service.name, self._instance.port_offset),
+            data=data,
+            account=account_of(service),
+            credentials=credentials,
+            tls=approle_login.tls_files(data),
+            target=self.target(service),
+            journal=self.journal,
+            peers=self._peers(service),
+            tuning=parameter_store.read(self._paths).values.get(service.name, {}),
+            cancelled=run.cancelled,
+            say=lambda text: run.say(Phase.STARTING, text),
+            died=lambda: self.last_words(service),
+            signal=self.send,
+            stop=lambda: self._end(service, run),
+        )
+
+    def _peers(self, service: Service) -> Mapping[str, Target]:
+        import msgspec
+
+        members = {*self._instance.selected, IDENTITY} - {service.name}
+        return {
+            peer.name: msgspec.structs.replace(self.target(peer), credentials=Credentials())
+            for peer in services()
+            if peer.name in members
+        }
+
+    def _spawn(
+        self, site: Site, spec: ProcessSpec, order: int, made_for: tuple[str, ...]
+    ) -> Record:
+        await_alone(site, spec)
+        log = self._paths.logs / f"{spec.unit}.log"
+        if log.exists() and log.stat().st_size > LOG_ROTATE_BYTES:
+            log.replace(log.with_suffix(".log.1"))
+        record = self._records.intend(spec, site.service, order, made_for)
+        return self._records.started(
+            record,
+            process.spawn(
+                spec.argv,
+                site.environment({process.UNIT_VARIABLE: spec.unit, **spec.env}),
+                site.data,
+                log,
+                site.owner,
+            ),
+        )
+
+    def send(self, unit: str, number: signal.Signals) -> None:
+        """See the Protocol."""
+        for record in self._records.all():
+            if record.unit == unit and record.alive and record.process is not None:
+                os.kill(record.process.pid, number)
+                return
+        raise UnreachableError(f"{unit} does not run")
+
+    def _series_file(self, service: Service) -> Path:
+        return self._paths.data / service.name / "series"
+
+    def _check_series(self, service: Service, installation: Installation) -> None:
+        """Refuse a data directory that was made by a server which this one does not continue."""
+        with contextlib.suppress(FileNotFoundError):
+            made = self._series_file(service).read_text().strip()
+            now = f"{installation.flavour} {installation.series}"
+            if made != now:
+                raise DevstackError(
+                    f"the data of {service.name} was made by {made}, this machine has {now}",
+                    f"install {made} again, or delete the stack's data with `down --wipe`",
+                )
+
+    def _note_series(self, service: Service, installation: Installation) -> None:
+        path = self._series_file(service)
+        if not path.exists():
+            files.write_private(path, f"{installation.flavour} {installation.series}\n")
+
+
+def _settled(rolling: Rolling, site: Site) -> bool:
+    """Whether the next node may end. Raises what is still missing."""
+    if missing := rolling.settled(site.target):
+        raise DevstackError(missing)
+    return True

@@ -1,0 +1,89 @@
+"""One unit of the embedded engine: who runs it, what it uses, what it said last."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+import time
+from pathlib import Path
+
+from devstack_tui.contracts.model import UnitUsage
+from devstack_tui.contracts.server_home import Account, Site
+from devstack_tui.contracts.service import ProcessSpec, Service
+from devstack_tui.core import process
+from devstack_tui.core.errors import DevstackError
+from devstack_tui.core.redact import redact
+from devstack_tui.engines.embedded.process_records import Record
+
+ALONE_WITHIN_S = 15.0
+REASON_WITHIN = 8
+"""So many lines before a farewell may say why."""
+_FAREWELL = re.compile(r"database system is shut down|\[ERROR\] Aborting|hutdown complete")
+_REASON = re.compile(r"\b(?:FATAL|PANIC):|\[ERROR\]")
+
+
+def await_alone(site: Site, spec: ProcessSpec) -> None:
+    """Wait until what a killed server left has ended. Raises `DevstackError` when it does not."""
+    deadline = time.monotonic() + ALONE_WITHIN_S
+    while spec.alone is not None:
+        left = process.working_in(spec.alone, Path(spec.argv[0]))
+        if not left:
+            if spec.pid_file is not None:
+                spec.pid_file.unlink(missing_ok=True)
+            return
+        if time.monotonic() > deadline:
+            raise DevstackError(
+                f"processes of a former {spec.unit} still work in {spec.alone}: "
+                f"pid {', '.join(map(str, left))}",
+                "end them, then run `up` again",
+            )
+        site.check()
+        site.say(f"waiting for what is left of {spec.unit} to end")
+        site.cancelled.wait(0.05)
+
+
+def account_of(service: Service) -> Account:
+    """Who runs the server: ourselves, or as root the service's own account where it has one."""
+    me = Account(os.geteuid(), os.getegid(), "")
+    if os.geteuid() != 0 or not service.account:
+        return me
+    for name in (service.account, "nobody"):
+        try:
+            found = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        return Account(found.pw_uid, found.pw_gid, found.pw_name)
+    raise DevstackError(
+        f"{service.title} refuses to run as root and there is no account {service.account!r}",
+        "run devstack-tui as a normal user",
+    )
+
+
+def usage(record: Record, fits: bool) -> UnitUsage:
+    """What runs of the unit; `fits` tells whether it was configured for the stack of now."""
+    if not record.alive or record.process is None:
+        return UnitUsage(record.unit, None, running=False)
+    return UnitUsage(
+        record.unit,
+        record.process.pid,
+        running=True,
+        completed=record.completed and fits,
+        started_at=process.started_at(record.process),
+    )
+
+
+def last_line(path: Path) -> str:
+    """The last line of a log that says something, redacted, at most 200 characters; where that is
+    a server's farewell, the error before it that made it go."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - 4096))
+            lines = file.read().decode(errors="replace").splitlines()
+    except OSError:
+        return ""
+    told = [line.strip() for line in lines if line.strip()]
+    if told and _FAREWELL.search(told[-1]):
+        reasons = [line for line in told[-REASON_WITHIN:] if _REASON.search(line)]
+        told += reasons[:1]
+    return redact(told[-1])[:200] if told else ""

@@ -1,0 +1,1 @@
+"""Vault's bootstrap, the login by AppRole, certificates and their rotation."""

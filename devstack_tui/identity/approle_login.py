@@ -1,0 +1,214 @@
+"""A service's identity: it logs in by its own AppRole and gets its secret and its certificate."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from pathlib import Path
+
+import msgspec
+
+from devstack_tui.contracts.model import Certificate, Credentials, Target
+from devstack_tui.contracts.server_home import HOST, Tls
+from devstack_tui.contracts.service import Service
+from devstack_tui.core import files
+from devstack_tui.core.errors import DevstackError
+from devstack_tui.core.tls import with_key_extensions
+from devstack_tui.identity import bootstrap, certificates
+from devstack_tui.identity.vault_api import VaultApi, VaultError, approle_files, login_as
+
+RENEW_BELOW_DAYS = 90
+MINT_AFTER_DAYS = 15
+DAY = 86400.0
+
+
+def tls_files(data: Path) -> Tls:
+    """Where a service's certificate lives, below its data directory."""
+    folder = data / "tls"
+    return Tls(
+        folder / "server.crt", folder / "server.key", folder / "ca.crt", folder / "chain.crt"
+    )
+
+
+def credentials_path(secrets: Path, name: str) -> Path:
+    """The 0600 copy of a service's secret, for clients while Vault itself is down."""
+    return secrets / "credentials" / f"{name}.json"
+
+
+def read_credentials(secrets: Path, service: Service) -> Credentials:
+    """What `obtain` kept; empty credentials where the service was never started."""
+    try:
+        raw = credentials_path(secrets, service.name).read_bytes()
+        return msgspec.json.decode(raw, type=Credentials)
+    except (OSError, ValueError):
+        return Credentials()
+
+
+def read_certificate(path: Path) -> Certificate | None:
+    """The leaf in a PEM file, or None when there is none. Raises `DevstackError` for rubbish."""
+    from cryptography import x509
+
+    try:
+        raw = path.read_bytes()
+    except OSError:
+        return None
+    try:
+        leaf = certificates.described(x509.load_pem_x509_certificate(raw))
+    except ValueError as error:
+        raise DevstackError(f"{path} is no usable certificate: {error}") from None
+    if not leaf.sans:
+        raise DevstackError(f"{path} is no usable certificate: it is for no name")
+    return leaf
+
+
+def obtain(
+    vault: Target,
+    service: Service,
+    tls: Tls,
+    ca: Path,
+    owner: tuple[int, int] | None,
+    *,
+    renew: bool = False,
+) -> Credentials:
+    """Log in as `service`, read its secret, and renew its certificate where that is due, or in any
+    case if told to.
+
+    A missing or refused secret_id is minted anew by the admin AppRole. The token is revoked.
+    """
+    client = _login(vault, service)
+    try:
+        found = client.credentials(service.secret) if service.credentials else Credentials()
+        if renew or _due(service, tls, ca):
+            issue(client, service, tls, owner)
+    finally:
+        if service.token_type != "batch":  # a batch token cannot be revoked: it just ends
+            client.revoke()
+        client.__exit__()
+    if service.credentials is not None:
+        files.make_dir(vault.secrets / "credentials")
+        files.write_private(
+            credentials_path(vault.secrets, service.name), msgspec.json.encode(found)
+        )
+    return found
+
+
+def _login(vault: Target, service: Service) -> VaultApi:
+    _, secret_file = approle_files(vault.secrets, service.secret)
+    try:
+        if time.time() - secret_file.stat().st_mtime < MINT_AFTER_DAYS * DAY:
+            return login_as(vault, service.secret)
+    except (FileNotFoundError, VaultError):
+        pass  # never minted, expired or revoked: the admin mints another
+    with login_as(vault, bootstrap.ADMIN) as admin:
+        try:
+            bootstrap.mint_secret_id(admin, vault.secrets, service.secret)
+        finally:
+            admin.revoke()
+    return login_as(vault, service.secret)
+
+
+def renew_admin(vault: Target) -> None:
+    """Give the admin AppRole a fresh secret_id when half of the year that it lasts is over."""
+    _, secret_file = approle_files(vault.secrets, bootstrap.ADMIN)
+    age = time.time() - secret_file.stat().st_mtime
+    if age < bootstrap.ADMIN_SECRET_ID_TTL / 2:
+        return
+    with login_as(vault, bootstrap.ADMIN) as admin:
+        try:
+            bootstrap.mint_secret_id(admin, vault.secrets, bootstrap.ADMIN)
+        finally:
+            admin.revoke()
+
+
+def _due(service: Service, tls: Tls, ca: Path) -> bool:
+    """Whether a new leaf is needed: none, ending soon, other names, or another root."""
+    try:
+        leaf = read_certificate(tls.cert)
+        root = ca.read_bytes()
+        known = tls.ca.read_bytes()
+    except (DevstackError, OSError):
+        return True
+    if leaf is None or root != known or not matches(tls):
+        return True
+    soon = leaf.not_after < time.time() + RENEW_BELOW_DAYS * DAY
+    return soon or not set(bootstrap.names_of(service)) <= set(leaf.sans)
+
+
+def matches(tls: Tls) -> bool:
+    """Whether the private key belongs to the leaf: a crash between two writes may part them."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import serialization
+
+    try:
+        leaf = x509.load_pem_x509_certificate(tls.cert.read_bytes())
+        key = serialization.load_pem_private_key(tls.key.read_bytes(), password=None)
+    except (OSError, ValueError):
+        return False
+    spki = serialization.PublicFormat.SubjectPublicKeyInfo
+    pem = serialization.Encoding.PEM
+    return leaf.public_key().public_bytes(pem, spki) == key.public_key().public_bytes(pem, spki)
+
+
+def issue(vault: VaultApi, service: Service, tls: Tls, owner: tuple[int, int] | None) -> None:
+    """Have a leaf issued by the intermediate and write it with its key and its chain, 0600."""
+    names = bootstrap.names_of(service)
+    answer = vault.call(
+        "post",
+        f"pki_int/issue/{service.role}",
+        common_name=names[0],
+        alt_names=",".join([*names, "localhost"]),
+        ip_sans=HOST,
+        ttl=bootstrap.LEAF_TTL,
+    )["data"]
+    chain = "\n".join(answer["ca_chain"]) + "\n"
+    root = answer["ca_chain"][-1] + "\n"
+    files.make_dir(tls.cert.parent, owner=owner)
+    # Whatever a crash leaves of these five writes, `_due` finds it and issues all of them again.
+    files.write_private(tls.ca, root, owner=owner)
+    files.write_private(tls.chain, chain, owner=owner)
+    files.write_private(tls.key, answer["private_key"] + "\n", owner=owner)
+    leaf = answer["certificate"] + "\n" + answer["issuing_ca"] + "\n"
+    files.write_private(tls.cert, leaf, owner=owner)
+
+
+def self_signed(service: Service, tls: Tls, ca: Path, owner: tuple[int, int] | None) -> None:
+    """A first certificate for Vault's own listener, until its PKI can issue a real one.
+
+    It is its own root, so that the bootstrap is verified too; valid for one day.
+    """
+    import ipaddress
+
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "devstack-tui bootstrap")])
+    now = datetime.datetime.now(datetime.UTC)
+    names: list[x509.GeneralName] = [x509.DNSName(n) for n in bootstrap.names_of(service)]
+    names += [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address(HOST))]
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(minutes=5))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+    )
+    builder = with_key_extensions(builder, key.public_key(), None, ca=True)
+    leaf = builder.sign(key, hashes.SHA256())
+    pem = leaf.public_bytes(serialization.Encoding.PEM)
+    private = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    files.make_dir(tls.cert.parent, owner=owner)
+    files.write_private(tls.key, private, owner=owner)
+    files.write_private(tls.cert, pem, owner=owner)
+    files.write_private(tls.ca, pem, owner=owner)
+    files.write_private(tls.chain, pem, owner=owner)
+    files.write_private(ca, pem)

@@ -1,0 +1,273 @@
+"""Vault's first hour: initialise, unseal, and make what every service is identified by.
+
+Every step looks before it makes, so a bootstrap that was killed at any point is finished by the
+next one. The root token lives in a 0600 file until the last step revokes it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets as random
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from devstack_tui.contracts.service import Service
+from devstack_tui.core import files
+from devstack_tui.core.errors import DevstackError
+from devstack_tui.core.paths import resource
+from devstack_tui.identity.vault_api import VaultApi, VaultError, approle_files
+
+ADMIN = "admin"
+LOOPBACK = ["127.0.0.1/32"]
+TOKEN_TTL = 3600
+TOKEN_MAX_TTL = 4 * 3600
+SECRET_ID_TTL = 30 * 24 * 3600
+ADMIN_SECRET_ID_TTL = 365 * 24 * 3600
+ROOT_TTL = "87600h"
+INTERMEDIATE_TTL = "43800h"
+LEAF_TTL = "8760h"
+
+
+class Keys(msgspec.Struct, frozen=True):
+    """What opens Vault. `root_token` is empty once the bootstrap has revoked it.
+
+    `made_by` is a digest of the policies and services that the bootstrap was made from.
+    """
+
+    unseal_key: str
+    root_token: str = ""
+    made_by: str = ""
+
+    def __repr__(self) -> str:
+        return "Keys(…)"
+
+
+def keys_path(secrets: Path) -> Path:
+    """The 0600 file with the unseal key."""
+    return secrets / "vault-keys.json"
+
+
+def read_keys(secrets: Path) -> Keys | None:
+    """The keys of an initialised Vault, or None. Raises `DevstackError` for a damaged file."""
+    try:
+        return msgspec.json.decode(keys_path(secrets).read_bytes(), type=Keys)
+    except FileNotFoundError:
+        return None
+    except ValueError:
+        raise DevstackError(
+            f"{keys_path(secrets)} is damaged: Vault cannot be unsealed",
+            "put the file back from a copy, or wipe the stack with `down --wipe`",
+        ) from None
+
+
+def _write_keys(secrets: Path, keys: Keys) -> Keys:
+    files.write_private(keys_path(secrets), msgspec.json.encode(keys))
+    return keys
+
+
+def initialise(vault: VaultApi, secrets: Path) -> Keys:
+    """Initialise an empty Vault with one unseal key, and keep it before anything else."""
+    answer = vault.call("put", "sys/init", secret_shares=1, secret_threshold=1)
+    return _write_keys(secrets, Keys(answer["keys_base64"][0], answer["root_token"]))
+
+
+def unseal(vault: VaultApi, keys: Keys) -> None:
+    """Unseal; harmless when it is open."""
+    vault.call("put", "sys/unseal", key=keys.unseal_key)
+
+
+def digest(services: Iterable[Service]) -> str:
+    """What a bootstrap depends on, as one value: another value means another bootstrap."""
+    state = hashlib.sha256()
+    state.update(_policy(ADMIN).encode())
+    for service in sorted(services, key=lambda service: service.name):
+        secret = service.credentials
+        made_of = [service.name, _policy(service.secret), service.token_type]
+        made_of += [secret.user, secret.database] if secret else []
+        state.update("\0".join(made_of).encode())
+    return state.hexdigest()[:16]
+
+
+def bootstrap(vault: VaultApi, secrets: Path, keys: Keys, services: Iterable[Service]) -> Keys:
+    """Make mounts, PKI, policies, AppRoles and secrets; mint the admin's secret_id; revoke root.
+
+    `vault` carries the root token. Returns the keys without it.
+    """
+    services = list(services)
+    mounts = vault.call("get", "sys/mounts")["data"]
+    if "secret/" not in mounts:
+        vault.call("post", "sys/mounts/secret", type="kv", options={"version": "2"})
+    auths = vault.call("get", "sys/auth")["data"]
+    if "approle/" not in auths:
+        vault.call("post", "sys/auth/approle", type="approle")
+    _pki(vault, mounts, services)
+    for service in services:
+        vault.call("put", f"sys/policies/acl/{service.policy}", policy=_policy(service.secret))
+        vault.call(
+            "post",
+            f"auth/approle/role/{service.role}",
+            **_role(service.policy, SECRET_ID_TTL, service.token_type),
+        )
+        _secret(vault, service)
+        _write_role_id(vault, secrets, service.secret, service.role)
+    vault.call("put", "sys/policies/acl/admin-policy", policy=_policy(ADMIN))
+    vault.call(
+        "post",
+        f"auth/approle/role/{ADMIN}-role",
+        **_role("admin-policy", ADMIN_SECRET_ID_TTL, "service"),
+    )
+    _write_role_id(vault, secrets, ADMIN, f"{ADMIN}-role")
+    mint_secret_id(vault, secrets, ADMIN)
+    _revoke_root(vault)
+    return finish(secrets, keys, services)
+
+
+def finish(secrets: Path, keys: Keys, services: Iterable[Service]) -> Keys:
+    """Write down that the bootstrap is done and its root token revoked."""
+    return _write_keys(secrets, Keys(keys.unseal_key, "", digest(services)))
+
+
+def mint_secret_id(vault: VaultApi, secrets: Path, name: str) -> None:
+    """A fresh secret_id for the AppRole of `name`; the one that it replaces is destroyed."""
+    role = f"{name}-role"
+    answer = vault.call("post", f"auth/approle/role/{role}/secret-id")["data"]
+    _, secret_file = approle_files(secrets, name)
+    accessor_file = secret_file.with_name("secret-id-accessor")
+    old = accessor_file.read_text() if accessor_file.exists() else ""
+    files.write_private(secret_file, answer["secret_id"])
+    files.write_private(accessor_file, answer["secret_id_accessor"])
+    if old:
+        try:
+            vault.call(
+                "post",
+                f"auth/approle/role/{role}/secret-id-accessor/destroy",
+                secret_id_accessor=old,
+            )
+        except VaultError as error:
+            if error.status not in (403, 404, 500):  # it has expired: there is nothing to destroy
+                raise
+
+
+def _policy(name: str) -> str:
+    return resource(f"configs/vault/policies/{name}.hcl").read_text(encoding="utf-8")
+
+
+def _role(policy: str, secret_id_ttl: int, token_type: str) -> dict[str, Any]:
+    """The settings of an AppRole that can be used from loopback only."""
+    return {
+        "token_policies": [policy],
+        "token_ttl": TOKEN_TTL,
+        "token_max_ttl": TOKEN_MAX_TTL,
+        "token_type": token_type,
+        "token_bound_cidrs": LOOPBACK,
+        "bind_secret_id": True,
+        "secret_id_bound_cidrs": LOOPBACK,
+        "secret_id_ttl": secret_id_ttl,
+        "secret_id_num_uses": 0,
+    }
+
+
+def _write_role_id(vault: VaultApi, secrets: Path, name: str, role: str) -> None:
+    role_id = vault.call("get", f"auth/approle/role/{role}/role-id")["data"]["role_id"]
+    role_file, _ = approle_files(secrets, name)
+    files.make_dir(role_file.parent)
+    files.write_private(role_file, role_id)
+
+
+def _secret(vault: VaultApi, service: Service) -> None:
+    """The service's user and password, made once and never overwritten."""
+    wanted = service.credentials
+    data = {"probe": random.token_hex(16)}
+    if wanted is not None:
+        data = {
+            "user": wanted.user,
+            "password": random.token_urlsafe(24),
+            "database": wanted.database,
+        }
+    try:
+        # cas 0: only if there is no version yet.
+        vault.call("post", f"secret/data/{service.secret}", data=data, options={"cas": 0})
+    except VaultError as error:
+        if error.status != 400:
+            raise
+
+
+def _pki(vault: VaultApi, mounts: dict[str, Any], services: list[Service]) -> None:
+    for mount, ttl in (("pki", ROOT_TTL), ("pki_int", INTERMEDIATE_TTL)):
+        if f"{mount}/" not in mounts:
+            vault.call("post", f"sys/mounts/{mount}", type="pki", config={"max_lease_ttl": ttl})
+    if not _has_issuer(vault, "pki"):
+        vault.call(
+            "post",
+            "pki/root/generate/internal",
+            common_name="devstack-tui root CA",
+            key_type="ec",
+            key_bits=256,
+            ttl=ROOT_TTL,
+        )
+    if not _has_issuer(vault, "pki_int"):
+        request = vault.call(
+            "post",
+            "pki_int/intermediate/generate/internal",
+            common_name="devstack-tui intermediate CA",
+            key_type="ec",
+            key_bits=256,
+        )["data"]["csr"]
+        signed = vault.call(
+            "post",
+            "pki/root/sign-intermediate",
+            csr=request,
+            ttl=INTERMEDIATE_TTL,
+            format="pem_bundle",
+            use_csr_values=False,
+            common_name="devstack-tui intermediate CA",
+        )["data"]
+        chain = "\n".join([signed["certificate"], signed["issuing_ca"]])
+        vault.call("post", "pki_int/intermediate/set-signed", certificate=chain)
+    for service in services:
+        vault.call(
+            "post",
+            f"pki_int/roles/{service.role}",
+            allowed_domains=[*names_of(service), "localhost"],
+            allow_bare_domains=True,
+            allow_subdomains=False,
+            allow_ip_sans=True,
+            enforce_hostnames=True,
+            key_type="ec",
+            key_bits=256,
+            max_ttl=LEAF_TTL,
+            server_flag=True,
+            client_flag=True,
+        )
+
+
+def names_of(service: Service) -> list[str]:
+    """The DNS names that the certificate of `service` may hold, the service's own first."""
+    return [service.secret, f"{service.secret}.dev-services.local", *service.sans]
+
+
+def _has_issuer(vault: VaultApi, mount: str) -> bool:
+    """Whether the mount has a CA that can sign; a request for one alone does not count."""
+    try:
+        return bool(vault.call("get", f"{mount}/cert/ca")["data"]["certificate"])
+    except VaultError:
+        return False
+
+
+def _revoke_root(vault: VaultApi) -> None:
+    """Revoke every root token, the one in use last: an interrupted bootstrap may have left one."""
+    own = vault.call("get", "auth/token/lookup-self")["data"]["accessor"]
+    for accessor in vault.call("list", "auth/token/accessors")["data"]["keys"]:
+        if accessor == own:
+            continue
+        try:
+            found = vault.call("post", "auth/token/lookup-accessor", accessor=accessor)["data"]
+            if "root" in (found.get("policies") or []):
+                vault.call("post", "auth/token/revoke-accessor", accessor=accessor)
+        except VaultError as error:
+            if error.status not in (403, 404):  # it ended meanwhile
+                raise
+    vault.revoke()

@@ -1,0 +1,243 @@
+"""Another certificate for a service that runs: issued, taken by the server, and seen to be served.
+
+Before anything is changed, the files of before are kept beside them and the journal says so. While
+that copy is there the rotation is not over: whatever goes wrong, the copy is put back, by us or by
+the next verb.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from devstack_tui.contracts.acks import Indeterminate, NotWritten, Writer
+from devstack_tui.contracts.audit import Listener
+from devstack_tui.contracts.engine import Engine, Run
+from devstack_tui.contracts.registry import IDENTITY, service
+from devstack_tui.contracts.server_home import Tls
+from devstack_tui.contracts.service import Service
+from devstack_tui.core import files
+from devstack_tui.core.errors import DevstackError, UnreachableError
+from devstack_tui.core.events import Rotated
+from devstack_tui.core.journal import Intent, Journal
+from devstack_tui.core.paths import StackPaths
+from devstack_tui.identity import approle_login, certificates
+
+ACTION = "certs"
+BEFORE = "before.json"
+TAKEN_S = 10.0
+"""How long a server may need until every listener serves the new certificate."""
+WITNESS_S = 5.0
+WRITES = 30
+"""Of the connection that is held open, before and after: a cluster gets some on every node."""
+
+Say = Callable[[str], None]
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """The files as they were, PEM."""
+
+    cert: str
+    key: str
+    ca: str
+    chain: str
+
+    def __repr__(self) -> str:
+        return "Kept(…)"
+
+
+class NeedsRestart(DevstackError):
+    """The server cannot take a certificate while it runs; nothing was changed."""
+
+
+def rotate(
+    engine: Engine, paths: StackPaths, rotated: Service, *, restart: bool, say: Say
+) -> Rotated:
+    """Give `rotated` a new leaf and key and make its server serve them. Blocks; the caller holds
+    the stack's lock. `restart`: whether a server that cannot reload may be restarted.
+
+    Raises `DevstackError` after the old certificate was put back, `NeedsRestart` among them.
+    """
+    started = time.monotonic()
+    tls = approle_login.tls_files(paths.data / rotated.name)
+    old = approle_login.read_certificate(tls.cert)
+    if old is None:
+        raise UnreachableError(
+            f"{rotated.title} has no certificate yet", f"`devstack-tui up {rotated.name}` gives it"
+        )
+    journal = Journal(paths.journal)
+    run = uuid.uuid4().hex[:12]
+    _keep(tls)
+    intent = journal.begin("certs.rotate", rotated.name, run=run)
+    running = bool(engine.processes(rotated))
+    try:
+        with _witness(engine, rotated, run if running else "") as held:
+            say("Vault issues a certificate")
+            _issue(engine, rotated, tls)
+            how, listeners = "at its next start", tuple[str, ...]()
+            if running:
+                say("the server takes it")
+                how, listeners = _take(engine, rotated, tls, restart)
+            told = held(how == "reloaded")
+    except BaseException:
+        _put_back(engine, rotated, tls)
+        journal.end(intent)
+        raise
+    (tls.cert.parent / BEFORE).unlink()
+    journal.end(intent)
+    new = approle_login.read_certificate(tls.cert)
+    assert new is not None
+    return Rotated(
+        rotated.name,
+        old.serial,
+        new.serial,
+        new.not_after,
+        how,
+        listeners,
+        told,
+        time.monotonic() - started,
+    )
+
+
+def take_back(engine: Engine, paths: StackPaths, intents: Sequence[Intent], say: Say) -> None:
+    """Put the certificates back that killed rotations left halfway. The lock is held."""
+    for intent in intents:
+        found = service(intent.subject)
+        tls = approle_login.tls_files(paths.data / found.name)
+        try:
+            if (tls.cert.parent / BEFORE).exists():
+                say(f"taking back an interrupted `certs rotate` of {found.name}")
+                _put_back(engine, found, tls)
+            acks = found.acks()
+            if acks is not None and engine.processes(found):
+                acks.cleanup(engine.target(found), intent.undo["run"])
+        except DevstackError as error:
+            say(f"not taken back: {error.message}")
+
+
+def _keep(tls: Tls) -> None:
+    kept = Kept(*(path.read_text() for path in (tls.cert, tls.key, tls.ca, tls.chain)))
+    files.write_private(tls.cert.parent / BEFORE, msgspec.json.encode(kept))
+
+
+def _put_back(engine: Engine, rotated: Service, tls: Tls) -> None:
+    """The files of before, served again. Raises `DevstackError` when the server does not."""
+    copy = tls.cert.parent / BEFORE
+    kept = msgspec.json.decode(copy.read_bytes(), type=Kept)
+    owner = _owner(tls.cert.parent)
+    for path, text in (
+        (tls.ca, kept.ca),
+        (tls.chain, kept.chain),
+        (tls.key, kept.key),
+        (tls.cert, kept.cert),
+    ):
+        files.write_private(path, text, owner=owner)
+    if engine.processes(rotated):
+        # A server that had to be restarted for the new one has to be for the old one too.
+        _take(engine, rotated, tls, restart=True)
+    copy.unlink()
+
+
+def _owner(folder: Path) -> tuple[int, int]:
+    found = folder.stat()
+    return found.st_uid, found.st_gid
+
+
+def _issue(engine: Engine, rotated: Service, tls: Tls) -> None:
+    vault = engine.target(service(IDENTITY))
+    try:
+        approle_login.obtain(
+            vault,
+            rotated,
+            tls,
+            engine.target(rotated).ca,
+            _owner(tls.cert.parent),
+            renew=True,
+        )
+    except UnreachableError as error:
+        # With a certificate that has ended Vault can be asked for no other: its start mends that.
+        raise UnreachableError(
+            f"no certificate was issued: {error.message}", f"`devstack-tui restart {IDENTITY}`"
+        ) from None
+
+
+def _take(engine: Engine, rotated: Service, tls: Tls, restart: bool) -> tuple[str, tuple[str, ...]]:
+    """Make the running server serve what lies in the files, and see it."""
+    part = rotated.tls()
+    assert part is not None
+    target = engine.target(rotated)
+    wanted = approle_login.read_certificate(tls.cert)
+    assert wanted is not None
+    listeners = certificates.encrypted(rotated, target)
+
+    def send(unit: str, name: str) -> None:
+        engine.send(unit, signal.Signals[f"SIG{name}"])
+
+    how = "reloaded"
+    if not part.reload(target, tls, send) and not _serves(listeners, wanted.serial):
+        if not restart:
+            raise NeedsRestart(
+                f"{rotated.title} cannot take a certificate while it runs",
+                f"`{certificates.remedy(rotated.name)} --yes` restarts it",
+            )
+        engine.cycle(rotated, Run(), lambda unit: None)
+        how = "restarted"
+    return how, certificates.await_served(listeners, wanted.serial, TAKEN_S)
+
+
+def _serves(listeners: Sequence[Listener], serial: str) -> bool:
+    """Whether the certificate is served everywhere already."""
+    try:
+        certificates.await_served(listeners, serial, 0)
+    except DevstackError:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def _witness(engine: Engine, rotated: Service, run: str) -> Iterator[Callable[[bool], str]]:
+    """A client's connection with work done on it, held open; what is yielded does more work on it
+    afterwards, when `expected` to live, and tells the outcome. Raises `DevstackError` when it was
+    lost."""
+    acks = rotated.acks()
+    if acks is None or not run:
+        yield lambda expected: ""
+        return
+    target = engine.target(rotated)
+    writer: Writer | None = None
+    reason = ""
+    try:
+        try:
+            acks.prepare(target, run)
+            writer = acks.writer(target, run, WITNESS_S)
+            for number in range(WRITES):
+                writer.write(number)
+        except Exception as error:  # a driver's own: the service may be the very thing that is ill
+            reason = f"none could be held open: {type(error).__name__}"
+            if isinstance(error, DevstackError):
+                reason = f"none could be held open: {error.message}"
+
+        def tell(expected: bool) -> str:
+            if reason or writer is None or not expected:
+                return reason
+            try:
+                for number in range(WRITES, 2 * WRITES):
+                    writer.write(number)
+            except (NotWritten, Indeterminate) as error:
+                raise DevstackError(
+                    f"the connection that was open before does not work any more: {error.message}"
+                ) from None
+            return "still works"
+
+        yield tell
+    finally:
+        if writer is not None:
+            writer.close()
+        with contextlib.suppress(Exception):
+            acks.cleanup(target, run)

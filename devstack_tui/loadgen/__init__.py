@@ -1,0 +1,1 @@
+"""What measures by doing work: closed loops, acknowledged writes."""

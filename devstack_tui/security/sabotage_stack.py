@@ -1,0 +1,136 @@
+"""What a sabotage may do to a throwaway stack."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from devstack_tui.contracts import registry
+from devstack_tui.contracts.audit import Audit, Listener
+from devstack_tui.contracts.engine import Run
+from devstack_tui.contracts.registry import IDENTITY
+from devstack_tui.contracts.service import Service
+from devstack_tui.core import files
+from devstack_tui.core.errors import DevstackError
+from devstack_tui.identity.owner_socket import RootKey
+from devstack_tui.identity.vault_api import VaultApi, VaultError
+from devstack_tui.stack.probing import probe_once
+from devstack_tui.stack.stack import Stack
+
+ACCEPTS_WITHIN_S = 20.0
+WHOLE_WITHIN_S = 10.0
+REFUSED_S = 0.5
+"""A probe that is refused by TLS, or by one of two ports, for so long is refused for good: that is
+what was broken."""
+PROBE_S = 2.0
+_TLS = re.compile(r"certificate|\btls|\bssl|handshake|refused", re.IGNORECASE)
+
+
+class StackBench:
+    """See `devstack_tui.contracts.audit.Bench`. The stack is up; it is nobody's."""
+
+    def __init__(self, stack: Stack, audit: Audit) -> None:
+        self._stack = stack
+        self._engine = stack.engine()
+        self._audit = audit
+        self._root = RootKey(self.data / IDENTITY, stack.paths.secrets)
+
+    def prepare(self) -> None:
+        """Open the way to root tokens; restarts the service that gives identities."""
+        self._root.listen()
+        self.restart(IDENTITY)
+
+    @property
+    def audit(self) -> Audit:
+        """See the Protocol."""
+        return self._audit
+
+    @property
+    def data(self) -> Path:
+        """See the Protocol."""
+        return self._stack.paths.data
+
+    @contextlib.contextmanager
+    def root(self) -> Iterator[VaultApi]:
+        """See the Protocol."""
+        with VaultApi(self._audit.target(IDENTITY), self._root.token()) as api:
+            try:
+                yield api
+            finally:
+                try:
+                    api.revoke()
+                except VaultError as error:
+                    if error.status != 403:  # it was revoked already
+                        raise
+
+    def restart(self, service: str) -> None:
+        """See the Protocol. Raises `DevstackError` when it does not answer in time."""
+        found = registry.service(service)
+        self._engine.respawn(found, Run())
+        if service == IDENTITY:
+            self._root.open()
+        self._await_ports(found)
+        self._await_work(found)
+
+    def signal(self, unit: str, name: str) -> None:
+        """See the Protocol."""
+        self._engine.send(unit, signal.Signals[f"SIG{name}"])
+
+    @contextlib.contextmanager
+    def edited(self, path: Path, change: Callable[[str], str]) -> Iterator[None]:
+        """See the Protocol. Raises `DevstackError` for a change that changes nothing."""
+        before = path.read_text(encoding="utf-8")
+        after = change(before)
+        if after == before:
+            raise DevstackError(f"{path.name} is not as the sabotage expects: nothing was changed")
+        state = path.stat()
+        mode, owner = state.st_mode & 0o7777, (state.st_uid, state.st_gid)
+        files.write_private(path, after, mode, owner)
+        try:
+            yield
+        finally:
+            files.write_private(path, before, mode, owner)
+
+    # -- waiting ---------------------------------------------------------------------------
+
+    def _await_ports(self, service: Service) -> None:
+        """Each listener accepts connections, encrypted or plain: either may be what is broken."""
+        part = service.tls()
+        listeners = part.listeners(self._audit.target(service.name)) if part else ()
+        deadline = time.monotonic() + ACCEPTS_WITHIN_S
+        while waiting := [listener.name for listener in listeners if not _accepts(listener)]:
+            if gone := self._engine.last_words(service):
+                raise DevstackError(gone)
+            if time.monotonic() > deadline:
+                raise DevstackError(f"{', '.join(waiting)} accepts no connection")
+            time.sleep(0.05)
+
+    def _await_work(self, service: Service) -> None:
+        """Its probe passes, or is refused by TLS, or the time is over: it may be broken so."""
+        deadline = time.monotonic() + WHOLE_WITHIN_S
+        refused: float | None = None
+        while time.monotonic() < deadline:
+            try:
+                if not probe_once(service, self._audit.target(service.name), PROBE_S).problems:
+                    return
+                refused = None
+            except DevstackError as error:
+                now = time.monotonic()
+                refused = (refused or now) if _TLS.search(error.message) else None
+                if refused is not None and now - refused > REFUSED_S:
+                    return
+            time.sleep(0.05)
+
+
+def _accepts(listener: Listener) -> bool:
+    for port in (listener.port, listener.plain_port):
+        if port is not None:
+            with contextlib.suppress(OSError):
+                socket.create_connection((listener.host, port), timeout=1.0).close()
+                return True
+    return False

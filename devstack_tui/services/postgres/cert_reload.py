@@ -1,0 +1,15 @@
+"""How a running PostgreSQL takes another certificate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from devstack_tui.contracts.model import Target
+from devstack_tui.contracts.server_home import Tls
+
+
+def reload(target: Target, tls: Tls, signal: Callable[[str, str], None]) -> bool:  # noqa: ARG001
+    """SIGHUP to the postmaster: it reads its files anew before it accepts another connection, and
+    keeps what it had where it cannot use them. Sessions keep theirs."""
+    signal("postgres", "HUP")
+    return True

@@ -1,0 +1,267 @@
+"""The drills of the cluster: the seed's sixteen steps, and a restart node by node."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import suppress
+from typing import Any
+
+from devstack_tui.contracts.drill import (
+    Context,
+    Cut,
+    DrillEvent,
+    Plan,
+    PlannedStep,
+    Thresholds,
+    Watch,
+)
+from devstack_tui.contracts.model import Target
+from devstack_tui.core.errors import DevstackError
+from devstack_tui.services.redis import bulk
+from devstack_tui.services.redis.client import close, connect, node_count, node_name, source_address
+from devstack_tui.services.redis.drills import rolling, steps
+from devstack_tui.services.redis.drills import setting as drill_setting
+from devstack_tui.services.redis.drills.failover import FailoverTurn
+from devstack_tui.services.redis.drills.preconditions import (
+    Look,
+    require_ready,
+    resolve,
+    sequence,
+    victim_names,
+)
+from devstack_tui.services.redis.drills.repeat import stream
+from devstack_tui.services.redis.instrument import hash_tags
+from devstack_tui.services.redis.server import BUS
+from devstack_tui.services.redis.topology import describe
+
+TURN_S = 10.0
+"""What a fault and its healing take beside the failover, about."""
+ROLLING_NODE_S = 3.0
+KEYS = "keys that begin with devstack-tui:drill:<run>: are written on every shard, and removed"
+_DOES = {
+    "sigkill": "SIGKILL to {name}: it ends at once",
+    "sigterm": "SIGTERM to {name}: it saves and ends",
+    "sigstop": "SIGSTOP to {name}: it is silent but not gone",
+    "partition": "cut {name} off the other nodes; clients still reach it",
+    "planned": "CLUSTER FAILOVER at a replica of {name}",
+}
+_BACK = {
+    "sigkill": "start {name} again",
+    "sigterm": "start {name} again",
+    "sigstop": "SIGCONT to {name}, once its successor works: it finds itself replaced",
+    "partition": "connect {name} again, once its successor works: it finds itself replaced",
+    "planned": "{name} follows its successor by itself",
+}
+_TOUCHES = {
+    "sigkill": "{name} is killed; started again by the drill",
+    "sigterm": "{name} is ended; started again by the drill",
+    "sigstop": "{name} is held still; let go on by the drill",
+    "partition": "a packet filter table of our own cuts {name} off; deleted by the drill",
+    "planned": "{name} becomes a replica, and stays one",
+}
+BEFORE = (
+    "see that the cluster is whole and every replica in sync, three times in a row",
+    "write and read on every shard at a fixed rate, by a process of its own",
+)
+HEALED_BY = "if the drill is killed: a watchdog heals at once, or any next verb does"
+
+
+class _Keyed:
+    """See `stack.drilling.Cleanable`."""
+
+    def cleanup(self, target: Target, run: str) -> None:
+        """Delete the run's keys; a failover is waited for."""
+        bulk.clear(target, hash_tags.prefix(run))
+
+
+class Failover(_Keyed):
+    """See `stack.drilling.Drill`, `Sequenced`, `Partitioned` and `Sweepable`."""
+
+    name = steps.PREFIX
+    title = "A node fails under writes: who takes over, how fast, what is lost"
+    faults: tuple[str, ...] = tuple(_DOES)
+    setting = "node timeout (ms)"
+
+    def victims(self, target: Target) -> tuple[str, ...]:
+        """The seed's sequence, then each master and each node."""
+        return ("first,second", *victim_names(target), "all")
+
+    def sequence(self, target: Target, victim: str) -> tuple[str, ...]:
+        """See the Protocol."""
+        return sequence(target, victim)
+
+    def cut(self, target: Target, unit: str) -> Cut:
+        """By the address from which each node calls the others."""
+        names = [node_name(index) for index in range(node_count(target))]
+        victim = names.index(unit)
+        for index in range(len(names)):
+            _require_source(target, index)
+        ports = {
+            i: (target.ports["tls"] + i, target.ports["tls"] + i + BUS) for i in range(len(names))
+        }
+        return Cut(
+            source=source_address(victim),
+            network="127.0.1.0/24",
+            own=ports[victim],
+            peers=tuple(port for i, pair in ports.items() if i != victim for port in pair),
+        )
+
+    def plan(self, target: Target, fault: str, victim: str, thresholds: Thresholds) -> Plan:
+        """See the Protocol."""
+        seen: Look | None = None
+        refusal = remedy = ""
+        names: list[str] = []
+        try:
+            seen = require_ready(target)
+            for one in sequence(target, victim):
+                names.append(_told(seen, one))
+                self._require_possible(target, seen, fault, one)
+        except DevstackError as error:
+            refusal, remedy = error.message, error.remedy
+        names = names or list(sequence(target, victim))
+        replicas = int(target.options["replicas"])
+        timeout = int(target.options["node_timeout_ms"])
+        with suppress(DevstackError):
+            timeout = drill_setting.read_setting(target)
+        expected, theory = steps.theory(fault, timeout, replicas)
+        actions = list(BEFORE)
+        for name in names:
+            actions += [
+                _DOES[fault].format(name=name),
+                f"wait until its slots are served again; {theory}",
+                _BACK[fault].format(name=name),
+            ]
+        actions.append("read every acknowledged write back from its owner, and remove all of them")
+        return Plan(
+            drill=self.name,
+            fault=fault,
+            victim=victim,
+            actions=tuple(actions),
+            steps=tuple(
+                PlannedStep(f"{self.name}.{n}", title) for n, title in steps.TITLES.items()
+            ),
+            touches=(*(_TOUCHES[fault].format(name=name) for name in names), KEYS, HEALED_BY),
+            expected_s=len(names) * (TURN_S + (expected[1] if expected else 8.0)),
+            thresholds={
+                "seed_window_s": thresholds.seed_window_s,
+                "window_s": thresholds.planned_window_s
+                if fault == steps.PLANNED
+                else thresholds.window_s,
+                **({"lost": float(thresholds.lost)} if fault in steps.GRACEFUL else {}),
+            },
+            refusal=refusal,
+            remedy=remedy,
+        )
+
+    def _require_possible(self, target: Target, seen: Look, fault: str, victim: str) -> None:
+        """Raise `DevstackError` where the fault cannot be made."""
+        index = resolve(seen, victim)
+        if fault == "partition":
+            self.cut(target, node_name(index))
+        if fault == steps.PLANNED and not seen.replicas(index):
+            raise DevstackError(
+                f"{node_name(index)} has no replica that could take over as planned",
+                "choose a master of a cluster with replicas",
+            )
+
+    def run(self, context: Context) -> AsyncGenerator[DrillEvent, None]:
+        """See the Protocol."""
+        return stream(lambda events: FailoverTurn(context, events).perform())
+
+    def read_setting(self, target: Target) -> int:
+        """The node timeout, ms."""
+        return drill_setting.read_setting(target)
+
+    def write_setting(self, target: Target, value: int) -> None:
+        """Set it in every node."""
+        drill_setting.write_setting(target, value)
+
+    def false_alarms(self, target: Target, seconds: float) -> Watch:
+        """See the Protocol."""
+        return drill_setting.false_alarms(target, seconds)
+
+
+class RollingRestart(_Keyed):
+    """See `stack.drilling.Drill`."""
+
+    name = rolling.PREFIX
+    title = "Every node is restarted, one by one, under writes"
+    faults: tuple[str, ...] = ("restart",)
+
+    def victims(self, target: Target) -> tuple[str, ...]:
+        """All nodes."""
+        return (target.service,)
+
+    def plan(self, target: Target, fault: str, victim: str, thresholds: Thresholds) -> Plan:
+        """See the Protocol."""
+        refusal = remedy = ""
+        try:
+            require_ready(target)
+        except DevstackError as error:
+            refusal, remedy = error.message, error.remedy
+        nodes = node_count(target)
+        return Plan(
+            drill=self.name,
+            fault=fault,
+            victim=victim,
+            actions=(
+                *BEFORE,
+                "restart the replicas one by one, each waited for until it is in sync",
+                "hand each master over to its replica, restart it, wait until it is in sync",
+                "read every acknowledged write back from its owner, and remove all of them",
+            ),
+            steps=tuple(
+                PlannedStep(f"{self.name}.{n}", title) for n, title in rolling.TITLES.items()
+            ),
+            touches=(
+                f"all {nodes} nodes are restarted; the masters change their places",
+                KEYS,
+                HEALED_BY,
+            ),
+            expected_s=TURN_S + nodes * ROLLING_NODE_S,
+            thresholds={"window_s": thresholds.planned_window_s, "lost": float(thresholds.lost)},
+            refusal=refusal,
+            remedy=remedy,
+        )
+
+    def run(self, context: Context) -> AsyncGenerator[DrillEvent, None]:
+        """See the Protocol."""
+        return stream(lambda events: rolling.RollingTurn(context, events).perform())
+
+
+def _told(seen: Look, victim: str) -> str:
+    """`redis-1 (master of 0-5460)`."""
+    index = resolve(seen, victim)
+    me = seen.views[index].me
+    role = f"master of {describe(me.slots)}" if me.master else "a replica"
+    return f"{node_name(index)} ({role})"
+
+
+def _require_source(target: Target, index: int) -> None:
+    """The node must call the others from its own address, or their traffic cannot be told apart."""
+    import redis
+
+    name = "bind-source-addr"
+    try:
+        client = connect(target, index, 2.0)
+        try:
+            found: Any = client.config_get(name)
+        finally:
+            close(client)
+    except (OSError, redis.RedisError) as error:
+        raise DevstackError(f"{node_name(index)} does not answer: {error}") from None
+    if not found:
+        raise DevstackError(
+            f"{node_name(index)} is older than Redis 7.0, which first calls other nodes from an "
+            "address of its own: its traffic cannot be told from theirs",
+            "install Redis 7.0 or newer, or choose --fault sigstop",
+        )
+    if found.get(name) != source_address(index):
+        raise DevstackError(
+            f"{node_name(index)} was started by an older devstack-tui: its traffic cannot be told "
+            "from the other nodes'",
+            "`devstack-tui restart redis`, then again",
+        )
+
+
+DRILLS = (Failover(), RollingRestart())

@@ -1,0 +1,227 @@
+"""The failover drill: one fault on one node, and the sixteen steps of what it brought."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from devstack_tui.contracts.drill import Context
+from devstack_tui.contracts.model import Target
+from devstack_tui.core.check import Status
+from devstack_tui.core.errors import DevstackError
+from devstack_tui.core.redact import redact
+from devstack_tui.services.redis.client import close, connect, node_name
+from devstack_tui.services.redis.drills import keys, setting, steps
+from devstack_tui.services.redis.drills.preconditions import (
+    Look,
+    cluster_check,
+    look_at,
+    problems,
+    resolve,
+    shape_problems,
+    slot_problems,
+    state_problems,
+)
+from devstack_tui.services.redis.drills.repeat import REJOIN_WITHIN_S, Events, Turn
+from devstack_tui.services.redis.drills.steps import Outcome, decide, found
+from devstack_tui.services.redis.instrument import Instrument
+
+COMMAND_S = 5.0
+PATIENCE_S, PATIENCE_TIMEOUTS = 4.0, 4
+"""A failover that has not come after so many seconds and node timeouts does not come."""
+
+
+class FailoverTurn(Turn):
+    """A master, or a replica, is hit."""
+
+    drill = steps.PREFIX
+
+    def __init__(self, context: Context, events: Events) -> None:
+        super().__init__(context, events)
+        self._turn, self._turns = int(context.options["turn"]), int(context.options["turns"])
+        self._values: dict[int, dict[str, str]] = {}
+
+    async def perform(self) -> None:
+        """All of it. Raises `DevstackError` when it cannot begin."""
+        context = self.context
+        before = await self.ready()
+        victim = resolve(before, context.victim)
+        outcome = self._outcome(before, victim)
+        if self._turn == 1:
+            self._before(before)
+        timeout = await self.thread(setting.read_setting, self.target)
+        master = before.views[victim].me.master
+        expected = steps.theory(context.fault, timeout, outcome.replicas, master)
+        outcome.waited_s = PATIENCE_S + timeout / 1000 * PATIENCE_TIMEOUTS
+        if master and not outcome.replicas:
+            # Nothing will come: only as long as the seed promised that it would.
+            outcome.waited_s = context.thresholds.seed_window_s
+        async with self.measuring() as instrument:
+            shards = {node: shard for shard, node in instrument.shards.items()}
+            outcome.shard = shards.get(outcome.name, "")
+            if self._turn == 1:
+                await self._first_writes(before)
+            self.phase("warming", f"{self.option('warm_s'):g} s of writes and reads")
+            await self.pause("warm_s")
+            await self._hit(instrument, outcome)
+            await self._recover(instrument, outcome)
+            await self.pause("settle_s")
+            recording = await instrument.stop()
+            outcome.markers, outcome.void = recording.markers, recording.void
+            await self._look_after(outcome)
+            await self.read_back(recording, outcome)
+            self._judge(outcome)
+        self.decide(await self.cleaned())
+        self.ended(recording, outcome, expected, dict(steps.timings(outcome)))
+
+    def _outcome(self, before: Look, victim: int) -> Outcome:
+        cut_off = self.context.fault == "partition"
+        return Outcome(
+            thresholds=self.context.thresholds,
+            fault=self.context.fault,
+            victim=victim,
+            before=before,
+            replicas=len(before.replicas(victim)),
+            lost_s=self.option("lost_partition_s" if cut_off else "lost_s"),
+            other_pause_s=self.option("other_pause_s"),
+        )
+
+    def _before(self, seen: Look) -> None:
+        owners, nodes = len(seen.owners()), len(seen.views)
+        self.decide(
+            found("01", state_problems(seen), f"{nodes} nodes: ok, 16384 slots, none pfail")
+        )
+        shape = f"{owners} masters and {nodes - owners} replicas, all connected and in sync"
+        self.decide(found("02", shape_problems(seen, self.target), shape))
+        agree = f"{nodes} nodes name the same owners, nothing migrates or is imported"
+        self.decide(found("03", slot_problems(seen), agree))
+
+    async def _first_writes(self, seen: Look) -> None:
+        self._values = keys.values_of(seen, self.context.run)
+        total = f"{keys.count(self._values)} keys computed to lie on {len(self._values)} shards"
+        wrong = await self.thread(keys.write, self.target, self._values)
+        self.decide(found("04", wrong, f"{total}, every SET acknowledged"))
+        wrong = await self.thread(keys.read, self.target, self._values)
+        self.decide(found("05", wrong, f"{total}, every GET answered with what was set"))
+
+    # -- the fault and the way back ----------------------------------------------------------
+
+    async def _hit(self, instrument: Instrument, outcome: Outcome) -> None:
+        fault, name = self.context.fault, outcome.name
+        self.phase("fault", f"{fault} on {name}")
+        instrument.expect(name)
+        at = await self.thread(self._strike, outcome)
+        instrument.fault(at, f"{fault} on {name}")
+        if not outcome.shard:
+            self.phase("waiting", "for the masters to agree that the replica is gone")
+            await instrument.until("failed", outcome.waited_s)
+            return
+        self.phase("waiting", "for the slots of it to be served again")
+        await instrument.until("covered", outcome.waited_s)
+        if fault != steps.PLANNED and outcome.replicas:
+            await instrument.until("back", outcome.waited_s, f"{outcome.shard} write")
+
+    def _strike(self, outcome: Outcome) -> float:
+        hands, name = self.context.hands, outcome.name
+        match self.context.fault:
+            case "sigkill":
+                return hands.kill(name)
+            case "sigterm":
+                return hands.terminate(name)
+            case "sigstop":
+                return hands.freeze(name)
+            case "partition":
+                return hands.partition(name)
+        return _hand_over(self.target, outcome)
+
+    async def _recover(self, instrument: Instrument, outcome: Outcome) -> None:
+        """Bring the node back, and wait until it is in sync and nothing is flagged."""
+        self.phase("healing", outcome.name)
+        if self.context.fault in ("sigstop", "partition"):
+            # The stale master must still be there when its successor works.
+            await self.pause("frozen_s")
+        try:
+            await self.undo()
+        except DevstackError as error:
+            outcome.failure = error.message
+            outcome.notes.append(f"{outcome.name} is gone for good: {error}")
+            return
+        self.phase("waiting", f"for {outcome.name} to rejoin and catch up")
+        await instrument.until("healed", REJOIN_WITHIN_S)
+
+    async def undo(self) -> None:
+        hands, fault = self.context.hands, self.context.fault
+        if fault == "sigstop":
+            for unit in hands.units(self.context.service):
+                hands.thaw(unit)
+        elif fault == "partition":
+            for unit in hands.units(self.context.service):
+                await self.thread(hands.reconnect, unit)
+        elif fault != steps.PLANNED:
+            await hands.start(self.context.service)
+
+    async def _look_after(self, outcome: Outcome) -> None:
+        """The cluster once all is over; what it still lacks is waited for, but not for long."""
+        if outcome.failure:
+            outcome.after = await self.thread(look_at, self.target)
+            return
+        try:
+            outcome.after = await self.whole_again()
+        except DevstackError as error:
+            outcome.after = await self.thread(look_at, self.target)
+            outcome.notes.append(error.message)
+
+    # -- the verdict -------------------------------------------------------------------------
+
+    def _judge(self, outcome: Outcome) -> None:
+        after = outcome.after
+        assert after is not None
+        if self._values:
+            now = keys.reowned(after, self._values)
+            lacks = keys.read(self.target, now)
+            total = keys.count(self._values)
+            outcome.kept = (keys.count(now) - len(lacks), total)
+        if self._turn == 1:
+            self.decide(steps.taken_over(outcome))
+            self.decide(steps.others_unharmed(outcome))
+            self.decide(steps.classed(outcome))
+            self.decide(steps.rejoined(outcome))
+            self.decide(steps.healthy_again(outcome, state_problems(after)))
+            shape = "the expected masters and replicas, all connected and in sync"
+            self.decide(found("11", shape_problems(after, self.target), shape))
+        else:
+            self.decide(steps.next_node(outcome))
+            self.decide(steps.rejoined(outcome, "14"))
+        self.decide(steps.all_there(outcome))
+        if self._turns == 1:
+            for number in ("13", "14"):
+                self.decide(decide(number, Status.SKIPPED, "a single victim was asked for"))
+        if self._turn == self._turns:
+            good, said = cluster_check(self.target)
+            wrong = problems(after, self.target) + ([said] if good is False else [])
+            self.decide(found("15", wrong, f"as at the beginning; {said}"))
+
+
+def _hand_over(target: Target, outcome: Outcome) -> float:
+    """CLUSTER FAILOVER at a replica of the victim. Returns when it was asked for."""
+    import redis
+
+    before = outcome.before
+    replicas = before.replicas(outcome.victim)
+    if not replicas:
+        raise DevstackError(
+            f"{outcome.name} has no replica that could take over: nothing was touched",
+            "`redis.failover --fault planned` needs a master with a replica",
+        )
+    best = max(replicas, key=lambda index: before.views[index].offset)
+    try:
+        client: Any = connect(target, best, COMMAND_S)
+        try:
+            at = time.monotonic()
+            client.execute_command("CLUSTER", "FAILOVER")
+        finally:
+            close(client)
+    except (OSError, redis.RedisError) as error:
+        why = redact(str(error).partition("\n")[0])
+        raise DevstackError(f"{node_name(best)} refused CLUSTER FAILOVER: {why}") from None
+    return at

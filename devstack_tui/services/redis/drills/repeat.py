@@ -1,0 +1,212 @@
+"""One fault on one node, from the preconditions to the verdict."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncGenerator, Callable
+from typing import Any, ParamSpec, TypeVar
+
+from devstack_tui.contracts.drill import (
+    ClusterMap,
+    Context,
+    DrillEvent,
+    DrillPhase,
+    DrillResult,
+    RepeatEnded,
+    Step,
+)
+from devstack_tui.contracts.model import Target
+from devstack_tui.core.check import Result, Status, verdict
+from devstack_tui.core.errors import DevstackError
+from devstack_tui.core.event_stream import insist
+from devstack_tui.core.redact import redact
+from devstack_tui.services.redis import bulk
+from devstack_tui.services.redis.drills.preconditions import Look, nodes_of, require_ready
+from devstack_tui.services.redis.drills.steps import Outcome, decide, found
+from devstack_tui.services.redis.instrument import (
+    Instrument,
+    Recording,
+    clean,
+    judge,
+    present,
+    split_brain,
+)
+
+KEYS = "devstack-tui:drill:"
+AGAIN_WITHIN_S = 30.0
+"""How long a repeat waits for the preconditions that the first one must find."""
+REJOIN_WITHIN_S = 30.0
+Events = asyncio.Queue[DrillEvent | None]
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+async def stream(perform: Callable[[Events], Any]) -> AsyncGenerator[DrillEvent, None]:
+    """Run `perform` in a task of its own and pass on what it tells; closing it cancels it."""
+    events: Events = asyncio.Queue()
+    task = asyncio.create_task(perform(events))
+    task.add_done_callback(lambda _: events.put_nowait(None))
+    try:
+        while (event := await events.get()) is not None:
+            yield event
+        await task
+    finally:
+        task.cancel()
+        # It heals and cleans before it ends: nobody else may begin with that beside it.
+        with contextlib.suppress(asyncio.CancelledError, DevstackError):
+            await insist(task)
+
+
+class Turn:
+    """What every drill of the cluster has: the instrument around what is done to it."""
+
+    drill = ""
+
+    def __init__(self, context: Context, events: Events) -> None:
+        self.context = context
+        self.target: Target = context.target
+        self.tell = events.put_nowait
+        self.results: list[Result] = []
+        self.timings: dict[str, float] = {}
+        self._instrument: Instrument | None = None
+        self._started = time.time()
+        self._begun = time.monotonic()
+
+    def option(self, name: str) -> float:
+        """A number of the drill's table in drills.toml."""
+        return float(self.context.options[name])
+
+    async def pause(self, name: str) -> None:
+        """Let the instrument measure for as long as drills.toml says."""
+        await asyncio.sleep(self.option(name))
+
+    async def thread(self, work: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
+        """`work`, which blocks, in a thread."""
+        return await asyncio.to_thread(work, *given, **named)
+
+    def phase(self, phase: str, detail: str = "") -> None:
+        self.tell(DrillPhase(self.context.repeat, phase, detail))
+
+    def decide(self, result: Result) -> None:
+        """One step is decided."""
+        self.results.append(result)
+        self.tell(Step(self.context.repeat, result))
+
+    async def ready(self) -> Look:
+        """The preconditions: at the first repeat they hold, a later one waits for them."""
+        self.phase("preconditions", "whole, and every replica in sync three times in a row")
+        patience = AGAIN_WITHIN_S if self.context.repeat > 1 else 0.0
+        seen = await self.thread(require_ready, self.target, patience)
+        # What a drill left that was killed: no other one runs now.
+        await self.thread(bulk.clear, self.target, KEYS, 0.0)
+        return seen
+
+    @contextlib.asynccontextmanager
+    async def measuring(self) -> AsyncGenerator[Instrument, None]:
+        """The instrument, its events passed on. Left by a failure, the cluster is healed and the
+        run's keys go: whoever aborts a drill finds nothing of it."""
+        try:
+            async with await Instrument.start(self.context) as instrument:
+                self._instrument = instrument
+                listener = asyncio.create_task(self._listen(instrument))
+                try:
+                    yield instrument
+                finally:
+                    await instrument.close()
+                    await listener
+        except BaseException:
+            await self._give_up()
+            raise
+
+    async def _listen(self, instrument: Instrument) -> None:
+        async for event in instrument.events():
+            self.tell(event)
+
+    async def _give_up(self) -> None:
+        """Heal and clean as far as it goes: the engine heals again, and tells what is left."""
+        self.phase("healing", "what the drill had broken")
+        with contextlib.suppress(DevstackError):
+            await self.undo()
+            await self.thread(require_ready, self.target, REJOIN_WITHIN_S)
+            await clean(self.context)
+
+    async def whole_again(self) -> Look:
+        """The cluster once it is whole: the last map is what was verified, not what the
+        observers met last. Raises `UnreachableError` when it is not."""
+        seen = await self.thread(require_ready, self.target, REJOIN_WITHIN_S)
+        if self._instrument is not None:
+            nodes = nodes_of(seen, self.target)
+            self.tell(ClusterMap(self.context.repeat, self._instrument.ms, nodes))
+        return seen
+
+    async def undo(self) -> None:
+        """Take back whatever fault is in force."""
+        await self.context.hands.start(self.context.service)
+
+    async def read_back(self, recording: Recording, outcome: Outcome) -> None:
+        """What is there of all that was written, read from the owners of now."""
+        self.phase("verifying", "reading the acknowledged writes back")
+        try:
+            there = await present(self.context)
+        except DevstackError as error:
+            outcome.unread = redact(error.message)
+            return
+        outcome.shards = await self.thread(judge, recording, there)
+        outcome.split_brain = len(await self.thread(split_brain, recording))
+
+    def victim(self, outcome: Outcome) -> str:
+        """Its name for the user: `first (redis-4)`."""
+        asked = self.context.victim
+        return asked if asked == outcome.name else f"{asked} ({outcome.name})"
+
+    async def cleaned(self) -> Result:
+        """Step 16."""
+        self.phase("cleaning")
+        try:
+            left = await clean(self.context)
+        except DevstackError as error:
+            return decide("16", Status.ERROR, f"the keys could not be removed: {error.message}")
+        wrong = [f"{count} on {node}" for node, count in left.left.items()]
+        wrong += [f"{node} did not answer" for node in left.unreachable]
+        return found("16", wrong, "none is left on any node")
+
+    def ended(
+        self,
+        recording: Recording,
+        outcome: Outcome,
+        expected: tuple[tuple[float, float] | None, str],
+        timings: dict[str, float],
+    ) -> None:
+        """Tell the result of the repeat."""
+        judged = verdict(self.results)
+        if outcome.void and judged is Status.PASS:
+            judged = Status.INCONCLUSIVE
+        self.tell(
+            RepeatEnded(
+                DrillResult(
+                    drill=self.drill,
+                    fault=self.context.fault,
+                    victim=self.victim(outcome),
+                    repeat=self.context.repeat,
+                    started=self._started,
+                    seconds=time.monotonic() - self._begun,
+                    verdict=judged,
+                    steps=tuple(self.results),
+                    shards=outcome.shards,
+                    timings=timings,
+                    expected=expected[0],
+                    theory=expected[1],
+                    split_brain=outcome.split_brain,
+                    markers=recording.markers,
+                    lanes=recording.lanes,
+                    lanes_from_ms=recording.lanes_from_ms,
+                    cell_ms=recording.cell_ms,
+                    instrument_cpu=recording.cpu,
+                    late_ms=recording.late_ms,
+                    void=recording.void,
+                    notes=tuple(outcome.notes),
+                )
+            )
+        )

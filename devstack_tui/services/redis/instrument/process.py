@@ -1,0 +1,328 @@
+"""The process of the instrument: `python -m devstack_tui.services.redis.instrument.process`.
+
+It reads an `Order` and then what it is told from standard input, and writes messages to standard
+output, one line of JSON each. When its input closes, whoever started it is gone: it ends. It
+leaves the keys of its run; they are `clean`ed by whoever reads them back first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+
+from devstack_tui.core.ack_journal import (
+    FAILED,
+    INDETERMINATE,
+    OK,
+    WRITES,
+    AckLog,
+    Header,
+    Operation,
+)
+from devstack_tui.core.errors import DevstackError
+from devstack_tui.core.redact import redact
+from devstack_tui.services.redis.instrument.clock_loop import READ, WRITE, Loop
+from devstack_tui.services.redis.instrument.cluster_view import Scene
+from devstack_tui.services.redis.instrument.connection import Address
+from devstack_tui.services.redis.instrument.failover_timeline import Watch
+from devstack_tui.services.redis.instrument.lanes import Lane, Means
+from devstack_tui.services.redis.instrument.messages import (
+    CELL_MS,
+    Batch,
+    Ended,
+    Expect,
+    Fault,
+    Message,
+    Order,
+    Ready,
+    Seen,
+    Told,
+)
+from devstack_tui.services.redis.instrument.observers import Observer, Rivals
+from devstack_tui.services.redis.instrument.operations import Reads, Source, Writes
+
+LATE_S = 0.1
+"""A clock that was later than this once measured nothing: a window is told to 0.05 s."""
+SWEEP_S = 0.01
+FLUSH_S = 0.1
+BATCH_S = 0.2
+WARM_S = 1.0
+"""How long all nodes may take to answer the first time."""
+LAST_WORDS_S = 2.0
+
+
+class Pipe:
+    """Standard output that never waits: what the other side does not take yet is kept."""
+
+    def __init__(self, loop: Loop, fd: int) -> None:
+        self._loop = loop
+        self._fd = fd
+        self._data = b""
+        self._encoder = msgspec.json.Encoder()
+        os.set_blocking(fd, False)
+
+    def tell(self, message: Message) -> None:
+        """Send it, now or later."""
+        idle = not self._data
+        self._data += self._encoder.encode(message) + b"\n"
+        if idle:
+            self._push(0)
+
+    def drain(self) -> None:
+        """Wait until all is taken, but not for ever."""
+        until = time.monotonic() + LAST_WORDS_S
+        while self._data and time.monotonic() < until:
+            self._push(0)
+            if self._data:
+                time.sleep(0.005)
+
+    def _push(self, _: int) -> None:
+        try:
+            self._data = self._data[os.write(self._fd, self._data) :]
+        except BlockingIOError:
+            self._loop.watch(self._fd, WRITE, self._push)
+            return
+        except OSError:  # nobody listens: the end of standard input says the same
+            self._data = b""
+        if not self._data:
+            self._loop.forget(self._fd)
+
+
+class Recorder:
+    """The whole of it: lanes, observers, journal, and what is told."""
+
+    def __init__(self, order: Order, loop: Loop, pipe: Pipe) -> None:
+        self._loop = loop
+        self._pipe = pipe
+        self._void = ""
+        self._stopping = False
+        self._seen: Seen | None = None
+        self._journal = AckLog(Path(order.journal), _header(order))
+        ports = [order.port + index for index in range(len(order.nodes))]
+        scene = Scene(order.nodes, [f"{order.host}:{port}" for port in ports])
+        addresses = [Address(order.host, port, order.user, order.password) for port in ports]
+        means = Means(
+            loop, scene, addresses, order.rate_hz, order.timeout_s, self._record, pipe.tell
+        )
+        self._scene = scene
+        self._watch = Watch(scene, pipe.tell)
+        self._rivals = Rivals(order.run, means, order.shards)
+        self._observers = [
+            Observer(means, index, self._rivals, self._looked) for index in range(len(order.nodes))
+        ]
+        self._lanes: list[Lane] = []
+        for shard in order.shards:
+            sources: tuple[Source, ...] = (Writes(order.run, shard), Reads(order.run, shard))
+            self._lanes += [Lane(means, shard, source) for source in sources]
+        self._writers = self._lanes[::2]
+        self._parts: list[Lane | Observer] = [*self._lanes, *self._observers]
+        self._order = order
+        self._born = loop.clock()
+        self._start = 0.0
+        self._until = 0.0
+        self._busy = 0.0
+
+    def run(self) -> None:
+        """Until it is told to stop, or its input ends."""
+        begin = self._born
+        each = 1 / self._order.observe_hz
+        for number, observer in enumerate(self._observers):
+            phase = each * number / len(self._observers)
+            self._loop.every(each, begin + phase, observer.tick)
+        self._loop.every(SWEEP_S, begin + SWEEP_S, self._sweep)
+        self._loop.at(begin + SWEEP_S, self._wait)
+        self._loop.run()
+        self._end()
+
+    def told(self, said: Told) -> None:
+        """What came in on standard input."""
+        match said:
+            case Expect(victim):
+                self._watch.expect(victim)
+            case Fault(at):
+                self._watch.fault(at)
+                for lane in self._lanes:
+                    lane.fault = at
+            case _:
+                self.finish()
+
+    def finish(self) -> None:
+        """Send nothing more; end when what is under way is over."""
+        if not self._stopping:
+            self._stopping = True
+            self._until = self._loop.clock()
+            deadline = self._until + self._order.timeout_s + 2 * SWEEP_S
+            self._loop.at(deadline, lambda _: self._loop.stop())
+
+    def _wait(self, due: float) -> None:
+        """Begin when every node has answered; one that does not is no reason to wait for long."""
+        asked = self._loop.clock() - self._born
+        if asked < WARM_S and not all(face.lives for face in self._scene.faces):
+            self._loop.at(due + SWEEP_S, self._wait)
+            return
+        self._begin()
+
+    def _begin(self) -> None:
+        # From here on: what was slow before, imports and logins, disturbs nothing.
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+        self._start = self._loop.clock() + SWEEP_S
+        self._busy = time.process_time()
+        self._loop.late = 0.0
+        period = 1 / self._order.rate_hz
+        for number, lane in enumerate(self._lanes):
+            lane.begin(self._start)
+            self._every(period, self._start + period * number / len(self._lanes), lane)
+        self._loop.every(FLUSH_S, self._start + FLUSH_S, self._flush)
+        self._loop.every(BATCH_S, self._start + BATCH_S, self._batch)
+        self._pipe.tell(Ready(self._start))
+        self._looked(self._start)
+
+    def _every(self, period: float, start: float, lane: Lane) -> None:
+        def tick(due: float) -> None:
+            if not self._stopping:
+                lane.tick(due)
+
+        self._loop.every(period, start, tick)
+
+    def _record(self, operation: Operation) -> None:
+        self._journal.add(operation)
+        if operation.ok and operation.kind in WRITES:
+            self._rivals.acknowledged(operation.shard, operation.node)
+
+    def _looked(self, at: float) -> None:
+        self._watch.look(at)
+        if not self._start:
+            return
+        seen = Seen(at, self._scene.views())
+        if self._seen is None or seen.nodes != self._seen.nodes:
+            self._seen = seen
+            self._pipe.tell(seen)
+
+    def _sweep(self, _: float) -> None:
+        now = self._loop.clock()
+        for part in self._parts:
+            part.expire(now)
+        if self._stopping and not any(lane.waiting for lane in self._lanes):
+            self._loop.stop()
+
+    def _flush(self, _: float) -> None:
+        try:
+            self._journal.flush()
+        except DevstackError as error:
+            self._void = error.message
+            self.finish()
+
+    def _batch(self, _: float) -> None:
+        self._tell_cells(self._loop.clock() - SWEEP_S)
+
+    def _tell_cells(self, until: float) -> None:
+        cells = int((until - self._start) * 1000 / CELL_MS)
+        lanes = {lane.name: lane.strip.take(cells) for lane in self._lanes}
+        taken = len(next(iter(lanes.values())))
+        if not taken:
+            return
+        counts = {name: sum(w.counts[name] for w in self._writers) for name in (OK, FAILED)}
+        self._pipe.tell(
+            Batch(
+                at=self._start + (cells - taken) * CELL_MS / 1000,
+                lanes=lanes,
+                acknowledged=counts[OK],
+                failed=counts[FAILED],
+                indeterminate=sum(w.counts[INDETERMINATE] for w in self._writers),
+            )
+        )
+
+    def _end(self) -> None:
+        took = self._loop.clock() - self._start
+        used = time.process_time() - self._busy
+        for part in self._parts:
+            part.close()
+        try:
+            self._journal.close()
+        except DevstackError as error:
+            self._void = self._void or error.message
+        if not self._start:
+            self._pipe.tell(Ended(self._until, 0.0, 0.0, self._void or "it ended before it began"))
+            return
+        late = self._loop.late
+        if late > LATE_S:
+            starved = f"our own process was held up for {late * 1000:.0f} ms"
+            self._void = self._void or f"{starved}: above {LATE_S * 1000:.0f} ms nothing is proven"
+        self._tell_cells(self._until)
+        self._pipe.tell(
+            Ended(self._until, round(used / took, 4), round(late * 1000, 3), self._void)
+        )
+
+
+class Ears:
+    """Standard input after the order: one message a line, and its end."""
+
+    def __init__(self, loop: Loop, fd: int, rest: bytes, recorder: Recorder) -> None:
+        self._fd = fd
+        self._rest = rest
+        self._recorder = recorder
+        self._loop = loop
+        self._decoder = msgspec.json.Decoder(Told)
+        os.set_blocking(fd, False)
+        loop.watch(fd, READ, self._hear)
+
+    def _hear(self, _: int) -> None:
+        try:
+            data = os.read(self._fd, 65536)
+        except BlockingIOError:
+            return
+        if not data:
+            self._loop.forget(self._fd)
+            self._recorder.finish()
+            return
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            self._recorder.told(self._decoder.decode(line))
+
+
+def _header(order: Order) -> Header:
+    return Header(
+        run=order.run,
+        rate_hz=order.rate_hz,
+        timeout_s=order.timeout_s,
+        nodes=order.nodes,
+        tags={shard.name: shard.tags for shard in order.shards},
+    )
+
+
+def main() -> int:
+    """Do what standard input says; whatever goes wrong is told as the last message."""
+    # Whoever started it decides what ctrl-C or a closed terminal means, and tells by the input.
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    source = os.fdopen(0, "rb", buffering=0, closefd=False)
+    line = source.readline()
+    if not line:
+        return 0
+    # Where that is allowed: on a busy machine the clock should be the last to suffer.
+    with contextlib.suppress(OSError):
+        os.nice(-10)
+    loop = Loop()
+    pipe = Pipe(loop, 1)
+    try:
+        recorder = Recorder(msgspec.json.decode(line, type=Order), loop, pipe)
+        Ears(loop, 0, b"", recorder)
+        recorder.run()
+    except (DevstackError, OSError, ValueError) as error:
+        told = error.message if isinstance(error, DevstackError) else str(error)
+        pipe.tell(Ended(loop.clock(), 0.0, 0.0, redact(told)[:300] or type(error).__name__))
+    pipe.drain()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

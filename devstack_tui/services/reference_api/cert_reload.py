@@ -1,0 +1,15 @@
+"""How the running reference API takes another certificate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from devstack_tui.contracts.model import Target
+from devstack_tui.contracts.server_home import Tls
+from devstack_tui.services.reference_api.server import UNIT
+
+
+def reload(target: Target, tls: Tls, signal: Callable[[str, str], None]) -> bool:  # noqa: ARG001
+    """SIGHUP: it reads its files anew, and keeps what it had where it cannot use them."""
+    signal(UNIT, "HUP")
+    return True

@@ -1,0 +1,1 @@
+"""What an expert would check in Vault itself."""

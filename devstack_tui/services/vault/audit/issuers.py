@@ -1,0 +1,169 @@
+"""What each AppRole can have certified: its own names, and for how long.
+
+No certificate comes of any of these requests: each also asks for an address that is none, which
+Vault looks at after the names and refuses. The words of the refusal tell which of the two it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from devstack_tui.contracts.audit import Audit, Check, Finding, Severity
+from devstack_tui.contracts.registry import service
+from devstack_tui.identity.bootstrap import names_of
+from devstack_tui.services.vault.audit.kit import ask, ask_as_admin, check, judged, shared, unsure
+from devstack_tui.services.vault.matrix import secrets
+
+LONGEST_S = 366 * 24 * 3600
+NO_ADDRESS = "no-address"
+STAKE = "who holds this AppRole could pose as somebody else to every client of the stack"
+
+
+def checks() -> tuple[Check, ...]:
+    """Eight for each service, and the lists of issuing roles."""
+    found: list[Check] = []
+    for name in secrets():
+        other = "mysql" if name != "mysql" else "postgres"
+        tries = (
+            ("other_name", other, f"the name of {other}", "allowed_domains"),
+            ("any_name", "devstack-tui.invalid", "a name of nobody here", "allow_any_name"),
+            ("wildcard", f"*.{name}", "a wildcard", "allow_subdomains"),
+            ("subdomain", f"evil.{name}", "a name below its own", "allow_subdomains"),
+        )
+        found += [
+            _check(
+                f"issuer.{name}.{kind}",
+                f"{name} gets no certificate for {title}",
+                partial(_refused, name, wanted),
+                f"vault.issuer.{setting}",
+                _mend(name, setting),
+            )
+            for kind, wanted, title, setting in tries
+        ]
+        settings: tuple[tuple[str, str, Callable[[str, Audit], Finding], str], ...] = (
+            ("domains", "allows exactly its own names", _domains, "allowed_domains"),
+            ("max_ttl", "signs for 366 days at most", _max_ttl, "max_ttl"),
+            ("key", "takes no key but EC P-256", _key, "key_type"),
+            ("usage", "is for TLS servers and clients alone", _usage, "code_signing_flag"),
+        )
+        found += [
+            _check(
+                f"issuer.{name}.{kind}",
+                f"the issuing role of {name} {title}",
+                partial(run, name),
+                f"vault.issuer.{setting}",
+                _mend(name, setting),
+            )
+            for kind, title, run, setting in settings
+        ]
+    found += [
+        _check(
+            "issuer.foreign",
+            "no issuing role exists that is not a service's",
+            _foreign,
+            "vault.issuer.foreign",
+            "bao delete pki_int/roles/NAME",
+        ),
+        _check(
+            "issuer.root",
+            "the root CA issues no leaf: it has no role",
+            _root,
+            "vault.issuer.root",
+            "bao delete pki/roles/NAME",
+        ),
+    ]
+    return tuple(found)
+
+
+def _mend(name: str, setting: str) -> str:
+    values = {
+        "allowed_domains": f"allowed_domains={','.join([*names_of(service(name)), 'localhost'])}",
+        "max_ttl": "max_ttl=8760h",
+        "key_type": "key_type=ec key_bits=256",
+    }
+    return f"bao patch pki_int/roles/{name}-role {values.get(setting, f'{setting}=false')}"
+
+
+def _check(
+    id: str, title: str, run: Callable[[Audit], Finding], sabotage: str, remedy: str
+) -> Check:
+    return check(
+        id,
+        title,
+        run,
+        severity=Severity.HIGH,
+        stake=STAKE,
+        remedy=f"`{remedy}` with a root token",
+        sabotage=sabotage,
+        group="issuers",
+    )
+
+
+def _asked(audit: Audit, name: str, wanted: str) -> str:
+    """What Vault says to a request for `wanted` with an address that is none."""
+    answer = ask(
+        audit.login(name),
+        "post",
+        f"pki_int/issue/{name}-role",
+        common_name=wanted,
+        ip_sans=NO_ADDRESS,
+    )
+    return str(answer)
+
+
+def _refused(name: str, wanted: str, audit: Audit) -> Finding:
+    control = shared(audit, f"issuer.{name}", lambda: _asked(audit, name, name))
+    told = _asked(audit, name, wanted)
+    evidence = f"for {wanted}: {told}; for {name}: {control}"
+    if NO_ADDRESS not in control:  # its own name is what it did not come past
+        return unsure(f"no control: {evidence}")
+    return judged(told.startswith("400") and NO_ADDRESS not in told, evidence)
+
+
+def _role(audit: Audit, name: str) -> dict[str, Any]:
+    return shared(
+        audit,
+        f"issuing.{name}",
+        lambda: ask_as_admin(audit, "get", f"pki_int/roles/{name}-role"),
+    )
+
+
+def _domains(name: str, audit: Audit) -> Finding:
+    found = sorted(_role(audit, name)["allowed_domains"])
+    wanted = sorted([*names_of(service(name)), "localhost"])
+    return judged(found == wanted, f"{', '.join(found)}; declared {', '.join(wanted)}")
+
+
+def _max_ttl(name: str, audit: Audit) -> Finding:
+    found = _role(audit, name)["max_ttl"]
+    return judged(0 < found <= LONGEST_S, f"max_ttl {found} s ({found / 86400:.0f} days)")
+
+
+def _key(name: str, audit: Audit) -> Finding:
+    role = _role(audit, name)
+    kind, bits = role["key_type"], role["key_bits"]
+    return judged((kind, bits) == ("ec", 256), f"key_type {kind}, key_bits {bits}")
+
+
+def _usage(name: str, audit: Audit) -> Finding:
+    role = _role(audit, name)
+    wide = [flag for flag in ("code_signing_flag", "email_protection_flag") if role[flag]] + list(
+        role.get("ext_key_usage") or []
+    )
+    return judged(
+        bool(role["server_flag"]) and not wide,
+        f"server_flag {role['server_flag']}, beyond TLS: {', '.join(wide) or 'nothing'}",
+    )
+
+
+def _foreign(audit: Audit) -> Finding:
+    listed = set(ask_as_admin(audit, "list", "pki_int/roles").get("keys") or [])
+    foreign = sorted(listed - {f"{name}-role" for name in secrets()})
+    return judged(not foreign, f"{len(listed)} roles; not declared: {', '.join(foreign) or 'none'}")
+
+
+def _root(audit: Audit) -> Finding:
+    listed = ask_as_admin(audit, "list", "pki/roles").get("keys") or []
+    return judged(not listed, f"roles of pki/: {', '.join(listed) or 'none'}")

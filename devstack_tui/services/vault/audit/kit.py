@@ -1,0 +1,240 @@
+"""What the checks of Vault share: asking it, secret_ids of their own, and what they find."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
+
+from devstack_tui.contracts.audit import Audit, Check, Finding, Severity
+from devstack_tui.core.check import Status
+from devstack_tui.core.errors import DevstackError, UnreachableError
+from devstack_tui.core.tls import client_context
+from devstack_tui.identity.bootstrap import ADMIN
+from devstack_tui.identity.vault_api import VaultApi, VaultError, approle_files
+
+SUITE = "approle"
+SECRET_ID_TTL_S = 900
+"""What a killed audit leaves ends by itself."""
+VAULT = "vault"
+OK = (200, 204)
+ELSEWHERE = "127.0.0.2"
+"""Another address of this machine, outside of what the AppRoles are bound to."""
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What Vault said to one request. `document` may hold secrets: it is never evidence."""
+
+    status: int
+    document: Mapping[str, Any]
+    why: str = ""
+
+    @property
+    def ok(self) -> bool:
+        return self.status in OK
+
+    @property
+    def denied(self) -> bool:
+        return self.status == 403
+
+    def __str__(self) -> str:
+        return f"{self.status} ({self.why})" if self.why else str(self.status)
+
+    def __repr__(self) -> str:
+        return f"Answer({self})"
+
+
+def ask(client: VaultApi, method: str, path: str, **body: Any) -> Answer:
+    """One request by the client's token. Raises `VaultError` where Vault cannot answer (sealed,
+    broken) and `UnreachableError`: neither says anything about rights."""
+    try:
+        return Answer(200, client.call(method, path, **body))
+    except VaultError as error:
+        if error.status >= 500:
+            raise
+        return Answer(error.status, {}, _plain(error.message.partition(": ")[2]))
+
+
+def ask_as_admin(audit: Audit, method: str, path: str, **body: Any) -> dict[str, Any]:
+    """`data` of what the administrator's AppRole sees. Raises `UnreachableError` where its policy
+    is older than the question."""
+    answer = ask(audit.login(ADMIN), method, path, **body)
+    if answer.denied:
+        raise UnreachableError(
+            f"the policy of {ADMIN}-role does not let the audit see {path}",
+            "the stack is older than this check: `devstack-tui down --wipe`, then `up`",
+        )
+    found = answer.document.get("data")
+    return found if isinstance(found, dict) else {}
+
+
+def tables(audit: Audit, path: str) -> dict[str, dict[str, Any]]:
+    """The mounts, auth methods or audit devices by their paths, once an audit."""
+    return shared(audit, path, lambda: ask_as_admin(audit, "get", path))
+
+
+def raw(
+    audit: Audit,
+    method: str,
+    path: str,
+    *,
+    token: str = "",
+    headers: Mapping[str, str] | None = None,
+    body: Mapping[str, Any] | None = None,
+    source: str = "",
+) -> tuple[Answer, Mapping[str, str]]:
+    """One request on a connection of its own, with its headers in lower case: from another
+    address, without a token, to a path outside of the API. Raises `UnreachableError`."""
+    target = audit.target(VAULT)
+    connection = http.client.HTTPSConnection(
+        target.endpoint.host,
+        target.endpoint.port,
+        timeout=audit.timeout,
+        context=client_context(audit.ca),
+        source_address=(source, 0) if source else None,
+    )
+    sent = {**({"X-Vault-Token": token} if token else {}), **(headers or {})}
+    try:
+        connection.request(method, path, json.dumps(body) if body is not None else None, sent)
+        answer = connection.getresponse()
+        text = answer.read()
+    except (OSError, http.client.HTTPException) as error:
+        raise UnreachableError(f"Vault does not answer {path}: {error}") from None
+    finally:
+        connection.close()
+    try:
+        document = json.loads(text)
+    except ValueError:
+        document = {}
+    if not isinstance(document, dict):
+        document = {}
+    why = _plain("; ".join(map(str, document.get("errors") or [])))
+    told = {name.lower(): value for name, value in answer.getheaders()}
+    return Answer(answer.status, document, why), told
+
+
+class UnboundError(DevstackError):
+    """Whoever knows the role_id of this AppRole is let in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """What an AppRole logs in with."""
+
+    role_id: str
+    secret_id: str
+    accessor: str
+
+    def __repr__(self) -> str:
+        return "Pair(…)"
+
+
+def role_id(audit: Audit, name: str) -> str:
+    """Of the AppRole of `name`. Raises `UnreachableError` when it is not here."""
+    try:
+        return approle_files(audit.secrets, name)[0].read_text()
+    except OSError as error:
+        raise UnreachableError(f"the AppRole of {name} is not here: {error.strerror}") from None
+
+
+@contextlib.contextmanager
+def minted(audit: Audit, name: str, **limits: object) -> Iterator[Pair]:
+    """A secret_id of the check's own for the AppRole of `name`; destroyed at the end.
+
+    Raises `UnboundError` for an AppRole that wants none.
+    """
+    admin = audit.login(ADMIN)
+    wanted = {"ttl": SECRET_ID_TTL_S, **limits}
+    try:
+        answer = admin.call("post", f"auth/approle/role/{name}-role/secret-id", **wanted)
+    except VaultError as error:
+        if error.status == 400 and "bind_secret_id is not set" in error.message:
+            raise UnboundError(f"{name}-role asks for no secret_id") from None
+        raise
+    made = answer["data"]
+    pair = Pair(role_id(audit, name), made["secret_id"], made["secret_id_accessor"])
+    try:
+        yield pair
+    finally:
+        destroy(audit, name, pair)
+
+
+def destroy(audit: Audit, name: str, pair: Pair) -> None:
+    """End a secret_id; one that has ended by itself is no fault."""
+    admin = audit.login(ADMIN)
+    path = f"auth/approle/role/{name}-role/secret-id-accessor/destroy"
+    with contextlib.suppress(VaultError):
+        admin.call("post", path, secret_id_accessor=pair.accessor)
+
+
+def try_login(audit: Audit, **body: str) -> Answer:
+    """Log in with exactly this; a token that comes of it is revoked at once."""
+    answer, _ = raw(audit, "POST", "/v1/auth/approle/login", body=body)
+    if answer.ok:
+        token = answer.document["auth"]["client_token"]
+        # A batch token cannot be revoked: it ends by itself.
+        raw(audit, "POST", "/v1/auth/token/revoke-self", token=token)
+    return Answer(answer.status, {}, answer.why)
+
+
+def shared(audit: Audit, key: str, make: Callable[[], T]) -> T:
+    """`make()` once an audit; see `Audit.once`."""
+    return cast("T", audit.once(f"vault.{key}", make))
+
+
+def check(
+    id: str,
+    title: str,
+    run: Callable[[Audit], Finding],
+    *,
+    severity: Severity,
+    stake: str,
+    remedy: str,
+    sabotage: str,
+    group: str,
+    seed: int = 0,
+) -> Check:
+    """A check of the suite. `seed` is its number there."""
+    return Check(
+        id=f"{SUITE}.{id}",
+        suite=SUITE,
+        title=title,
+        severity=severity,
+        service=VAULT,
+        stake=stake,
+        remedy=remedy,
+        sabotage=sabotage,
+        run=run,
+        seed=f"AppRole {seed}" if seed else "",
+        group=group,
+    )
+
+
+def passed(evidence: str) -> Finding:
+    """It is as it should be."""
+    return Finding(Status.PASS, evidence)
+
+
+def failed(evidence: str) -> Finding:
+    """It is not."""
+    return Finding(Status.FAIL, evidence)
+
+
+def unsure(evidence: str) -> Finding:
+    """The control failed: what was seen says nothing."""
+    return Finding(Status.INCONCLUSIVE, evidence)
+
+
+def judged(right: bool, evidence: str) -> Finding:
+    """PASS or FAIL."""
+    return passed(evidence) if right else failed(evidence)
+
+
+def _plain(text: str) -> str:
+    """A server's words on one line."""
+    return " ".join(text.replace("1 error occurred:\n\t* ", "").split())[:160]

@@ -1,0 +1,213 @@
+"""Logging in by AppRole: one wrong thing at a time, beside the right pair."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from devstack_tui.contracts.audit import Audit, Check, Finding, Severity
+from devstack_tui.identity.vault_api import VaultApi, VaultError
+from devstack_tui.services.vault.audit.kit import (
+    Answer,
+    Pair,
+    UnboundError,
+    ask,
+    check,
+    destroy,
+    failed,
+    judged,
+    minted,
+    passed,
+    raw,
+    role_id,
+    shared,
+    try_login,
+    unsure,
+)
+from devstack_tui.services.vault.matrix import secrets
+
+ROLE = "postgres"
+NOBODY = "00000000-0000-0000-0000-000000000000"
+"""A role_id that anybody would try first."""
+NO_ROLE_ID = "missing role_id"
+SHORT_S = 1
+LOOSE = "vault.role.bind_secret_id"
+
+
+def checks() -> tuple[Check, ...]:
+    """Rows 3 to 6 of the seed, and the ways in which a secret_id or a token ends."""
+    wrong = (
+        (3, "role_id", "a wrong role_id is refused", "vault.approle.guessable"),
+        (4, "secret_id", "a wrong secret_id is refused", LOOSE),
+        (5, "no_role_id", "a login without a role_id is refused", ""),
+        (6, "no_secret_id", "a login without a secret_id is refused", LOOSE),
+    )
+    found = [
+        check(
+            f"{number:02}",
+            title,
+            partial(_refused, name),
+            severity=Severity.CRITICAL,
+            stake="anybody on this machine could become a service",
+            remedy="look for an AppRole with `bind_secret_id=false`: "
+            "`bao read auth/approle/role/postgres-role`",
+            sabotage=sabotage,
+            group="login",
+            seed=number,
+        )
+        for number, name, title, sabotage in wrong
+    ]
+    ended: tuple[tuple[str, str, Callable[[Audit], Finding], str], ...] = (
+        ("secret_id.expired", "an expired secret_id is refused", _expired, LOOSE),
+        ("secret_id.used_up", "a secret_id is refused once it is used up", _used_up, LOOSE),
+        ("secret_id.destroyed", "a destroyed secret_id is refused", _destroyed, LOOSE),
+        (
+            "token.revoked",
+            "a revoked token is refused at once",
+            _revoked,
+            "vault.role.token_type",
+        ),
+        ("token.none", "no secret is read without a token", _anonymous, ""),
+        (
+            "token.wrapping",
+            "a wrapped answer opens once, and its token reads nothing else",
+            _wrapping,
+            "vault.policy.default.no_wrapping",
+        ),
+    )
+    found += [
+        check(
+            id,
+            title,
+            run,
+            severity=Severity.HIGH,
+            stake="what was taken back would still open the door",
+            remedy="`bao write auth/approle/role/postgres-role bind_secret_id=true "
+            "token_type=service`; the policy `default` must allow sys/wrapping/*",
+            sabotage=sabotage,
+            group="login",
+        )
+        for id, title, run, sabotage in ended
+    ]
+    return tuple(found)
+
+
+def _attempts(audit: Audit) -> Mapping[str, Answer]:
+    try:
+        with minted(audit, ROLE) as pair:
+            return _each_wrong(audit, pair.role_id, pair.secret_id)
+    except UnboundError:
+        # There is no secret_id to be right: let it show what it lets in.
+        return _each_wrong(audit, role_id(audit, ROLE), "")
+
+
+def _each_wrong(audit: Audit, role: str, secret: str) -> Mapping[str, Answer]:
+    right = {"role_id": role, "secret_id": secret}
+    return {
+        "right": try_login(audit, **right),
+        "role_id": try_login(audit, **{**right, "role_id": NOBODY}),
+        "secret_id": try_login(audit, **{**right, "secret_id": NOBODY}),
+        "no_role_id": try_login(audit, secret_id=secret),
+        "no_secret_id": try_login(audit, role_id=role),
+    }
+
+
+def _refused(name: str, audit: Audit) -> Finding:
+    found = shared(audit, "attempts", lambda: _attempts(audit))
+    return _against(found[name], found["right"])
+
+
+def _against(wrong: Answer, right: Answer) -> Finding:
+    """The wrong login is refused as a bad request while the right one succeeds."""
+    evidence = f"{wrong}; the right pair: {right}"
+    if not right.ok:
+        return unsure(f"no control: {evidence}")
+    # OpenBao calls it an internal error when there is no role_id at all, and says what is missing.
+    refused = wrong.status == 400 or (wrong.status == 500 and wrong.why == NO_ROLE_ID)
+    return judged(refused, evidence)
+
+
+def _spent(spend: Callable[[Audit, Pair], None], audit: Audit, **limits: object) -> Finding:
+    """A secret_id that lets in, and does not once it is spent."""
+    try:
+        with minted(audit, ROLE, **limits) as pair:
+            before = try_login(audit, role_id=pair.role_id, secret_id=pair.secret_id)
+            spend(audit, pair)
+            after = try_login(audit, role_id=pair.role_id, secret_id=pair.secret_id)
+    except UnboundError as error:
+        after = try_login(audit, role_id=role_id(audit, ROLE), secret_id=NOBODY)
+        return judged(not after.ok, f"{error.message}: with any at all, {after}")
+    return _against(after, before)
+
+
+def _expired(audit: Audit) -> Finding:
+    # By the server's clock, which is this machine's; what was before only makes it longer.
+    return _spent(lambda _, pair: time.sleep(SHORT_S + 0.05), audit, ttl=f"{SHORT_S}s")
+
+
+def _used_up(audit: Audit) -> Finding:
+    return _spent(lambda _, pair: None, audit, num_uses=1)
+
+
+def _destroyed(audit: Audit) -> Finding:
+    return _spent(lambda audit, pair: destroy(audit, ROLE, pair), audit)
+
+
+def _revoked(audit: Audit) -> Finding:
+    with minted(audit, ROLE) as pair, VaultApi(audit.target("vault"), "", audit.timeout) as client:
+        client.login(pair.role_id, pair.secret_id)
+        before = ask(client, "get", "auth/token/lookup-self")
+        try:
+            client.call("post", "auth/token/revoke-self")
+            said = "revoked"
+        except VaultError as error:
+            said = f"revoking it: {error.status}"
+        after = ask(client, "get", "auth/token/lookup-self")
+        evidence = f"before: {before}; {said}; after: {after}"
+        if not before.ok:
+            return unsure(f"no control: {evidence}")
+        return judged(after.denied, evidence)
+
+
+def _anonymous(audit: Audit) -> Finding:
+    with VaultApi(audit.target("vault"), "", audit.timeout) as nobody:
+        answers = {name: ask(nobody, "get", f"secret/data/{name}") for name in secrets()}
+    let = [name for name, answer in answers.items() if not answer.denied]
+    owner = ask(audit.login(ROLE), "get", f"secret/data/{ROLE}")
+    if let:
+        return failed(f"without a token Vault answers for {', '.join(let)}")
+    evidence = f"403 for all {len(answers)} secrets; {ROLE} reads its own: {owner.status}"
+    return passed(evidence) if owner.ok else unsure(f"no control: {evidence}")
+
+
+def _wrapping(audit: Audit) -> Finding:
+    owner = ask(audit.login(ROLE), "get", f"secret/data/{ROLE}")
+    opened, spent = _wrap(audit), _wrap(audit)
+    if not opened.ok:
+        return failed(f"nothing can be wrapped: {opened}")
+    token = opened.document["wrap_info"]["token"]
+    first, _ = raw(audit, "POST", "/v1/sys/wrapping/unwrap", token=token)
+    second, _ = raw(audit, "POST", "/v1/sys/wrapping/unwrap", token=token)
+    # Whatever it is used for uses it up.
+    other = spent.document["wrap_info"]["token"]
+    peek, _ = raw(audit, "GET", f"/v1/secret/data/{ROLE}", token=other)
+    whole = first.ok and first.document.get("data") == {"canary": "audit"}
+    evidence = (
+        f"its token on a secret: {peek.status} (the owner: {owner.status}); "
+        f"first opening: {first.status}; second: {second}"
+    )
+    return judged(peek.denied and whole and not second.ok, evidence)
+
+
+def _wrap(audit: Audit) -> Answer:
+    """Something harmless, wrapped for a minute."""
+    answer, _ = raw(
+        audit,
+        "POST",
+        "/v1/sys/wrapping/wrap",
+        token=audit.login(ROLE).token,
+        headers={"X-Vault-Wrap-TTL": "60s"},
+        body={"canary": "audit"},
+    )
+    return answer

@@ -1,0 +1,157 @@
+"""Vault's policies and AppRoles themselves: nothing but what is declared, and nothing wider."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from functools import partial
+
+from devstack_tui.contracts.audit import Audit, Check, Finding, Severity
+from devstack_tui.core.paths import resource
+from devstack_tui.services.vault.audit.kit import ask_as_admin, check, judged, shared
+from devstack_tui.services.vault.matrix import Matrix, roles
+from devstack_tui.services.vault.policies import parse
+
+BUILT_IN = ("default", "root")
+# What the policy that every token has may grant: the token's own business.
+DEFAULT_REACH = (
+    "auth/token/",
+    "cubbyhole/",
+    "identity/",
+    "sys/capabilities-self",
+    "sys/control-group/",
+    "sys/internal/ui/resultant-acl",
+    "sys/leases/",
+    "sys/namespaces/",
+    "sys/renew",
+    "sys/tools/",
+    "sys/wrapping/",
+)
+STAKE = "a right that nobody declared is a right that nobody watches"
+NEW_STACK = (
+    "mend configs/vault/policies/{}.hcl and configs/vault/matrix.toml; a policy takes effect in a "
+    "new stack: `devstack-tui down --wipe`, then `up`"
+)
+
+
+def checks(matrix: Matrix) -> tuple[Check, ...]:
+    """Three for each policy, and what belongs to no service."""
+    found = []
+    for role in roles():
+        wildcard = f"vault.policy.{role}.wildcard"
+        kinds: tuple[tuple[str, str, Callable[[Matrix, str, Audit], Finding], str], ...] = (
+            ("patterns", "holds no pattern that is not declared", _patterns, wildcard),
+            ("sudo", "grants sudo nowhere that is not declared", _sudo, wildcard),
+            ("text", "is in force as its file is written", _text, f"vault.policy.{role}.comment"),
+        )
+        found += [
+            _check(
+                f"policy.{role}.{kind}",
+                f"the policy of {role} {title}",
+                partial(run, matrix, role),
+                sabotage,
+                NEW_STACK.format(role),
+            )
+            for kind, title, run, sabotage in kinds
+        ]
+    return (
+        *found,
+        _check(
+            "policy.default.reach",
+            "the policy that every token has is about the token itself alone",
+            _default,
+            "vault.policy.default.wide",
+            "take the rule out: `bao policy write default -`",
+        ),
+        _check(
+            "policy.foreign",
+            "there is no policy that is not declared",
+            _foreign_policies,
+            "vault.policy.foreign",
+            "`bao policy delete NAME` with a root token",
+        ),
+        _check(
+            "role.foreign",
+            "there is no AppRole that is not declared",
+            _foreign_roles,
+            "vault.approle.guessable",
+            "`bao delete auth/approle/role/NAME` with a root token",
+        ),
+    )
+
+
+def _check(
+    id: str, title: str, run: Callable[[Audit], Finding], sabotage: str, remedy: str
+) -> Check:
+    return check(
+        id,
+        title,
+        run,
+        severity=Severity.HIGH,
+        stake=STAKE,
+        remedy=remedy,
+        sabotage=sabotage,
+        group="policies",
+    )
+
+
+def in_force(audit: Audit, name: str) -> str:
+    """The text of a policy, once an audit."""
+    return shared(
+        audit,
+        f"policy.{name}",
+        lambda: str(ask_as_admin(audit, "get", f"sys/policies/acl/{name}")["policy"]),
+    )
+
+
+def _patterns(matrix: Matrix, role: str, audit: Audit) -> Finding:
+    rules = parse(in_force(audit, f"{role}-policy"))
+    stray = [str(r) for r in rules if r.pattern and r.path not in matrix.roles[role].patterns]
+    declared = [r for r in rules if r.pattern and r.path in matrix.roles[role].patterns]
+    told = f"{len(rules)} rules, {len(declared)} declared patterns"
+    return judged(not stray, f"not declared: {'; '.join(stray)}" if stray else told)
+
+
+def _sudo(matrix: Matrix, role: str, audit: Audit) -> Finding:
+    mighty = {"sudo", "root"}
+    rules = [r for r in parse(in_force(audit, f"{role}-policy")) if r.capabilities & mighty]
+    stray = [str(r) for r in rules if r.path not in matrix.roles[role].sudo]
+    told = ", ".join(r.path for r in rules) or "none"
+    return judged(not stray, f"not declared: {'; '.join(stray)}" if stray else f"sudo: {told}")
+
+
+def _text(matrix: Matrix, role: str, audit: Audit) -> Finding:  # noqa: ARG001
+    path = resource(f"configs/vault/policies/{role}.hcl")
+    real = in_force(audit, f"{role}-policy").strip().splitlines()
+    file = path.read_text(encoding="utf-8").strip().splitlines()
+    if real == file:
+        return judged(True, f"{len(file)} lines, as in {path.name}")
+    pairs = itertools.zip_longest(real, file, fillvalue="(the end)")
+    at, (have, want) = next((n, pair) for n, pair in enumerate(pairs, 1) if pair[0] != pair[1])
+    return judged(False, f"line {at} in force: {have.strip()!r}; in {path.name}: {want.strip()!r}")
+
+
+def _default(audit: Audit) -> Finding:
+    rules = parse(in_force(audit, "default"))
+    stray = [str(r) for r in rules if not r.path.startswith(DEFAULT_REACH)]
+    return judged(not stray, f"beyond the token: {'; '.join(stray) or 'nothing'}")
+
+
+def _foreign_policies(audit: Audit) -> Finding:
+    listed = ask_as_admin(audit, "list", "sys/policies/acl")["keys"]
+    return _exactly(listed, {*BUILT_IN, *(f"{role}-policy" for role in roles())})
+
+
+def _foreign_roles(audit: Audit) -> Finding:
+    listed = ask_as_admin(audit, "list", "auth/approle/role")["keys"]
+    return _exactly(listed, {f"{role}-role" for role in roles()})
+
+
+def _exactly(listed: list[str], declared: set[str]) -> Finding:
+    foreign, missing = sorted(set(listed) - declared), sorted(declared - set(listed))
+    evidence = f"{len(listed)} in Vault, {len(declared)} declared"
+    if foreign:
+        evidence += f"; not declared: {', '.join(foreign)}"
+    if missing:
+        evidence += f"; missing: {', '.join(missing)}"
+    return judged(not foreign and not missing, evidence)

@@ -1,0 +1,14 @@
+"""How a running Vault takes another certificate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from devstack_tui.contracts.model import Target
+from devstack_tui.contracts.server_home import Tls
+
+
+def reload(target: Target, tls: Tls, signal: Callable[[str, str], None]) -> bool:  # noqa: ARG001
+    """SIGHUP: it reads its files anew, and keeps what it had where it cannot use them."""
+    signal("vault", "HUP")
+    return True

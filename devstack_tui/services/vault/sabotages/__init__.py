@@ -1,0 +1,1 @@
+"""How Vault is broken on purpose: each of its checks is seen to fail."""

@@ -1,0 +1,89 @@
+"""What the sabotages of Vault share: a change by its API, and how that is taken back."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from typing import Any
+
+from devstack_tui.contracts.audit import Bench, Sabotage
+from devstack_tui.identity.vault_api import VaultApi
+from devstack_tui.services.vault.audit.kit import VAULT
+
+Change = Callable[[VaultApi], None]
+QUICK_S = 0.2
+
+
+def sabotage(
+    id: str,
+    title: str,
+    apply: Callable[[Bench], AbstractContextManager[None]],
+    *,
+    seconds: float = QUICK_S,
+    expects: Iterable[str] = (),
+) -> Sabotage:
+    """One of Vault's; `expects` as in `Sabotage`, without the suite's name."""
+    ids = tuple(f"approle.{name}" for name in expects)
+    return Sabotage(f"vault.{id}", title, VAULT, apply, seconds, ids)
+
+
+@contextlib.contextmanager
+def changed(bench: Bench, make: Change, undo: Change) -> Iterator[None]:
+    """`make` and `undo`, each with a root token that is revoked at once."""
+    with bench.root() as vault:
+        try:
+            make(vault)
+        except BaseException:
+            undo(vault)
+            raise
+    try:
+        yield
+    finally:
+        with bench.root() as vault:
+            undo(vault)
+
+
+@contextlib.contextmanager
+def written(
+    bench: Bench,
+    paths: Iterable[str],
+    change: Callable[[dict[str, Any]], dict[str, Any]],
+    *,
+    whole: bool = False,
+) -> Iterator[None]:
+    """Objects of Vault with some settings changed; as they were at the end. `whole`: what is not
+    written again would fall back to its default."""
+    paths = tuple(paths)
+    before: dict[str, dict[str, Any]] = {}
+
+    def make(vault: VaultApi) -> None:
+        for path in paths:
+            found = vault.call("get", path)["data"]
+            wanted = change(found)
+            before[path] = found if whole else {name: found[name] for name in wanted}
+            vault.call("post", path, **{**before[path], **wanted})
+
+    def undo(vault: VaultApi) -> None:
+        for path, data in before.items():
+            vault.call("post", path, **data)
+
+    with changed(bench, make, undo):
+        yield
+
+
+def added(path: str, **body: Any) -> Callable[[Bench], AbstractContextManager[None]]:
+    """Something that was not there, deleted at the end."""
+    return lambda bench: changed(
+        bench,
+        lambda vault: _write(vault, path, body),
+        lambda vault: _delete(vault, path),
+    )
+
+
+def _write(vault: VaultApi, path: str, body: dict[str, Any]) -> None:
+    vault.call("post", path, **body)
+
+
+def _delete(vault: VaultApi, path: str) -> None:
+    vault.call("delete", path)

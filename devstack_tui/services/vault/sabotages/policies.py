@@ -1,0 +1,97 @@
+"""Policies that are wider or narrower than declared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+from devstack_tui.contracts.audit import Bench, Sabotage
+from devstack_tui.identity.bootstrap import ADMIN
+from devstack_tui.identity.vault_api import VaultApi
+from devstack_tui.services.vault.matrix import roles
+from devstack_tui.services.vault.sabotages.kit import added, changed, sabotage
+
+EVERYTHING = """\
+path "*" {
+  capabilities = ["create", "read", "update", "patch", "delete", "list", "sudo"]
+}
+"""
+NOTHING = 'path "sys/health" {\n  capabilities = ["read"]\n}\n'
+WIDE = '\npath "sys/mounts" {\n  capabilities = ["read"]\n}\n'
+NO_WRAPPING = '\npath "sys/wrapping/wrap" {\n  capabilities = ["deny"]\n}\n'
+Apply = Callable[[Bench], AbstractContextManager[None]]
+
+
+def sabotages() -> tuple[Sabotage, ...]:
+    """Three for each role, and the policies that are no role's."""
+    found: list[Sabotage] = []
+    for role in roles():
+        name = f"{role}-policy"
+        found.append(
+            sabotage(
+                f"policy.{role}.wildcard",
+                f"the policy of {role} is one wildcard",
+                _policy(name, lambda text: EVERYTHING),
+                expects=(f"policy.{role}.text",),
+            )
+        )
+        found.append(
+            sabotage(
+                f"policy.{role}.comment",
+                f"somebody has put a comment into the policy of {role}",
+                _policy(name, lambda text: f"# changed by hand\n{text}"),
+            )
+        )
+        if role != ADMIN:
+            found.append(
+                sabotage(
+                    f"policy.{role}.empty",
+                    f"the policy of {role} lets it do nothing",
+                    _policy(name, lambda text: NOTHING),
+                    expects=(f"policy.{role}.text",),
+                )
+            )
+    found += [
+        sabotage(
+            "policy.default.wide",
+            "every token may list the mounts",
+            _policy("default", lambda text: text + WIDE),
+        ),
+        sabotage(
+            "policy.default.no_wrapping",
+            "no token may wrap an answer",
+            _policy("default", lambda text: _without(text, "sys/wrapping/wrap") + NO_WRAPPING),
+        ),
+        sabotage(
+            "policy.foreign",
+            "there is a policy that nobody declared",
+            added("sys/policies/acl/devstack-tui-stray", policy=EVERYTHING),
+        ),
+    ]
+    return tuple(found)
+
+
+def _policy(name: str, change: Callable[[str], str]) -> Apply:
+    """A policy with another text; as it was, to the letter, at the end."""
+    path = f"sys/policies/acl/{name}"
+
+    def apply(bench: Bench) -> AbstractContextManager[None]:
+        before: list[str] = []
+
+        def make(vault: VaultApi) -> None:
+            before.append(str(vault.call("get", path)["data"]["policy"]))
+            vault.call("put", path, policy=change(before[0]))
+
+        def undo(vault: VaultApi) -> None:
+            for text in before:
+                vault.call("put", path, policy=text)
+
+        return changed(bench, make, undo)
+
+    return apply
+
+
+def _without(text: str, path: str) -> str:
+    """The policy without its rule for a path."""
+    head, rule, tail = text.partition(f'path "{path}"')
+    return head + tail.partition("}")[2] if rule else text

@@ -1,0 +1,179 @@
+"""AppRoles, entities, secret_ids and tokens that are looser than declared."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+from devstack_tui.contracts.audit import Bench, Sabotage
+from devstack_tui.contracts.registry import service
+from devstack_tui.identity.bootstrap import TOKEN_MAX_TTL
+from devstack_tui.identity.vault_api import VaultApi, VaultError
+from devstack_tui.services.vault.audit.login import NOBODY
+from devstack_tui.services.vault.audit.roles import FIRST
+from devstack_tui.services.vault.matrix import roles, secrets
+from devstack_tui.services.vault.sabotages.kit import changed, sabotage, written
+
+STRAY = "devstack-tui-stray"
+TEN_DAYS = 10 * 24 * 3600
+# Each is set on every AppRole at once: what it is, and what is written.
+SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {
+    "bind_secret_id": ("the role_id alone is enough", {"bind_secret_id": False}),
+    "secret_id_ttl": ("a new secret_id lasts for ever", {"secret_id_ttl": 0}),
+    "secret_id_num_uses": ("a new secret_id is used up by 40", {"secret_id_num_uses": 40}),
+    "secret_id_cidrs": ("a secret_id is good anywhere", {"secret_id_bound_cidrs": []}),
+    "token_cidrs": ("a token is good anywhere", {"token_bound_cidrs": []}),
+    "token_ttl": (
+        "a token lasts for ten days",
+        {"token_ttl": TEN_DAYS, "token_max_ttl": 2 * TEN_DAYS},
+    ),
+    "token_period": ("a token is renewed for ever", {"token_period": TOKEN_MAX_TTL}),
+    "token_type": ("the tokens are of the other type", {}),
+    "policies": ("a token is under one more policy", {}),
+}
+
+
+def sabotages() -> tuple[Sabotage, ...]:
+    """One for each setting, and those of what an AppRole makes."""
+    found = [
+        sabotage(f"role.{name}", title, partial(_set, name), seconds=0.3, expects=_expects(name))
+        for name, (title, _) in SETTINGS.items()
+    ]
+    found += [
+        sabotage(
+            "entity.policy",
+            "the entity behind every AppRole has a policy of its own",
+            _entities,
+            seconds=0.5,
+        ),
+        sabotage(
+            "approle.guessable",
+            "an AppRole with a role_id of zeros needs no secret_id",
+            _guessable,
+        ),
+        sabotage(
+            "secret_id.eternal",
+            "every AppRole has a secret_id from a time when they lasted for ever",
+            _eternal,
+            seconds=0.5,
+        ),
+        sabotage("token.root", "somebody has kept a root token", _root),
+        sabotage(
+            "token.orphan",
+            "a token that no AppRole made lives for a month",
+            _orphan,
+        ),
+    ]
+    return tuple(found)
+
+
+def _expects(name: str) -> tuple[str, ...]:
+    """What a setting turns red besides the checks that name it."""
+    renewed = [role for role in roles() if _is_service(role)]
+    match name:
+        case "token_ttl":
+            return ("token.lasting", *(f"role.{role}.renewal_cap" for role in renewed))
+        case "token_period":
+            return ("20", *(f"role.{role}.token_ttl" for role in renewed if role != FIRST))
+        case "token_type":
+            numbers = (f"{number:02}" for number in range(7, 14))
+            return ("login.vault", "login.admin", *numbers)
+        case "policies":
+            return (
+                "19",
+                "token.powers",
+                *(f"role.{role}.effective_policies" for role in roles() if role != FIRST),
+            )
+    return ()
+
+
+def _is_service(role: str) -> bool:
+    return role not in secrets() or service(role).token_type == "service"
+
+
+def _set(name: str, bench: Bench) -> contextlib.AbstractContextManager[None]:
+    # Vault refuses a period for a batch token.
+    chosen = [role for role in roles() if name != "token_period" or _is_service(role)]
+    paths = [f"auth/approle/role/{role}-role" for role in chosen]
+
+    def change(before: dict[str, Any]) -> dict[str, Any]:
+        if name == "token_type":
+            return {"token_type": "service" if before["token_type"] == "batch" else "batch"}
+        if name == "policies":
+            return {"token_policies": [*before["token_policies"], STRAY]}
+        return SETTINGS[name][1]
+
+    return written(bench, paths, change)
+
+
+def _entities(bench: Bench) -> contextlib.AbstractContextManager[None]:
+    """Every AppRole has one once it has logged in."""
+    for role in roles():
+        bench.audit.login(role)
+
+    def every(vault: VaultApi, policies: list[str]) -> None:
+        for id in vault.call("list", "identity/entity/id")["data"]["keys"]:
+            vault.call("post", f"identity/entity/id/{id}", policies=policies)
+
+    return changed(bench, lambda vault: every(vault, [STRAY]), lambda vault: every(vault, []))
+
+
+def _guessable(bench: Bench) -> contextlib.AbstractContextManager[None]:
+    path = f"auth/approle/role/{STRAY}"
+
+    def make(vault: VaultApi) -> None:
+        vault.call(
+            "post",
+            path,
+            bind_secret_id=False,
+            secret_id_bound_cidrs=["127.0.0.0/8"],
+            token_policies=["default"],
+            token_ttl=60,
+        )
+        vault.call("post", f"{path}/role-id", role_id=NOBODY)
+
+    return changed(bench, make, lambda vault: _quietly(vault, "delete", path))
+
+
+@contextlib.contextmanager
+def _eternal(bench: Bench) -> Iterator[None]:
+    made: list[tuple[str, str]] = []
+    paths = [f"auth/approle/role/{role}-role" for role in roles()]
+    with written(bench, paths, lambda before: {"secret_id_ttl": 0}), bench.root() as vault:
+        for path in paths:
+            answer = vault.call("post", f"{path}/secret-id")["data"]
+            made.append((path, answer["secret_id_accessor"]))
+    try:
+        yield
+    finally:
+        with bench.root() as vault:
+            for path, accessor in made:
+                vault.call(
+                    "post",
+                    f"{path}/secret-id-accessor/destroy",
+                    secret_id_accessor=accessor,
+                )
+
+
+@contextlib.contextmanager
+def _root(bench: Bench) -> Iterator[None]:
+    with bench.root():
+        yield
+
+
+@contextlib.contextmanager
+def _orphan(bench: Bench) -> Iterator[None]:
+    with bench.root() as vault:
+        made = vault.call("post", "auth/token/create-orphan", ttl="720h", policies=[STRAY])["auth"]
+    try:
+        yield
+    finally:
+        with bench.root() as vault:
+            vault.call("post", "auth/token/revoke-accessor", accessor=made["accessor"])
+
+
+def _quietly(vault: VaultApi, method: str, path: str) -> None:
+    with contextlib.suppress(VaultError):
+        vault.call(method, path)

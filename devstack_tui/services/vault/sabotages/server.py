@@ -1,0 +1,231 @@
+"""Vault itself, its mounts, issuing roles, files and configuration, made worse."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from devstack_tui.contracts.audit import Bench, Sabotage
+from devstack_tui.identity import bootstrap
+from devstack_tui.identity.vault_api import VaultApi
+from devstack_tui.services.vault.audit.files import watched
+from devstack_tui.services.vault.audit.kit import VAULT
+from devstack_tui.services.vault.matrix import secrets
+from devstack_tui.services.vault.sabotages.kit import added, changed, sabotage, written
+
+STRAY = "devstack-tui-stray"
+RESTART_S = 4.0
+AUDIT_STANZA = re.compile(r'audit "file" "file" \{.*?\n\}\n', re.DOTALL)
+RAW_STANZA = """
+audit "file" "raw" {{
+  options {{
+    file_path = {}
+    mode      = "0600"
+    log_raw   = "true"
+  }}
+}}
+"""
+OPEN_LISTENER = """\
+  telemetry { unauthenticated_metrics_access = true }
+  profiling { unauthenticated_pprof_access = true }
+  inflight_requests_logging { unauthenticated_in_flight_requests_access = true }
+  disable_unauthed_generate_root_endpoints = false
+  disable_unauthed_rekey_endpoints = false
+"""
+OPEN_SERVER = "raw_storage_endpoint = true\nintrospection_endpoint = true\n"
+# Each is set on every issuing role at once: what it is, and what is written.
+ISSUERS: dict[str, tuple[str, dict[str, Any], tuple[str, ...]]] = {
+    "allowed_domains": ("every issuing role signs for mysql and postgres", {}, ()),
+    "allow_any_name": (
+        "every issuing role signs for any name",
+        {"allow_any_name": True},
+        ("other_name", "wildcard", "subdomain"),
+    ),
+    "allow_subdomains": (
+        "every issuing role signs for what is below its names",
+        {"allow_subdomains": True, "allow_wildcard_certificates": True},
+        (),
+    ),
+    "max_ttl": ("every issuing role signs for ten years", {"max_ttl": 87600 * 3600}, ()),
+    "key_type": ("every issuing role takes RSA keys", {"key_type": "rsa", "key_bits": 2048}, ()),
+    "code_signing_flag": ("every issuing role signs for code", {"code_signing_flag": True}, ()),
+}
+FILES = (
+    *("keys", "secrets", "config", "audit_log", "storage", "data"),
+    *("role_id", "secret_id", "accessor", "folder", "credentials"),
+)
+
+
+def sabotages() -> tuple[Sabotage, ...]:
+    """All of them."""
+    found = [
+        sabotage(
+            f"issuer.{name}",
+            title,
+            partial(_issuers, name),
+            seconds=0.3,
+            expects=tuple(f"issuer.{service}.{kind}" for service in secrets() for kind in kinds),
+        )
+        for name, (title, _, kinds) in ISSUERS.items()
+    ]
+    found += [
+        sabotage(f"files.{kind}", f"any account may read: {kind}", partial(_chmod, kind))
+        for kind in FILES
+    ]
+    found += [
+        sabotage("files.root_token", "a root token lies beside the unseal key", _kept_root),
+        sabotage(
+            "issuer.foreign",
+            "there is an issuing role of nobody's",
+            added(f"pki_int/roles/{STRAY}", allow_any_name=True),
+        ),
+        sabotage(
+            "issuer.root",
+            "the root CA has an issuing role",
+            added(f"pki/roles/{STRAY}", allow_any_name=True),
+        ),
+        sabotage("sealed", "Vault is sealed", _sealed, seconds=2.0),
+        sabotage(
+            "auth.second_approle",
+            "there is a second AppRole mount",
+            added(f"sys/auth/{STRAY}", type="approle"),
+            expects=("server.methods",),
+        ),
+        sabotage(
+            "auth.userpass",
+            "users may log in by password",
+            added("sys/auth/userpass", type="userpass"),
+        ),
+        sabotage(
+            "mount.kv1",
+            "a KV engine of version 1 is mounted",
+            added(f"sys/mounts/{STRAY}", type="kv", options={"version": "1"}),
+        ),
+        sabotage(
+            "mount.listed",
+            "the engine of the secrets shows itself to anybody",
+            lambda bench: changed(
+                bench,
+                lambda vault: _tune(vault, "unauth"),
+                lambda vault: _tune(vault, "hidden"),
+            ),
+        ),
+        sabotage(
+            "kv.one_version",
+            "the KV engine keeps one version",
+            lambda bench: written(bench, ["secret/config"], lambda before: {"max_versions": 1}),
+        ),
+        sabotage(
+            "config.cors",
+            "web pages of any origin are let in",
+            added("sys/config/cors", enabled=True, allowed_origins=["*"]),
+        ),
+        sabotage(
+            "config.open",
+            "all that Vault can show without a token is shown",
+            partial(_configured, _opened),
+            seconds=RESTART_S,
+        ),
+        sabotage(
+            "audit.off",
+            "Vault writes no audit log",
+            partial(_configured, lambda text: AUDIT_STANZA.sub("", text)),
+            seconds=RESTART_S,
+        ),
+        sabotage(
+            "audit.raw",
+            "a second audit log holds secrets as they are",
+            _raw_log,
+            seconds=RESTART_S,
+        ),
+    ]
+    return tuple(found)
+
+
+def _issuers(name: str, bench: Bench) -> AbstractContextManager[None]:
+    def change(before: dict[str, Any]) -> dict[str, Any]:
+        if name == "allowed_domains":
+            return {"allowed_domains": [*before["allowed_domains"], "mysql", "postgres"]}
+        return ISSUERS[name][1]
+
+    paths = [f"pki_int/roles/{service}-role" for service in secrets()]
+    return written(bench, paths, change, whole=True)
+
+
+@contextlib.contextmanager
+def _chmod(kind: str, bench: Bench) -> Iterator[None]:
+    paths = [
+        where(bench.audit)
+        for name, (_, where) in watched().items()
+        if name.rpartition(".")[2] == kind
+    ]
+    modes: dict[Path, int] = {}
+    try:
+        for path in filter(Path.exists, paths):
+            modes[path] = stat.S_IMODE(path.stat().st_mode)
+            path.chmod(modes[path] | (0o055 if path.is_dir() else 0o044))
+        yield
+    finally:
+        for path, mode in modes.items():
+            path.chmod(mode)
+
+
+def _kept_root(bench: Bench) -> AbstractContextManager[None]:
+    return bench.edited(
+        bootstrap.keys_path(bench.audit.secrets),
+        lambda text: text.replace('"root_token":""', '"root_token":"s.kept"'),
+    )
+
+
+@contextlib.contextmanager
+def _sealed(bench: Bench) -> Iterator[None]:
+    """Nothing can be revoked while it is sealed: the token that did it is, once it is open."""
+    with bench.root() as vault:
+        vault.call("put", "sys/seal")
+        token, vault.token = vault.token, ""
+    try:
+        yield
+    finally:
+        bench.restart(VAULT)
+        with VaultApi(bench.audit.target(VAULT), token) as last:
+            last.revoke()
+
+
+def _tune(vault: VaultApi, visibility: str) -> None:
+    vault.call("post", "sys/mounts/secret/tune", listing_visibility=visibility)
+
+
+@contextlib.contextmanager
+def _configured(change: Callable[[str], str], bench: Bench) -> Iterator[None]:
+    """Vault restarted with another configuration, and with its own at the end."""
+    try:
+        with bench.edited(bench.data / VAULT / "bao.hcl", change):
+            bench.restart(VAULT)
+            yield
+    finally:
+        bench.restart(VAULT)
+
+
+@contextlib.contextmanager
+def _raw_log(bench: Bench) -> Iterator[None]:
+    log = bench.data / VAULT / "audit-raw.log"
+    stanza = RAW_STANZA.format(json.dumps(str(log)))
+    try:
+        with _configured(lambda text: text + stanza, bench):
+            yield
+    finally:
+        log.unlink(missing_ok=True)
+
+
+def _opened(text: str) -> str:
+    text = text.replace("ui           = false", "ui           = true")
+    return OPEN_SERVER + text.replace(
+        '  tls_min_version = "tls12"\n', f'  tls_min_version = "tls12"\n{OPEN_LISTENER}'
+    )

@@ -1,0 +1,190 @@
+"""Starting and stopping many services at once: a thread each, in the order of their needs."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from devstack_tui.contracts.engine import Engine, Run
+from devstack_tui.contracts.model import Observation
+from devstack_tui.contracts.server_home import Cancelled
+from devstack_tui.contracts.service import Service
+from devstack_tui.core.errors import DevstackError, NotInstalledError
+from devstack_tui.core.events import Event, Phase, Progress
+from devstack_tui.core.redact import redact
+from devstack_tui.stack.probing import probe_once
+
+PROBE_TIMEOUT_S = 2.0
+HEALTHY_WITHIN_S = 60.0
+
+
+class _Teller:
+    """Turns what one service's thread says into events, one for each change."""
+
+    def __init__(
+        self, name: str, emit: Callable[[Event], None], cancelled: threading.Event
+    ) -> None:
+        self.cancelled = cancelled
+        self._name = name
+        self._emit = emit
+        self._last: tuple[Phase, str] | None = None
+        self._since = time.time()
+
+    def __call__(self, phase: Phase, detail: str = "", remedy: str = "") -> None:
+        if self._last == (phase, detail):
+            return
+        if self._last is None or self._last[0] is not phase:
+            self._since = time.time()
+        self._last = (phase, detail)
+        self._emit(Progress(self._name, phase, detail, remedy, since=self._since))
+
+
+class Workers:
+    """Runs one verb's services. `start` and `stop` yield `Progress` until every one is final."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def start(self, chosen: Sequence[Service]) -> AsyncGenerator[Event, None]:
+        """Each service as soon as what it requires is ready, and what it comes after has ended."""
+        names = {service.name for service in chosen}
+        needs = {
+            service.name: [n for n in (*service.requires, *service.after) if n in names]
+            for service in chosen
+        }
+        async with contextlib.aclosing(self._run(chosen, needs, self._bring_up)) as events:
+            async for event in events:
+                yield event
+
+    async def stop(self, chosen: Sequence[Service]) -> AsyncGenerator[Event, None]:
+        """Each service as soon as those that need it are gone."""
+        needs: dict[str, list[str]] = {service.name: [] for service in chosen}
+        for service in chosen:
+            for needed in (*service.requires, *service.after):
+                if needed in needs:
+                    needs[needed].append(service.name)
+        async with contextlib.aclosing(self._run(chosen, needs, self._bring_down)) as events:
+            async for event in events:
+                yield event
+
+    async def _run(
+        self,
+        chosen: Sequence[Service],
+        needs: Mapping[str, Sequence[str]],
+        work: Callable[[Service, _Teller, Sequence[str]], bool],
+    ) -> AsyncGenerator[Event, None]:
+        if not chosen:
+            return
+        # Of this run alone: a restart stops and then starts with the same workers.
+        cancelled = threading.Event()
+        loop = asyncio.get_running_loop()
+        queue: asyncio.Queue[Event | None] = asyncio.Queue()
+        ended = {service.name: threading.Event() for service in chosen}
+        succeeded: dict[str, bool] = {}
+
+        def emit(event: Event | None) -> None:
+            loop.call_soon_threadsafe(queue.put_nowait, event)
+
+        def one(service: Service) -> None:
+            tell = _Teller(service.name, emit, cancelled)
+            try:
+                for name in needs[service.name]:
+                    tell(Phase.WAITING, f"for {name}")
+                    ended[name].wait()
+                lost = [n for n in service.requires if succeeded.get(n) is False]
+                if cancelled.is_set() and work == self._bring_up:
+                    tell(Phase.SKIPPED, "interrupted")
+                    succeeded[service.name] = False
+                elif lost and work == self._bring_up:
+                    tell(Phase.FAILED, f"{lost[0]} did not start")
+                    succeeded[service.name] = False
+                else:
+                    without = [n for n in service.after if succeeded.get(n) is False]
+                    succeeded[service.name] = work(service, tell, without)
+            finally:
+                ended[service.name].set()
+                emit(None)
+
+        with ThreadPoolExecutor(len(chosen), thread_name_prefix="service") as pool:
+            try:
+                for service in chosen:
+                    pool.submit(one, service)
+                left = len(chosen)
+                while left:
+                    event = await queue.get()
+                    if event is None:
+                        left -= 1
+                    else:
+                        yield event
+            finally:
+                # Left early: the threads see this, stop what they were starting, and end.
+                cancelled.set()
+
+    def _bring_up(self, service: Service, tell: _Teller, without: Sequence[str]) -> bool:
+        run = Run(tell, tell.cancelled)
+        try:
+            units = self._engine.units(service)
+            complete = bool(units) and all(unit.running and unit.completed for unit in units)
+            if complete and self._ask(service)[1] == "":
+                tell(Phase.READY, "was running")
+            else:
+                self._engine.start(service, run)
+                tell(Phase.PROBING, "")
+                self._await_health(service, tell, without)
+        except NotInstalledError as error:
+            phase = Phase.SKIPPED if service.optional else Phase.FAILED
+            tell(phase, error.message, error.remedy)
+            return service.optional
+        except Cancelled:
+            self._bring_down(service, tell, ())
+        except DevstackError as error:
+            tell(Phase.FAILED, error.message, error.remedy)
+        except Exception as error:
+            tell(Phase.FAILED, f"{type(error).__name__}: {redact(str(error))}"[:300])
+        else:
+            return True
+        return False
+
+    def _await_health(self, service: Service, tell: _Teller, without: Sequence[str]) -> None:
+        """Probe until it passes. What a service lacks that comes before it, it will not get."""
+        deadline = time.monotonic() + HEALTHY_WITHIN_S
+        logs = f"look at `devstack-tui logs {service.name}`"
+        while True:
+            if tell.cancelled.is_set():
+                raise Cancelled(f"interrupted while {service.name} was starting")
+            seen, reason = self._ask(service)
+            if seen is not None and not reason:
+                tell(Phase.READY, f"probe {seen.latency_ms:.1f} ms")
+                return
+            if seen is not None and without:
+                raise DevstackError(f"runs without {', '.join(without)}: {reason}")
+            if gone := self._engine.last_words(service):
+                raise DevstackError(gone, logs)
+            if time.monotonic() > deadline:
+                raise DevstackError(f"not healthy within {HEALTHY_WITHIN_S:.0f} s: {reason}", logs)
+            tell(Phase.PROBING, reason)
+            tell.cancelled.wait(0.1)
+
+    def _ask(self, service: Service) -> tuple[Observation | None, str]:
+        """One probe: what it saw, and why the service is not healthy (empty when it is)."""
+        try:
+            seen = probe_once(service, self._engine.target(service), PROBE_TIMEOUT_S)
+        except DevstackError as error:
+            return None, error.message
+        return seen, "; ".join(seen.problems)
+
+    def _bring_down(self, service: Service, tell: _Teller, _: Sequence[str]) -> bool:
+        try:
+            gently = self._engine.stop(service, Run(tell))
+        except DevstackError as error:
+            tell(Phase.FAILED, error.message, error.remedy)
+            return False
+        except Exception as error:
+            tell(Phase.FAILED, f"{type(error).__name__}: {redact(str(error))}"[:300])
+            return False
+        tell(Phase.STOPPED, "" if gently else "had to be killed")
+        return True

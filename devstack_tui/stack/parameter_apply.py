@@ -1,0 +1,245 @@
+"""Giving services the parameters that the stack's store holds, and taking that back.
+
+Used by an apply while it runs, and by the next verb for one that was killed.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from devstack_tui.contracts.engine import Engine, Run
+from devstack_tui.contracts.registry import NAMES, services
+from devstack_tui.contracts.registry import service as service_named
+from devstack_tui.contracts.server_home import Cancelled
+from devstack_tui.contracts.service import Service
+from devstack_tui.contracts.tunable import Apply, Reading, Tunables
+from devstack_tui.core.errors import DevstackError
+from devstack_tui.core.events import Phase
+from devstack_tui.core.journal import Intent, Journal
+from devstack_tui.core.paths import StackPaths
+from devstack_tui.stack.probing import probe_once
+from devstack_tui.state import parameter_store
+from devstack_tui.state.parameter_values import overruled
+
+ACTION = "tune"
+WITHIN_S = 15.0
+"""A unit that was told to end is back, or the service healthy, within this time."""
+PROBE_TIMEOUT_S = 2.0
+CLOCK_S = 0.1
+"""How exactly the start of a process can be told."""
+
+Say = Callable[[str, str, str], None]
+"""Tells service, phase and detail."""
+Names = Mapping[str, Iterable[str]]
+"""Parameters by service."""
+
+
+class _Limit(threading.Event):
+    """Set when the verb is cancelled, and when the time is over; `extend` gives more of it."""
+
+    def __init__(self, outer: threading.Event) -> None:
+        super().__init__()
+        self._outer = outer
+        self.extend()
+
+    def extend(self) -> None:
+        self._until = time.monotonic() + WITHIN_S
+
+    @property
+    def passed(self) -> bool:
+        return time.monotonic() > self._until
+
+    def is_set(self) -> bool:
+        return self._outer.is_set() or self.passed
+
+
+class Tuner:
+    """The steps of an apply on one engine. Every method blocks.
+
+    Each raises `DevstackError`, and `Cancelled` once `cancelled` is set.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        say: Say = lambda service, phase, detail: None,
+        cancelled: threading.Event | None = None,
+    ) -> None:
+        self._engine = engine
+        self._say = say
+        self._cancelled = cancelled or threading.Event()
+
+    def configure(self, service: Service) -> None:
+        """Write the configuration from the store."""
+        self._say(service.name, "configure", "")
+        self._engine.configure(service, Run(cancelled=self._cancelled))
+
+    def live(self, service: Service, values: Mapping[str, str | None]) -> tuple[str, ...]:
+        """Make LIVE and RELOAD parameters take effect; others are passed over. Returns what the
+        server warned of."""
+        part = tunables(service)
+        known = {
+            p.name: p
+            for p in part.parameters(self._engine.locate(service))
+            if p.apply is not Apply.RESTART
+        }
+        chosen = [known[name] for name in values if name in known]
+        if not chosen:
+            return ()
+        reloads = all(p.apply is Apply.RELOAD for p in chosen)
+        names = ", ".join(p.name for p in chosen)
+        self._say(service.name, "reload" if reloads else "live", names)
+        wanted = {p.name: values[p.name] for p in chosen}
+        return part.set_live(self._engine.target(service), chosen, wanted)
+
+    def restart(self, service: Service) -> None:
+        """One restart with the configuration from the store, until the service is healthy."""
+        limit = _Limit(self._cancelled)
+
+        def before(unit: str) -> None:
+            limit.extend()
+            self._say(service.name, "restart", unit)
+
+        try:
+            self._engine.cycle(service, Run(self._told(service), limit), before)
+            limit.extend()
+            self._healthy(service, limit)
+        except Cancelled:
+            if self._cancelled.is_set():
+                raise
+            gone = self._engine.last_words(service)
+            raise DevstackError(
+                gone or f"{service.name} did not come up within {WITHIN_S:.0f} s",
+                f"look at `devstack-tui logs {service.name}`",
+            ) from None
+
+    def read(self, service: Service) -> Reading:
+        """Every effective value, in a fresh session."""
+        self._say(service.name, "read", "")
+        return tunables(service).read(self._engine.target(service), self._engine.locate(service))
+
+    def _told(self, service: Service) -> Callable[[Phase, str], None]:
+        return lambda phase, detail: self._say(service.name, "restart", detail or phase.value)
+
+    def _healthy(self, service: Service, limit: _Limit) -> None:
+        reason = ""
+        while not limit.is_set():
+            try:
+                seen = probe_once(service, self._engine.target(service), PROBE_TIMEOUT_S)
+                if not seen.problems:
+                    return
+                reason = "; ".join(seen.problems)
+            except DevstackError as error:
+                reason = error.message
+            if gone := self._engine.last_words(service):
+                raise DevstackError(gone, f"look at `devstack-tui logs {service.name}`")
+            self._say(service.name, "restart", reason)
+            limit.wait(0.1)
+        if self._cancelled.is_set():
+            raise Cancelled(f"interrupted while {service.name} was starting")
+        raise DevstackError(
+            f"{service.name} is not healthy {WITHIN_S:.0f} s after its restart: {reason}",
+            f"look at `devstack-tui logs {service.name}`",
+        )
+
+
+def tunables(service: Service) -> Tunables:
+    """The service's tunables. Raises `DevstackError` when it has none."""
+    found = service.tunables()
+    if found is None:
+        raise DevstackError(f"{service.name} has no parameters that can be tuned")
+    return found
+
+
+def intend(paths: StackPaths, names: Names, strange: Names | None = None) -> Intent:
+    """Journal what the stack sets now, before `names` are changed: whoever comes after a `kill -9`
+    brings that back. End it with `Journal.end` when all is done, or taken back.
+
+    Somebody else has changed the parameters of `strange`, which cannot be brought back.
+    """
+    return Journal(paths.journal).begin(
+        ACTION,
+        ",".join(name for name in NAMES if name in names),
+        store=parameter_store.encode(parameter_store.read(paths)),
+        names=_encoded(names),
+        strange=_encoded(strange or {}),
+    )
+
+
+def take_back(
+    engine: Engine, paths: StackPaths, intents: Sequence[Intent], say: Say
+) -> tuple[str, ...]:
+    """Bring back what the stack set before the oldest of `intents`: the store, then every service
+    that any of them may have touched. Returns what could not be brought back, in sentences.
+
+    A service is restarted if a unit of it was started since, or is not there; otherwise its
+    parameters are set back live. Where a service that it needs does not run either, the whole
+    stack is down: `up` starts it with the store.
+    """
+    oldest = intents[0]
+    previous = parameter_store.decode(oldest.undo["store"])
+    touched = {name for intent in intents for name in intent.subject.split(",")}
+    parameter_store.write(paths, previous)
+    tuner = Tuner(engine, lambda service, _, detail: say(service, "restore", detail))
+    problems = []
+    for service in services():
+        if service.name in touched and _needed(engine, service):
+            values = previous.values.get(service.name, {})
+            names = _named(intents, "names", service)
+            wanted = {name: values.get(name) for name in sorted(names | values.keys())}
+            try:
+                if _restarted(engine, service, oldest.at):
+                    tuner.restart(service)
+                else:
+                    tuner.configure(service)
+                    tuner.live(service, wanted)
+                ours = wanted.keys() - _named(intents, "strange", service)
+                sure = {name: wanted[name] for name in ours}
+                _require(tuner.read(service), sure, paths.root)
+            except DevstackError as error:
+                problems.append(f"{service.name}: {error.message}")
+            except Exception as error:  # a driver's own class
+                problems.append(f"{service.name}: {type(error).__name__}")
+    return tuple(problems)
+
+
+def _restarted(engine: Engine, service: Service, since: float) -> bool:
+    """Whether a unit of the service was started after that time, or is not there."""
+    units = engine.units(service)
+    young = any((unit.started_at or 0.0) > since - CLOCK_S for unit in units)
+    return not units or young or not all(unit.running for unit in units)
+
+
+def _require(reading: Reading, wanted: Mapping[str, str | None], root: Path) -> None:
+    """Raise `DevstackError` for the first parameter that is not as wanted."""
+    for parameter in reading.parameters:
+        if parameter.name in wanted and parameter.name in reading.effective:
+            found = reading.effective[parameter.name]
+            if wrong := overruled(parameter, wanted[parameter.name], found, root):
+                raise DevstackError(wrong)
+
+
+def _needed(engine: Engine, service: Service) -> bool:
+    """Whether what the service requires runs, so that it can run itself."""
+    required = [engine.units(service_named(name)) for name in service.requires]
+    return all(units and all(unit.running for unit in units) for units in required)
+
+
+def _encoded(names: Names) -> str:
+    return msgspec.json.encode(
+        {service: sorted(found) for service, found in names.items()}
+    ).decode()
+
+
+def _named(intents: Iterable[Intent], key: str, service: Service) -> set[str]:
+    """The parameters of a service that any of the intents names under `key`."""
+    found: set[str] = set()
+    for intent in intents:
+        table = msgspec.json.decode(intent.undo.get(key, "{}"), type=dict[str, list[str]])
+        found |= set(table.get(service.name, ()))
+    return found

@@ -1,0 +1,146 @@
+"""Finishing what a killed verb left: a handler for each kind of intent in the journal.
+
+An intent is left alone while its owner lives: a verb holds the stack's lock, and what spans
+several verbs (an A/B, a drill) holds the lock of its own kind beside it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from devstack_tui.contracts.drill import Cleanable, Sweepable
+from devstack_tui.contracts.engine import Engine, Run
+from devstack_tui.contracts.registry import service
+from devstack_tui.core import process
+from devstack_tui.core.errors import DevstackError
+from devstack_tui.core.journal import Intent, Journal
+from devstack_tui.core.lock import StackLock
+from devstack_tui.core.paths import StackPaths
+from devstack_tui.core.process import ProcessId
+from devstack_tui.core.redact import redact
+from devstack_tui.engines.embedded import nftables
+from devstack_tui.identity import rotation
+from devstack_tui.stack import parameter_apply
+
+Say = Callable[[str], None]
+Handler = Callable[[Engine, StackPaths, Sequence[Intent], Say], None]
+
+
+def lock_of(paths: StackPaths, action: str) -> Path:
+    """The lock of everything that is journaled as `action`, or as `action.…`."""
+    return paths.root / f"{_kind(action)}.lock"
+
+
+def orphans(paths: StackPaths) -> list[Intent]:
+    """The pending intents that can be finished here and whose owner is gone, oldest first.
+
+    The caller holds the stack's lock, or only wants to know.
+    """
+    pending = [i for i in Journal(paths.journal).pending() if _kind(i.action) in HANDLERS]
+    held = {
+        kind: StackLock.held(lock_of(paths, kind)) for kind in {_kind(i.action) for i in pending}
+    }
+    return [intent for intent in pending if held[_kind(intent.action)] is None]
+
+
+def heal(engine: Engine, paths: StackPaths, say: Say) -> None:
+    """Take back every orphan and tell it. The caller holds the stack's lock.
+
+    What fails is told and not tried again by every verb that follows: the services then need
+    `up`, or the user. Only a journal or a store that cannot be written raises.
+    """
+    journal = Journal(paths.journal)
+    left = orphans(paths)
+    # Drills began within an A/B, never around one: the newest kind is taken back first.
+    for kind in dict.fromkeys(_kind(intent.action) for intent in reversed(left)):
+        intents = [intent for intent in left if _kind(intent.action) == kind]
+        HANDLERS[kind](engine, paths, intents, say)
+        for intent in reversed(intents):
+            journal.end(intent)
+
+
+def _tuning(engine: Engine, paths: StackPaths, intents: Sequence[Intent], say: Say) -> None:
+    subjects = sorted({name for intent in intents for name in intent.subject.split(",")})
+    say(f"taking back an interrupted `tune`: {', '.join(subjects)}")
+    for problem in parameter_apply.take_back(engine, paths, intents, lambda *step: None):
+        say(f"not taken back: {problem}")
+
+
+def _drill(engine: Engine, paths: StackPaths, intents: Sequence[Intent], say: Say) -> None:  # noqa: ARG001
+    for intent in reversed(intents):
+        say(f"healing an interrupted {intent.action} of {intent.subject}")
+        try:
+            _thaw(intent.undo.get("processes", "[]"))
+            if table := intent.undo.get("table"):
+                nftables.remove(table)
+            if name := intent.undo.get("service"):
+                _complete(engine, name)
+            if value := intent.undo.get("setting"):
+                _set_back(engine, intent.subject, int(value))
+            if run := intent.undo.get("run"):
+                _clean(engine, intent.subject, run)
+        except DevstackError as error:
+            say(f"not healed: {error.message}")
+
+
+HANDLERS: Mapping[str, Handler] = {
+    parameter_apply.ACTION: _tuning,
+    rotation.ACTION: rotation.take_back,
+    "drill": _drill,
+}
+"""By the part of an action's name before its dot."""
+
+
+def _kind(action: str) -> str:
+    return action.partition(".")[0]
+
+
+def _thaw(document: str) -> None:
+    """Let processes go on that were held still, if they are the same ones."""
+    for held in msgspec.json.decode(document, type=list[ProcessId]):
+        if process.alive(held):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(held.pid, signal.SIGCONT)
+
+
+def _complete(engine: Engine, name: str) -> None:
+    """Start what is missing of a service."""
+    found = service(name)
+    if not all(unit.running for unit in engine.units(found)):
+        engine.start(found, Run(cancelled=threading.Event()))
+
+
+def _set_back(engine: Engine, name: str, value: int) -> None:
+    """Give the setting that a sweep of the drill `name` changed its value of before."""
+    found = service(name.partition(".")[0])
+    if not any(unit.running for unit in engine.units(found)):
+        return  # it was set in the running servers only
+    for drill in found.drills():
+        if drill.name == name and isinstance(drill, Sweepable):
+            drill.write_setting(engine.target(found), value)
+
+
+def _clean(engine: Engine, name: str, run: str) -> None:
+    """Remove what a run of the drill `name` wrote."""
+    found = service(name.partition(".")[0])
+    if not any(unit.running for unit in engine.units(found)):
+        raise DevstackError(f"{found.title} is down: what the run {run} wrote stays in it")
+    target = engine.target(found)
+    try:
+        for drill in found.drills():
+            if drill.name == name and isinstance(drill, Cleanable):
+                drill.cleanup(target, run)
+                return
+        # The drill that every service has writes by these.
+        if acks := found.acks():
+            acks.cleanup(target, run)
+    except Exception as error:  # each driver has its own
+        why = redact(str(error).partition("\n")[0])
+        raise DevstackError(f"what the run {run} wrote could not be removed: {why}") from None

@@ -1,0 +1,94 @@
+"""Two values of one parameter, compared as the server would: what is the same, what took, what
+is not ours, what a crash may cost."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from pathlib import Path
+
+from devstack_tui.contracts.tunable import DEFAULT, Effective, Kind, Parameter
+from devstack_tui.core import units
+from devstack_tui.core.units import Value
+
+OWN_SOURCES = ("default", "configuration file")
+"""Of a value that nobody has changed beside the stack."""
+_NUMBERS = (Kind.BYTES, Kind.DURATION, Kind.INTEGER, Kind.REAL)
+
+
+def parsed(parameter: Parameter, text: str) -> Value | None:
+    """What `text` means; None for a special value and for what cannot be read."""
+    if text in parameter.special:
+        return None
+    with contextlib.suppress(ValueError):
+        return units.parse(parameter.kind.value, text)
+    return None
+
+
+def same(parameter: Parameter, one: str, other: str) -> bool:
+    """Whether two texts mean the same value."""
+    if one == other:
+        return True
+    a, b = parsed(parameter, one), parsed(parameter, other)
+    if a is None or b is None:
+        return False
+    if isinstance(a, int | float) and isinstance(b, int | float):
+        return math.isclose(a, b, rel_tol=1e-9)
+    return a == b
+
+
+def rounded(parameter: Parameter, wanted: str, effective: str) -> bool:
+    """Whether the server made `effective` of `wanted` by its own rounding alone."""
+    a, b = parsed(parameter, wanted), parsed(parameter, effective)
+    if parameter.step is None or parameter.kind not in _NUMBERS or a is None or b is None:
+        return False
+    return a != b and abs(float(a) - float(b)) < parameter.step
+
+
+def took(parameter: Parameter, wanted: str | None, found: Effective) -> bool:
+    """Whether the server runs with `wanted` (None: as it comes) on every node."""
+    if found.nodes:
+        return False
+    target = parameter.default if wanted in (None, DEFAULT) else str(wanted)
+    if same(parameter, target, found.value) or rounded(parameter, target, found.value):
+        return True
+    # What the server chooses by itself cannot be known beforehand; who chose it can.
+    chosen = wanted in (None, DEFAULT) or target in parameter.special
+    return chosen and found.source in OWN_SOURCES
+
+
+def overruled(parameter: Parameter, wanted: str | None, found: Effective, root: Path) -> str:
+    """What somebody else has made of a parameter that the stack sets to `wanted`; empty when
+    nobody has. `root` is the stack's own directory."""
+    place = Path(found.where.partition(":")[0]) if found.where.startswith("/") else None
+    stranger = (
+        found.source == "configuration file"
+        and place is not None
+        and not place.is_relative_to(root)
+        and not same(parameter, found.value, parameter.default)
+    )
+    if took(parameter, wanted, found) and not stranger:
+        return ""
+    ours = f"the stack sets {wanted}" if wanted else f"the stack leaves it at {parameter.default}"
+    return f"{parameter.key} is {told(found)}, but {ours}"
+
+
+def told(found: Effective) -> str:
+    """The value, who won, and where that is kept."""
+    if found.nodes:
+        values = ", ".join(f"{value} on {node}" for node, value in sorted(found.nodes.items()))
+        return f"not the same on every node ({values})"
+    place = f", {found.where}" if found.where else ""
+    waits = ", waits for a restart" if found.pending_restart else ""
+    return f"{found.value} ({found.source}{place}{waits})"
+
+
+def relaxed(parameter: Parameter, text: str) -> bool:
+    """Whether a crash can lose acknowledged writes with this value."""
+    if any(same(parameter, text, one) for one in parameter.relaxed):
+        return True
+    value = parsed(parameter, text)
+    if value is None or isinstance(value, str | bool):
+        return False
+    above, below = parameter.relaxed_above, parameter.relaxed_below
+    return (above is not None and value > above) or (below is not None and value < below)

@@ -1,0 +1,104 @@
+"""A service's parameters, lent for a measurement and given back whatever happens.
+
+Meanwhile the stack's `tune.lock` is held, so that nobody else tunes, and the journal knows what
+the stack set before: after a `kill -9` the next verb gives it back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterable
+
+from devstack_tui.core.errors import DevstackError
+from devstack_tui.core.events import Note as StackNote
+from devstack_tui.core.journal import Journal
+from devstack_tui.core.lock import StackLock
+from devstack_tui.stack import parameter_apply
+from devstack_tui.stack.busy import require_none
+from devstack_tui.stack.recovery import lock_of
+from devstack_tui.stack.stack import Stack
+from devstack_tui.stack.transaction import Tell as StackTell
+from devstack_tui.stack.transaction import changing
+from devstack_tui.tuning.ab_arms import Settings
+from devstack_tui.tuning.apply import apply
+from devstack_tui.tuning.events import Note, TuneDone
+from devstack_tui.tuning.telling import Tell
+
+
+class NotRestoredError(DevstackError):
+    """The stack could not be given back what it set before."""
+
+
+@contextlib.asynccontextmanager
+async def borrowed(
+    stack: Stack, verb: str, service: str, names: Iterable[str], tell: Tell
+) -> AsyncIterator[None]:
+    """Hold the tuning of `service` while its parameters `names` are changed; then give it back.
+
+    Raises `DevstackError` while somebody else tunes or drills, and `NotRestoredError` when the
+    former configuration did not come back.
+    """
+    await _heal(stack, tell)
+    lock = StackLock(lock_of(stack.paths, parameter_apply.ACTION), verb)
+    if owner := lock.try_acquire():
+        raise DevstackError(
+            f"`{owner.verb}` (pid {owner.pid}) measures with its own values now",
+            "wait for its end, or end it",
+        )
+    with lock:
+        require_none(stack.paths, "drill")
+        intent = parameter_apply.intend(stack.paths, {service: names})
+        try:
+            yield
+        finally:
+            problems: list[str] = []
+
+            async def give_back(_: StackTell) -> None:
+                problems.extend(
+                    await asyncio.to_thread(
+                        parameter_apply.take_back,
+                        stack.engine(),
+                        stack.paths,
+                        [intent],
+                        lambda *step: None,
+                    )
+                )
+
+            async for _ in changing(stack.paths, verb, give_back):
+                pass
+            # What did not come back now is for the user: no verb shall try it again and again.
+            Journal(stack.paths.journal).end(intent)
+            if problems:
+                raise NotRestoredError(
+                    f"not taken back: {'; '.join(problems)}",
+                    f"look at `devstack-tui logs {service}`, then `devstack-tui up {service}`",
+                )
+
+
+async def _heal(stack: Stack, tell: Tell) -> None:
+    async with contextlib.aclosing(stack.heal()) as events:
+        async for event in events:
+            if isinstance(event, StackNote):
+                tell(Note(event.text))
+
+
+class ServiceHand:
+    """A `Hand` for one service of a real stack. `by` names the verb."""
+
+    def __init__(self, stack: Stack, service: str, by: str, *, force: bool = False) -> None:
+        self._stack = stack
+        self._service = service
+        self._by = by
+        self._force = force
+
+    async def put(self, values: Settings, restart: bool) -> None:
+        """See the Protocol."""
+        wanted = {self._service: dict(values)}
+        events = apply(
+            self._stack, wanted, by=self._by, force=self._force, record=False, restart=restart
+        )
+        async with contextlib.aclosing(events) as stream:
+            async for event in stream:
+                if isinstance(event, TuneDone) and event.exit_code:
+                    raise DevstackError(event.message, event.remedy)
