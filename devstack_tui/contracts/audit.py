@@ -19,7 +19,7 @@ from devstack_tui.core.check import Status
 from devstack_tui.core.errors import DevstackError
 
 if TYPE_CHECKING:
-    from devstack_tui.contracts.server_home import Tls
+    from devstack_tui.contracts.model import Tls
     from devstack_tui.identity.vault_api import VaultApi
 
 

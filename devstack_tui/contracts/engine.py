@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from devstack_tui.contracts.model import Target, UnitUsage
-from devstack_tui.contracts.service import Installation, Service
+from devstack_tui.contracts.model import Installation, Target, UnitUsage
+from devstack_tui.contracts.service import Service
 from devstack_tui.core.events import Phase
 from devstack_tui.core.process import ProcessId
 

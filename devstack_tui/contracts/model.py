@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import enum
+import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -170,3 +172,55 @@ class StackStatus(msgspec.Struct, frozen=True):
     def get(self, name: str) -> ServiceStatus | None:
         """The row of service `name`."""
         return next((s for s in self.services if s.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The user that runs a server: ours, or an unprivileged one when we are root."""
+
+    uid: int
+    gid: int
+    name: str
+
+    @property
+    def switched(self) -> bool:
+        """Whether this is another user than the one we run as."""
+        return self.uid != os.geteuid()
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """The certificate files of a service, PEM. `chain` is the intermediate and the root."""
+
+    cert: Path
+    key: Path
+    ca: Path
+    chain: Path
+
+
+class ServiceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What `[services.NAME]` of stack.toml may hold; a service adds its own fields."""
+
+    enabled: bool = True
+    ports: dict[str, int] = {}
+    tested: str | tuple[str, ...] = ()
+    """The release series that were measured, as "15"; a single one may stand without brackets."""
+
+    def measured(self) -> tuple[str, ...]:
+        """The series that this release was measured with."""
+        return (self.tested,) if isinstance(self.tested, str) else self.tested
+
+    def options(self) -> dict[str, int | str | bool]:
+        """The service's own fields, for those that only have a `Target`."""
+        own = set(self.__struct_fields__) - {"enabled", "ports", "tested"}
+        return {name: getattr(self, name) for name in sorted(own)}
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """A server program that was found. `series` is what its data directory depends on."""
+
+    program: Path
+    version: str
+    flavour: str
+    series: str

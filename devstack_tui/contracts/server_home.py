@@ -13,8 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from devstack_tui.contracts.model import Credentials, Target
-from devstack_tui.contracts.service import ServiceSettings
+from devstack_tui.contracts.model import Account, Credentials, ServiceSettings, Target, Tls
 from devstack_tui.core import files
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.journal import Journal
@@ -27,30 +26,6 @@ class Cancelled(DevstackError):
     """The verb was interrupted while this service was on its way."""
 
     exit_code = 130
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """The user that runs a server: ours, or an unprivileged one when we are root."""
-
-    uid: int
-    gid: int
-    name: str
-
-    @property
-    def switched(self) -> bool:
-        """Whether this is another user than the one we run as."""
-        return self.uid != os.geteuid()
-
-
-@dataclass(frozen=True, slots=True)
-class Tls:
-    """The certificate files of a service, PEM. `chain` is the intermediate and the root."""
-
-    cert: Path
-    key: Path
-    ca: Path
-    chain: Path
 
 
 @dataclass(frozen=True)

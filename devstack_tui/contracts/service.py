@@ -14,9 +14,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Protocol, cast
 
-import msgspec
-
-from devstack_tui.contracts.model import Credentials, Endpoint, Observation, Target
+from devstack_tui.contracts.model import (
+    Credentials,
+    Endpoint,
+    Installation,
+    Observation,
+    ServiceSettings,
+    Target,
+)
 
 if TYPE_CHECKING:
     from devstack_tui.contracts.acks import Acks
@@ -27,24 +32,6 @@ if TYPE_CHECKING:
     from devstack_tui.contracts.workload import Workload
 
 
-class ServiceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What `[services.NAME]` of stack.toml may hold; a service adds its own fields."""
-
-    enabled: bool = True
-    ports: dict[str, int] = {}
-    tested: str | tuple[str, ...] = ()
-    """The release series that were measured, as "15"; a single one may stand without brackets."""
-
-    def measured(self) -> tuple[str, ...]:
-        """The series that this release was measured with."""
-        return (self.tested,) if isinstance(self.tested, str) else self.tested
-
-    def options(self) -> dict[str, int | str | bool]:
-        """The service's own fields, for those that only have a `Target`."""
-        own = set(self.__struct_fields__) - {"enabled", "ports", "tested"}
-        return {name: getattr(self, name) for name in sorted(own)}
-
-
 @dataclass(frozen=True, slots=True)
 class Hint:
     """How to get a missing server program. `apt` and `pip` are package names."""
@@ -52,16 +39,6 @@ class Hint:
     apt: tuple[str, ...] = ()
     pip: tuple[str, ...] = ()
     text: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Installation:
-    """A server program that was found. `series` is what its data directory depends on."""
-
-    program: Path
-    version: str
-    flavour: str
-    series: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,7 @@ from typing import Protocol
 
 import msgspec
 
-from devstack_tui.contracts.model import Target
-from devstack_tui.contracts.service import Installation
+from devstack_tui.contracts.model import Installation, Target
 from devstack_tui.core.machine import Machine
 
 DEFAULT = "default"

@@ -15,6 +15,7 @@ from devstack_tui.contracts.engine import Engine
 from devstack_tui.contracts.model import (
     Certificate,
     Endpoint,
+    Installation,
     Latency,
     Observation,
     ServiceStatus,
@@ -24,7 +25,7 @@ from devstack_tui.contracts.model import (
     UnitUsage,
 )
 from devstack_tui.contracts.registry import services
-from devstack_tui.contracts.service import Installation, Service
+from devstack_tui.contracts.service import Service
 from devstack_tui.core import process
 from devstack_tui.core.errors import DevstackError, NotInstalledError, UnreachableError
 from devstack_tui.core.lock import Owner, StackLock

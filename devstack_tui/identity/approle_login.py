@@ -8,8 +8,8 @@ from pathlib import Path
 
 import msgspec
 
-from devstack_tui.contracts.model import Certificate, Credentials, Target
-from devstack_tui.contracts.server_home import HOST, Tls
+from devstack_tui.contracts.model import Certificate, Credentials, Target, Tls
+from devstack_tui.contracts.server_home import HOST
 from devstack_tui.contracts.service import Service
 from devstack_tui.core import files
 from devstack_tui.core.errors import DevstackError

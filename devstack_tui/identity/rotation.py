@@ -19,8 +19,8 @@ import msgspec
 from devstack_tui.contracts.acks import Indeterminate, NotWritten, Writer
 from devstack_tui.contracts.audit import Listener
 from devstack_tui.contracts.engine import Engine, Run
+from devstack_tui.contracts.model import Tls
 from devstack_tui.contracts.registry import IDENTITY, service
-from devstack_tui.contracts.server_home import Tls
 from devstack_tui.contracts.service import Service
 from devstack_tui.core import files
 from devstack_tui.core.errors import DevstackError, UnreachableError

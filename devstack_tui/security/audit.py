@@ -15,9 +15,8 @@ from pathlib import Path
 from types import TracebackType
 
 from devstack_tui.contracts import registry
-from devstack_tui.contracts.model import Target
+from devstack_tui.contracts.model import Target, Tls
 from devstack_tui.contracts.registry import IDENTITY
-from devstack_tui.contracts.server_home import Tls
 from devstack_tui.core.errors import DevstackError, NotInstalledError
 from devstack_tui.core.redact import redact
 from devstack_tui.identity import approle_login, bootstrap

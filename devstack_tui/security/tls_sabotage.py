@@ -16,9 +16,8 @@ from functools import partial
 from pathlib import Path
 
 from devstack_tui.contracts.audit import Audit, Bench, Breaking, Sabotage
-from devstack_tui.contracts.model import Certificate
+from devstack_tui.contracts.model import Certificate, Tls
 from devstack_tui.contracts.registry import IDENTITY, services
-from devstack_tui.contracts.server_home import Tls
 from devstack_tui.contracts.service import Service
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.identity import approle_login

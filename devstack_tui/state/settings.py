@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 import msgspec
 
+from devstack_tui.contracts.model import ServiceSettings
 from devstack_tui.contracts.registry import NAMES, service
-from devstack_tui.contracts.service import Service, ServiceSettings
+from devstack_tui.contracts.service import Service
 from devstack_tui.core.config import convert, fault, read_toml
 from devstack_tui.core.errors import ConfigError, UsageError, unknown_name
 from devstack_tui.core.paths import config_home, resource

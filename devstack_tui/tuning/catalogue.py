@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 
+from devstack_tui.contracts.model import Installation
 from devstack_tui.contracts.registry import service, services
-from devstack_tui.contracts.service import Installation, Service
+from devstack_tui.contracts.service import Service
 from devstack_tui.contracts.tunable import Parameter
 from devstack_tui.core.errors import DevstackError, UsageError, unknown_name
 

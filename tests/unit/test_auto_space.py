@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from devstack_tui.contracts.model import Installation
 from devstack_tui.contracts.registry import service
-from devstack_tui.contracts.service import Installation
 from devstack_tui.contracts.tunable import Parameter
 from devstack_tui.core.machine import Machine
 from devstack_tui.state import parameter_values

@@ -14,13 +14,14 @@ import pytest
 from devstack_tui.contracts.model import (
     Credentials,
     Endpoint,
+    Installation,
     Observation,
     ServiceStatus,
     State,
     Target,
     UnitUsage,
 )
-from devstack_tui.contracts.service import Installation, Service
+from devstack_tui.contracts.service import Service
 from devstack_tui.core.errors import NotInstalledError, UnreachableError
 from devstack_tui.core.lock import StackLock
 from devstack_tui.core.paths import StackPaths

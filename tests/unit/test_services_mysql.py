@@ -5,8 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from devstack_tui.contracts.model import Credentials, Endpoint
-from devstack_tui.contracts.service import Installation
+from devstack_tui.contracts.model import Credentials, Endpoint, Installation
 from devstack_tui.services.mysql import SERVICE
 from devstack_tui.services.mysql.server import MARIADB, MYSQL, init_sql, install_argv, quoted
 

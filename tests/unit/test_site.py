@@ -11,9 +11,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from devstack_tui.contracts.model import Credentials, Endpoint, Target
-from devstack_tui.contracts.server_home import Account, Cancelled, Site, Tls
-from devstack_tui.contracts.service import ServiceSettings
+from devstack_tui.contracts.model import (
+    Account,
+    Credentials,
+    Endpoint,
+    ServiceSettings,
+    Target,
+    Tls,
+)
+from devstack_tui.contracts.server_home import Cancelled, Site
 from devstack_tui.core import process
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.journal import Journal

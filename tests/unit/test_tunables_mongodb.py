@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from devstack_tui.contracts.service import Installation
+from devstack_tui.contracts.model import Installation
 from devstack_tui.contracts.tunable import Kind, Parameter
 from devstack_tui.core import units
 from devstack_tui.core.errors import UsageError

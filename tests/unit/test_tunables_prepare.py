@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from devstack_tui.contracts.model import Installation
 from devstack_tui.contracts.registry import service
-from devstack_tui.contracts.service import Installation
 from devstack_tui.services.mysql.server import MARIADB, MYSQL
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from devstack_tui.contracts.service import Installation
+from devstack_tui.contracts.model import Installation
 from devstack_tui.contracts.tunable import Apply, Parameter
 from devstack_tui.core import units
 from devstack_tui.core.errors import UsageError

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from devstack_tui.contracts.service import Installation
+from devstack_tui.contracts.model import Installation
 from devstack_tui.contracts.tunable import Parameter
 from devstack_tui.core.errors import ConfigError, UsageError
 from devstack_tui.core.paths import StackPaths

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from devstack_tui.contracts.service import Installation
+from devstack_tui.contracts.model import Installation
 from devstack_tui.contracts.tunable import Share
 from devstack_tui.core.errors import UsageError
 from devstack_tui.tuning import rules

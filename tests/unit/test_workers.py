@@ -11,9 +11,16 @@ from pathlib import Path
 import pytest
 
 from devstack_tui.contracts.engine import Run
-from devstack_tui.contracts.model import Credentials, Endpoint, Observation, Target, UnitUsage
+from devstack_tui.contracts.model import (
+    Credentials,
+    Endpoint,
+    Observation,
+    ServiceSettings,
+    Target,
+    UnitUsage,
+)
 from devstack_tui.contracts.server_home import Cancelled
-from devstack_tui.contracts.service import Hint, Service, ServiceSettings
+from devstack_tui.contracts.service import Hint, Service
 from devstack_tui.core.errors import DevstackError, NotInstalledError
 from devstack_tui.core.events import Event, Phase, Progress
 from devstack_tui.core.lock import Owner, StackLock

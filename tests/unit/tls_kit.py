@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from devstack_tui.contracts.audit import Listener
-from devstack_tui.contracts.server_home import Tls
+from devstack_tui.contracts.model import Tls
 from devstack_tui.core.tls import with_key_extensions
 
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey

@@ -13,11 +13,11 @@ from functools import partial
 from pathlib import Path
 
 from devstack_tui.contracts.engine import Run, UnitLog
-from devstack_tui.contracts.model import Credentials, Endpoint, Target, UnitUsage
+from devstack_tui.contracts.model import Credentials, Endpoint, Installation, Target, UnitUsage
 from devstack_tui.contracts.registry import IDENTITY, services
 from devstack_tui.contracts.registry import service as service_named
 from devstack_tui.contracts.server_home import HOST, Site
-from devstack_tui.contracts.service import Installation, ProcessSpec, Server, Service
+from devstack_tui.contracts.service import ProcessSpec, Server, Service
 from devstack_tui.contracts.tunable import Rolling
 from devstack_tui.core import files, process
 from devstack_tui.core.errors import DevstackError, UnreachableError

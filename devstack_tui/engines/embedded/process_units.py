@@ -8,8 +8,8 @@ import re
 import time
 from pathlib import Path
 
-from devstack_tui.contracts.model import UnitUsage
-from devstack_tui.contracts.server_home import Account, Site
+from devstack_tui.contracts.model import Account, UnitUsage
+from devstack_tui.contracts.server_home import Site
 from devstack_tui.contracts.service import ProcessSpec, Service
 from devstack_tui.core import process
 from devstack_tui.core.errors import DevstackError

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from devstack_tui.contracts import registry
 from devstack_tui.contracts.audit import Finding
-from devstack_tui.contracts.server_home import Tls
+from devstack_tui.contracts.model import Tls
 from devstack_tui.core.check import Status
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.identity import bootstrap

@@ -3,8 +3,8 @@
 import pwd
 from pathlib import Path
 
-from devstack_tui.contracts.model import Credentials, Endpoint
-from devstack_tui.contracts.service import Hint, Service, ServiceSettings
+from devstack_tui.contracts.model import Credentials, Endpoint, ServiceSettings
+from devstack_tui.contracts.service import Hint, Service
 
 
 class Settings(ServiceSettings, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from devstack_tui.contracts.service import Installation
+from devstack_tui.contracts.model import Installation
 from devstack_tui.core.errors import UsageError
 from devstack_tui.services.mongodb.parameters import STRING, Knob, knobs
 

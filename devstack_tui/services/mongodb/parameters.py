@@ -11,7 +11,7 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from devstack_tui.contracts.service import Installation
+from devstack_tui.contracts.model import Installation
 from devstack_tui.contracts.tunable import Apply, Kind, Parameter
 from devstack_tui.core import units
 

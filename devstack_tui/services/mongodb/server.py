@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from devstack_tui.contracts.model import Installation, ServiceSettings
 from devstack_tui.contracts.server_home import HOST, Site
-from devstack_tui.contracts.service import Installation, ProcessSpec, ServiceSettings
+from devstack_tui.contracts.service import ProcessSpec
 from devstack_tui.core import files
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.paths import APP

@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 
-from devstack_tui.contracts.model import Target
-from devstack_tui.contracts.server_home import Tls
+from devstack_tui.contracts.model import Target, Tls
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.services.mysql.client import connect
 

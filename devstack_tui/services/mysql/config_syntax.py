@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from devstack_tui.contracts.service import Installation
+from devstack_tui.contracts.model import Installation
 from devstack_tui.contracts.tunable import Kind, Parameter
 from devstack_tui.core import units
 from devstack_tui.core.errors import UsageError

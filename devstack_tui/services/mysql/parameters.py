@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from devstack_tui.contracts.service import Installation
+from devstack_tui.contracts.model import Installation
 from devstack_tui.contracts.tunable import Apply, Kind, Parameter
 
 KB, MB, GB = 1 << 10, 1 << 20, 1 << 30

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from devstack_tui.contracts.model import Target
-from devstack_tui.contracts.service import Installation
+from devstack_tui.contracts.model import Installation, Target
 from devstack_tui.contracts.tunable import Advice, Parameter, Problem, Reading, Share, Values
 from devstack_tui.core.errors import DevstackError, UnreachableError
 from devstack_tui.core.machine import Machine

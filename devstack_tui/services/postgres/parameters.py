@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from devstack_tui.contracts.service import Installation
+from devstack_tui.contracts.model import Installation
 from devstack_tui.contracts.tunable import Apply, Kind, Parameter
 
 KB, MB = 1 << 10, 1 << 20

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from devstack_tui.contracts.model import Target
-from devstack_tui.contracts.service import Installation
+from devstack_tui.contracts.model import Installation, Target
 from devstack_tui.contracts.tunable import (
     Advice,
     Apply,

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import msgspec
 
-from devstack_tui.contracts.model import Credentials, Endpoint
-from devstack_tui.contracts.service import Hint, Service, ServiceSettings
+from devstack_tui.contracts.model import Credentials, Endpoint, ServiceSettings
+from devstack_tui.contracts.service import Hint, Service
 
 
 class Settings(ServiceSettings, frozen=True, kw_only=True):

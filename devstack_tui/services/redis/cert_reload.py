@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from devstack_tui.contracts.acks import kind_of
-from devstack_tui.contracts.model import Target
-from devstack_tui.contracts.server_home import Tls
+from devstack_tui.contracts.model import Target, Tls
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.services.redis.client import close, connect, node_count, node_name
 

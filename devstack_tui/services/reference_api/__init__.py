@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from devstack_tui.contracts.model import Credentials, Endpoint
-from devstack_tui.contracts.service import Hint, Service, ServiceSettings
+from devstack_tui.contracts.model import Credentials, Endpoint, ServiceSettings
+from devstack_tui.contracts.service import Hint, Service
 
 
 class Settings(ServiceSettings, frozen=True, kw_only=True):

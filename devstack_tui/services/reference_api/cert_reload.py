@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from devstack_tui.contracts.model import Target
-from devstack_tui.contracts.server_home import Tls
+from devstack_tui.contracts.model import Target, Tls
 from devstack_tui.services.reference_api.server import UNIT
 
 

@@ -15,9 +15,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from devstack_tui.contracts.model import Installation, ServiceSettings
 from devstack_tui.contracts.registry import services
 from devstack_tui.contracts.server_home import HOST, Site
-from devstack_tui.contracts.service import Installation, ProcessSpec, ServiceSettings
+from devstack_tui.contracts.service import ProcessSpec
 from devstack_tui.core import files
 from devstack_tui.core.errors import DevstackError, UnreachableError
 from devstack_tui.engines.embedded.programs import find_program, not_installed, version_of

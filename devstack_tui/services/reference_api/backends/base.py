@@ -7,15 +7,12 @@ import logging
 import ssl
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from typing import ClassVar, Protocol, TypeVar
 
 from devstack_tui.contracts.model import Credentials
 from devstack_tui.core.redact import redact
 from devstack_tui.services.reference_api.config import Peer
 from devstack_tui.services.reference_api.metrics import METRICS
-
-if TYPE_CHECKING:
-    from devstack_tui.services.reference_api.backends.vault import Vault
 
 T = TypeVar("T")
 LIMIT_S = 5.0
@@ -105,12 +102,22 @@ def explain(error: BaseException, hide: frozenset[str] = frozenset()) -> str:
     return redact(text, hide)[:300] or type(error).__name__
 
 
+class CredentialSource(Protocol):
+    """Where a backend's user and password come from: Vault."""
+
+    async def credentials_of(self, name: str) -> Credentials:
+        """The credentials of the service `name`, kept until they are forgotten."""
+
+    def forget_secret(self, name: str) -> None:
+        """Read them again when they are asked for the next time."""
+
+
 class Backend(ABC):
     """One service that the API uses."""
 
     name: ClassVar[str]
 
-    def __init__(self, peer: Peer, ca: str, vault: Vault) -> None:
+    def __init__(self, peer: Peer, ca: str, vault: CredentialSource) -> None:
         self.peer = peer
         self.ca = ca
         self._vault = vault
