@@ -31,7 +31,6 @@ lint: setup-dev
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/python .ci/line_limit.py
 
 format: setup-dev
 	@$(BIN)/ruff check --fix .

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from devstack_tui.core.plot import Plot, figure, seconds_text, tick_texts
+from devstack_tui.core.plot import Band, Plot, figure, seconds_text, tick_texts
 
 WIDTH, HEIGHT = 960, 320
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 20, 56, 32
@@ -28,54 +28,78 @@ def svg(plots: Sequence[Plot]) -> str:
     return "\n".join([*parts, "</svg>", ""])
 
 
+class _Frame:
+    """Where a plot's values lie in the picture, pixels."""
+
+    def __init__(self, plot: Plot) -> None:
+        self.x_axis, self.y_axis = plot.x_axis(), plot.y_axis()
+        self.right, self.bottom = WIDTH - _RIGHT, HEIGHT - _BOTTOM
+
+    def across(self, x: float) -> float:
+        return _LEFT + self.x_axis.place(x) * (self.right - _LEFT)
+
+    def down(self, y: float) -> float:
+        return self.bottom - self.y_axis.place(y) * (self.bottom - _TOP)
+
+
 def _chart(plot: Plot) -> Iterator[str]:
-    x_axis, y_axis = plot.x_axis(), plot.y_axis()
-
-    def across(x: float) -> float:
-        return _LEFT + x_axis.place(x) * (WIDTH - _LEFT - _RIGHT)
-
-    def down(y: float) -> float:
-        return HEIGHT - _BOTTOM - y_axis.place(y) * (HEIGHT - _TOP - _BOTTOM)
-
-    right, bottom = WIDTH - _RIGHT, HEIGHT - _BOTTOM
+    frame = _Frame(plot)
     yield _text(_LEFT, 22, plot.title, more=' font-weight="bold"')
     if plot.band is not None:
-        top = down(plot.band.high)
-        tall = max(down(plot.band.low) - top, 1.0)
-        yield (
-            f'<rect class="band" x="{_LEFT}" y="{top:.1f}" width="{right - _LEFT}" '
-            f'height="{tall:.1f}" fill="#56B4E9" fill-opacity="0.25"/>'
-        )
-    ticks = y_axis.ticks(6)
-    for tick, label in zip(ticks, tick_texts(ticks), strict=True):
-        y = down(tick)
-        yield _line((_LEFT, y), (right, y), "#e0e0e0")
-        yield _text(_LEFT - 8, y + 4, label, anchor="end")
-    if plot.names:
-        yield _text(_LEFT, bottom + 20, plot.names[0])
-        yield _text(right, bottom + 20, plot.names[-1], anchor="end")
-    else:
-        for tick in x_axis.seconds(12):
-            yield _text(across(tick), bottom + 20, seconds_text(tick), anchor="middle")
+        yield _band(plot.band, frame)
+    yield from _axes(plot, frame)
     for mark in plot.marks:
-        x = across(mark.x)
-        yield _line((x, _TOP), (x, bottom), "#888888", ' stroke-dasharray="4 3"')
+        x = frame.across(mark.x)
+        yield _line((x, _TOP), (x, frame.bottom), "#888888", ' stroke-dasharray="4 3"')
         yield _text(x + 4, _TOP + 12, mark.text, more=' opacity="0.7"')
-    yield _line((_LEFT, bottom), (right, bottom), "#444444")
-    place = float(_LEFT)
+    yield _line((_LEFT, frame.bottom), (frame.right, frame.bottom), "#444444")
     for number, line in enumerate(plot.series):
         colour = _COLOURS[number % len(_COLOURS)]
-        for piece in plot.segments(line):
-            points = " ".join(f"{across(x):.1f},{down(y):.1f}" for x, y in piece)
-            if len(piece) == 1:
-                x, y = across(piece[0][0]), down(piece[0][1])
-                yield f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.5" fill="{colour}"/>'
-            else:
-                yield (
-                    f'<polyline points="{points}" fill="none" stroke="{colour}" '
-                    'stroke-width="1.6" stroke-linejoin="round"/>'
-                )
+        yield from (_piece(piece, colour, frame) for piece in plot.segments(line))
+    yield from _legend(plot)
+
+
+def _band(band: Band, frame: _Frame) -> str:
+    top = frame.down(band.high)
+    tall = max(frame.down(band.low) - top, 1.0)
+    return (
+        f'<rect class="band" x="{_LEFT}" y="{top:.1f}" width="{frame.right - _LEFT}" '
+        f'height="{tall:.1f}" fill="#56B4E9" fill-opacity="0.25"/>'
+    )
+
+
+def _axes(plot: Plot, frame: _Frame) -> Iterator[str]:
+    ticks = frame.y_axis.ticks(6)
+    for tick, label in zip(ticks, tick_texts(ticks), strict=True):
+        y = frame.down(tick)
+        yield _line((_LEFT, y), (frame.right, y), "#e0e0e0")
+        yield _text(_LEFT - 8, y + 4, label, anchor="end")
+    below = frame.bottom + 20
+    if plot.names:
+        yield _text(_LEFT, below, plot.names[0])
+        yield _text(frame.right, below, plot.names[-1], anchor="end")
+        return
+    for tick in frame.x_axis.seconds(12):
+        yield _text(frame.across(tick), below, seconds_text(tick), anchor="middle")
+
+
+def _piece(piece: Sequence[tuple[float, float]], colour: str, frame: _Frame) -> str:
+    """A part of a line without a gap; one point alone is a dot."""
+    if len(piece) == 1:
+        x, y = frame.across(piece[0][0]), frame.down(piece[0][1])
+        return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.5" fill="{colour}"/>'
+    points = " ".join(f"{frame.across(x):.1f},{frame.down(y):.1f}" for x, y in piece)
+    return (
+        f'<polyline points="{points}" fill="none" stroke="{colour}" '
+        'stroke-width="1.6" stroke-linejoin="round"/>'
+    )
+
+
+def _legend(plot: Plot) -> Iterator[str]:
+    place = float(_LEFT)
+    for number, line in enumerate(plot.series):
         text = f"{line.name} {figure(line.current)} {plot.unit}"
+        colour = _COLOURS[number % len(_COLOURS)]
         yield _line((place, 38), (place + 18, 38), colour, ' stroke-width="3"')
         yield _text(place + 24, 42, text)
         place += 40 + 7.5 * len(text)

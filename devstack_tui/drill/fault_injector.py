@@ -13,7 +13,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 
 import msgspec
 
@@ -158,32 +158,40 @@ class StackHands:
         been tried.
         """
         notes: list[str] = []
-        first: DevstackError | None = None
+        problems: list[DevstackError] = []
+        for repair in (self._undo_all, self._bring_back):
+            notes += repair(problems.append)
+        if problems:
+            raise problems[0]
+        return notes
+
+    def _undo_all(self, report: Callable[[DevstackError], None]) -> Iterator[str]:
+        """Take back each fault that left its unit alive."""
         for intent in reversed(self._intents):
             if intent.action == KILL:
                 continue
             try:
                 self._undo(intent.action, intent.subject)
             except DevstackError as error:
-                first = first or error
+                report(error)
             else:
                 verb = "let go on" if intent.action == FREEZE else "connected again"
-                notes.append(f"{intent.subject} was {verb}")
-        if self._touched:
-            missing = [u.unit for u in self._engine.units(self._service) if not u.running]
-            try:
-                self._start()
-            except DevstackError as error:
-                first = first or error
-            else:
-                notes += [f"{unit} was started again" for unit in missing]
-                for intent in list(self._intents):
-                    if intent.action == KILL:
-                        self._end(intent)
-                self._touched = False
-        if first is not None:
-            raise first
-        return notes
+                yield f"{intent.subject} was {verb}"
+
+    def _bring_back(self, report: Callable[[DevstackError], None]) -> Iterator[str]:
+        """Start what is missing, if it was us who ended it."""
+        if not self._touched:
+            return
+        missing = [u.unit for u in self._engine.units(self._service) if not u.running]
+        try:
+            self._start()
+        except DevstackError as error:
+            report(error)
+            return
+        yield from (f"{unit} was started again" for unit in missing)
+        for intent in [one for one in self._intents if one.action == KILL]:
+            self._end(intent)
+        self._touched = False
 
     def _start(self) -> None:
         _await_gone(self._ending)

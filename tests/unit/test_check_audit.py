@@ -36,6 +36,42 @@ class FakeVault:
             self.made += 1
             return self.made
 
+    def answer(self, api: VaultApi, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        if self.down:
+            raise UnreachableError("Vault cannot be reached: it does not answer")
+        match path.rsplit("/", 1)[-1]:
+            case "login":
+                return self.login(api, body["role_id"])
+            case "role-id":
+                return {"data": {"role_id": path.split("/")[-2]}}
+            case "secret-id":
+                return self.mint(body)
+            case "destroy":
+                assert api.token in self.tokens
+                self.secret_ids.remove(body["secret_id_accessor"])
+            case "revoke-self":
+                self.revoke(api.token)
+        return {}
+
+    def login(self, api: VaultApi, role_id: str) -> dict[str, Any]:
+        if role_id == "batch-role":
+            api.token = "batch"
+            return {"auth": {"client_token": "batch", "token_type": "batch"}}
+        token = f"token-{self.number()}"
+        self.tokens.add(token)
+        return {"auth": {"client_token": token, "token_type": "service"}}
+
+    def mint(self, body: dict[str, Any]) -> dict[str, Any]:
+        self.minted.append(body)
+        id = f"secret-{self.number()}"
+        self.secret_ids.add(id)
+        return {"data": {"secret_id": id, "secret_id_accessor": id}}
+
+    def revoke(self, token: str) -> None:
+        if token not in self.tokens:
+            raise VaultError("permission denied", 403)
+        self.tokens.remove(token)
+
 
 @pytest.fixture
 def vault(monkeypatch: pytest.MonkeyPatch) -> FakeVault:
@@ -58,31 +94,7 @@ def vault(monkeypatch: pytest.MonkeyPatch) -> FakeVault:
             self._token = value
 
         def call(self, method: str, path: str, **body: Any) -> dict[str, Any]:
-            if state.down:
-                raise UnreachableError("Vault cannot be reached: it does not answer")
-            match path.rsplit("/", 1)[-1]:
-                case "login":
-                    if body["role_id"] == "batch-role":
-                        self.token = "batch"
-                        return {"auth": {"client_token": "batch", "token_type": "batch"}}
-                    token = f"token-{state.number()}"
-                    state.tokens.add(token)
-                    return {"auth": {"client_token": token, "token_type": "service"}}
-                case "role-id":
-                    return {"data": {"role_id": path.split("/")[-2]}}
-                case "secret-id":
-                    state.minted.append(body)
-                    id = f"secret-{state.number()}"
-                    state.secret_ids.add(id)
-                    return {"data": {"secret_id": id, "secret_id_accessor": id}}
-                case "destroy":
-                    assert self.token in state.tokens
-                    state.secret_ids.remove(body["secret_id_accessor"])
-                case "revoke-self":
-                    if self.token not in state.tokens:
-                        raise VaultError("permission denied", 403)
-                    state.tokens.remove(self.token)
-            return {}
+            return state.answer(self, path, body)
 
     monkeypatch.setattr(audits, "VaultApi", Api)
     monkeypatch.setattr(vault_api, "VaultApi", Api)

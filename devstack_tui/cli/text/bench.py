@@ -38,11 +38,15 @@ def tell(event: BenchEvent | RegressDone, options: argparse.Namespace) -> None:
             for summary in event.summaries:
                 print(_summary(summary))
         case RegressDone() if not options.json:
-            for check in event.checks:
-                print(f"{check.status:<13} {check.id}  {check.title}: {check.evidence}")
-                if check.remedy:
-                    print(f"{'':13} → {check.remedy}")
-            print(f"{event.verdict} after {event.seconds:.0f} s")
+            _print_checks(event)
+
+
+def _print_checks(event: RegressDone) -> None:
+    for check in event.checks:
+        print(f"{check.status:<13} {check.id}  {check.title}: {check.evidence}")
+        if check.remedy:
+            print(f"{'':13} → {check.remedy}")
+    print(f"{event.verdict} after {event.seconds:.0f} s")
 
 
 def _note(text: str) -> None:

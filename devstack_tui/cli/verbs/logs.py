@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import contextlib
 import re
+from collections.abc import AsyncIterator, Callable
 
 import msgspec
 
@@ -19,14 +20,26 @@ def run(options: argparse.Namespace) -> int:
     """Run the verb; exit status 3 when the service never ran."""
     stack = existing(options)
     found = service(options.service)
-    wanted = _pattern(options.grep)
+    _pattern(options.grep)
     logs = stack.engine().logs(found)
     if not logs and not options.follow:
         raise UnreachableError(
             f"{found.name} has never run in the stack {stack.name!r}",
             f"`devstack-tui up {found.name}` starts it",
         )
-    several = len(logs) > 1
+    show = _shown(options, several=len(logs) > 1)
+    if options.follow:
+        lines = follow(logs, lambda: stack.engine().logs(found), options.lines)
+        return run_to_end(_follow(lines, show, options.controlled))
+    for log in logs:
+        for line in tail(log, options.lines):
+            show(line)
+    return 0
+
+
+def _shown(options: argparse.Namespace, several: bool) -> Callable[[LogLine], None]:
+    """What prints a line, if it is wanted; with its unit's name if there are several."""
+    wanted = _pattern(options.grep)
 
     def show(line: LogLine) -> None:
         if wanted is not None and not wanted.search(line.line):
@@ -37,30 +50,26 @@ def run(options: argparse.Namespace) -> int:
             prefix = f"{line.unit} | " if several else ""
             print(f"{prefix}{line.line}", flush=options.follow)
 
-    if not options.follow:
-        for log in logs:
-            for line in tail(log, options.lines):
-                show(line)
-        return 0
+    return show
 
-    async def forever() -> int:
-        closed = asyncio.create_task(_until_closed()) if options.controlled else None
-        reading = asyncio.create_task(_show_all())
-        waiting = {task for task in (closed, reading) if task is not None}
-        try:
-            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in waiting:
-                task.cancel()
-        return 0
 
-    async def _show_all() -> None:
-        lines = follow(logs, lambda: stack.engine().logs(found), options.lines)
+async def _follow(
+    lines: AsyncIterator[LogLine], show: Callable[[LogLine], None], controlled: bool
+) -> int:
+    async def show_all() -> None:
         async with contextlib.aclosing(lines) as stream:  # type: ignore[type-var]
             async for line in stream:
                 show(line)
 
-    return run_to_end(forever())
+    waiting = {asyncio.create_task(show_all())}
+    if controlled:
+        waiting.add(asyncio.create_task(_until_closed()))
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in waiting:
+            task.cancel()
+    return 0
 
 
 async def _until_closed() -> None:

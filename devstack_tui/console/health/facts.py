@@ -27,10 +27,7 @@ class Fact:
 
 def facts(service: ServiceStatus, now: float) -> Iterator[Fact]:
     """The lines of `service`; `now` is Unix time. What is unknown is left out."""
-    if service.reason:
-        yield Fact("Why", ((plain(service.reason), state_look(service.state)),))
-    if service.remedy:
-        yield Fact("Do", ((plain(service.remedy), ""),))
+    yield from _trouble(service)
     if service.version:
         version = " ".join(filter(None, [service.flavour, service.version]))
         yield Fact("Version", _joined(version, service.role))
@@ -38,12 +35,14 @@ def facts(service: ServiceStatus, now: float) -> Iterator[Fact]:
         yield Fact("Endpoint", tuple(_endpoint(service)))
     if service.certificate is not None:
         yield Fact("Certificate", _certificate(service.certificate, now))
-    if service.approle:
-        yield Fact("AppRole", _joined(service.approle))
-    if service.config_source:
-        yield Fact("Config", _joined(service.config_source))
-    if service.connect:
-        yield Fact("Connect", _joined(service.connect))
+    known = {
+        "AppRole": service.approle,
+        "Config": service.config_source,
+        "Connect": service.connect,
+    }
+    for label, text in known.items():
+        if text:
+            yield Fact(label, _joined(text))
     usage = tuple(_usage(service))
     if usage:
         yield Fact("Process", _joined(*usage))
@@ -54,6 +53,14 @@ def facts(service: ServiceStatus, now: float) -> Iterator[Fact]:
     for key, value in service.facts.items():
         if key != "flavour":
             yield Fact(plain(key).capitalize(), _joined(value))
+
+
+def _trouble(service: ServiceStatus) -> Iterator[Fact]:
+    """Why it is not well, and what to do."""
+    if service.reason:
+        yield Fact("Why", ((plain(service.reason), state_look(service.state)),))
+    if service.remedy:
+        yield Fact("Do", ((plain(service.remedy), ""),))
 
 
 def node_rows(service: ServiceStatus) -> Iterator[tuple[Span, ...]]:

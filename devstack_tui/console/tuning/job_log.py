@@ -67,10 +67,8 @@ def story(job: TuningJob) -> Iterator[Fact]:
     for event in job.events:
         match event:
             case TunePlanned():
-                for change in event.changes:
-                    yield _line((f"◇ {change_text(change)}", ""))
-                for warning in event.warnings:
-                    yield _line((f"▲ {plain(warning)}", WARN))
+                yield from (_line((f"◇ {change_text(one)}", "")) for one in event.changes)
+                yield from (_line((f"▲ {plain(text)}", WARN)) for text in event.warnings)
             case TuneStep(service=service, phase=phase, detail=detail):
                 look = WARN if phase == "restore" else BUSY
                 what = plain(f"{service} {_PHASES.get(phase, phase)}")
@@ -80,14 +78,20 @@ def story(job: TuningJob) -> Iterator[Fact]:
             case TuneDone():
                 yield from map(_outcome, event.outcomes)
                 yield from _closing(event)
-            case CostPhase(service=service, phase=phase, detail=detail):
-                yield _line((f"▶ {plain(f'{service} {phase}')}", BUSY), (_behind(detail), QUIET))
-            case CostDone():
-                for report in event.reports:
-                    look = WARN if report.lost else GOOD
-                    yield _line((f"{'▲' if report.lost else '●'} {plain(report.sentence)}", look))
+            case CostPhase() | CostDone():
+                yield from _cost(event)
             case AutoPlanned() | AutoRound() | AutoCandidate() | AutoDone():
                 yield from _search(event)
+
+
+def _cost(event: CostPhase | CostDone) -> Iterator[Fact]:
+    if isinstance(event, CostPhase):
+        what = plain(f"{event.service} {event.phase}")
+        yield _line((f"▶ {what}", BUSY), (_behind(event.detail), QUIET))
+        return
+    for report in event.reports:
+        look = WARN if report.lost else GOOD
+        yield _line((f"{'▲' if report.lost else '●'} {plain(report.sentence)}", look))
 
 
 def report_story(report: AbReport) -> Iterator[Fact]:

@@ -81,19 +81,37 @@ class EmbeddedEngine:
 
     def recover(self) -> Sequence[str]:
         """Find again what was started but not recorded; end helpers and what servers left."""
-        notes: list[str] = []
         owned = process.owned(self._instance.id)
         owned.pop(os.getpid(), None)
+        notes = self._let_go_on(owned)
+        notes += self._finish_stops()
+        found, keep = self._find_again(owned)
+        notes += found
         for pid, unit in owned.items():
-            if process.frozen(pid):
-                os.kill(pid, signal.SIGCONT)
-                notes.append(f"let {unit} (pid {pid}) go on, which was held still")
+            left = process.identify(pid)
+            if pid not in keep and left is not None:
+                process.end(left, grace_s=3.0, mine=self._mine)
+                notes.append(f"ended {unit or 'a process'} (pid {pid}), left over from before")
+        return notes
+
+    def _let_go_on(self, owned: Mapping[int, str]) -> list[str]:
+        """End the hold of every process of ours that was held still."""
+        held = {pid: unit for pid, unit in owned.items() if process.frozen(pid)}
+        for pid in held:
+            os.kill(pid, signal.SIGCONT)
+        return [f"let {unit} (pid {pid}) go on, which was held still" for pid, unit in held.items()]
+
+    def _finish_stops(self) -> list[str]:
+        stopping = [record for record in self._records.all() if record.stopping]
+        for record in stopping:
+            self._end_unit(record)
+        return [f"stopped {record.unit}: its stop was interrupted" for record in stopping]
+
+    def _find_again(self, owned: Mapping[int, str]) -> tuple[list[str], set[int]]:
+        """Record what runs of each unit; what was told, and the processes that belong to units."""
         records = {record.unit: record for record in self._records.all()}
+        notes: list[str] = []
         keep: set[int] = set()
-        for record in records.values():
-            if record.stopping:
-                self._end_unit(record)
-                notes.append(f"stopped {record.unit}: its stop was interrupted")
         for unit, pids in process.leaders(owned).items():
             known = records.get(unit)
             found = [p for pid in sorted(pids) if (p := process.identify(pid))]
@@ -104,12 +122,7 @@ class EmbeddedEngine:
                 notes.append(f"found {unit} again (pid {found[0].pid}): its start was interrupted")
             if known.process is not None:
                 keep |= process.descendants([known.process.pid], process.table())
-        for pid, unit in owned.items():
-            left = process.identify(pid)
-            if pid not in keep and left is not None:
-                process.end(left, grace_s=3.0, mine=self._mine)
-                notes.append(f"ended {unit or 'a process'} (pid {pid}), left over from before")
-        return notes
+        return notes, keep
 
     def start(self, service: Service, run: Run) -> None:
         """See the Protocol: prepares, starts the units that are missing, completes."""

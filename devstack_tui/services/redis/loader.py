@@ -142,13 +142,10 @@ class Loader:
         sent, expected = [0] * size, [b""] * size
         advance = self._advance
         second, boundary, ending = 0, begin, until
-        for fd in list(self._open):
-            command, expected[fd] = advance[fd]()
-            sent[fd] = clock()
-            write(fd, command)
+        self._begin(sent, expected)
         latencies = self._latencies
         checked = now = clock()
-        while True:
+        while now < ending and self._open:
             for fd, _ in poll(0.05):
                 if fd == 0:
                     ending = now
@@ -176,12 +173,17 @@ class Loader:
                 self._fail_late(sent, now - PATIENCE_NS)
             if self._errors and ending == until:
                 ending = min(until, now + LINGER_NS)
-            if now >= ending or not self._open:
-                break
         self._fail_late(sent, now - LATE_NS)
         self._flush(second)
         _send(ERRORS, second, json.dumps(self._errors).encode())
         return max(1, min(now, until) - begin)
+
+    def _begin(self, sent: list[int], expected: list[bytes]) -> None:
+        """The first command on every connection."""
+        for fd in list(self._open):
+            command, expected[fd] = self._advance[fd]()
+            sent[fd] = time.monotonic_ns()
+            os.write(fd, command)
 
     def _complete(self, fd: int, data: bytes, expected: bytes) -> bool:
         """Whether the right reply is there; a part of it is kept, a wrong one ends it all."""

@@ -151,7 +151,7 @@ class _Loaders:
                 )
                 self._processes.append(made)
                 threading.Thread(target=self._read, args=(made,), daemon=True).start()
-                self._tell(made, json.dumps(order))
+                _tell(made, json.dumps(order))
         except OSError as error:
             self.__exit__()
             raise DevstackError(f"the Redis load cannot be started: {error.strerror}") from None
@@ -173,8 +173,7 @@ class _Loaders:
         if not self._wait_ready(bench.stop):
             return Measurement(0, 0, 0.001, Histogram(), clients)
         begin = time.monotonic_ns() + int(_START_S * 1e9) + loader.WARM_UP_NS
-        for made in self._processes:
-            self._tell(made, str(begin))
+        self._tell_all(str(begin))
         until = begin / 1e9 + seconds + GRACE_S
         found: dict[int, _Second] = {}
         ends: list[float] = []
@@ -183,8 +182,7 @@ class _Loaders:
             if bench.stop.is_set() and not stopping:
                 stopping = True
                 until = time.monotonic() + GRACE_S
-                for made in self._processes:
-                    self._tell(made, "stop")
+                self._tell_all("stop")
             for kind, number, body in self._waiting(0.05):
                 if kind == loader.END:
                     ends.append(_ended(body))
@@ -195,12 +193,15 @@ class _Loaders:
                 bench.tick(_interval(ticked, full))
             if time.monotonic() > until:
                 raise DevstackError("the Redis load did not end")
-        elapsed = max(ends)
         for number in sorted(found):
             # A second that was cut short would look like a drop, but errors are always shown.
             if number > ticked and (number == 1 or found[number].errors):
                 bench.tick(_interval(number, found[number]))
-        return _total(found.values(), elapsed, clients)
+        return _total(found.values(), max(ends), clients)
+
+    def _tell_all(self, line: str) -> None:
+        for made in self._processes:
+            _tell(made, line)
 
     def _wait_ready(self, stop: threading.Event) -> bool:
         until = time.monotonic() + READY_S
@@ -235,11 +236,12 @@ class _Loaders:
             failed = json.dumps({"failed": "its process ended"}).encode()
             self._frames.put((loader.END, 0, failed))
 
-    def _tell(self, made: subprocess.Popen[bytes], line: str) -> None:
-        # One that has ended says so by its output.
-        with contextlib.suppress(OSError):
-            made.stdin.write(line.encode() + b"\n")  # type: ignore[union-attr]
-            made.stdin.flush()  # type: ignore[union-attr]
+
+def _tell(made: subprocess.Popen[bytes], line: str) -> None:
+    # One that has ended says so by its output.
+    with contextlib.suppress(OSError):
+        made.stdin.write(line.encode() + b"\n")  # type: ignore[union-attr]
+        made.stdin.flush()  # type: ignore[union-attr]
 
 
 def _ended(body: bytes) -> float:
