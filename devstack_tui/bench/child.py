@@ -13,15 +13,14 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 
 import msgspec
 
 from devstack_tui.bench.catalogue import Number
-from devstack_tui.contracts.model import Target, UnitUsage
+from devstack_tui.contracts.model import Target, Usage
 from devstack_tui.contracts.registry import service
 from devstack_tui.contracts.workload import Bench, Interval, Workload
-from devstack_tui.core import process
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.histogram import Buckets
 from devstack_tui.core.redact import redact
@@ -110,7 +109,7 @@ def main() -> int:
             if stop.is_set():
                 break
             _say(Phase("running", run))
-            _say(_measure(workload, bench, run, lambda: _server_seconds(engine.units(known))))
+            _say(_measure(workload, bench, run, lambda: _server_seconds(engine.usage(known))))
             if stop.is_set():
                 break
     except DevstackError as error:
@@ -157,11 +156,9 @@ def _client_seconds() -> float:
     return sum(one.ru_utime + one.ru_stime for one in used)
 
 
-def _server_seconds(units: Sequence[UnitUsage]) -> float:
+def _server_seconds(usage: Mapping[str, Usage]) -> float:
     """CPU seconds of the servers, with those of sessions that have ended since."""
-    roots = [unit.pid for unit in units if unit.pid]
-    living = process.usage(process.descendants(roots, process.table()))[0]
-    return living + process.ended_children(roots)
+    return sum(one.cpu_s or 0.0 for one in usage.values())
 
 
 def _ticker(run: int) -> Callable[[Interval], None]:

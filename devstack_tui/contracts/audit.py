@@ -177,10 +177,10 @@ class TlsPart(Protocol):
         `PlainRefused`, `Untrusted`, `OSError` when there is no answer, or `DevstackError` with the
         reason in words."""
 
-    def reload(self, target: Target, tls: Tls, signal: Callable[[str, str], None]) -> bool:
+    def reload(self, target: Target, tls: Tls, reload_unit: Callable[[str], None]) -> bool:
         """Make the running server take the certificate and key that lie in `tls` now, without
-        losing a connection; `signal(unit, "HUP")` reaches its processes. False: it needs a restart.
-        """
+        losing a connection; `reload_unit` has one of its units read its files again. False: it
+        needs a restart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,8 +216,8 @@ class Bench(Protocol):
         """Stop and start a service as it is configured now, past what `up` would mend; returns
         when it answers."""
 
-    def signal(self, unit: str, name: str) -> None:
-        """Send a signal (`HUP`) to a unit's main process."""
+    def reload(self, unit: str) -> None:
+        """Have a unit read its files again."""
 
     def edited(self, path: Path, change: Callable[[str], str]) -> AbstractContextManager[None]:
         """A file with other contents, its mode and owner kept; as it was at the end."""

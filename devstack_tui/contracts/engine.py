@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from devstack_tui.contracts.model import Installation, Target, UnitUsage
+from devstack_tui.contracts.model import Installation, Target, UnitUsage, Usage
 from devstack_tui.contracts.service import Service
 from devstack_tui.core.events import Phase
 from devstack_tui.core.process import ProcessId
@@ -67,15 +67,19 @@ class Engine(Protocol):
         is prepared, renewed or completed. For a stack that is broken on purpose; whether they
         answer is for the caller to ask."""
 
-    def send(self, unit: str, number: signal.Signals) -> None:
-        """A signal to the main process of a unit. Raises `UnreachableError` for one that does not
-        run."""
+    def reload(self, unit: str) -> None:
+        """Have a unit read its files again, without a restart. Raises `UnreachableError` for one
+        that does not run."""
 
     def stop(self, service: Service, run: Run) -> bool:
         """End every unit of the service, data kept. False when one had to be killed."""
 
     def units(self, service: Service) -> Sequence[UnitUsage]:
-        """The units that should be there, and what they use; empty for one stopped on purpose."""
+        """The units that should be there; empty for a service that was stopped on purpose."""
+
+    def usage(self, service: Service) -> Mapping[str, Usage]:
+        """What each unit that runs has used, by its name. Several services that are asked about
+        within a moment cost one look."""
 
     def processes(self, service: Service) -> Mapping[str, ProcessId]:
         """The main process of each unit that runs, proven to be the stack's own."""

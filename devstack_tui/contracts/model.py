@@ -110,6 +110,14 @@ class UnitUsage(msgspec.Struct, frozen=True):
     memory_bytes: int | None = None
 
 
+class Usage(msgspec.Struct, frozen=True):
+    """What one unit has used so far: CPU seconds since its start, those of what it has waited for
+    included, and bytes of memory now, what is shared counted once. None: not available."""
+
+    cpu_s: float | None = None
+    memory_bytes: int | None = None
+
+
 class Certificate(msgspec.Struct, frozen=True):
     """A certificate: dates are Unix time in seconds, `key` is as `EC 256` or `RSA 2048`,
     `signature` as `ecdsa-with-SHA256`, `serial` in hexadecimal."""

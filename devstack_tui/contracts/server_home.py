@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import threading
@@ -49,8 +48,8 @@ class Site:
     cancelled: threading.Event = field(default_factory=threading.Event)
     say: Callable[[str], None] = lambda text: None
     """Tells the user what is being waited for."""
-    signal: Callable[[str, signal.Signals], None] = lambda unit, number: None
-    """Sends a signal to the main process of one of this service's units."""
+    reload: Callable[[str], None] = lambda unit: None
+    """Has one of this service's units read its files again."""
     stop: Callable[[], object] = lambda: None
     """Ends this service's units, for a repair of its data that needs them gone."""
     died: Callable[[], str] = lambda: ""

@@ -100,7 +100,8 @@ def _row(name: str, kind: str, path: Path, now: float) -> CertificateRow:
 def _listeners(stack: Stack, row: CertificateRow) -> tuple[Listener, ...]:
     engine = stack.engine()
     service = next(found for found in services() if found.name == row.name)
-    return encrypted(service, engine.target(service)) if engine.processes(service) else ()
+    running = any(unit.running for unit in engine.units(service))
+    return encrypted(service, engine.target(service)) if running else ()
 
 
 def _handshake(listener: Listener, row: CertificateRow) -> Served:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import collections
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -23,10 +23,10 @@ from devstack_tui.contracts.model import (
     State,
     Target,
     UnitUsage,
+    Usage,
 )
 from devstack_tui.contracts.registry import services
 from devstack_tui.contracts.service import Service
-from devstack_tui.core import process
 from devstack_tui.core.errors import DevstackError, NotInstalledError, UnreachableError
 from devstack_tui.core.lock import Owner, StackLock
 from devstack_tui.identity.approle_login import read_certificate, tls_files
@@ -75,14 +75,11 @@ class Monitor:
         engine = stack.engine()
         owner = StackLock.held(stack.paths.lock)
         selected = stack.selected()
-        table = process.table()
         shown = [s for s in services() if stack.settings.services[s.name].enabled]
         loop = asyncio.get_running_loop()
         rows = await asyncio.gather(
             *(
-                loop.run_in_executor(
-                    self._pool, self._row, s, engine, s.name in selected, owner, table
-                )
+                loop.run_in_executor(self._pool, self._row, s, engine, s.name in selected, owner)
                 for s in shown
             )
         )
@@ -130,7 +127,6 @@ class Monitor:
         engine: Engine,
         required: bool,
         owner: Owner | None,
-        table: process.Table,
     ) -> ServiceStatus:
         memory = self._memory[service.name]
         target = engine.target(service)
@@ -138,7 +134,7 @@ class Monitor:
         row = self._fixed(service, target, required, memory)
         if not units:
             return self._without_units(row, service, engine, memory)
-        row = _with_usage(row, units, memory, table)
+        row = _with_usage(row, units, engine.usage(service), memory)
         running = [unit for unit in units if unit.running]
         gone = engine.last_words(service)
         try:
@@ -256,17 +252,18 @@ def _judged(row: ServiceStatus, seen: Observation, gone: str, memory: _Memory) -
 
 
 def _with_usage(
-    row: ServiceStatus, units: tuple[UnitUsage, ...], memory: _Memory, table: process.Table
+    row: ServiceStatus,
+    units: tuple[UnitUsage, ...],
+    usage: Mapping[str, Usage],
+    memory: _Memory,
 ) -> ServiceStatus:
-    """Uptime, CPU since the last look and memory of all processes of the service."""
-    filled = []
-    total_seconds, total_memory = 0.0, 0
-    for unit in units:
-        members = process.descendants([unit.pid], table) if unit.pid else set()
-        seconds, resident = process.usage(members)
-        total_seconds += seconds
-        total_memory += resident
-        filled.append(msgspec.structs.replace(unit, memory_bytes=resident))
+    """Uptime, CPU since the last look and memory of all units of the service."""
+    used = {unit.unit: usage.get(unit.unit, Usage()) for unit in units}
+    filled = [
+        msgspec.structs.replace(unit, memory_bytes=used[unit.unit].memory_bytes) for unit in units
+    ]
+    total_seconds = sum(one.cpu_s or 0.0 for one in used.values())
+    total_memory = sum(one.memory_bytes or 0 for one in used.values())
     now = time.monotonic()
     percent = None
     if memory.cpu is not None and total_seconds >= memory.cpu[1] and now > memory.cpu[0]:

@@ -8,7 +8,6 @@ the next verb.
 from __future__ import annotations
 
 import contextlib
-import signal
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -75,7 +74,7 @@ def rotate(
     run = uuid.uuid4().hex[:12]
     _keep(tls)
     intent = journal.begin("certs.rotate", rotated.name, run=run)
-    running = bool(engine.processes(rotated))
+    running = any(unit.running for unit in engine.units(rotated))
     try:
         with _witness(engine, rotated, run if running else "") as held:
             say("Vault issues a certificate")
@@ -115,7 +114,7 @@ def take_back(engine: Engine, paths: StackPaths, intents: Sequence[Intent], say:
                 say(f"taking back an interrupted `certs rotate` of {found.name}")
                 _put_back(engine, found, tls)
             acks = found.acks()
-            if acks is not None and engine.processes(found):
+            if acks is not None and any(unit.running for unit in engine.units(found)):
                 acks.cleanup(engine.target(found), intent.undo["run"])
         except DevstackError as error:
             say(f"not taken back: {error.message}")
@@ -138,7 +137,7 @@ def _put_back(engine: Engine, rotated: Service, tls: Tls) -> None:
         (tls.cert, kept.cert),
     ):
         files.write_private(path, text, owner=owner)
-    if engine.processes(rotated):
+    if any(unit.running for unit in engine.units(rotated)):
         # A server that had to be restarted for the new one has to be for the old one too.
         _take(engine, rotated, tls, restart=True)
     copy.unlink()
@@ -176,11 +175,8 @@ def _take(engine: Engine, rotated: Service, tls: Tls, restart: bool) -> tuple[st
     assert wanted is not None
     listeners = certificates.encrypted(rotated, target)
 
-    def send(unit: str, name: str) -> None:
-        engine.send(unit, signal.Signals[f"SIG{name}"])
-
     how = "reloaded"
-    if not part.reload(target, tls, send) and not _serves(listeners, wanted.serial):
+    if not part.reload(target, tls, engine.reload) and not _serves(listeners, wanted.serial):
         if not restart:
             raise NeedsRestart(
                 f"{rotated.title} cannot take a certificate while it runs",

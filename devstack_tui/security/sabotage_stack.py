@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -77,9 +76,9 @@ class StackBench:
         self._await_ports(found)
         self._await_work(found)
 
-    def signal(self, unit: str, name: str) -> None:
+    def reload(self, unit: str) -> None:
         """See the Protocol."""
-        self._engine.send(unit, signal.Signals[f"SIG{name}"])
+        self._engine.reload(unit)
 
     @contextlib.contextmanager
     def edited(self, path: Path, change: Callable[[str], str]) -> Iterator[None]:

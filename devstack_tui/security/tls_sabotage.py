@@ -202,7 +202,7 @@ def _take(bench: Bench, service: Service, serial: str) -> None:
     part = service.tls()
     assert part is not None
     target, tls = bench.audit.target(service.name), bench.audit.tls_files(service.name)
-    if not part.reload(target, tls, bench.signal):
+    if not part.reload(target, tls, bench.reload):
         bench.restart(service.name)
     await_served(encrypted(service, target), serial, TAKEN_S)
 

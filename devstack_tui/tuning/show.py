@@ -23,7 +23,6 @@ from devstack_tui.contracts.tunable import (
     Share,
 )
 from devstack_tui.core import machine as machines
-from devstack_tui.core import process
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.history import History
 from devstack_tui.core.machine import Machine
@@ -208,7 +207,6 @@ def _others(
 ) -> tuple[Share, ...]:
     """What the services take that are not looked at: measured where nothing else is known."""
     shares: list[Share] = []
-    table = process.table()
     asked = {service.name for service in chosen}
     for service in all_services():
         if service.name not in stack.selected() or service.name in asked:
@@ -219,9 +217,8 @@ def _others(
             full = {name: mine.get(name, p.default) for name, p in parameters.items()}
             shares += part.memory(full, engine.target(service).options)
             continue
-        roots = [unit.pid for unit in engine.units(service) if unit.pid is not None]
-        if roots:
-            _, used = process.usage(process.descendants(roots, table))
+        if usage := engine.usage(service):
+            used = sum(one.memory_bytes or 0 for one in usage.values())
             shares.append(Share(service.name, "measured", used))
     return tuple(shares)
 

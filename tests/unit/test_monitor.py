@@ -6,7 +6,7 @@ import asyncio
 import os
 import subprocess
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -20,12 +20,15 @@ from devstack_tui.contracts.model import (
     State,
     Target,
     UnitUsage,
+    Usage,
 )
 from devstack_tui.contracts.service import Service
+from devstack_tui.core import process
 from devstack_tui.core.errors import NotInstalledError, UnreachableError
 from devstack_tui.core.lock import StackLock
 from devstack_tui.core.paths import StackPaths
 from devstack_tui.engines.embedded import directories
+from devstack_tui.engines.embedded.process_units import used
 from devstack_tui.health import monitor as module
 from devstack_tui.health.monitor import Monitor
 from devstack_tui.stack.stack import Stack
@@ -59,6 +62,11 @@ class FakeEngine:
 
     def units(self, service: Service) -> Sequence[UnitUsage]:
         return self.units_of(service.name)
+
+    def usage(self, service: Service) -> Mapping[str, Usage]:
+        table = process.table()
+        pids = {unit.unit: unit.pid for unit in self.units_of(service.name) if unit.pid}
+        return {unit: used(pid, table) for unit, pid in pids.items()}
 
     def last_words(self, service: Service) -> str:
         return self.words.get(service.name, "")

@@ -15,7 +15,7 @@ from devstack_tui.contracts.engine import Run
 from devstack_tui.contracts.registry import service
 from devstack_tui.contracts.service import ProcessSpec
 from devstack_tui.core import process
-from devstack_tui.core.errors import DevstackError
+from devstack_tui.core.errors import DevstackError, UnreachableError
 from devstack_tui.core.paths import StackPaths
 from devstack_tui.core.process import INSTANCE_VARIABLE, UNIT_VARIABLE
 from devstack_tui.engines.embedded import directories
@@ -172,6 +172,42 @@ def test_a_running_server_and_its_children_are_left_alone(
     assert engine.recover() == []
     assert process.alive(running)
     assert len(process.descendants([running.pid], process.table())) == 2
+
+
+def test_usage_is_of_a_unit_with_its_children_and_of_those_it_has_waited_for(
+    engine: EmbeddedEngine,
+    records: Records,
+    server: Callable[..., process.ProcessId],
+    until: Callable[..., None],
+) -> None:
+    busy = "sh -c 'i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done'"
+    running = server("postgres", f"sleep 1000 & {busy}; echo up; read end")
+    records.started(intend(records, spec("postgres"), "postgres", 0), running)
+    used = engine.usage(service("postgres"))
+    assert list(used) == ["postgres"]
+    assert (used["postgres"].cpu_s or 0) > 0.02
+    assert (used["postgres"].memory_bytes or 0) > 100_000
+    assert engine.usage(service("mysql")) == {}
+    os.kill(running.pid, signal.SIGKILL)
+    until(lambda: not process.alive(running), "the end")
+    assert engine.usage(service("postgres")) == {}
+
+
+def test_a_unit_that_runs_reads_its_files_again_when_it_is_asked_to(
+    engine: EmbeddedEngine,
+    records: Records,
+    server: Callable[..., process.ProcessId],
+    room: Path,
+    until: Callable[..., None],
+) -> None:
+    mark = room / "again"
+    script = f"trap 'echo again >{mark}' HUP; echo up; while :; do sleep 0.05; done"
+    running = server("postgres", script)
+    records.started(intend(records, spec("postgres"), "postgres", 0), running)
+    engine.reload("postgres")
+    until(mark.exists, "the signal")
+    with pytest.raises(UnreachableError, match="mysql does not run"):
+        engine.reload("mysql")
 
 
 def test_a_stop_that_was_interrupted_is_finished(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import shutil
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +15,14 @@ from functools import partial
 from pathlib import Path
 
 from devstack_tui.contracts.engine import Run, UnitLog
-from devstack_tui.contracts.model import Credentials, Endpoint, Installation, Target, UnitUsage
+from devstack_tui.contracts.model import (
+    Credentials,
+    Endpoint,
+    Installation,
+    Target,
+    UnitUsage,
+    Usage,
+)
 from devstack_tui.contracts.registry import IDENTITY, services
 from devstack_tui.contracts.registry import service as service_named
 from devstack_tui.contracts.server_home import HOST, Site
@@ -28,13 +37,21 @@ from devstack_tui.core.process import ProcessId
 from devstack_tui.engines.embedded import directories
 from devstack_tui.engines.embedded.ports import require_free
 from devstack_tui.engines.embedded.process_records import Record, Records
-from devstack_tui.engines.embedded.process_units import account_of, await_alone, last_line, usage
+from devstack_tui.engines.embedded.process_units import (
+    account_of,
+    await_alone,
+    last_line,
+    seen,
+    used,
+)
 from devstack_tui.identity import approle_login
 from devstack_tui.state import parameter_store
 from devstack_tui.state.instance import Instance
 from devstack_tui.state.settings import StackSettings
 
 SPAWN_S = 3.0
+TABLE_S = 0.2
+"""How old a look at all processes may be that several questions share."""
 LOG_ROTATE_BYTES = 32 * 1024 * 1024
 
 
@@ -59,6 +76,8 @@ class EmbeddedEngine:
         self._settings = settings
         self._records = Records(paths.run)
         self.journal = Journal(paths.journal)
+        self._table_lock = threading.Lock()
+        self._last_table: tuple[float, process.Table] = (-math.inf, {})
 
     def locate(self, service: Service) -> Installation:
         """The server program on this machine."""
@@ -240,10 +259,31 @@ class EmbeddedEngine:
         return gently
 
     def units(self, service: Service) -> Sequence[UnitUsage]:
-        """See the Protocol. CPU is left to the watcher, who has two looks to compare."""
+        """See the Protocol."""
         return [
-            usage(record, self._fits(record, service)) for record in self._records.of(service.name)
+            seen(record, self._fits(record, service)) for record in self._records.of(service.name)
         ]
+
+    def usage(self, service: Service) -> Mapping[str, Usage]:
+        """See the Protocol: of the main process, its session and all their children."""
+        running = {
+            record.unit: record.process.pid
+            for record in self._records.of(service.name)
+            if record.alive and record.process is not None
+        }
+        if not running:
+            return {}
+        table = self._table()
+        return {unit: used(pid, table) for unit, pid in running.items()}
+
+    def _table(self) -> process.Table:
+        """Every process of the machine, at most `TABLE_S` seconds ago."""
+        with self._table_lock:
+            at, table = self._last_table
+            if time.monotonic() - at > TABLE_S:
+                table = process.table()
+                self._last_table = time.monotonic(), table
+            return table
 
     def processes(self, service: Service) -> Mapping[str, ProcessId]:
         """See the Protocol."""
@@ -333,7 +373,7 @@ class EmbeddedEngine:
             cancelled=run.cancelled,
             say=lambda text: run.say(Phase.STARTING, text),
             died=lambda: self.last_words(service),
-            signal=self.send,
+            reload=self.reload,
             stop=lambda: self._end(service, run),
         )
 
@@ -366,11 +406,11 @@ class EmbeddedEngine:
             ),
         )
 
-    def send(self, unit: str, number: signal.Signals) -> None:
-        """See the Protocol."""
+    def reload(self, unit: str) -> None:
+        """See the Protocol: by SIGHUP to its main process."""
         for record in self._records.all():
             if record.unit == unit and record.alive and record.process is not None:
-                os.kill(record.process.pid, number)
+                os.kill(record.process.pid, signal.SIGHUP)
                 return
         raise UnreachableError(f"{unit} does not run")
 

@@ -8,7 +8,7 @@ import re
 import time
 from pathlib import Path
 
-from devstack_tui.contracts.model import Account, UnitUsage
+from devstack_tui.contracts.model import Account, UnitUsage, Usage
 from devstack_tui.contracts.server_home import Site
 from devstack_tui.contracts.service import ProcessSpec, Service
 from devstack_tui.core import process
@@ -60,7 +60,13 @@ def account_of(service: Service) -> Account:
     )
 
 
-def usage(record: Record, fits: bool) -> UnitUsage:
+def used(pid: int, table: process.Table) -> Usage:
+    """What a unit has used: its main process, its session, and all their children."""
+    seconds, memory = process.usage(process.descendants([pid], table))
+    return Usage(seconds + process.ended_children([pid]), memory)
+
+
+def seen(record: Record, fits: bool) -> UnitUsage:
     """What runs of the unit; `fits` tells whether it was configured for the stack of now."""
     if not record.alive or record.process is None:
         return UnitUsage(record.unit, None, running=False)

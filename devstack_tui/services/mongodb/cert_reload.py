@@ -14,7 +14,7 @@ _UNKNOWN = 59
 """CommandNotFound: mongod before 5.0."""
 
 
-def reload(target: Target, tls: Tls, signal: Callable[[str, str], None]) -> bool:  # noqa: ARG001
+def reload(target: Target, tls: Tls, reload_unit: Callable[[str], None]) -> bool:  # noqa: ARG001
     """`rotateCertificates`, which leaves connections alone; mongod keeps what it had where it
     cannot use the file.
 

@@ -14,7 +14,7 @@ _UNKNOWN = 1064
 """A syntax error: a server from before it knew the statement."""
 
 
-def reload(target: Target, tls: Tls, signal: Callable[[str, str], None]) -> bool:  # noqa: ARG001
+def reload(target: Target, tls: Tls, reload_unit: Callable[[str], None]) -> bool:  # noqa: ARG001
     """One statement; sessions keep theirs, and so does a server that cannot use the files.
 
     Without TLS: the certificate that is served now may be the very thing that is wrong.

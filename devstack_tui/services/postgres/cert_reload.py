@@ -7,8 +7,8 @@ from collections.abc import Callable
 from devstack_tui.contracts.model import Target, Tls
 
 
-def reload(target: Target, tls: Tls, signal: Callable[[str, str], None]) -> bool:  # noqa: ARG001
+def reload(target: Target, tls: Tls, reload_unit: Callable[[str], None]) -> bool:  # noqa: ARG001
     """SIGHUP to the postmaster: it reads its files anew before it accepts another connection, and
     keeps what it had where it cannot use them. Sessions keep theirs."""
-    signal("postgres", "HUP")
+    reload_unit("postgres")
     return True

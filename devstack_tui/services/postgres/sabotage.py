@@ -35,10 +35,10 @@ def _edited(bench: Bench, name: str, change: Callable[[str], str]) -> Iterator[N
         with bench.edited(bench.data / "postgres" / name, change):
             # Whoever connects after the signal was sent is served by the new settings: the
             # postmaster takes it before it accepts.
-            bench.signal("postgres", "HUP")
+            bench.reload("postgres")
             yield
     finally:
-        bench.signal("postgres", "HUP")
+        bench.reload("postgres")
 
 
 SABOTAGE = Saboteur(

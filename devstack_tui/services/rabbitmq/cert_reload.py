@@ -8,7 +8,7 @@ from devstack_tui.contracts.model import Target, Tls
 from devstack_tui.services.rabbitmq import erl_call
 
 
-def reload(target: Target, tls: Tls, signal: Callable[[str, str], None]) -> bool:  # noqa: ARG001
+def reload(target: Target, tls: Tls, reload_unit: Callable[[str], None]) -> bool:  # noqa: ARG001
     """Erlang forgets the files that it has read, and reads them for the next handshake; by itself
     it would do so within two minutes. Connections keep theirs.
 

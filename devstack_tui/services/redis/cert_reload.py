@@ -14,7 +14,7 @@ from devstack_tui.services.redis.client import close, connect, node_count, node_
 TIMEOUT_S = 5.0
 
 
-def reload(target: Target, tls: Tls, signal: Callable[[str, str], None]) -> bool:  # noqa: ARG001
+def reload(target: Target, tls: Tls, reload_unit: Callable[[str], None]) -> bool:  # noqa: ARG001
     """On each node CONFIG SET of the file that it has: it reads certificate and key anew, for the
     bus too, and keeps what it had where it cannot use them. Connections keep theirs.
 

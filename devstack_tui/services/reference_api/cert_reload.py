@@ -8,7 +8,7 @@ from devstack_tui.contracts.model import Target, Tls
 from devstack_tui.services.reference_api.server import UNIT
 
 
-def reload(target: Target, tls: Tls, signal: Callable[[str, str], None]) -> bool:  # noqa: ARG001
+def reload(target: Target, tls: Tls, reload_unit: Callable[[str], None]) -> bool:  # noqa: ARG001
     """SIGHUP: it reads its files anew, and keeps what it had where it cannot use them."""
-    signal(UNIT, "HUP")
+    reload_unit(UNIT)
     return True

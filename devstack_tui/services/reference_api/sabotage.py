@@ -26,7 +26,7 @@ def _set(values: dict[str, str], bench: Bench) -> Iterator[None]:
     """Settings that it takes while it runs."""
 
     def take() -> None:
-        bench.signal(UNIT, "HUP")
+        bench.reload(UNIT)
         # The signal is handled before what is accepted after it: one turn of its loop is enough.
         for listener in encrypted(service("reference_api"), bench.audit.target("reference_api")):
             served(listener, HANDSHAKE_S)

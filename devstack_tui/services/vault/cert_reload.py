@@ -7,7 +7,7 @@ from collections.abc import Callable
 from devstack_tui.contracts.model import Target, Tls
 
 
-def reload(target: Target, tls: Tls, signal: Callable[[str, str], None]) -> bool:  # noqa: ARG001
+def reload(target: Target, tls: Tls, reload_unit: Callable[[str], None]) -> bool:  # noqa: ARG001
     """SIGHUP: it reads its files anew, and keeps what it had where it cannot use them."""
-    signal("vault", "HUP")
+    reload_unit("vault")
     return True

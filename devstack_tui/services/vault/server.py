@@ -10,7 +10,6 @@ import contextlib
 import importlib.util
 import json
 import shutil
-import signal
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -102,7 +101,7 @@ class VaultServer:
 
         # One that runs since before a crash may still serve the certificate of before.
         with contextlib.suppress(UnreachableError):
-            site.signal("vault", signal.SIGHUP)
+            site.reload("vault")
 
     def processes(self, site: Site, installation: Installation) -> Sequence[ProcessSpec]:
         """The one server."""
@@ -171,7 +170,7 @@ class VaultServer:
             return
         site.say("serving the PKI's certificate")
         files.write_private(site.target.ca, site.tls.ca.read_bytes())
-        site.signal("vault", signal.SIGHUP)
+        site.reload("vault")
 
         def trusted() -> bool:
             with VaultApi(site.target) as vault:
