@@ -148,6 +148,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         folder = item.path.relative_to(ROOT / "tests").parts[0]
         if folder == "sabotage":
             item.add_marker(pytest.mark.xdist_group(folder))
-        elif folder == "stack":
+        elif folder in ("engines", "stack"):
             shared = "live" in getattr(item, "fixturenames", ())
             item.add_marker(pytest.mark.xdist_group("live" if shared else "own"))

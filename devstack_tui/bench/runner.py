@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import signal
 import statistics
 import sys
 import time
@@ -27,13 +25,13 @@ from devstack_tui.bench.events import (
     Tick,
     WorkloadSummary,
 )
+from devstack_tui.contracts.faults import Fault, Handle
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.fingerprint import Fingerprint
 from devstack_tui.core.histogram import Buckets, Histogram
 from devstack_tui.core.history import History
 from devstack_tui.core.journal import Intent, Journal
 from devstack_tui.core.lock import StackLock
-from devstack_tui.core.process import ProcessId, alive
 from devstack_tui.stack.busy import require_none
 from devstack_tui.stack.stack import Stack
 
@@ -43,6 +41,8 @@ END_S = 15.0
 """How long a child may take to remove its data when it was told to stop."""
 LINE_LIMIT = 8 * 1024 * 1024
 CLIENT_BOUND = 0.85
+THROTTLE = "throttle"
+"""The self-test's hold on the servers, in the journal."""
 NO_LATENCY = LatencyMs(0.0, 0.0, 0.0, 0.0)
 
 Events = AsyncGenerator[BenchEvent, None]
@@ -137,11 +137,10 @@ class Runner:
         for intent in self._journal.pending():
             if intent == self._ours:
                 continue
-            if held := intent.undo.get("processes"):
-                # A self-test that was killed may have left servers stopped.
-                for one in msgspec.json.decode(held, type=list[ProcessId]):
-                    if alive(one):
-                        os.kill(one.pid, signal.SIGCONT)
+            if intent.action == THROTTLE:
+                # A self-test that was killed may have left servers held still.
+                held = Handle(Fault.FREEZE, (intent.subject,), intent.undo)
+                self._stack.engine().undo(held)
             if intent.subject in known:
                 entry = known[intent.subject]
                 order = child.Order(

@@ -10,8 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-import os
-import signal
 import time
 from collections.abc import AsyncGenerator, Iterator, Sequence
 
@@ -21,11 +19,12 @@ from devstack_tui.bench import baseline, gate, thresholds
 from devstack_tui.bench.catalogue import Catalogue, Entry
 from devstack_tui.bench.events import BenchEvent, RunEnded, RunResult
 from devstack_tui.bench.regress import SELF_TEST, RegressDone, keep
-from devstack_tui.bench.runner import Runner
+from devstack_tui.bench.runner import THROTTLE, Runner
+from devstack_tui.contracts.engine import Engine
+from devstack_tui.contracts.faults import Fault, Handle
 from devstack_tui.core.check import Result, Status, exit_code, verdict
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.journal import Intent, Journal
-from devstack_tui.core.process import ProcessId, alive, identify
 from devstack_tui.stack.stack import Stack
 
 WORKLOAD = "redis.get"
@@ -37,7 +36,6 @@ HELD = 0.5
 """The share of the time that the servers are held still. A third is too little to be surely 30 %
 slower: servers that waited for their clients before have that much to spare."""
 PERIOD_S = 0.03
-THROTTLE = "throttle"
 
 
 async def self_test(stack: Stack, size: str) -> AsyncGenerator[BenchEvent | RegressDone, None]:
@@ -123,36 +121,22 @@ def _caught(found: Result) -> Result:
 def _slowed(stack: Stack, entry: Entry) -> Iterator[Intent]:
     """Hold the service's processes still for a part of each moment; then let them go."""
     engine = stack.engine()
-    pids = [unit.pid for unit in engine.units(entry.service) if unit.pid]
-    held = [found for pid in pids if (found := identify(pid))]
+    running = [unit.unit for unit in engine.units(entry.service) if unit.running]
+    held = engine.aim(entry.service, running, Fault.FREEZE)
     journal = Journal(stack.paths.root / "bench.jsonl")
-    intent = journal.begin(
-        THROTTLE, entry.service.name, processes=msgspec.json.encode(held).decode()
-    )
-    task = asyncio.create_task(_throttle(held))
+    intent = journal.begin(THROTTLE, entry.service.name, **held.undo)
+    task = asyncio.create_task(_throttle(engine, held))
     try:
         yield intent
     finally:
         task.cancel()
-        release(held)
+        engine.undo(held)
         journal.end(intent)
 
 
-async def _throttle(held: Sequence[ProcessId]) -> None:
+async def _throttle(engine: Engine, held: Handle) -> None:
     while True:
-        _signal(held, signal.SIGSTOP)
+        engine.inject(held)
         await asyncio.sleep(PERIOD_S * HELD)
-        _signal(held, signal.SIGCONT)
+        engine.undo(held)
         await asyncio.sleep(PERIOD_S * (1 - HELD))
-
-
-def release(held: Sequence[ProcessId]) -> None:
-    """Let processes go on; those that ended meanwhile are passed over."""
-    _signal(held, signal.SIGCONT)
-
-
-def _signal(held: Sequence[ProcessId], number: signal.Signals) -> None:
-    for one in held:
-        if alive(one):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(one.pid, number)

@@ -6,17 +6,17 @@ somebody else runs, has the same methods; what it cannot do it refuses with a `D
 
 from __future__ import annotations
 
-import signal
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from devstack_tui.contracts.drill import Cut
+from devstack_tui.contracts.faults import Fault, Handle
 from devstack_tui.contracts.model import Installation, Target, UnitUsage, Usage
 from devstack_tui.contracts.service import Service
 from devstack_tui.core.events import Phase
-from devstack_tui.core.process import ProcessId
 
 
 @dataclass(frozen=True)
@@ -81,11 +81,32 @@ class Engine(Protocol):
         """What each unit that runs has used, by its name. Several services that are asked about
         within a moment cost one look."""
 
-    def processes(self, service: Service) -> Mapping[str, ProcessId]:
-        """The main process of each unit that runs, proven to be the stack's own."""
+    def prove_owned(self, service: Service) -> None:
+        """Prove that every unit of the service runs and is the stack's own, before one is hurt.
 
-    def stop_signal(self, service: Service, unit: str) -> signal.Signals:
-        """What asks a running unit to end in good order. Raises `UnreachableError`."""
+        Raises `UnreachableError` for one that does not run, `UsageError` without the right to hurt
+        it, and `DevstackError` for one that is not ours."""
+
+    def require_fault(self, fault: Fault) -> None:
+        """Raise `UsageError` with the reason where this stack allows no such fault."""
+
+    def aim(
+        self, service: Service, units: Sequence[str], fault: Fault, cut: Cut | None = None
+    ) -> Handle:
+        """What a fault of these units would touch, each proven to be ours; nothing is touched yet.
+        The caller writes the handle to the journal. A partition needs its `cut`. Raises
+        `UnreachableError` for a unit that does not run, and as `require_fault`."""
+
+    def inject(self, handle: Handle) -> float:
+        """Do what was aimed at; whatever is not the same any more is left alone. Returns when
+        (monotonic seconds)."""
+
+    def undo(self, handle: Handle) -> float:
+        """Take back a fault that left its units alive; harmless if there is nothing to take back.
+        Returns when (monotonic seconds)."""
+
+    def gone(self, handle: Handle, within: float) -> None:
+        """Wait until what was told to end is gone; after `within` seconds it is ended at once."""
 
     def last_words(self, service: Service) -> str:
         """Why a unit of the service is gone, from its log; empty when all run."""

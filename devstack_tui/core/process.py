@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import resource
 import signal
 import subprocess
 import time
@@ -20,6 +21,7 @@ import msgspec
 
 INSTANCE_VARIABLE = "DEVSTACK_TUI_INSTANCE"
 UNIT_VARIABLE = "DEVSTACK_TUI_UNIT"
+OPEN_FILES = 65536
 
 
 class ProcessId(msgspec.Struct, frozen=True):
@@ -193,6 +195,7 @@ def spawn(
 
     `account` is the (uid, gid) to drop to, None to stay who we are. Raises OSError.
     """
+    _allow_open_files()
     fd = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
         child = subprocess.Popen(
@@ -213,6 +216,18 @@ def spawn(
     # It outlives us: nobody waits for it here, and `Popen` shall not complain about that.
     child.returncode = 0
     return identify(child.pid) or ProcessId(child.pid, 0, boot_id())
+
+
+def _allow_open_files() -> None:
+    """Let what we start open as many files as a server's system unit does, within our hard limit.
+
+    A login often has 1024, from which a server derives other settings: MariaDB with that many runs
+    with a table_open_cache of 421. Not more than needed: Erlang looks at every number there is.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def end(

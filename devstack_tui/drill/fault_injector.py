@@ -9,32 +9,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import signal
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
-
-import msgspec
+from collections.abc import AsyncGenerator, Callable, Iterator
 
 from devstack_tui.contracts.drill import Cut
 from devstack_tui.contracts.engine import Engine, Run
+from devstack_tui.contracts.faults import Fault, Handle, handle_of
 from devstack_tui.contracts.model import Target
 from devstack_tui.contracts.service import Service
-from devstack_tui.core import files, process
-from devstack_tui.core.errors import DevstackError, UnreachableError, UsageError
+from devstack_tui.core import files
+from devstack_tui.core.errors import DevstackError, UsageError
 from devstack_tui.core.event_stream import insist
 from devstack_tui.core.journal import Intent, Journal
-from devstack_tui.core.process import ProcessId
-from devstack_tui.drill import firewall
-from devstack_tui.engines.embedded import nftables
 from devstack_tui.stack.probing import probe_once
-from devstack_tui.state.instance import Instance
 
 WHOLE_WITHIN_S = 60.0
 PROBE_S = 2.0
 ENDED_WITHIN_S = 10.0
-"""How long a process that was told to end may take before it is killed."""
+"""How long a unit that was told to end may take before it is killed."""
 KILL, FREEZE, PARTITION = "drill.kill", "drill.freeze", "drill.partition"
 RUN = "drill.run"
 """Of what a run writes, by the name of its drill."""
@@ -46,18 +39,16 @@ class StackHands:
     def __init__(
         self,
         engine: Engine,
-        instance: Instance,
         journal: Journal,
         service: Service,
         cut: Callable[[str], Cut] | None = None,
     ) -> None:
         self._engine = engine
-        self._instance = instance
         self._journal = journal
         self._service = service
         self._cut = cut
         self._intents: list[Intent] = []
-        self._ending: list[ProcessId] = []
+        self._ending: list[Handle] = []
         self._touched = False
 
     def units(self, service: str) -> tuple[str, ...]:
@@ -68,49 +59,42 @@ class StackHands:
     # -- faults ------------------------------------------------------------------------------
 
     def kill(self, unit: str) -> float:
-        """SIGKILL to every process of the unit at once."""
-        members = self._members(unit)
-        self._begin(KILL, unit, processes=_encode(members))
-        self._ending += members
-        return _send(members, signal.SIGKILL)
+        """See the Protocol."""
+        return self._do(KILL, unit, Fault.KILL)
 
     def terminate(self, unit: str) -> float:
-        """To the unit's main process the signal by which `down` ends it."""
-        main = self._main(unit)
-        asked = self._engine.stop_signal(self._service, unit)
-        self._begin(KILL, unit, processes=_encode([main]))
-        self._ending.append(main)
-        return _send([main], asked)
+        """See the Protocol."""
+        return self._do(KILL, unit, Fault.TERMINATE)
 
     def freeze(self, unit: str) -> float:
-        """SIGSTOP to every process of the unit."""
-        members = self._members(unit)
-        self._begin(FREEZE, unit, processes=_encode(members))
-        return _send(members, signal.SIGSTOP)
+        """See the Protocol."""
+        return self._do(FREEZE, unit, Fault.FREEZE)
 
     def thaw(self, unit: str) -> float:
-        """SIGCONT to them."""
+        """See the Protocol."""
         return self._undo(FREEZE, unit)
 
     def partition(self, unit: str) -> float:
-        """Cut the unit's node off from the other nodes, for clients it stays reachable."""
+        """See the Protocol."""
         if self._cut is None:
             raise UsageError(f"{self._service.title} has no other node to be cut off from")
-        firewall.require(self._instance.id)
-        cut = self._cut(unit)
-        table = firewall.table_of(self._instance.id)
-        self._begin(PARTITION, unit, table=table)
-        at = time.monotonic()
-        firewall.apply(table, cut)
-        return at
+        self._engine.require_fault(Fault.PARTITION)
+        return self._do(PARTITION, unit, Fault.PARTITION, self._cut(unit))
 
     def reconnect(self, unit: str) -> float:
-        """Take the partition back."""
+        """See the Protocol."""
         return self._undo(PARTITION, unit)
 
     def alive(self, unit: str) -> bool:
-        """Whether its main process runs."""
-        return unit in self._engine.processes(self._service)
+        """See the Protocol."""
+        return any(one.unit == unit and one.running for one in self._engine.units(self._service))
+
+    def _do(self, action: str, unit: str, fault: Fault, cut: Cut | None = None) -> float:
+        handle = self._engine.aim(self._service, (unit,), fault, cut)
+        self._begin(action, unit, **handle.undo)
+        if action == KILL:
+            self._ending.append(handle)
+        return self._engine.inject(handle)
 
     # -- bringing back -----------------------------------------------------------------------
 
@@ -129,7 +113,7 @@ class StackHands:
         queue: asyncio.Queue[str | None] = asyncio.Queue()
         cancelled = threading.Event()
         self._touched = True
-        intent = self._begin(KILL, service, processes="[]")
+        intent = self._begin(KILL, service)
 
         def before(unit: str) -> None:
             loop.call_soon_threadsafe(queue.put_nowait, unit)
@@ -194,8 +178,9 @@ class StackHands:
         self._touched = False
 
     def _start(self) -> None:
-        _await_gone(self._ending)
-        self._ending.clear()
+        while self._ending:
+            self._engine.gone(self._ending[0], ENDED_WITHIN_S)
+            del self._ending[0]
         target = self._engine.target(self._service)
         units = self._engine.units(self._service)
         if not all(unit.running for unit in units) or _problems(self._service, target):
@@ -236,10 +221,8 @@ class StackHands:
     def _undo(self, action: str, unit: str) -> float:
         at = time.monotonic()
         for intent in [i for i in self._intents if (i.action, i.subject) == (action, unit)]:
-            if action == FREEZE:
-                at = _send(_decode(intent), signal.SIGCONT)
-            elif action == PARTITION:
-                nftables.remove(intent.undo["table"])
+            if handle := handle_of(intent):
+                at = self._engine.undo(handle)
             self._end(intent)
         return at
 
@@ -247,60 +230,12 @@ class StackHands:
         if service != self._service.name:
             raise UsageError(f"this drill is about {self._service.name}, not {service}")
 
-    # -- processes ---------------------------------------------------------------------------
 
-    def _main(self, unit: str) -> ProcessId:
-        """The unit's main process, proven to be of this stack's instance."""
-        found = self._engine.processes(self._service).get(unit)
-        if found is None:
-            raise UnreachableError(
-                f"{unit} does not run", f"`devstack-tui up {self._service.name}`"
-            )
-        return found
-
-    def _members(self, unit: str) -> list[ProcessId]:
-        main = self._main(unit)
-        children = process.descendants([main.pid], process.table()) - {main.pid}
-        return [main, *(one for pid in sorted(children) if (one := process.identify(pid)))]
-
-
-def await_ends(journal: Journal) -> None:
-    """Wait until the processes that a drill has told to end are gone."""
+def await_ends(engine: Engine, journal: Journal) -> None:
+    """Wait until what a drill has told to end is gone."""
     for intent in journal.pending():
-        if intent.action == KILL:
-            _await_gone(_decode(intent))
-
-
-def _await_gone(members: Iterable[ProcessId]) -> None:
-    """Return when they are gone; after a while they are killed."""
-    deadline = time.monotonic() + ENDED_WITHIN_S
-    while left := [one for one in members if process.alive(one)]:
-        if time.monotonic() > deadline:
-            _send(left, signal.SIGKILL)
-        time.sleep(0.02)
-
-
-def _decode(intent: Intent) -> list[ProcessId]:
-    return msgspec.json.decode(intent.undo["processes"], type=list[ProcessId])
-
-
-def _encode(members: Iterable[ProcessId]) -> str:
-    return msgspec.json.encode(list(members)).decode()
-
-
-def _send(members: Iterable[ProcessId], number: signal.Signals) -> float:
-    """The signal to each that still is the same process. Returns when it was sent."""
-    living = [one for one in members if process.alive(one)]
-    at = time.monotonic()
-    try:
-        for one in living:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(one.pid, number)
-    except PermissionError:
-        raise UsageError(
-            f"no right to signal pid {living[0].pid}", "run as the user that started the stack"
-        ) from None
-    return at
+        if intent.action == KILL and (handle := handle_of(intent)):
+            engine.gone(handle, ENDED_WITHIN_S)
 
 
 def _problems(service: Service, target: Target) -> str:

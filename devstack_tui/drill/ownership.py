@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import os
 
 from devstack_tui.contracts.engine import Engine
 from devstack_tui.contracts.service import Service
-from devstack_tui.core import process
-from devstack_tui.core.errors import DevstackError, UnreachableError, UsageError
+from devstack_tui.core.errors import DevstackError, UnreachableError
 from devstack_tui.core.lock import Owner, StackLock
 from devstack_tui.stack.busy import require_none
 from devstack_tui.stack.stack import Stack
-from devstack_tui.state.instance import Instance
 
 LOCK = "drill.lock"
 OTHERS = ("bench", "tune")
@@ -63,34 +60,14 @@ def _changing(owner: Owner) -> DevstackError:
     )
 
 
-def prove(stack: Stack, engine: Engine, service: Service) -> Instance:
-    """The stack's instance, once every process of the service is proven to belong to it.
+def prove(stack: Stack, engine: Engine, service: Service) -> None:
+    """Prove that every unit of the service runs and belongs to this stack.
 
-    Raises `UnreachableError` for one that does not run, `UsageError` without the right to signal
-    it, and `DevstackError` for one that is not ours.
+    Raises `UnreachableError` for a stack that was never started, and as `Engine.prove_owned`.
     """
-    instance = stack.instance()
-    up = f"`devstack-tui --stack {stack.name} up {service.name}`"
-    if instance is None:
-        raise UnreachableError(f"the stack {stack.name!r} was never started", up)
-    units = engine.units(service)
-    if not units:
-        raise UnreachableError(f"{service.title} does not run", up)
-    for unit in units:
-        if not unit.running or unit.pid is None:
-            raise UnreachableError(f"{unit.unit} does not run", up)
-        try:
-            os.kill(unit.pid, 0)
-        except ProcessLookupError:
-            raise UnreachableError(f"{unit.unit} has just ended", up) from None
-        except PermissionError:
-            raise UsageError(
-                f"no right to signal {unit.unit} (pid {unit.pid})",
-                "run as the user that started the stack",
-            ) from None
-        if not process.belongs(unit.pid, instance.id):
-            raise DevstackError(
-                f"{unit.unit} (pid {unit.pid}) is not of this stack: nothing was touched",
-                f"`devstack-tui --stack {stack.name} down`, then up again",
-            )
-    return instance
+    if stack.instance() is None:
+        raise UnreachableError(
+            f"the stack {stack.name!r} was never started",
+            f"`devstack-tui --stack {stack.name} up {service.name}`",
+        )
+    engine.prove_owned(service)

@@ -21,6 +21,7 @@ from devstack_tui.contracts.drill import (
     Plan,
     RepeatEnded,
 )
+from devstack_tui.contracts.faults import Fault
 from devstack_tui.core import files
 from devstack_tui.core.check import Status, exit_code
 from devstack_tui.core.errors import DevstackError
@@ -29,7 +30,7 @@ from devstack_tui.core.fingerprint import host
 from devstack_tui.core.history import History
 from devstack_tui.core.journal import Intent, Journal
 from devstack_tui.core.redact import redact
-from devstack_tui.drill import firewall, ownership
+from devstack_tui.drill import ownership
 from devstack_tui.drill.catalogue import Entry
 from devstack_tui.drill.events import AnyDrillEvent, DrillDone, DrillNote, DrillPlanned, DrillReport
 from devstack_tui.drill.fault_injector import RUN, StackHands
@@ -95,9 +96,9 @@ class Runner:
 
     def _plan(self) -> Plan:
         try:
-            instance = ownership.prove(self._stack, self._engine, self._entry.service)
+            ownership.prove(self._stack, self._engine, self._entry.service)
             if self.fault == PARTITION and isinstance(self._entry.drill, Partitioned):
-                firewall.require(instance.id)
+                self._engine.require_fault(Fault.PARTITION)
         except DevstackError as error:
             return self._refuse(error)
         plan = self._entry.drill.plan(self._target, self.fault, self.victim, self._entry.thresholds)
@@ -126,7 +127,7 @@ class Runner:
             try:
                 if self._hold:
                     ownership.hold(self._stack, held)
-                instance = ownership.prove(self._stack, self._engine, self._entry.service)
+                ownership.prove(self._stack, self._engine, self._entry.service)
                 self._target = self._engine.target(self._entry.service)
                 plan = await asyncio.to_thread(self._plan)
             except DevstackError as error:
@@ -139,7 +140,6 @@ class Runner:
             drill = self._entry.drill
             hands = StackHands(
                 self._engine,
-                instance,
                 self._journal,
                 self._entry.service,
                 (lambda unit: drill.cut(self._target, unit))

@@ -100,7 +100,8 @@ def main(name: str) -> int:
     while StackLock.held(StackPaths.of(name).root / LOCK) and time.monotonic() < deadline:
         time.sleep(0.02)
     # What was told to end shall have ended: only then it is missing, and can be started.
-    fault_injector.await_ends(Journal(StackPaths.of(name).journal))
+    stack = Stack(name)
+    fault_injector.await_ends(stack.engine(), Journal(stack.paths.journal))
     try:
         asyncio.run(_heal(name))
     except DevstackError as error:

@@ -6,26 +6,19 @@ several verbs (an A/B, a drill) holds the lock of its own kind beside it.
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-import msgspec
-
 from devstack_tui.contracts.drill import Cleanable, Sweepable
 from devstack_tui.contracts.engine import Engine, Run
+from devstack_tui.contracts.faults import handle_of
 from devstack_tui.contracts.registry import service
-from devstack_tui.core import process
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.journal import Intent, Journal
 from devstack_tui.core.lock import StackLock
 from devstack_tui.core.paths import StackPaths
-from devstack_tui.core.process import ProcessId
 from devstack_tui.core.redact import redact
-from devstack_tui.engines.embedded import nftables
 from devstack_tui.identity import rotation
 from devstack_tui.stack import parameter_apply
 
@@ -77,9 +70,8 @@ def _drill(engine: Engine, paths: StackPaths, intents: Sequence[Intent], say: Sa
     for intent in reversed(intents):
         say(f"healing an interrupted {intent.action} of {intent.subject}")
         try:
-            _thaw(intent.undo.get("processes", "[]"))
-            if table := intent.undo.get("table"):
-                nftables.remove(table)
+            if handle := handle_of(intent):
+                engine.undo(handle)
             if name := intent.undo.get("service"):
                 _complete(engine, name)
             if value := intent.undo.get("setting"):
@@ -100,14 +92,6 @@ HANDLERS: Mapping[str, Handler] = {
 
 def _kind(action: str) -> str:
     return action.partition(".")[0]
-
-
-def _thaw(document: str) -> None:
-    """Let processes go on that were held still, if they are the same ones."""
-    for held in msgspec.json.decode(document, type=list[ProcessId]):
-        if process.alive(held):
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(held.pid, signal.SIGCONT)
 
 
 def _complete(engine: Engine, name: str) -> None:

@@ -12,6 +12,8 @@ from devstack_tui.core import units
 from devstack_tui.core.units import Value
 
 OWN_SOURCES = ("default", "configuration file")
+BY_SERVER = "set by the server"
+"""It derived the value from another one, or from a limit of the machine."""
 """Of a value that nobody has changed beside the stack."""
 _NUMBERS = (Kind.BYTES, Kind.DURATION, Kind.INTEGER, Kind.REAL)
 
@@ -54,7 +56,7 @@ def took(parameter: Parameter, wanted: str | None, found: Effective) -> bool:
         return True
     # What the server chooses by itself cannot be known beforehand; who chose it can.
     chosen = wanted in (None, DEFAULT) or target in parameter.special
-    return chosen and found.source in OWN_SOURCES
+    return chosen and found.source in (*OWN_SOURCES, BY_SERVER)
 
 
 def overruled(parameter: Parameter, wanted: str | None, found: Effective, root: Path) -> str:

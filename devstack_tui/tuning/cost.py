@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import signal
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,12 +18,11 @@ import msgspec
 
 from devstack_tui.contracts.acks import Acks
 from devstack_tui.contracts.engine import Engine
+from devstack_tui.contracts.faults import Fault
 from devstack_tui.contracts.service import Service
-from devstack_tui.core import process
 from devstack_tui.core.errors import DevstackError, UsageError
 from devstack_tui.core.events import Done
 from devstack_tui.core.history import History
-from devstack_tui.core.process import ProcessId
 from devstack_tui.loadgen.ack_stream import Stream, Write, indeterminate
 from devstack_tui.stack.stack import Stack
 from devstack_tui.tuning import reports
@@ -179,22 +176,14 @@ class _One:
 
 
 def kill(engine: Engine, service: Service) -> float:
-    """SIGKILL every process of the service at once; the monotonic time of it. Blocks.
+    """Kill every unit of the service at once; the monotonic time of it. Blocks.
 
-    Raises `DevstackError` when there is none.
+    Raises `DevstackError` when none runs.
     """
-    roots = [found.pid for found in engine.processes(service).values()]
-    members = process.descendants(roots, process.table())
-    # Each is identified before the first dies: a pid that is reused then is not killed.
-    tree: list[ProcessId] = [found for pid in members if (found := process.identify(pid))]
-    if not roots or not tree:
-        raise DevstackError(f"no process of {service.name} is there to be killed")
-    at = time.monotonic()
-    for one in tree:
-        if process.alive(one):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(one.pid, signal.SIGKILL)
-    return at
+    running = [unit.unit for unit in engine.units(service) if unit.running]
+    if not running:
+        raise DevstackError(f"no unit of {service.name} runs that could be killed")
+    return engine.inject(engine.aim(service, running, Fault.KILL))
 
 
 def judged(service: str, profile: str, found: Sequence[Killed]) -> CostReport:

@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from devstack_tui.contracts.faults import Fault
 from devstack_tui.contracts.registry import service
 from devstack_tui.core import process
 from devstack_tui.identity.vault_api import VaultApi
@@ -146,27 +147,19 @@ def test_a_service_that_is_down_is_an_error_and_the_others_are_decided(
 def test_a_server_that_is_held_still_makes_its_checks_errors_within_their_time(
     cli: Cli, course: Course
 ) -> None:
-    main = course.stack.engine().processes(service("mongodb"))["mongodb"]
-    held = [main.pid, *process.descendants([main.pid], process.table())]
-    for pid in held:
-        signal.pidfd_send_signal(pidfd(pid), signal.SIGSTOP)
+    engine = course.stack.engine()
+    held = engine.aim(service("mongodb"), ["mongodb"], Fault.FREEZE)
+    engine.inject(held)
     try:
         started = time.monotonic()
         ended = cli.run(*ALL, "mongodb")
         took = time.monotonic() - started
     finally:
-        for pid in held:
-            signal.pidfd_send_signal(pidfd(pid), signal.SIGCONT)
+        engine.undo(held)
     rows = [r for r in json.loads(ended.stdout)["checks"] if r["suite"] == "tls"]
     asked = {r["status"] for r in rows if ".cipher." in r["id"] or r["id"] == "tls.14"}
     assert asked == {"ERROR"}
     assert took < 60
-
-
-def pidfd(pid: int) -> int:
-    import os
-
-    return os.pidfd_open(pid)
 
 
 def test_the_matrix_is_as_declared(cli: Cli) -> None:

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from devstack_tui.core.paths import StackPaths
-from devstack_tui.drill import firewall
+from devstack_tui.engines.embedded import firewall
 from devstack_tui.engines.embedded.programs import find_program
 from devstack_tui.state import instance as instances
 from tests.conftest import Cli

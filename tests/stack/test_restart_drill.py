@@ -25,10 +25,9 @@ NAME = "postgres"
 
 async def drilled(stack: Stack, fault: str) -> DrillResult:
     """One repeat of the drill, by the engine's own hands."""
-    found, instance = service(NAME), stack.instance()
-    assert instance is not None
+    found = service(NAME)
     drill = next(one for one in restart_drills() if one.name == f"{NAME}.restart")
-    hands = StackHands(stack.engine(), instance, Journal(stack.paths.journal), found)
+    hands = StackHands(stack.engine(), Journal(stack.paths.journal), found)
     context = Context(
         stack=stack.name,
         service=NAME,

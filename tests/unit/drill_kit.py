@@ -14,6 +14,7 @@ from typing import Any
 
 from devstack_tui.contracts.drill import (
     Context,
+    Cut,
     DrillEvent,
     DrillPhase,
     DrillResult,
@@ -24,11 +25,13 @@ from devstack_tui.contracts.drill import (
     Shard,
     Thresholds,
 )
+from devstack_tui.contracts.faults import Fault, Handle
 from devstack_tui.contracts.model import Credentials, Endpoint, Observation, Target, UnitUsage
 from devstack_tui.core import process
 from devstack_tui.core.check import Result, Status
-from devstack_tui.core.errors import DevstackError
+from devstack_tui.core.errors import DevstackError, UnreachableError
 from devstack_tui.core.process import ProcessId
+from devstack_tui.engines.embedded import faults, firewall
 
 INSTANCE = "0123456789abcdef0123456789abcdef"
 UNIT = "sleeper-1"
@@ -93,8 +96,33 @@ class SleeperEngine:
         here = Path("/nowhere")
         return Target("sleeper", Endpoint("x", "127.0.0.1", 1), {}, Credentials(), here, here)
 
-    def stop_signal(self, service: Any, unit: str) -> signal.Signals:
-        return self.asks
+    def prove_owned(self, service: Any) -> None:
+        main = self.processes(service).get(UNIT)
+        faults.prove({UNIT: main}, INSTANCE, "t", "`devstack-tui --stack t up sleeper`")
+
+    def require_fault(self, fault: Fault) -> None:
+        if fault is Fault.PARTITION:
+            firewall.require(INSTANCE)
+
+    def aim(
+        self, service: Any, units: Sequence[str], fault: Fault, cut: Cut | None = None
+    ) -> Handle:
+        self.require_fault(fault)
+        if cut is not None:
+            return faults.of_network(units[0], firewall.table_of(INSTANCE), cut)
+        found = self.processes(service)
+        if not found:
+            raise UnreachableError(f"{units[0]} does not run")
+        return faults.of_processes(fault, units, list(found.values()), self.asks)
+
+    def inject(self, handle: Handle) -> float:
+        return faults.inject(handle)
+
+    def undo(self, handle: Handle) -> float:
+        return faults.undo(handle)
+
+    def gone(self, handle: Handle, within: float) -> None:
+        faults.await_gone(handle, within)
 
     def locate(self, service: Any) -> Any:
         raise DevstackError("not installed")

@@ -13,9 +13,8 @@ from devstack_tui.contracts.drill import Cut, Partitioned, Sequenced, Sweepable
 from devstack_tui.contracts.model import Target
 from devstack_tui.contracts.registry import service
 from devstack_tui.core.errors import ConfigError, DevstackError, UsageError
-from devstack_tui.drill import firewall
 from devstack_tui.drill.catalogue import Catalogue
-from devstack_tui.engines.embedded import nftables
+from devstack_tui.engines.embedded import firewall, nftables
 from devstack_tui.stack.stack import Stack
 
 

@@ -15,10 +15,9 @@ from devstack_tui.core import process
 from devstack_tui.core.errors import DevstackError, UsageError
 from devstack_tui.core.event_stream import insist
 from devstack_tui.core.journal import Journal
-from devstack_tui.drill import fault_injector, firewall
+from devstack_tui.drill import fault_injector
 from devstack_tui.drill.fault_injector import FREEZE, KILL, PARTITION, StackHands
-from devstack_tui.engines.embedded import nftables
-from devstack_tui.state.instance import Instance
+from devstack_tui.engines.embedded import firewall, nftables
 from tests.unit.drill_kit import INSTANCE, UNIT, SleeperEngine, SleeperService
 
 CUT = Cut("127.0.1.1", "127.0.1.0/24", (7001, 17001), (7002, 17002))
@@ -39,8 +38,7 @@ def journal(room: Path) -> Journal:
 
 @pytest.fixture
 def mine(engine: SleeperEngine, journal: Journal) -> StackHands:
-    instance = Instance(INSTANCE, "t", "fake", 0, 0.0)
-    return StackHands(engine, instance, journal, SleeperService(engine), lambda unit: CUT)  # type: ignore[arg-type]
+    return StackHands(engine, journal, SleeperService(engine), lambda unit: CUT)  # type: ignore[arg-type]
 
 
 def pid(engine: SleeperEngine) -> int:
@@ -72,8 +70,7 @@ def test_nothing_is_touched_when_the_journal_cannot_be_written(
     engine: SleeperEngine, room: Path
 ) -> None:
     (room / "folder").mkdir()
-    instance = Instance(INSTANCE, "t", "fake", 0, 0.0)
-    mine = StackHands(engine, instance, Journal(room / "folder"), SleeperService(engine))  # type: ignore[arg-type]
+    mine = StackHands(engine, Journal(room / "folder"), SleeperService(engine))  # type: ignore[arg-type]
     with pytest.raises(DevstackError, match="nothing was touched"):
         mine.kill(UNIT)
     assert mine.alive(UNIT)
@@ -195,7 +192,7 @@ def test_the_watchdog_waits_until_what_was_told_to_end_is_gone(
     mine: StackHands, engine: SleeperEngine, journal: Journal
 ) -> None:
     mine.terminate(UNIT)
-    fault_injector.await_ends(journal)
+    fault_injector.await_ends(engine, journal)  # type: ignore[arg-type]
     assert engine.processes(None) == {}
 
 

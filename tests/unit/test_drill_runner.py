@@ -371,7 +371,7 @@ async def test_without_the_right_to_signal_nothing_is_touched(
     def refuse(*_: int) -> None:
         raise PermissionError
 
-    monkeypatch.setattr("devstack_tui.drill.ownership.os.kill", refuse)
+    monkeypatch.setattr("devstack_tui.engines.embedded.faults.os.kill", refuse)
     done = done_of(await bench.told())
     monkeypatch.undo()
     assert (done.exit_code, "no right to signal" in done.message) == (2, True)

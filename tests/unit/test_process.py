@@ -353,3 +353,28 @@ def test_a_child_of_our_own_is_reaped(room: Path) -> None:
     found = process.spawn(["sleep", "1000"], {"PATH": os.defpath}, room, room / "log")
     process.end(found)
     assert not Path(f"/proc/{found.pid}").exists()
+
+
+@pytest.mark.parametrize(
+    ("limits", "given"),
+    [((1024, 1500), 1500), ((1024, 4096), 2000), ((3000, 4096), 3000)],
+)
+def test_a_server_may_open_more_files_than_a_login(
+    limits: tuple[int, int], given: int, room: Path, python: Child, until: Until
+) -> None:
+    """With a smaller bound than ours, since a test may not raise the limits of its machine."""
+    soft, hard = limits
+    code = """
+import resource, sys
+from pathlib import Path
+from devstack_tui.core import process
+process.OPEN_FILES = 2000
+resource.setrlimit(resource.RLIMIT_NOFILE, (int(sys.argv[1]), int(sys.argv[2])))
+room = Path(sys.argv[3])
+process.spawn(["/bin/sh", "-c", "ulimit -n; ulimit -Hn"], {}, room, room / "log")
+"""
+    ended = python(code, str(soft), str(hard), str(room))
+    assert ended.wait(20) == 0
+    log = room / "log"
+    until(lambda: log.read_text().count("\n") == 2, "what it printed")
+    assert log.read_text().split() == [str(given), str(hard)]

@@ -14,11 +14,13 @@ import pytest
 
 from devstack_tui.contracts.drill import Sweepable
 from devstack_tui.contracts.engine import Engine
+from devstack_tui.contracts.faults import Handle
 from devstack_tui.contracts.registry import service
 from devstack_tui.core import process
 from devstack_tui.core.journal import Journal
 from devstack_tui.core.lock import StackLock
 from devstack_tui.core.paths import StackPaths
+from devstack_tui.engines.embedded import faults
 from devstack_tui.stack import parameter_apply, recovery
 from devstack_tui.stack.stack import Stack
 from devstack_tui.state import parameter_store
@@ -30,6 +32,9 @@ class Idle:
 
     def units(self, service: object) -> tuple[()]:  # noqa: ARG002
         return ()
+
+    def undo(self, handle: Handle) -> float:
+        return faults.undo(handle)
 
 
 ENGINE = cast("Engine", Idle())

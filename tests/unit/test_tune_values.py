@@ -54,6 +54,8 @@ def test_what_the_server_chooses_by_itself_took_if_nobody_else_chose() -> None:
     automatic = parameter(special={"-1": "by shared_buffers"})
     assert parameter_values.took(automatic, "-1", found("4MB"))
     assert parameter_values.took(automatic, None, found("16MB", "default"))
+    assert parameter_values.took(automatic, None, found("4MB", parameter_values.BY_SERVER))
+    assert not parameter_values.took(automatic, "8MB", found("4MB", parameter_values.BY_SERVER))
     assert not parameter_values.took(automatic, "-1", found("4MB", "ALTER SYSTEM"))
 
 

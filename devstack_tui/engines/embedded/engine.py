@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from devstack_tui.contracts.drill import Cut
 from devstack_tui.contracts.engine import Run, UnitLog
+from devstack_tui.contracts.faults import Fault, Handle
 from devstack_tui.contracts.model import (
     Credentials,
     Endpoint,
@@ -29,12 +31,12 @@ from devstack_tui.contracts.server_home import HOST, Site
 from devstack_tui.contracts.service import ProcessSpec, Server, Service
 from devstack_tui.contracts.tunable import Rolling
 from devstack_tui.core import files, process
-from devstack_tui.core.errors import DevstackError, UnreachableError
+from devstack_tui.core.errors import DevstackError, UnreachableError, UsageError
 from devstack_tui.core.events import Phase
 from devstack_tui.core.journal import Journal
 from devstack_tui.core.paths import StackPaths
 from devstack_tui.core.process import ProcessId
-from devstack_tui.engines.embedded import directories
+from devstack_tui.engines.embedded import directories, faults, firewall
 from devstack_tui.engines.embedded.ports import require_free
 from devstack_tui.engines.embedded.process_records import Record, Records
 from devstack_tui.engines.embedded.process_units import (
@@ -285,20 +287,60 @@ class EmbeddedEngine:
                 self._last_table = time.monotonic(), table
             return table
 
-    def processes(self, service: Service) -> Mapping[str, ProcessId]:
-        """See the Protocol."""
+    def _processes(self, service: Service) -> Mapping[str, ProcessId]:
+        """The main process of each unit that runs, proven to be the stack's own."""
         return {
             record.unit: record.process
             for record in self._records.of(service.name)
             if record.process is not None and record.alive and self._mine(record.process.pid)
         }
 
-    def stop_signal(self, service: Service, unit: str) -> signal.Signals:
-        """See the Protocol: by the unit's record."""
-        for record in self._records.of(service.name):
-            if record.unit == unit:
-                return record.signal
-        raise UnreachableError(f"{unit} does not run")
+    def prove_owned(self, service: Service) -> None:
+        """See the Protocol."""
+        units = {
+            record.unit: record.process if record.alive else None
+            for record in self._records.of(service.name)
+        }
+        if not units:
+            raise UnreachableError(f"{service.title} does not run", self._up(service))
+        faults.prove(units, self._instance.id, self._paths.name, self._up(service))
+
+    def require_fault(self, fault: Fault) -> None:
+        """See the Protocol."""
+        if fault is Fault.PARTITION:
+            firewall.require(self._instance.id)
+
+    def aim(
+        self, service: Service, units: Sequence[str], fault: Fault, cut: Cut | None = None
+    ) -> Handle:
+        """See the Protocol."""
+        self.require_fault(fault)
+        if fault is Fault.PARTITION:
+            if cut is None:
+                raise UsageError(f"{service.title} has no other node to be cut off from")
+            return faults.of_network(units[0], firewall.table_of(self._instance.id), cut)
+        records = {record.unit: record for record in self._records.of(service.name)}
+        found = self._processes(service)
+        for unit in units:
+            if unit not in found:
+                raise UnreachableError(f"{unit} does not run", self._up(service))
+        mains = [found[unit] for unit in units]
+        return faults.of_processes(fault, units, mains, records[units[0]].signal)
+
+    def inject(self, handle: Handle) -> float:
+        """See the Protocol."""
+        return faults.inject(handle)
+
+    def undo(self, handle: Handle) -> float:
+        """See the Protocol."""
+        return faults.undo(handle)
+
+    def gone(self, handle: Handle, within: float) -> None:
+        """See the Protocol."""
+        faults.await_gone(handle, within)
+
+    def _up(self, service: Service) -> str:
+        return f"`devstack-tui --stack {self._paths.name} up {service.name}`"
 
     def last_words(self, service: Service) -> str:
         """Which unit is gone, and the last line that it wrote."""

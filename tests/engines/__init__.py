@@ -1,0 +1,1 @@
+"""What every engine must keep, by the same tests against each of them."""
