@@ -9,7 +9,8 @@ import os
 import signal
 import stat
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
+import threading
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator
 from typing import Any, TypeVar
 
 from devstack_tui.core.errors import UsageError
@@ -46,6 +47,24 @@ def run_to_end(work: Coroutine[Any, Any, int]) -> int:
             return 130
 
     return asyncio.run(guarded())
+
+
+@contextlib.contextmanager
+def signalled(ended: threading.Event) -> Iterator[Callable[[], bool]]:
+    """SIGINT, SIGTERM and SIGHUP set `ended`; gives whether one of them came."""
+    came: list[int] = []
+
+    def handle(number: int, frame: object) -> None:  # noqa: ARG001
+        came.append(number)
+        ended.set()
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, handle) for number in numbers}
+    try:
+        yield lambda: bool(came)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 async def standard_input() -> asyncio.StreamReader:

@@ -7,14 +7,13 @@ somebody else runs, has the same methods; what it cannot do it refuses with a `D
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Protocol
 
 from devstack_tui.contracts.drill import Cut
 from devstack_tui.contracts.faults import Fault, Handle
-from devstack_tui.contracts.model import Installation, Target, UnitUsage, Usage
+from devstack_tui.contracts.model import Installation, LogLine, Target, UnitUsage, Usage
 from devstack_tui.contracts.service import Service
 from devstack_tui.core.events import Phase
 
@@ -25,14 +24,6 @@ class Run:
 
     say: Callable[[Phase, str], None] = lambda phase, detail: None
     cancelled: threading.Event = field(default_factory=threading.Event)
-
-
-@dataclass(frozen=True, slots=True)
-class UnitLog:
-    """Where one unit of a service writes."""
-
-    unit: str
-    path: Path
 
 
 class Engine(Protocol):
@@ -111,8 +102,14 @@ class Engine(Protocol):
     def last_words(self, service: Service) -> str:
         """Why a unit of the service is gone, from its log; empty when all run."""
 
-    def logs(self, service: Service) -> Sequence[UnitLog]:
-        """The logs of the service's units."""
+    def log_units(self, service: Service) -> Sequence[str]:
+        """The units of the service that have written a log, those that ran once among them."""
+
+    def logs(
+        self, service: Service, lines: int, follow: threading.Event | None = None
+    ) -> Iterator[LogLine]:
+        """The last `lines` lines of each unit, without secrets; with `follow` also every later one,
+        across rotation and restart, until that is set. Close it to let go of the logs early."""
 
     def require_stopped(self) -> None:
         """Raise `DevstackError` when a unit still runs."""

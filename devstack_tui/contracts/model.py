@@ -118,6 +118,13 @@ class Usage(msgspec.Struct, frozen=True):
     memory_bytes: int | None = None
 
 
+class LogLine(msgspec.Struct, frozen=True):
+    """One line that a unit wrote, without secrets."""
+
+    unit: str
+    line: str
+
+
 class Certificate(msgspec.Struct, frozen=True):
     """A certificate: dates are Unix time in seconds, `key` is as `EC 256` or `RSA 2048`,
     `signature` as `ecdsa-with-SHA256`, `serial` in hexadecimal."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 
 MASK = "••••••"
+PRIVATE_KEY = re.compile(rb"-----(BEGIN|END) [A-Z ]*PRIVATE KEY-----")
+"""Where a private key begins or ends in a log."""
 
 _PATTERNS = (
     # Vault and OpenBao tokens, and the keys of an AppRole.
@@ -39,3 +41,20 @@ def redact(text: str, secrets: frozenset[str] = frozenset()) -> str:
 
 def _mask(found: re.Match[str]) -> str:
     return (found.groupdict().get("keep") or "") + MASK
+
+
+class LineRedactor:
+    """Redacts line by line: a private key is on many lines, of which the middle ones look like
+    nothing. `inside` is whether the next line is one of them."""
+
+    def __init__(self, inside: bool = False) -> None:
+        self._inside = inside
+
+    def shown(self, raw: bytes) -> str:
+        """The line as text without secrets."""
+        hidden = self._inside
+        for mark in PRIVATE_KEY.finditer(raw):
+            self._inside = mark[1] == b"BEGIN"
+        if hidden:
+            return MASK
+        return redact(raw.decode(errors="replace").rstrip("\r"))

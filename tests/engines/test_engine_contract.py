@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import queue
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -16,6 +18,7 @@ import pytest
 from devstack_tui.contracts.drill import Partitioned
 from devstack_tui.contracts.engine import Engine, Run
 from devstack_tui.contracts.faults import Fault, Handle, handle_of
+from devstack_tui.contracts.model import LogLine
 from devstack_tui.contracts.registry import service
 from devstack_tui.core.errors import DevstackError, UnreachableError
 from devstack_tui.core.journal import Journal
@@ -224,6 +227,43 @@ os.kill(os.getpid(), signal.SIGKILL)
     assert healed.returncode == 0, healed.stderr
     assert answers(made, "redis-6")
     assert made.journal.pending() == []
+
+
+def test_the_last_lines_of_every_unit_are_read_and_no_more(made: Made) -> None:
+    assert list(made.engine.log_units(REDIS)) == UNITS
+    lines = list(made.engine.logs(REDIS, 2))
+    assert [line.unit for line in lines] == [unit for unit in UNITS for _ in range(2)]
+    assert list(made.engine.logs(service("mysql"), 5)) == []
+
+
+def test_a_log_is_followed_across_the_death_and_the_start_of_its_unit(made: Made) -> None:
+    engine, ended = made.engine, threading.Event()
+    followed: queue.Queue[LogLine | None] = queue.Queue()
+
+    def follow() -> None:
+        for line in made.engine.logs(REDIS, 0, ended):
+            followed.put(line)
+        followed.put(None)
+
+    def until(text: str) -> None:
+        while (line := followed.get(timeout=BUSY_S)) is not None:
+            if line.unit == "redis-6" and text in line.line:
+                return
+        raise AssertionError(f"the log ended before it said {text!r}")
+
+    thread = threading.Thread(target=follow)
+    thread.start()
+    try:
+        handle = engine.aim(REDIS, ["redis-6"], Fault.TERMINATE)
+        engine.inject(handle)
+        until("bye bye")
+        engine.gone(handle, BUSY_S)
+        engine.start(REDIS, Run())
+        until("Ready to accept connections")
+    finally:
+        ended.set()
+        thread.join(BUSY_S)
+    assert not thread.is_alive()
 
 
 def test_status_tells_the_same_of_units_as_the_engine(made: Made) -> None:

@@ -62,7 +62,7 @@ def test_help_and_usage_errors_load_no_driver_and_no_user_interface(
     [
         "devstack_tui.stack.stack",
         "devstack_tui.health.monitor",
-        "devstack_tui.health.logs",
+        "devstack_tui.engines.embedded.log_files",
         "devstack_tui.health.doctor",
         "devstack_tui.core.jobs",
         "devstack_tui.actions",

@@ -2,39 +2,36 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import io
 import queue
 import signal
 import subprocess
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from devstack_tui.contracts.engine import UnitLog
+from devstack_tui.contracts.model import LogLine
 from devstack_tui.core.paths import StackPaths
-from devstack_tui.engines.embedded import directories
-from devstack_tui.health import logs
-from devstack_tui.health.logs import LogLine, follow, tail
+from devstack_tui.engines.embedded import directories, log_files
+from devstack_tui.engines.embedded.log_files import Follower, LogFile, tail
 from devstack_tui.state import instance as instances
 
 CANARY = "Zq8xKp2vW7mN4tRy"
 
 
 @pytest.fixture
-def log(room: Path) -> UnitLog:
-    return UnitLog("redis-0", room / "redis-0.log")
+def log(room: Path) -> LogFile:
+    return LogFile("redis-0", room / "redis-0.log")
 
 
-def last(log: UnitLog, lines: int) -> list[str]:
+def last(log: LogFile, lines: int) -> list[str]:
     return [found.line for found in tail(log, lines)]
 
 
-def test_the_last_lines_come_in_their_order_with_their_unit(log: UnitLog) -> None:
+def test_the_last_lines_come_in_their_order_with_their_unit(log: LogFile) -> None:
     log.path.write_text("one\ntwo\nthree\n")
     assert list(tail(log, 2)) == [LogLine("redis-0", "two"), LogLine("redis-0", "three")]
 
@@ -53,25 +50,25 @@ def test_the_last_lines_come_in_their_order_with_their_unit(log: UnitLog) -> Non
         ("one\ntwo\n", 2, ["one", "two"]),
     ],
 )
-def test_what_the_last_lines_are(text: str, lines: int, expected: list[str], log: UnitLog) -> None:
+def test_what_the_last_lines_are(text: str, lines: int, expected: list[str], log: LogFile) -> None:
     log.path.write_bytes(text.encode())
     assert last(log, lines) == expected
 
 
-def test_a_log_that_is_not_there_has_no_lines(log: UnitLog) -> None:
+def test_a_log_that_is_not_there_has_no_lines(log: LogFile) -> None:
     assert last(log, 5) == []
 
 
-def test_lines_longer_than_a_block_are_read_whole(log: UnitLog) -> None:
-    long = "x" * (2 * logs.BLOCK + 17)
+def test_lines_longer_than_a_block_are_read_whole(log: LogFile) -> None:
+    long = "x" * (2 * log_files.BLOCK + 17)
     log.path.write_text(f"first\n{long}\nlast\n")
     assert last(log, 2) == [long, "last"]
 
 
 def test_a_long_log_is_not_read_from_its_beginning(
-    log: UnitLog, monkeypatch: pytest.MonkeyPatch
+    log: LogFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(logs, "BLOCK", 64)
+    monkeypatch.setattr(log_files, "BLOCK", 64)
     log.path.write_text("".join(f"line {number}\n" for number in range(10_000)))
     blocks: list[int] = []
 
@@ -80,7 +77,7 @@ def test_a_long_log_is_not_read_from_its_beginning(
             blocks.append(size or 0)
             return super().read(size)
 
-    with logs._Reader(log) as reader:
+    with log_files._Reader(log) as reader:
         reader._file.close()
         reader._file = Counting(log.path.read_bytes())  # type: ignore[assignment]
         found = [line.line for line in reader.last(3)]
@@ -88,18 +85,18 @@ def test_a_long_log_is_not_read_from_its_beginning(
     assert blocks == [64], "only its end was read"
 
 
-def test_bytes_that_are_no_text_do_not_end_the_reading(log: UnitLog) -> None:
+def test_bytes_that_are_no_text_do_not_end_the_reading(log: LogFile) -> None:
     log.path.write_bytes(b"\xff\xfe\ngood\n")
     assert last(log, 2) == ["��", "good"]
 
 
-def test_secrets_are_masked_in_the_last_lines(log: UnitLog) -> None:
+def test_secrets_are_masked_in_the_last_lines(log: LogFile) -> None:
     log.path.write_text(f"login password={CANARY}\n")
     assert CANARY not in last(log, 1)[0]
     assert last(log, 1)[0].startswith("login password=")
 
 
-def test_a_private_key_is_masked_on_all_of_its_lines(log: UnitLog) -> None:
+def test_a_private_key_is_masked_on_all_of_its_lines(log: LogFile) -> None:
     log.path.write_text(
         f"before\n-----BEGIN PRIVATE KEY-----\nMIGH{CANARY}\n-----END PRIVATE KEY-----\nafter\n"
     )
@@ -108,7 +105,7 @@ def test_a_private_key_is_masked_on_all_of_its_lines(log: UnitLog) -> None:
     assert (shown[0], shown[-1]) == ("before", "after")
 
 
-def test_a_private_key_that_begins_before_the_last_lines_is_masked_too(log: UnitLog) -> None:
+def test_a_private_key_that_begins_before_the_last_lines_is_masked_too(log: LogFile) -> None:
     log.path.write_text(
         f"-----BEGIN PRIVATE KEY-----\nMIGH{CANARY}\nAwEH\n-----END PRIVATE KEY-----\nafter\n"
     )
@@ -121,172 +118,148 @@ def test_a_private_key_that_begins_before_the_last_lines_is_masked_too(log: Unit
 # -- following ---------------------------------------------------------------------------------
 
 
-class Reader:
-    """A reader of `follow`, asked for one line at a time."""
+@pytest.fixture
+def readers() -> Iterator[Callable[..., Follower]]:
+    """Makes followers that have looked once."""
+    with contextlib.ExitStack() as made:
 
-    def __init__(self, *followed: UnitLog) -> None:
-        self.looks = 0
-        self._lines: AsyncIterator[LogLine] = follow(followed)
-        self._next: asyncio.Task[LogLine] | None = None
+        def make(*followed: LogFile) -> Follower:
+            return made.enter_context(contextlib.closing(Follower(lambda: followed)))
 
-    async def look(self) -> None:
-        """Let it look twice: the first of them may have begun before what was just written."""
-        self._next = self._next or asyncio.ensure_future(anext(self._lines))
-        wanted = self.looks + 2
-        while self.looks < wanted and not self._next.done():
-            await asyncio.sleep(0)
-
-    async def line(self) -> str:
-        task = self._next or asyncio.ensure_future(anext(self._lines))
-        self._next = None
-        return (await asyncio.wait_for(task, 30)).line
-
-    async def close(self) -> None:
-        if self._next is not None:
-            self._next.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._next
-        await self._lines.aclose()  # type: ignore[attr-defined]
+        yield make
 
 
 @pytest.fixture
-async def readers(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callable[..., Reader]]:
-    """Makes readers that look without a pause and count their looks."""
-    made: list[Reader] = []
-    real = logs._look
-
-    def counted(*arguments: Any, **more: Any) -> Iterator[LogLine]:
-        for reader in made:
-            reader.looks += 1
-        return real(*arguments, **more)
-
-    monkeypatch.setattr(logs, "_look", counted)
-    monkeypatch.setattr(logs, "POLL_S", 0.001)
-
-    def make(*followed: UnitLog) -> Reader:
-        made.append(Reader(*followed))
-        return made[-1]
-
-    yield make
-    for reader in made:
-        await reader.close()
-
-
-@pytest.fixture
-def reader(log: UnitLog, readers: Callable[..., Reader]) -> Reader:
+def reader(log: LogFile, readers: Callable[..., Follower]) -> Follower:
     return readers(log)
 
 
-def append(log: UnitLog, text: str) -> None:
+def seen(reader: Follower, looks: int = 1) -> list[str]:
+    """The lines of so many looks."""
+    return [line.line for _ in range(looks) for line in reader.look()]
+
+
+def append(log: LogFile, text: str) -> None:
     with log.path.open("a") as file:
         file.write(text)
 
 
-async def test_only_what_is_written_from_now_on_is_followed(log: UnitLog, reader: Reader) -> None:
+def test_only_what_is_written_from_now_on_is_followed(log: LogFile, reader: Follower) -> None:
     append(log, "old\n")
-    await reader.look()
+    assert seen(reader) == []
     append(log, "new\nnewer\n")
-    assert [await reader.line(), await reader.line()] == ["new", "newer"]
+    assert seen(reader) == ["new", "newer"]
+    assert seen(reader) == []
 
 
-async def test_a_line_is_told_when_it_is_whole(log: UnitLog, reader: Reader) -> None:
+def test_the_last_lines_come_before_what_is_followed(log: LogFile) -> None:
+    append(log, "one\ntwo\nthree\n")
+    with contextlib.closing(Follower(lambda: [log], 2)) as reader:
+        assert seen(reader) == ["two", "three"]
+        append(log, "four\n")
+        assert seen(reader) == ["four"]
+
+
+def test_a_line_is_told_when_it_is_whole(log: LogFile, reader: Follower) -> None:
     append(log, "")
-    await reader.look()
+    assert seen(reader) == []
     append(log, "hal")
-    await reader.look()
+    assert seen(reader) == []
     append(log, "ves\nnext\n")
-    assert [await reader.line(), await reader.line()] == ["halves", "next"]
+    assert seen(reader) == ["halves", "next"]
 
 
-async def test_a_character_cut_in_two_is_read_whole(log: UnitLog, reader: Reader) -> None:
+def test_a_character_cut_in_two_is_read_whole(log: LogFile, reader: Follower) -> None:
     append(log, "")
-    await reader.look()
+    seen(reader)
+    found = []
     for part in (b"gr\xc3", b"\xbcn\n"):
         with log.path.open("ab") as file:
             file.write(part)
-        await reader.look()
-    assert await reader.line() == "grün"
+        found += seen(reader)
+    assert found == ["grün"]
 
 
-async def test_a_log_that_appears_later_is_read_from_its_beginning(
-    log: UnitLog, reader: Reader
+def test_a_log_that_appears_later_is_read_from_its_beginning(
+    log: LogFile, reader: Follower
 ) -> None:
-    await reader.look()
+    assert seen(reader) == []
     append(log, "first\nsecond\n")
-    assert [await reader.line(), await reader.line()] == ["first", "second"]
+    assert seen(reader) == ["first", "second"]
 
 
-async def test_a_log_that_was_rotated_is_followed_on(log: UnitLog, reader: Reader) -> None:
+def test_a_log_that_was_rotated_is_followed_on(log: LogFile, reader: Follower) -> None:
     append(log, "old\n")
-    await reader.look()
+    seen(reader)
     append(log, "last of the old\n")
     log.path.rename(log.path.with_suffix(".log.1"))
     append(log, "first of the new\n")
-    assert [await reader.line(), await reader.line()] == ["last of the old", "first of the new"]
+    assert seen(reader, 3) == ["last of the old", "first of the new"]
 
 
-async def test_the_last_words_of_a_rotated_log_are_told_even_without_a_newline(
-    log: UnitLog, reader: Reader
+def test_the_last_words_of_a_rotated_log_are_told_even_without_a_newline(
+    log: LogFile, reader: Follower
 ) -> None:
     append(log, "old\n")
-    await reader.look()
+    seen(reader)
     append(log, "no newline")
-    await reader.look()
+    assert seen(reader) == []
     log.path.rename(log.path.with_suffix(".log.1"))
     append(log, "first of the new\n")
-    assert await reader.line() == "no newline"
-    assert await reader.line() == "first of the new"
+    assert seen(reader, 2) == ["no newline", "first of the new"]
 
 
-async def test_a_log_that_was_cut_is_read_from_its_beginning(log: UnitLog, reader: Reader) -> None:
+def test_a_log_that_was_cut_is_read_from_its_beginning(log: LogFile, reader: Follower) -> None:
     append(log, "a long line that was there before\n")
-    await reader.look()
+    seen(reader)
     log.path.write_text("new\n")
-    assert await reader.line() == "new"
+    assert seen(reader, 2) == ["new"]
 
 
-async def test_a_log_that_is_away_for_a_while_is_waited_for(log: UnitLog, reader: Reader) -> None:
+def test_a_log_that_is_away_for_a_while_is_waited_for(log: LogFile, reader: Follower) -> None:
     append(log, "old\n")
-    await reader.look()
+    seen(reader)
     log.path.unlink()
-    await reader.look()
+    assert seen(reader) == []
     append(log, "back\n")
-    assert await reader.line() == "back"
+    assert seen(reader, 2) == ["back"]
 
 
-async def test_several_logs_are_followed_at_once(
-    room: Path, log: UnitLog, readers: Callable[..., Reader]
+def test_several_logs_are_followed_at_once(
+    room: Path, log: LogFile, readers: Callable[..., Follower]
 ) -> None:
-    other = UnitLog("redis-1", room / "redis-1.log")
+    other = LogFile("redis-1", room / "redis-1.log")
     both = readers(log, other)
-    await both.look()
+    seen(both)
     append(log, "of zero\n")
     append(other, "of one\n")
-    assert {await both.line(), await both.line()} == {"of zero", "of one"}
+    assert seen(both) == ["of zero", "of one"]
 
 
-async def test_secrets_are_masked_while_following(log: UnitLog, reader: Reader) -> None:
-    await reader.look()
+def test_secrets_are_masked_while_following(log: LogFile, reader: Follower) -> None:
+    seen(reader)
     append(log, f'{{"password": "{CANARY}"}}\n')
-    assert CANARY not in await reader.line()
+    (line,) = seen(reader)
+    assert CANARY not in line
 
 
-async def test_a_private_key_is_masked_while_following(log: UnitLog, reader: Reader) -> None:
-    await reader.look()
+def test_a_private_key_is_masked_while_following(log: LogFile, reader: Follower) -> None:
+    seen(reader)
     append(log, "-----BEGIN EC PRIVATE KEY-----\n")
-    await reader.look()
+    shown = seen(reader)
     append(log, f"MIGH{CANARY}\n-----END EC PRIVATE KEY-----\nafter\n")
-    shown = [await reader.line() for _ in range(4)]
+    shown += seen(reader)
+    assert len(shown) == 4
     assert CANARY not in "\n".join(shown)
     assert shown[-1] == "after"
 
 
-async def test_the_files_are_closed_when_the_following_ends(log: UnitLog, reader: Reader) -> None:
+def test_the_files_are_closed_when_the_following_ends(log: LogFile, reader: Follower) -> None:
     append(log, "old\n")
     before = len(list(Path("/proc/self/fd").iterdir()))
-    await reader.look()
+    seen(reader)
     assert len(list(Path("/proc/self/fd").iterdir())) == before + 1
-    await reader.close()
+    reader.close()
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 

@@ -336,5 +336,5 @@ def test_the_logs_of_a_service_are_those_of_its_units_alone(
     for name in ("redis-0", "redis-1", "redisx", "postgres"):
         (paths.logs / f"{name}.log").write_text("")
     (paths.logs / "redis-0.log.1").write_text("the log before it grew too long")
-    units = [log.unit for log in engine.logs(service("redis"))]
+    units = engine.log_units(service("redis"))
     assert units == ["redis-0", "redis-1", "redis-7"]

@@ -17,15 +17,10 @@ from devstack_tui.console.health.progress import ProgressList
 from devstack_tui.console.health.table import HealthTable
 from devstack_tui.console.keys import bindings
 from devstack_tui.console.pane import Pane
-from devstack_tui.contracts.model import ServiceStatus, StackStatus
+from devstack_tui.contracts.model import LogLine, ServiceStatus, StackStatus
 from devstack_tui.core.jobs import Job
 
 _ACTIONS: dict[str, Action] = {action.id: action for action in ACTIONS}
-
-
-class _LogLine(msgspec.Struct, frozen=True):
-    unit: str
-    text: str = msgspec.field(name="line")
 
 
 class HealthPane(Pane):
@@ -77,8 +72,8 @@ class HealthPane(Pane):
         made = []
         for raw in lines:
             try:
-                line = msgspec.json.decode(raw, type=_LogLine)
-                made.append(Line(line.unit, line.text))
+                line = msgspec.json.decode(raw, type=LogLine)
+                made.append(Line(line.unit, line.line))
             except ValueError:
                 made.append(Line("", raw.decode("utf-8", "replace")))
         view = self._log

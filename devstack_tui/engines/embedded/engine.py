@@ -15,12 +15,13 @@ from functools import partial
 from pathlib import Path
 
 from devstack_tui.contracts.drill import Cut
-from devstack_tui.contracts.engine import Run, UnitLog
+from devstack_tui.contracts.engine import Run
 from devstack_tui.contracts.faults import Fault, Handle
 from devstack_tui.contracts.model import (
     Credentials,
     Endpoint,
     Installation,
+    LogLine,
     Target,
     UnitUsage,
     Usage,
@@ -36,7 +37,8 @@ from devstack_tui.core.events import Phase
 from devstack_tui.core.journal import Journal
 from devstack_tui.core.paths import StackPaths
 from devstack_tui.core.process import ProcessId
-from devstack_tui.engines.embedded import directories, faults, firewall
+from devstack_tui.engines.embedded import directories, faults, firewall, log_files
+from devstack_tui.engines.embedded.log_files import LogFile
 from devstack_tui.engines.embedded.ports import require_free
 from devstack_tui.engines.embedded.process_records import Record, Records
 from devstack_tui.engines.embedded.process_units import (
@@ -353,14 +355,33 @@ class EmbeddedEngine:
                 return f"{record.unit} has ended{said}"
         return ""
 
-    def logs(self, service: Service) -> Sequence[UnitLog]:
+    def log_units(self, service: Service) -> Sequence[str]:
+        """See the Protocol."""
+        return [log.unit for log in self._log_files(service)]
+
+    def logs(
+        self, service: Service, lines: int, follow: threading.Event | None = None
+    ) -> Iterator[LogLine]:
+        """See the Protocol."""
+        if follow is None:
+            for log in self._log_files(service):
+                yield from log_files.tail(log, lines)
+            return
+        with contextlib.closing(
+            log_files.Follower(partial(self._log_files, service), lines)
+        ) as follower:
+            while not follow.is_set():
+                yield from follower.look()
+                follow.wait(log_files.POLL_S)
+
+    def _log_files(self, service: Service) -> list[LogFile]:
         """One file a unit; those of units that ran once stay readable."""
         known = {record.unit for record in self._records.of(service.name)}
         prefix = service.secret
         for path in self._paths.logs.glob(f"{prefix}*.log"):
             if path.stem == prefix or path.stem.startswith(f"{prefix}-"):
                 known.add(path.stem)
-        return [UnitLog(unit, self._paths.logs / f"{unit}.log") for unit in sorted(known)]
+        return [LogFile(unit, self._paths.logs / f"{unit}.log") for unit in sorted(known)]
 
     def require_stopped(self) -> None:
         """See the Protocol."""
