@@ -6,7 +6,7 @@ import functools
 import importlib
 
 from devstack_tui.contracts.service import Service
-from devstack_tui.core.errors import unknown_name
+from devstack_tui.core.errors import NotInstalledError, unknown_name
 
 # In the order in which they are shown.
 NAMES = (
@@ -39,3 +39,13 @@ def service(name: str) -> Service:
 def services() -> tuple[Service, ...]:
     """All of them."""
     return tuple(service(name) for name in NAMES)
+
+
+def not_installed(name: str) -> NotInstalledError:
+    """The error for service `name`: its remedy is the command that installs it."""
+    from devstack_tui.core.programs import remedy
+
+    found = service(name)
+    return NotInstalledError(
+        f"{found.title} is not on this machine", " ".join(remedy([found.hint])) or found.hint.text
+    )

@@ -22,6 +22,7 @@ from devstack_tui.contracts.model import (
     ServiceSettings,
     Target,
 )
+from devstack_tui.core.hint import Hint
 
 if TYPE_CHECKING:
     from devstack_tui.contracts.acks import Acks
@@ -30,15 +31,6 @@ if TYPE_CHECKING:
     from devstack_tui.contracts.server_home import Site
     from devstack_tui.contracts.tunable import Rolling, Tunables
     from devstack_tui.contracts.workload import Workload
-
-
-@dataclass(frozen=True, slots=True)
-class Hint:
-    """How to get a missing server program. `apt` and `pip` are package names."""
-
-    apt: tuple[str, ...] = ()
-    pip: tuple[str, ...] = ()
-    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)

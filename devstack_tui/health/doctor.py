@@ -10,13 +10,14 @@ from collections.abc import Iterator
 import msgspec
 
 from devstack_tui.contracts.registry import services
-from devstack_tui.contracts.service import Hint, Service
+from devstack_tui.contracts.service import Service
 from devstack_tui.core.errors import DevstackError, NotInstalledError
+from devstack_tui.core.hint import Hint
+from devstack_tui.core.programs import NotRunnableError, find_program, remedy
 from devstack_tui.engines.embedded import nftables
-from devstack_tui.engines.embedded.directories import MINIMUM_FREE_BYTES
 from devstack_tui.engines.embedded.ports import free, holder
-from devstack_tui.engines.embedded.programs import NotRunnableError, find_program, remedy
 from devstack_tui.stack.stack import Stack
+from devstack_tui.state.directories import MINIMUM_FREE_BYTES
 
 
 class Finding(msgspec.Struct, frozen=True):

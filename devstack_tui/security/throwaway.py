@@ -17,8 +17,8 @@ from devstack_tui.core.event_stream import insist
 from devstack_tui.core.events import Done, Phase, Progress
 from devstack_tui.core.paths import StackPaths, stack_names
 from devstack_tui.core.process import ProcessId
-from devstack_tui.engines.embedded import directories
 from devstack_tui.stack.stack import Stack
+from devstack_tui.state import directories
 
 PREFIX = "proof-"
 MARK = "throwaway.json"

@@ -25,7 +25,6 @@ from devstack_tui.core.events import Done, Note, Phase, Planned, Progress
 from devstack_tui.core.journal import Journal
 from devstack_tui.core.lock import StackLock
 from devstack_tui.core.paths import DEFAULT_STACK, StackPaths, stack_names
-from devstack_tui.engines.embedded import directories
 from devstack_tui.engines.embedded.engine import EmbeddedEngine
 from devstack_tui.engines.embedded.ports import choose_offset
 from devstack_tui.identity import bootstrap, rotation
@@ -33,8 +32,8 @@ from devstack_tui.identity.certificates import encrypted
 from devstack_tui.stack import recovery
 from devstack_tui.stack.orchestrator import Workers
 from devstack_tui.stack.transaction import Events, Tell, changing, relay
+from devstack_tui.state import directories, settings
 from devstack_tui.state import instance as instances
-from devstack_tui.state import settings
 from devstack_tui.state.instance import Instance
 
 ROTATE = "certs rotate"

@@ -11,7 +11,7 @@ from devstack_tui.core import files
 from devstack_tui.core.events import Done, Event, Note, Phase, Progress
 from devstack_tui.core.lock import StackLock
 from devstack_tui.core.paths import StackPaths
-from devstack_tui.engines.embedded import directories
+from devstack_tui.state import directories
 
 Events = AsyncGenerator[Event, None]
 Tell = Callable[[Event], None]

@@ -11,9 +11,8 @@ import msgspec
 from devstack_tui.contracts.tunable import DEFAULT
 from devstack_tui.core.errors import DevstackError, UnreachableError, UsageError
 from devstack_tui.core.lock import StackLock
-from devstack_tui.engines.embedded import directories
 from devstack_tui.stack.stack import Stack
-from devstack_tui.state import parameter_store
+from devstack_tui.state import directories, parameter_store
 from devstack_tui.tuning import profiles, rules
 from devstack_tui.tuning.catalogue import tunable
 from devstack_tui.tuning.events import Show

@@ -22,8 +22,8 @@ from devstack_tui.contracts.model import LogLine
 from devstack_tui.contracts.registry import service
 from devstack_tui.core.errors import DevstackError, UnreachableError
 from devstack_tui.core.journal import Journal
+from devstack_tui.core.programs import find_program
 from devstack_tui.engines.embedded.engine import EmbeddedEngine
-from devstack_tui.engines.embedded.programs import find_program
 from devstack_tui.stack.probing import probe_once
 from devstack_tui.stack.stack import Stack
 from tests.conftest import Cli

@@ -11,8 +11,8 @@ import msgspec
 import pytest
 
 from devstack_tui.core.paths import StackPaths
+from devstack_tui.core.programs import find_program
 from devstack_tui.engines.embedded import firewall
-from devstack_tui.engines.embedded.programs import find_program
 from devstack_tui.state import instance as instances
 from tests.conftest import Cli
 from tests.stack.drill_kit import drill_argv, drilling, evidence, run_drill, statuses, wait_whole

@@ -10,11 +10,11 @@ import pytest
 from devstack_tui.contracts.audit import Audit, Bench, Check, Finding, Sabotage, Severity
 from devstack_tui.core.check import Status
 from devstack_tui.core.paths import StackPaths
-from devstack_tui.engines.embedded import directories
 from devstack_tui.security import prove, sabotage_run
 from devstack_tui.security.audit import StackAudit
 from devstack_tui.security.catalogue import Catalogue
 from devstack_tui.stack.stack import Stack
+from devstack_tui.state import directories
 from devstack_tui.state import instance as instances
 from devstack_tui.state.instance import Instance
 

@@ -17,7 +17,7 @@ from devstack_tui.actions import ACTIONS, in_scope, verb_help
 from devstack_tui.cli import main
 from devstack_tui.cli.verbs import changes
 from devstack_tui.core.paths import StackPaths, state_home
-from devstack_tui.engines.embedded import directories
+from devstack_tui.state import directories
 from devstack_tui.state import instance as instances
 
 CANARY = "Zq8xKp2vW7mN4tRy"

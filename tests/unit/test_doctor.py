@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from devstack_tui.cli.verbs import doctor as verb
-from devstack_tui.contracts.service import Hint
 from devstack_tui.core.errors import DevstackError
-from devstack_tui.engines.embedded.programs import find_program
+from devstack_tui.core.hint import Hint
+from devstack_tui.core.programs import find_program
 from devstack_tui.health import doctor
 from devstack_tui.health.doctor import Finding
 from devstack_tui.stack.stack import Stack

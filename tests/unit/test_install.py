@@ -13,22 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from devstack_tui.contracts.registry import services
-from devstack_tui.contracts.service import Hint
+from devstack_tui.contracts.registry import not_installed, services
 from devstack_tui.core.errors import DevstackError, NotInstalledError
+from devstack_tui.core.hint import Hint
+from devstack_tui.core.programs import NotRunnableError, find_program, remedy, version_of
+from devstack_tui.core.shared_libraries import library_packages, missing_libraries, package_of
 from devstack_tui.engines.embedded import nftables
-from devstack_tui.engines.embedded.programs import (
-    NotRunnableError,
-    find_program,
-    not_installed,
-    remedy,
-    version_of,
-)
-from devstack_tui.engines.embedded.shared_libraries import (
-    library_packages,
-    missing_libraries,
-    package_of,
-)
 
 Program = Callable[..., Path]
 PIP = shlex.join([sys.executable, "-m", "pip", "install"])

@@ -11,7 +11,7 @@ import pytest
 
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.paths import StackPaths, state_home
-from devstack_tui.engines.embedded import directories
+from devstack_tui.state import directories
 
 ROOT = os.geteuid() == 0
 Usage = namedtuple("Usage", "total used free")

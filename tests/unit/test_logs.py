@@ -15,8 +15,9 @@ import pytest
 
 from devstack_tui.contracts.model import LogLine
 from devstack_tui.core.paths import StackPaths
-from devstack_tui.engines.embedded import directories, log_files
+from devstack_tui.engines.embedded import log_files
 from devstack_tui.engines.embedded.log_files import Follower, LogFile, tail
+from devstack_tui.state import directories
 from devstack_tui.state import instance as instances
 
 CANARY = "Zq8xKp2vW7mN4tRy"

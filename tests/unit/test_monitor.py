@@ -27,11 +27,11 @@ from devstack_tui.core import process
 from devstack_tui.core.errors import NotInstalledError, UnreachableError
 from devstack_tui.core.lock import StackLock
 from devstack_tui.core.paths import StackPaths
-from devstack_tui.engines.embedded import directories
 from devstack_tui.engines.embedded.process_units import used
 from devstack_tui.health import monitor as module
 from devstack_tui.health.monitor import Monitor
 from devstack_tui.stack.stack import Stack
+from devstack_tui.state import directories
 
 NOBODY = 2**22 + 1  # above the highest pid of any Linux
 

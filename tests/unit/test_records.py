@@ -18,11 +18,10 @@ from devstack_tui.core import process
 from devstack_tui.core.errors import DevstackError, UnreachableError
 from devstack_tui.core.paths import StackPaths
 from devstack_tui.core.process import INSTANCE_VARIABLE, UNIT_VARIABLE
-from devstack_tui.engines.embedded import directories
 from devstack_tui.engines.embedded.engine import EmbeddedEngine
 from devstack_tui.engines.embedded.process_records import Record, Records
+from devstack_tui.state import directories, settings
 from devstack_tui.state import instance as instances
-from devstack_tui.state import settings
 
 Child = Callable[..., subprocess.Popen[str]]
 

@@ -20,9 +20,10 @@ from devstack_tui.contracts.model import (
     UnitUsage,
 )
 from devstack_tui.contracts.server_home import Cancelled
-from devstack_tui.contracts.service import Hint, Service
+from devstack_tui.contracts.service import Service
 from devstack_tui.core.errors import DevstackError, NotInstalledError
 from devstack_tui.core.events import Event, Phase, Progress
+from devstack_tui.core.hint import Hint
 from devstack_tui.core.lock import Owner, StackLock
 from devstack_tui.stack import orchestrator as module
 from devstack_tui.stack.orchestrator import Workers

@@ -10,10 +10,10 @@ import sys
 
 import msgspec
 
-from devstack_tui.contracts.service import Hint
 from devstack_tui.core.errors import DevstackError
+from devstack_tui.core.hint import Hint
 from devstack_tui.core.paths import DEFAULT_STACK
-from devstack_tui.engines.embedded.programs import has_apt, remedy
+from devstack_tui.core.programs import has_apt, remedy
 from devstack_tui.health.doctor import Finding, examine, missing, useful
 from devstack_tui.stack.stack import Stack
 

@@ -37,7 +37,7 @@ from devstack_tui.core.events import Phase
 from devstack_tui.core.journal import Journal
 from devstack_tui.core.paths import StackPaths
 from devstack_tui.core.process import ProcessId
-from devstack_tui.engines.embedded import directories, faults, firewall, log_files
+from devstack_tui.engines.embedded import faults, firewall, log_files
 from devstack_tui.engines.embedded.log_files import LogFile
 from devstack_tui.engines.embedded.ports import require_free
 from devstack_tui.engines.embedded.process_records import Record, Records
@@ -49,7 +49,7 @@ from devstack_tui.engines.embedded.process_units import (
     used,
 )
 from devstack_tui.identity import approle_login
-from devstack_tui.state import parameter_store
+from devstack_tui.state import directories, parameter_store
 from devstack_tui.state.instance import Instance
 from devstack_tui.state.settings import StackSettings
 

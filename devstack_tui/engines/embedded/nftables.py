@@ -6,9 +6,9 @@ from __future__ import annotations
 import re
 import subprocess
 
-from devstack_tui.contracts.service import Hint
 from devstack_tui.core.errors import DevstackError
-from devstack_tui.engines.embedded.programs import find_program, remedy
+from devstack_tui.core.hint import Hint
+from devstack_tui.core.programs import find_program, remedy
 
 FAMILY = "ip"
 HINT = Hint(apt=("nftables",))

@@ -6,7 +6,8 @@ import shlex
 from pathlib import Path
 
 from devstack_tui.contracts.model import Credentials, Endpoint, ServiceSettings
-from devstack_tui.contracts.service import Hint, Service
+from devstack_tui.contracts.service import Service
+from devstack_tui.core.hint import Hint
 
 
 class Settings(ServiceSettings, frozen=True, kw_only=True):

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from devstack_tui.contracts.model import Installation, ServiceSettings
+from devstack_tui.contracts.registry import not_installed
 from devstack_tui.contracts.server_home import HOST, Site
 from devstack_tui.contracts.service import ProcessSpec
 from devstack_tui.core import files
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.paths import APP
-from devstack_tui.engines.embedded.programs import find_program, not_installed, version_of
+from devstack_tui.core.programs import find_program, version_of
 from devstack_tui.services.mongodb.config_syntax import configured
 from devstack_tui.services.mongodb.wire import Refused, Wire
 

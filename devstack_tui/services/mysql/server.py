@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from devstack_tui.contracts.model import Installation, ServiceSettings
+from devstack_tui.contracts.registry import not_installed
 from devstack_tui.contracts.server_home import HOST, Site
 from devstack_tui.contracts.service import ProcessSpec
 from devstack_tui.core.errors import DevstackError
-from devstack_tui.engines.embedded.programs import find_program, not_installed, version_of
+from devstack_tui.core.programs import find_program, version_of
 from devstack_tui.services.mysql.client import connect
 from devstack_tui.services.mysql.config_syntax import configured
 from devstack_tui.services.mysql.probe import TABLE

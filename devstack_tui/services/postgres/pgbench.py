@@ -20,12 +20,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from devstack_tui.contracts.model import Target
+from devstack_tui.contracts.registry import not_installed
 from devstack_tui.contracts.workload import Bench, Interval, Measurement
 from devstack_tui.core import files
 from devstack_tui.core.errors import DevstackError, NotInstalledError
 from devstack_tui.core.histogram import Histogram
+from devstack_tui.core.programs import find_program, version_of
 from devstack_tui.core.redact import redact
-from devstack_tui.engines.embedded.programs import find_program, not_installed, version_of
 from devstack_tui.services.postgres.server import SERVER
 
 GRACE_S = 12.0

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from devstack_tui.contracts.model import Target
 from devstack_tui.core.errors import DevstackError
+from devstack_tui.core.programs import find_program
 from devstack_tui.core.redact import redact
-from devstack_tui.engines.embedded.programs import find_program
 from devstack_tui.services.rabbitmq import erlang
 
 TIMEOUT_S = 10.0

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from devstack_tui.engines.embedded.programs import find_program, version_of
+from devstack_tui.core.programs import find_program, version_of
 
 _APPLICATIONS = re.compile(r"\{\s*applications\s*,\s*\[([^\]]*)\]")
 _ERTS = re.compile(r"erts-(\d+)\..*")

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from devstack_tui.contracts.model import Installation, ServiceSettings
+from devstack_tui.contracts.registry import not_installed
 from devstack_tui.contracts.server_home import HOST, Site
 from devstack_tui.contracts.service import ProcessSpec
 from devstack_tui.core.errors import DevstackError, UsageError
-from devstack_tui.engines.embedded.programs import find_program, not_installed, version_of
+from devstack_tui.core.programs import find_program, version_of
 from devstack_tui.services.redis import aof
 from devstack_tui.services.redis.client import node_count, node_name, source_address
 from devstack_tui.services.redis.config_syntax import apply_to, configured, in_file

@@ -11,9 +11,9 @@ import msgspec
 
 import devstack_tui
 from devstack_tui.contracts.model import Installation, ServiceSettings
+from devstack_tui.contracts.registry import not_installed
 from devstack_tui.contracts.server_home import HOST, Site
 from devstack_tui.contracts.service import ProcessSpec
-from devstack_tui.engines.embedded.programs import not_installed
 from devstack_tui.identity.vault_api import approle_files
 from devstack_tui.services.reference_api.client import connect
 from devstack_tui.services.reference_api.config import FILE, ApiConfig, Peer

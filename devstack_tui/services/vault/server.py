@@ -15,12 +15,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from devstack_tui.contracts.model import Installation, ServiceSettings
-from devstack_tui.contracts.registry import services
+from devstack_tui.contracts.registry import not_installed, services
 from devstack_tui.contracts.server_home import HOST, Site
 from devstack_tui.contracts.service import ProcessSpec
 from devstack_tui.core import files
 from devstack_tui.core.errors import DevstackError, UnreachableError
-from devstack_tui.engines.embedded.programs import find_program, not_installed, version_of
+from devstack_tui.core.programs import find_program, version_of
 from devstack_tui.identity import approle_login, bootstrap
 from devstack_tui.identity.vault_api import VaultApi, VaultError
 from devstack_tui.services.vault import SERVICE

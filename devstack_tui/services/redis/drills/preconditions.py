@@ -15,8 +15,8 @@ from typing import Any
 from devstack_tui.contracts.drill import NodeView
 from devstack_tui.contracts.model import Target
 from devstack_tui.core.errors import DevstackError, UnreachableError, UsageError, unknown_name
+from devstack_tui.core.programs import find_program
 from devstack_tui.core.redact import redact
-from devstack_tui.engines.embedded.programs import find_program
 from devstack_tui.services.redis import topology
 from devstack_tui.services.redis.client import close, connect, look, node_count, node_name
 from devstack_tui.services.redis.topology import View

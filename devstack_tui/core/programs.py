@@ -13,10 +13,10 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from devstack_tui.contracts.service import Hint
-from devstack_tui.core.errors import DevstackError, NotInstalledError
+from devstack_tui.core.errors import DevstackError
+from devstack_tui.core.hint import Hint
 from devstack_tui.core.redact import redact
-from devstack_tui.engines.embedded.shared_libraries import library_packages, missing_libraries
+from devstack_tui.core.shared_libraries import library_packages, missing_libraries
 
 TIMEOUT_S = 20.0
 
@@ -28,16 +28,6 @@ class NotRunnableError(DevstackError):
         self.hint = hint or Hint()
         fallback = "its package may be broken: install it again"
         super().__init__(message, " ".join(remedy([self.hint])) or fallback)
-
-
-def not_installed(name: str) -> NotInstalledError:
-    """The error for service `name`: its remedy is the command that installs it."""
-    from devstack_tui.contracts.registry import service
-
-    found = service(name)
-    return NotInstalledError(
-        f"{found.title} is not on this machine", " ".join(remedy([found.hint])) or found.hint.text
-    )
 
 
 def remedy(hints: Iterable[Hint]) -> list[str]:
