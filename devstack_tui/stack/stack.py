@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from devstack_tui import engines
 from devstack_tui.contracts.engine import Engine
 from devstack_tui.contracts.registry import NAMES, service, services
 from devstack_tui.contracts.service import Service
@@ -25,7 +26,6 @@ from devstack_tui.core.events import Done, Note, Phase, Planned, Progress
 from devstack_tui.core.journal import Journal
 from devstack_tui.core.lock import StackLock
 from devstack_tui.core.paths import DEFAULT_STACK, StackPaths, stack_names
-from devstack_tui.engines.embedded.engine import EmbeddedEngine
 from devstack_tui.engines.embedded.ports import choose_offset
 from devstack_tui.identity import bootstrap, rotation
 from devstack_tui.identity.certificates import encrypted
@@ -286,9 +286,7 @@ class Stack:
         names = {found.name for found in chosen}
         found = self.instance()
         if found is None:
-            found = instances.new(
-                self.paths, EmbeddedEngine.name, self._new_offset(), self._overrides
-            )
+            found = instances.new(self.paths, engines.DEFAULT, self._new_offset(), self._overrides)
         elif any(record.running for s in services() for record in self._engine(found).units(s)):
             names |= set(found.selected)
         elif self.name == DEFAULT_STACK or self._offset is not None:
@@ -333,11 +331,11 @@ class Stack:
 
     def _placeholder(self) -> Instance:
         offset = self.settings.port_offset if self._offset is None else self._offset
-        return Instance(f"none-{self.name}", self.name, EmbeddedEngine.name, offset, 0.0)
+        return Instance(f"none-{self.name}", self.name, engines.DEFAULT, offset, 0.0)
 
-    def _engine(self, instance: Instance) -> EmbeddedEngine:
+    def _engine(self, instance: Instance) -> Engine:
         own = settings.load(instance.overrides) if instance.overrides else self.settings
-        return EmbeddedEngine(self.paths, instance, own)
+        return engines.create(self.paths, instance, own)
 
 
 def _claims(loaded: settings.StackSettings, offset: int) -> list[int]:

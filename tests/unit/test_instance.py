@@ -10,6 +10,7 @@ import pytest
 
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.paths import StackPaths
+from devstack_tui.stack.stack import Stack
 from devstack_tui.state import instance as instances
 
 
@@ -83,3 +84,12 @@ def test_a_write_over_an_old_identity_replaces_it_whole(paths: StackPaths) -> No
     two = instances.write(paths, msgspec.structs.replace(one, selected=("vault",)))
     assert instances.read(paths) == two
     assert sorted(p.name for p in Path(paths.root).iterdir()) == ["instance.json"]
+
+
+def test_a_stack_of_an_engine_that_is_not_here_is_refused_in_words(paths: StackPaths) -> None:
+    instances.write(paths, instances.new(paths, "zeppelin", 0, {}))
+    with pytest.raises(DevstackError) as caught:
+        Stack("work").engine()
+    assert "was made by the engine 'zeppelin'" in caught.value.message
+    assert "embedded" in caught.value.message
+    assert caught.value.remedy
