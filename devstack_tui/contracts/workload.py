@@ -60,12 +60,17 @@ class Workload(Protocol):
     `devstack-tui:bench:`, queue prefix `devstack-tui.bench.`): never a user's data.
     """
 
-    name: str
-    """`postgres.tpcb`: service, dot, what it does."""
-    unit: str
-    """Of its throughput: `TPS`, `rows/s`, `docs/s`, `ops/s`, `requests/s`."""
-    drivers: tuple[str, ...]
-    """Python distributions or programs whose version belongs to the result."""
+    @property
+    def name(self) -> str:
+        """`postgres.tpcb`: service, dot, what it does."""
+
+    @property
+    def unit(self) -> str:
+        """Of its throughput: `TPS`, `rows/s`, `docs/s`, `ops/s`, `requests/s`."""
+
+    @property
+    def drivers(self) -> tuple[str, ...]:
+        """Python distributions or programs whose version belongs to the result."""
 
     def engine(self) -> tuple[str, str]:
         """What makes the load, and its version: `("pgbench", "15.18")`.

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from devstack_tui.contracts.model import Installation, ServiceSettings
 from devstack_tui.contracts.registry import not_installed
 from devstack_tui.contracts.server_home import HOST, Site
-from devstack_tui.contracts.service import ProcessSpec
+from devstack_tui.contracts.service import ProcessSpec, Server
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.programs import find_program, version_of
 from devstack_tui.services.forgejo.client import connect
@@ -117,4 +117,4 @@ def _key() -> str:
     return base64.urlsafe_b64encode(secrets.token_bytes(32)).rstrip(b"=").decode()
 
 
-SERVER = ForgejoServer()
+SERVER: Server = ForgejoServer()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from devstack_tui.contracts.audit import Listener, PlainRefused, ProtocolFault
-from devstack_tui.contracts.model import Target
+from collections.abc import Callable
+
+from devstack_tui.contracts.audit import Listener, PlainRefused, ProtocolFault, TlsPart
+from devstack_tui.contracts.model import Target, Tls
 from devstack_tui.loadgen.bounded_socket import begin_at_once, get, translated
 
 
@@ -39,5 +41,14 @@ class ForgejoTls:
             raise ProtocolFault(f"/api/healthz answered {status}")
         return f"/api/healthz answered {status} in plain"
 
+    def reload(
+        self,
+        target: Target,  # noqa: ARG002
+        tls: Tls,  # noqa: ARG002
+        reload_unit: Callable[[str], None],  # noqa: ARG002
+    ) -> bool:
+        """It has no certificate to take."""
+        return False
 
-TLS = ForgejoTls()
+
+TLS: TlsPart = ForgejoTls()

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from devstack_tui.contracts.acks import Allowance, Indeterminate, NotWritten, checked, kind_of
+from devstack_tui.contracts.acks import Acks, Allowance, Indeterminate, NotWritten, checked, kind_of
 from devstack_tui.contracts.model import Target
 from devstack_tui.services.mongodb.client import connect
 from devstack_tui.services.mongodb.wire import Refused, Wire
@@ -122,4 +122,4 @@ def _class(error: Exception) -> str:
     return kind_of(error)
 
 
-ACKS = MongodbAcks()
+ACKS: Acks = MongodbAcks()

@@ -13,7 +13,7 @@ from typing import Any
 from devstack_tui.contracts.model import Installation, ServiceSettings
 from devstack_tui.contracts.registry import not_installed
 from devstack_tui.contracts.server_home import HOST, Site
-from devstack_tui.contracts.service import ProcessSpec
+from devstack_tui.contracts.service import ProcessSpec, Server
 from devstack_tui.core import files
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.paths import APP
@@ -164,4 +164,4 @@ def runnable(program: Path) -> Path:
     return program
 
 
-SERVER = MongodbServer()
+SERVER: Server = MongodbServer()

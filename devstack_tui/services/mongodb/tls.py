@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
-from devstack_tui.contracts.audit import OPENSSL_WEAK, Listener, PlainRefused
+from devstack_tui.contracts.audit import OPENSSL_WEAK, Listener, PlainRefused, TlsPart
 from devstack_tui.contracts.model import Target
 from devstack_tui.loadgen.bounded_socket import begin_at_once, translated
 from devstack_tui.services.mongodb.cert_reload import reload
@@ -58,4 +58,4 @@ class MongodbTls:
             raise translated(error) from None
 
 
-TLS = MongodbTls()
+TLS: TlsPart = MongodbTls()

@@ -24,6 +24,7 @@ from devstack_tui.contracts.tunable import (
     Problem,
     Reading,
     Share,
+    Tunables,
     Values,
 )
 from devstack_tui.core import units
@@ -333,4 +334,4 @@ def _problems(values: Values, machine: Machine) -> Iterator[Problem]:
         )
 
 
-TUNABLES = MongodbTunables()
+TUNABLES: Tunables = MongodbTunables()

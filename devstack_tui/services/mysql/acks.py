@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable
 
-from devstack_tui.contracts.acks import Allowance, Indeterminate, NotWritten, checked, kind_of
+from devstack_tui.contracts.acks import Acks, Allowance, Indeterminate, NotWritten, checked, kind_of
 from devstack_tui.contracts.model import Target
 from devstack_tui.services.mysql.client import connect
 
@@ -106,4 +106,4 @@ def _code(error: Exception) -> int:
     return first if isinstance(first, int) else 0
 
 
-ACKS = MysqlAcks()
+ACKS: Acks = MysqlAcks()

@@ -10,7 +10,7 @@ from pathlib import Path
 from devstack_tui.contracts.model import Installation, ServiceSettings
 from devstack_tui.contracts.registry import not_installed
 from devstack_tui.contracts.server_home import HOST, Site
-from devstack_tui.contracts.service import ProcessSpec
+from devstack_tui.contracts.service import ProcessSpec, Server
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.programs import find_program, version_of
 from devstack_tui.services.mysql.client import connect
@@ -195,4 +195,4 @@ def quoted(text: str) -> str:
     return text.replace("\\", "\\\\").replace("'", "''")
 
 
-SERVER = MysqlServer()
+SERVER: Server = MysqlServer()

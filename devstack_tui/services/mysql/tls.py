@@ -7,7 +7,13 @@ import socket
 import struct
 from dataclasses import dataclass
 
-from devstack_tui.contracts.audit import OPENSSL_WEAK, Listener, PlainRefused, ProtocolFault
+from devstack_tui.contracts.audit import (
+    OPENSSL_WEAK,
+    Listener,
+    PlainRefused,
+    ProtocolFault,
+    TlsPart,
+)
 from devstack_tui.contracts.model import Target
 from devstack_tui.loadgen.bounded_socket import Reader, guarded, translated
 from devstack_tui.services.mysql.cert_reload import reload
@@ -117,4 +123,4 @@ class MysqlTls:
         return f"SHOW STATUS answered over {version}" if tls else "SHOW STATUS answered in plain"
 
 
-TLS = MysqlTls()
+TLS: TlsPart = MysqlTls()

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from devstack_tui.contracts.model import Installation, Target
-from devstack_tui.contracts.tunable import Advice, Parameter, Problem, Reading, Share, Values
+from devstack_tui.contracts.tunable import (
+    Advice,
+    Parameter,
+    Problem,
+    Reading,
+    Share,
+    Tunables,
+    Values,
+)
 from devstack_tui.core.errors import DevstackError, UnreachableError
 from devstack_tui.core.machine import Machine
 from devstack_tui.core.redact import redact
@@ -242,4 +250,4 @@ def _counters(cursor: Cursor) -> dict[str, float]:
     }
 
 
-TUNABLES = MysqlTunables()
+TUNABLES: Tunables = MysqlTunables()

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from devstack_tui.contracts.acks import Allowance, Indeterminate, NotWritten, checked, kind_of
+from devstack_tui.contracts.acks import Acks, Allowance, Indeterminate, NotWritten, checked, kind_of
 from devstack_tui.contracts.model import Target
 from devstack_tui.services.postgres.client import connect
 
@@ -150,4 +150,4 @@ def _refusal(error: Exception) -> str:
     return next((kind for words, kind in told if words in text), "") or kind_of(error)
 
 
-ACKS = PostgresAcks()
+ACKS: Acks = PostgresAcks()

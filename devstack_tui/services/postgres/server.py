@@ -11,7 +11,7 @@ from pathlib import Path
 from devstack_tui.contracts.model import Installation, ServiceSettings
 from devstack_tui.contracts.registry import not_installed
 from devstack_tui.contracts.server_home import HOST, Site
-from devstack_tui.contracts.service import ProcessSpec
+from devstack_tui.contracts.service import ProcessSpec, Server
 from devstack_tui.core.programs import version_of
 from devstack_tui.services.postgres.client import connect
 from devstack_tui.services.postgres.config_syntax import configured
@@ -149,4 +149,4 @@ class PostgresServer:
             )
 
 
-SERVER = PostgresServer()
+SERVER: Server = PostgresServer()

@@ -9,6 +9,7 @@ from devstack_tui.contracts.audit import (
     Listener,
     PlainRefused,
     ProtocolFault,
+    TlsPart,
     Untrusted,
 )
 from devstack_tui.contracts.model import Target
@@ -99,4 +100,4 @@ class PostgresTls:
         return f"SELECT answered over {row[0]}, {row[1]}" if row else "SELECT answered in plain"
 
 
-TLS = PostgresTls()
+TLS: TlsPart = PostgresTls()

@@ -24,6 +24,7 @@ from devstack_tui.contracts.tunable import (
     Problem,
     Reading,
     Share,
+    Tunables,
     Values,
 )
 from devstack_tui.core import units
@@ -295,4 +296,4 @@ def _loaded(connection: psycopg.Connection[Any]) -> object:
     return row[0] if row else None
 
 
-TUNABLES = PostgresTunables()
+TUNABLES: Tunables = PostgresTunables()

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from devstack_tui.contracts.acks import Allowance, Indeterminate, NotWritten, checked, kind_of
+from devstack_tui.contracts.acks import Acks, Allowance, Indeterminate, NotWritten, checked, kind_of
 from devstack_tui.contracts.model import Target
 from devstack_tui.services.rabbitmq.client import connect
 from devstack_tui.services.rabbitmq.connection import Context, context, opened
@@ -202,4 +202,4 @@ def _parameters(target: Target, around: Context, timeout: float) -> Any:
     )
 
 
-ACKS = RabbitmqAcks()
+ACKS: Acks = RabbitmqAcks()

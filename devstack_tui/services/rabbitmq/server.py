@@ -10,7 +10,7 @@ from pathlib import Path
 from devstack_tui.contracts.model import Installation, ServiceSettings
 from devstack_tui.contracts.registry import not_installed
 from devstack_tui.contracts.server_home import HOST, Site
-from devstack_tui.contracts.service import ProcessSpec
+from devstack_tui.contracts.service import ProcessSpec, Server
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.programs import find_program
 from devstack_tui.services.rabbitmq import erlang
@@ -231,4 +231,4 @@ def _version(program: Path) -> str:
     )
 
 
-SERVER = RabbitmqServer()
+SERVER: Server = RabbitmqServer()

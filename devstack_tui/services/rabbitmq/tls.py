@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from devstack_tui.contracts.audit import Listener, PlainRefused, ProtocolFault
+from devstack_tui.contracts.audit import Listener, PlainRefused, ProtocolFault, TlsPart
 from devstack_tui.contracts.model import Target
 from devstack_tui.loadgen.bounded_socket import begin_at_once, translated
 from devstack_tui.services.rabbitmq.cert_reload import reload
@@ -65,4 +65,4 @@ class RabbitmqTls:
             raise translated(error) from None
 
 
-TLS = RabbitmqTls()
+TLS: TlsPart = RabbitmqTls()

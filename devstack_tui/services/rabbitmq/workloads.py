@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from devstack_tui.contracts.model import Target
-from devstack_tui.contracts.workload import Bench, Measurement
+from devstack_tui.contracts.workload import Bench, Measurement, Workload
 from devstack_tui.loadgen.closed_loop import run_clients, telling
 from devstack_tui.services.rabbitmq.client import connect
 from devstack_tui.services.rabbitmq.connection import opened
@@ -158,4 +158,4 @@ class _Client:
                 sock.shutdown(socket.SHUT_RDWR)
 
 
-WORKLOADS = (PublishGet(),)
+WORKLOADS: tuple[Workload, ...] = (PublishGet(),)

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from devstack_tui.contracts.acks import Allowance, Indeterminate, NotWritten, checked, kind_of
+from devstack_tui.contracts.acks import Acks, Allowance, Indeterminate, NotWritten, checked, kind_of
 from devstack_tui.contracts.model import Target
 from devstack_tui.services.redis.client import close, connect, look, node_count
 from devstack_tui.services.redis.topology import ClusterNode
@@ -199,4 +199,4 @@ def _broken(error: Exception) -> str:
     return "timeout" if isinstance(error, redis.TimeoutError) else kind_of(error)
 
 
-ACKS = RedisAcks()
+ACKS: Acks = RedisAcks()

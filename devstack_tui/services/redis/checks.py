@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from devstack_tui.contracts.audit import Audit, Bench, Check, Finding, Sabotage, Severity
+from devstack_tui.contracts.audit import Audit, Bench, Check, Checks, Finding, Sabotage, Severity
 from devstack_tui.contracts.model import Target
 from devstack_tui.core.check import Status
 from devstack_tui.core.errors import DevstackError
@@ -149,4 +149,4 @@ def _until(condition: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-CHECKS = RedisChecks()
+CHECKS: Checks = RedisChecks()

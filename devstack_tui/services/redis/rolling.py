@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from devstack_tui.contracts.model import Target
+from devstack_tui.contracts.tunable import Rolling
 from devstack_tui.core.errors import DevstackError, UnreachableError
 from devstack_tui.core.redact import redact
 from devstack_tui.services.redis import topology
@@ -175,4 +176,4 @@ def _unsettled(views: Mapping[int, View], replicas: int) -> str:
     return _dissent(views)
 
 
-ROLLING = RedisRolling()
+ROLLING: Rolling = RedisRolling()

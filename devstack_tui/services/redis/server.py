@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 from devstack_tui.contracts.model import Installation, ServiceSettings
 from devstack_tui.contracts.registry import not_installed
 from devstack_tui.contracts.server_home import HOST, Site
-from devstack_tui.contracts.service import ProcessSpec
+from devstack_tui.contracts.service import ProcessSpec, Server
 from devstack_tui.core.errors import DevstackError, UsageError
 from devstack_tui.core.programs import find_program, version_of
 from devstack_tui.services.redis import aof
@@ -176,4 +176,4 @@ def _quote(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-SERVER = RedisServer()
+SERVER: Server = RedisServer()

@@ -7,7 +7,13 @@ import socket
 import ssl
 from typing import Any
 
-from devstack_tui.contracts.audit import OPENSSL_WEAK, Listener, PlainRefused, ProtocolFault
+from devstack_tui.contracts.audit import (
+    OPENSSL_WEAK,
+    Listener,
+    PlainRefused,
+    ProtocolFault,
+    TlsPart,
+)
 from devstack_tui.contracts.model import Target
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.tls import client_context
@@ -180,4 +186,4 @@ def _ping() -> bytes:
     return head.ljust(40, b"\0").ljust(40 + _SENDER, b"0").ljust(_HEADER, b"\0")
 
 
-TLS = RedisTls()
+TLS: TlsPart = RedisTls()

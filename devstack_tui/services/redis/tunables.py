@@ -19,6 +19,7 @@ from devstack_tui.contracts.tunable import (
     Problem,
     Reading,
     Share,
+    Tunables,
     Values,
 )
 from devstack_tui.core.errors import DevstackError, UnreachableError
@@ -267,4 +268,4 @@ def _rewriting(client: redis.Redis) -> bool:
     return bool(info["aof_rewrite_in_progress"] or info["aof_rewrite_scheduled"])
 
 
-TUNABLES = RedisTunables()
+TUNABLES: Tunables = RedisTunables()

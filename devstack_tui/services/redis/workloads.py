@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from devstack_tui.contracts.model import Target
-from devstack_tui.contracts.workload import Bench, Interval, Measurement
+from devstack_tui.contracts.workload import Bench, Interval, Measurement, Workload
 from devstack_tui.core.errors import DevstackError, UnreachableError, UsageError
 from devstack_tui.core.histogram import Histogram
 from devstack_tui.core.redact import redact
@@ -281,7 +281,7 @@ def _total(seconds: Iterable[_Second], elapsed: float, clients: int) -> Measurem
     )
 
 
-WORKLOADS = (
+WORKLOADS: tuple[Workload, ...] = (
     RedisWorkload("redis.get", ("GET",)),
     RedisWorkload("redis.set", ("SET",)),
     RedisWorkload("redis.mixed", ("GET", "SET")),

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
-from devstack_tui.contracts.acks import Allowance, Indeterminate, NotWritten, checked
+from devstack_tui.contracts.acks import Acks, Allowance, Indeterminate, NotWritten, checked
 from devstack_tui.contracts.model import Target
 from devstack_tui.core.errors import UnreachableError
 from devstack_tui.loadgen.http_acks import HttpsSession
@@ -30,13 +30,16 @@ def _body(number: int) -> bytes:
 class ApiWriter:
     """See `devstack_tui.contracts.acks.Writer`. One keep-alive connection over TLS."""
 
-    def __init__(self, target: Target, run: str, timeout: float) -> None:
+    def __init__(
+        self, target: Target, run: str, timeout: float, sent: Callable[[str, int], None]
+    ) -> None:
         self._run = run
+        self._sent = sent
         self._session = HttpsSession(target, target.ports["tls"], timeout, JSON)
 
     def write(self, number: int) -> None:
         """One PUT; it is acknowledged when the API says that Redis has it."""
-        ACKS.sent(self._run, number)
+        self._sent(self._run, number)
         status = self._session.put(_path(self._run, number), _body(number))
         if status >= 500:
             # Redis may have it although the API had no answer from there.
@@ -75,7 +78,7 @@ class ApiAcks:
 
     def writer(self, target: Target, run: str, timeout: float) -> ApiWriter:
         """A connection of its own."""
-        return ApiWriter(target, run, timeout)
+        return ApiWriter(target, run, timeout, self.sent)
 
     def present(self, target: Target, run: str, asked: Iterable[int]) -> set[int]:
         """The entries that the API gives back."""
@@ -103,4 +106,4 @@ class ApiAcks:
         return Allowance()
 
 
-ACKS = ApiAcks()
+ACKS: Acks = ApiAcks()

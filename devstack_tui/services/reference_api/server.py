@@ -13,7 +13,7 @@ import devstack_tui
 from devstack_tui.contracts.model import Installation, ServiceSettings
 from devstack_tui.contracts.registry import not_installed
 from devstack_tui.contracts.server_home import HOST, Site
-from devstack_tui.contracts.service import ProcessSpec
+from devstack_tui.contracts.service import ProcessSpec, Server
 from devstack_tui.identity.vault_api import approle_files
 from devstack_tui.services.reference_api.client import connect
 from devstack_tui.services.reference_api.config import FILE, ApiConfig, Peer
@@ -96,4 +96,4 @@ class ReferenceApiServer:
         site.wait_for("the reference API to answer", answers)
 
 
-SERVER = ReferenceApiServer()
+SERVER: Server = ReferenceApiServer()

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from devstack_tui.contracts.audit import OPENSSL_WEAK, Listener, PlainRefused, ProtocolFault
+from devstack_tui.contracts.audit import (
+    OPENSSL_WEAK,
+    Listener,
+    PlainRefused,
+    ProtocolFault,
+    TlsPart,
+)
 from devstack_tui.contracts.model import Target
 from devstack_tui.core.tls import client_context
 from devstack_tui.loadgen.bounded_socket import begin_at_once, get, translated
@@ -57,4 +63,4 @@ class ReferenceApiTls:
         return f"/health/ answered 200 {'over TLS' if tls else 'in plain'}"
 
 
-TLS = ReferenceApiTls()
+TLS: TlsPart = ReferenceApiTls()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from devstack_tui.contracts.model import Target
-from devstack_tui.contracts.workload import Bench, Measurement
+from devstack_tui.contracts.workload import Bench, Measurement, Workload
 from devstack_tui.loadgen import http_client
 from devstack_tui.loadgen.closed_loop import run_clients, telling
 
@@ -62,7 +62,7 @@ class Get:
         """Nothing was made."""
 
 
-WORKLOADS = (
+WORKLOADS: tuple[Workload, ...] = (
     Get("api.health", "/health/"),
     Get("api.database_query", "/examples/database/postgres/query"),
 )

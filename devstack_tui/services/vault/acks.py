@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from devstack_tui.contracts.acks import Allowance, Indeterminate, NotWritten, checked
+from devstack_tui.contracts.acks import Acks, Allowance, Indeterminate, NotWritten, checked
 from devstack_tui.contracts.model import Target
 from devstack_tui.core import files
 from devstack_tui.core.errors import UnreachableError
@@ -102,4 +102,4 @@ def _token(target: Target, run: str) -> str:
         raise UnreachableError(f"the run {run} has no token", "prepare it first") from None
 
 
-ACKS = VaultAcks()
+ACKS: Acks = VaultAcks()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from devstack_tui.contracts.audit import Audit, Check, MatrixCell, Sabotage
+from devstack_tui.contracts.audit import Audit, Check, Checks, MatrixCell, Sabotage
 from devstack_tui.services.vault.audit import files, issuers, login, tokens, trail
 from devstack_tui.services.vault.audit import matrix as audit_matrix
 from devstack_tui.services.vault.audit import policies as audit_policies
@@ -46,4 +46,4 @@ class VaultChecks:
         return audit_matrix.cells(audit, load())
 
 
-CHECKS = VaultChecks()
+CHECKS: Checks = VaultChecks()

@@ -17,7 +17,7 @@ from pathlib import Path
 from devstack_tui.contracts.model import Installation, ServiceSettings
 from devstack_tui.contracts.registry import not_installed, services
 from devstack_tui.contracts.server_home import HOST, Site
-from devstack_tui.contracts.service import ProcessSpec
+from devstack_tui.contracts.service import ProcessSpec, Server
 from devstack_tui.core import files
 from devstack_tui.core.errors import DevstackError, UnreachableError
 from devstack_tui.core.programs import find_program, version_of
@@ -202,4 +202,4 @@ def _packaged() -> Path | None:
     return program if program.is_file() else None
 
 
-SERVER = VaultServer()
+SERVER: Server = VaultServer()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from devstack_tui.contracts.audit import Listener, PlainRefused, ProtocolFault
+from devstack_tui.contracts.audit import Listener, PlainRefused, ProtocolFault, TlsPart
 from devstack_tui.contracts.model import Target
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.identity.vault_api import VaultApi, approle_files
@@ -65,4 +65,4 @@ def _health(listener: Listener, timeout: float) -> str:
     return f"sys/health answered {status} in plain"
 
 
-TLS = VaultTls()
+TLS: TlsPart = VaultTls()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from devstack_tui.contracts.model import Target
-from devstack_tui.contracts.workload import Bench, Measurement
+from devstack_tui.contracts.workload import Bench, Measurement, Workload
 from devstack_tui.core.tls import client_context
 from devstack_tui.identity.vault_api import VaultApi, login_as
 from devstack_tui.loadgen import http_client
@@ -63,4 +63,4 @@ class ReadSecret:
         """Nothing was made."""
 
 
-WORKLOADS = (ReadSecret(),)
+WORKLOADS: tuple[Workload, ...] = (ReadSecret(),)

@@ -9,6 +9,7 @@ from typing import Any
 from devstack_tui.contracts.drill import (
     Context,
     Cut,
+    Drill,
     DrillEvent,
     Plan,
     PlannedStep,
@@ -264,4 +265,4 @@ def _require_source(target: Target, index: int) -> None:
         )
 
 
-DRILLS = (Failover(), RollingRestart())
+DRILLS: tuple[Drill, ...] = (Failover(), RollingRestart())
