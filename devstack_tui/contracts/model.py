@@ -98,8 +98,9 @@ class Latency(msgspec.Struct, frozen=True):
 
 
 class UnitUsage(msgspec.Struct, frozen=True):
-    """What the processes of one unit use. `cpu_percent` is of one core since the last look;
-    `completed` tells that its start came to its end."""
+    """One unit of a service. `completed` tells that its start came to its end; `start_id` is
+    another one after every start, and empty for a unit that does not run. `pid` is for people,
+    where the engine has one."""
 
     unit: str
     pid: int | None
@@ -108,6 +109,7 @@ class UnitUsage(msgspec.Struct, frozen=True):
     started_at: float | None = None
     cpu_percent: float | None = None
     memory_bytes: int | None = None
+    start_id: str = ""
 
 
 class Usage(msgspec.Struct, frozen=True):

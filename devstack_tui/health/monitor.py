@@ -51,7 +51,8 @@ class _Memory:
     def __init__(self) -> None:
         self.latencies: collections.deque[float] = collections.deque(maxlen=WINDOW)
         self.cpu: tuple[float, float] | None = None
-        self.answered_pids: frozenset[int] = frozenset()
+        self.answered: frozenset[str] = frozenset()
+        """The starts of units that were seen to answer."""
         self.certificate: tuple[float, Certificate | None] = (0.0, None)
         self.installation: Installation | None = None
 
@@ -115,7 +116,7 @@ class Monitor:
         """What a look would see of processes and locks, without asking a server."""
         try:
             engine = self._stack.engine()
-            units = tuple((u.unit, u.pid) for s in services() for u in engine.units(s))
+            units = tuple((u.unit, u.start_id) for s in services() for u in engine.units(s))
         except DevstackError as error:
             return error.message
         owner = StackLock.held(self._stack.paths.lock)
@@ -146,7 +147,7 @@ class Monitor:
             state, reason = _silent(running, memory, owner, gone, error)
             remedy = (error.remedy or _remedy(service.name)) if state is State.DOWN else ""
             return msgspec.structs.replace(row, state=state, reason=reason, remedy=remedy)
-        memory.answered_pids = frozenset(unit.pid for unit in running if unit.pid)
+        memory.answered = frozenset(unit.start_id for unit in running)
         memory.latencies.append(seen.latency_ms)
         return _judged(row, seen, gone, memory)
 
@@ -219,9 +220,9 @@ def _silent(
         return State.STOPPING, f"`down` runs (pid {owner.pid})"
     if gone or not running:
         return State.DOWN, gone or "it has no process"
-    pids = frozenset(unit.pid for unit in running if unit.pid)
+    starts = frozenset(unit.start_id for unit in running)
     youngest = max(unit.started_at or 0.0 for unit in running)
-    if not pids & memory.answered_pids and time.time() - youngest < STARTING_S:
+    if not starts & memory.answered and time.time() - youngest < STARTING_S:
         return State.STARTING, error.message
     return State.DOWN, f"it runs, but its probe failed: {error.message}"
 

@@ -111,6 +111,7 @@ def test_every_unit_is_listed_with_what_it_has_used(made: Made) -> None:
     units = made.engine.units(REDIS)
     assert [unit.unit for unit in units] == UNITS
     assert all(unit.running and unit.completed for unit in units)
+    assert len({unit.start_id for unit in units}) == len(UNITS)
     used = made.engine.usage(REDIS)
     assert sorted(used) == UNITS
     assert all((one.memory_bytes or 0) > 1_000_000 for one in used.values())
@@ -156,6 +157,7 @@ def test_a_frozen_unit_goes_on_by_a_handle_that_was_kept_as_data(made: Made) -> 
 @pytest.mark.parametrize("fault", [Fault.KILL, Fault.TERMINATE])
 def test_a_unit_that_was_ended_is_gone_and_comes_back_by_a_start(made: Made, fault: Fault) -> None:
     engine = made.engine
+    before = [unit.start_id for unit in engine.units(REDIS)]
     handle = engine.aim(REDIS, ["redis-6"], fault)
     engine.inject(handle)
     engine.gone(handle, BUSY_S)
@@ -163,8 +165,12 @@ def test_a_unit_that_was_ended_is_gone_and_comes_back_by_a_start(made: Made, fau
     assert running == {unit: unit != "redis-6" for unit in UNITS}
     assert "redis-6 has ended" in engine.last_words(REDIS)
     assert "redis-6" not in engine.usage(REDIS)
+    assert [unit.start_id for unit in engine.units(REDIS)][-1] == ""
     engine.start(REDIS, Run())
     assert answers(made, "redis-6")
+    after = [unit.start_id for unit in engine.units(REDIS)]
+    assert after[:-1] == before[:-1]
+    assert after[-1] not in ("", before[-1])
 
 
 def test_a_handle_of_a_unit_that_was_started_again_touches_nobody(made: Made) -> None:

@@ -51,7 +51,9 @@ class FakeEngine:
 
     def runs(self, name: str, *, pid: int = NOBODY, since: float = 3600.0) -> None:
         started = time.time() - since
-        self.units_of(name).append(UnitUsage(f"{name}-0", pid, running=True, started_at=started))
+        self.units_of(name).append(
+            UnitUsage(f"{name}-0", pid, running=True, started_at=started, start_id=f"{pid}-1")
+        )
 
     def died(self, name: str, words: str) -> None:
         self.units_of(name).append(UnitUsage(f"{name}-x", None, running=False))

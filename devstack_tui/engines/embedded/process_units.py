@@ -76,6 +76,7 @@ def seen(record: Record, fits: bool) -> UnitUsage:
         running=True,
         completed=record.completed and fits,
         started_at=process.started_at(record.process),
+        start_id=f"{record.process.pid}-{record.process.start_ticks}",
     )
 
 
