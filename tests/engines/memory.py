@@ -1,0 +1,200 @@
+"""A second implementation of the Engine contract, which has no process, no file and no port at all:
+what works on it uses nothing of a server but the contract. It is no stand-in for a server: whether
+one answers, the tests say by `answer`."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from devstack_tui.contracts.drill import Cut
+from devstack_tui.contracts.engine import Engine, Run
+from devstack_tui.contracts.faults import Fault, Handle
+from devstack_tui.contracts.model import (
+    Credentials,
+    Endpoint,
+    Installation,
+    LogLine,
+    Observation,
+    Target,
+    UnitUsage,
+    Usage,
+)
+from devstack_tui.contracts.service import Service
+from devstack_tui.core.errors import DevstackError, UnreachableError, UsageError
+from devstack_tui.core.paths import StackPaths
+from devstack_tui.state.instance import Instance
+from devstack_tui.state.settings import StackSettings
+
+STARTS = itertools.count(1)
+
+
+@dataclass
+class Thing:
+    """A unit: `start` is 0 while it does not run."""
+
+    name: str
+    start: int = 0
+    held: bool = False
+    log: list[str] = field(default_factory=list)
+
+
+WORLDS: dict[str, dict[str, list[Thing]]] = {}
+"""The units of every service, by the instance of their stack."""
+
+
+class MemoryEngine:
+    """See `devstack_tui.contracts.engine.Engine`."""
+
+    name = "memory"
+
+    def __init__(self, paths: StackPaths, instance: Instance, settings: StackSettings) -> None:
+        self._paths = paths
+        self._settings = settings
+        self._things = WORLDS.setdefault(instance.id, {})
+
+    def locate(self, service: Service) -> Installation:
+        return Installation(Path("image"), "1.0", service.title, "1")
+
+    def target(self, service: Service) -> Target:
+        ports = self._settings.of(service.name, 0).ports
+        endpoint = Endpoint(service.scheme, "127.0.0.1", ports["main"], ports.get("tls"))
+        nowhere = Path("/nowhere")
+        return Target(service.name, endpoint, ports, Credentials(), nowhere, nowhere)
+
+    def recover(self) -> Sequence[str]:
+        return ()
+
+    def start(self, service: Service, run: Run) -> None:  # noqa: ARG002
+        for thing in self._things.setdefault(service.name, [Thing(service.name)]):
+            if not thing.start:
+                thing.start, thing.held = next(STARTS), False
+                thing.log.append(f"start {thing.start}")
+
+    def configure(self, service: Service, run: Run) -> None:
+        pass
+
+    def cycle(self, service: Service, run: Run, before: Callable[[str], None]) -> None:
+        for thing in self._things[service.name]:
+            before(thing.name)
+        self.respawn(service, run)
+
+    def respawn(self, service: Service, run: Run) -> None:
+        self._end(service)
+        self.start(service, run)
+
+    def reload(self, unit: str) -> None:
+        self._thing(unit).log.append("read again")
+
+    def stop(self, service: Service, run: Run) -> bool:  # noqa: ARG002
+        self._end(service)
+        self._things.pop(service.name, None)
+        return True
+
+    def units(self, service: Service) -> Sequence[UnitUsage]:
+        return [
+            UnitUsage(
+                thing.name,
+                None,
+                running=bool(thing.start),
+                completed=bool(thing.start),
+                started_at=time.time() - 60 if thing.start else None,
+                start_id=str(thing.start or ""),
+            )
+            for thing in self._things.get(service.name, ())
+        ]
+
+    def usage(self, service: Service) -> Mapping[str, Usage]:
+        running = [thing for thing in self._things.get(service.name, ()) if thing.start]
+        return {thing.name: Usage(None, 1000) for thing in running}
+
+    def prove_owned(self, service: Service) -> None:
+        if not self._things.get(service.name):
+            raise UnreachableError(f"{service.title} does not run")
+
+    def require_fault(self, fault: Fault) -> None:
+        if fault is Fault.PARTITION:
+            raise UsageError("there is no network in memory")
+
+    def aim(
+        self,
+        service: Service,  # noqa: ARG002
+        units: Sequence[str],
+        fault: Fault,
+        cut: Cut | None = None,  # noqa: ARG002
+    ) -> Handle:
+        self.require_fault(fault)
+        return Handle(fault, tuple(units), {unit: str(self._thing(unit).start) for unit in units})
+
+    def inject(self, handle: Handle) -> float:
+        for thing in self._meant(handle):
+            if handle.fault is Fault.FREEZE:
+                thing.held = True
+            else:
+                thing.start = 0
+                thing.log.append(f"ended by {handle.fault}")
+        return time.monotonic()
+
+    def undo(self, handle: Handle) -> float:
+        for thing in self._meant(handle):
+            thing.held = False
+        return time.monotonic()
+
+    def gone(self, handle: Handle, within: float) -> None:  # noqa: ARG002
+        assert not list(self._meant(handle))
+
+    def last_words(self, service: Service) -> str:
+        for thing in self._things.get(service.name, ()):
+            if not thing.start:
+                return f"{thing.name} has ended: {thing.log[-1]}"
+        return ""
+
+    def log_units(self, service: Service) -> Sequence[str]:
+        return [thing.name for thing in self._things.get(service.name, ()) if thing.log]
+
+    def logs(
+        self,
+        service: Service,
+        lines: int,
+        follow: threading.Event | None = None,  # noqa: ARG002
+    ) -> Iterator[LogLine]:
+        for thing in self._things.get(service.name, ()):
+            yield from (LogLine(thing.name, text) for text in thing.log[-lines:])
+
+    def require_stopped(self) -> None:
+        if any(thing.start for things in self._things.values() for thing in things):
+            raise DevstackError("a server of this stack still runs")
+
+    def wipe(self) -> None:
+        self._things.clear()
+
+    # -- what only the tests ask ---------------------------------------------------------------
+
+    def answer(self, service: Service, *_: object) -> Observation:
+        """In place of a probe: the service answers if all its units run and none is held."""
+        things = self._things.get(service.name, [])
+        if not things or not all(thing.start and not thing.held for thing in things):
+            raise UnreachableError("no answer in time")
+        return Observation(1.0)
+
+    def _thing(self, unit: str) -> Thing:
+        for thing in (one for things in self._things.values() for one in things):
+            if thing.name == unit and thing.start:
+                return thing
+        raise UnreachableError(f"{unit} does not run")
+
+    def _meant(self, handle: Handle) -> Iterator[Thing]:
+        for thing in (one for things in self._things.values() for one in things):
+            if thing.start and handle.undo.get(thing.name) == str(thing.start):
+                yield thing
+
+    def _end(self, service: Service) -> None:
+        for thing in self._things.get(service.name, ()):
+            thing.start = 0
+
+
+ENGINE: type[Engine] = MemoryEngine
