@@ -13,7 +13,7 @@ from typing import Annotated, Protocol, runtime_checkable
 
 import msgspec
 
-from devstack_tui.contracts.model import Target
+from devstack_tui.contracts.model import Installation, Target
 from devstack_tui.core.check import Result
 
 Now = Annotated[float, msgspec.Meta(description="Unix time, seconds")]
@@ -183,6 +183,9 @@ class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Hands(Protocol):
     """What the engine lets a drill do. Every change is journaled with its undo before it is made,
     and undone by `heal`, by the next verb, or by the watchdog when we are killed."""
+
+    def installation(self) -> Installation:
+        """What the service runs from. Raises `DevstackError` where that is not found."""
 
     def units(self, service: str) -> tuple[str, ...]:
         """The units that the service consists of now, in the order of their start."""

@@ -16,7 +16,7 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 from devstack_tui.contracts.drill import Cut
 from devstack_tui.contracts.engine import Engine, Run
 from devstack_tui.contracts.faults import Fault, Handle, handle_of
-from devstack_tui.contracts.model import Target
+from devstack_tui.contracts.model import Installation, Target
 from devstack_tui.contracts.service import Service
 from devstack_tui.core import files
 from devstack_tui.core.errors import DevstackError, UsageError
@@ -50,6 +50,10 @@ class StackHands:
         self._intents: list[Intent] = []
         self._ending: list[Handle] = []
         self._touched = False
+
+    def installation(self) -> Installation:
+        """See the Protocol."""
+        return self._engine.locate(self._service)
 
     def units(self, service: str) -> tuple[str, ...]:
         """The units that the service consists of now, in the order of their start."""

@@ -184,7 +184,8 @@ class _Repeat:
                 f"`devstack-tui up {target.service}`",
             )
         self._decide(steps.healthy_before(seen.latency_ms))
-        return await self._ask(lambda: steps.promise_of(self._service, self._acks, target))
+        find = self._context.hands.installation
+        return await self._ask(lambda: steps.promise_of(self._service, self._acks, target, find))
 
     async def _ask(self, work: Callable[[], T]) -> T:
         """Do what must be possible before anything is touched. Raises `DevstackError` alone."""

@@ -31,7 +31,7 @@ from devstack_tui.stack.stack import Stack
 from devstack_tui.state import parameter_store, parameter_values
 from devstack_tui.state.parameter_store import Tuned
 from devstack_tui.tuning import profiles, rules
-from devstack_tui.tuning.catalogue import installed, known, tunable, tunable_services
+from devstack_tui.tuning.catalogue import known, tunable, tunable_services
 from devstack_tui.tuning.events import Budget, CostReport, HistoryRow, Row, Show
 from devstack_tui.tuning.profiles import BASELINE, Profile
 
@@ -114,7 +114,7 @@ def _read(engine: Engine, chosen: Sequence[Service]) -> tuple[dict[str, Reading]
         try:
             part = service.tunables()
             assert part is not None  # chosen among those that have it
-            return part.read(engine.target(service), installed(service.name))
+            return part.read(engine.target(service), engine.locate(service))
         except DevstackError as error:
             return error.message
         except Exception as error:  # a driver's own class: the server does not answer

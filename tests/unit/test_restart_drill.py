@@ -81,6 +81,9 @@ class FakeService(FakeAcks):
 
     # -- the hands
 
+    def installation(self) -> Any:
+        raise AssertionError("it has no parameters to be read")
+
     def units(self, service: str) -> tuple[str, ...]:
         return ("one", "two")
 
