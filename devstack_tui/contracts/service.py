@@ -52,23 +52,27 @@ class ProcessSpec:
 
 
 class Server(Protocol):
-    """How the embedded engine runs a service. Every method may block; none may assume that it
-    runs for the first time: `up` after any interruption calls all of them again."""
-
-    def locate(self) -> Installation:
-        """Find the program. Raises `NotInstalledError` whose remedy brings it."""
+    """What every engine needs of a service. Every method may block; none may assume that it runs
+    for the first time: `up` after any interruption calls all of them again."""
 
     def claims(self, settings: ServiceSettings) -> dict[str, int]:
         """Every TCP port that the service will bind, by a name for the message."""
 
     def prepare(self, site: Site, installation: Installation) -> None:
-        """Make data directory and configuration, before any process runs."""
-
-    def processes(self, site: Site, installation: Installation) -> Sequence[ProcessSpec]:
-        """The processes to run, in the order of their start."""
+        """Make data directory and configuration, before the server runs."""
 
     def complete(self, site: Site, installation: Installation) -> None:
         """What needs the running server: wait until it accepts, create users, join nodes."""
+
+
+class Launcher(Protocol):
+    """How a service runs as processes of this machine, for the engine that does so."""
+
+    def locate(self) -> Installation:
+        """Find the program. Raises `NotInstalledError` whose remedy brings it."""
+
+    def processes(self, site: Site, installation: Installation) -> Sequence[ProcessSpec]:
+        """The processes to run, in the order of their start."""
 
 
 Probe = Callable[[Target, float], Observation]
@@ -116,8 +120,12 @@ class Service:
         return self.name.replace("_", "-")
 
     def server(self) -> Server:
-        """The part that runs it (embedded engine)."""
+        """What every engine needs of it."""
         return cast(Server, self._part("server").SERVER)
+
+    def launcher(self) -> Launcher:
+        """How it is started as processes."""
+        return cast("Launcher", self._part("launch").LAUNCHER)
 
     def probe(self) -> Probe:
         """The part that does its work once."""

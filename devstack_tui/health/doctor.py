@@ -48,7 +48,7 @@ def missing(stack: Stack) -> list[Hint]:
     for name in stack.selected():
         service = next(s for s in services() if s.name == name)
         try:
-            service.server().locate()
+            service.launcher().locate()
         except NotInstalledError:
             hints.append(service.hint)
         except NotRunnableError as error:
@@ -105,7 +105,7 @@ def _program(service: Service, stack: Stack) -> Finding:
     if not settings.enabled:
         return Finding(service.name, "optional", f"switched off in {stack.settings.path}")
     try:
-        found = service.server().locate()
+        found = service.launcher().locate()
     except NotInstalledError as error:
         status = "optional" if service.optional else "missing"
         return Finding(service.name, status, error.message, error.remedy)

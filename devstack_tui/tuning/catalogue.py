@@ -31,7 +31,7 @@ def tunable(name: str) -> Service:
 @functools.cache
 def installed(name: str) -> Installation:
     """The server program of service `name`. Raises `NotInstalledError`."""
-    return service(name).server().locate()
+    return service(name).launcher().locate()
 
 
 @functools.cache

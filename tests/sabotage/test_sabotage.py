@@ -33,7 +33,7 @@ def installed() -> set[str]:
     found = set()
     for one in services():
         with contextlib.suppress(DevstackError):
-            one.server().locate()
+            one.launcher().locate()
             found.add(one.name)
     return found
 

@@ -69,7 +69,7 @@ def target(cli: Cli, name: str) -> Target:
 def read(cli: Cli, name: str) -> Reading:
     found = service(name).tunables()
     assert found is not None
-    return found.read(target(cli, name), service(name).server().locate())
+    return found.read(target(cli, name), service(name).launcher().locate())
 
 
 def set_live(cli: Cli, name: str, values: Mapping[str, str | None]) -> None:

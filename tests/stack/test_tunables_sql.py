@@ -108,7 +108,7 @@ def target(cli: Cli, name: str) -> Target:
 
 
 def read(cli: Cli, name: str) -> Reading:
-    return part(name).read(target(cli, name), service(name).server().locate())
+    return part(name).read(target(cli, name), service(name).launcher().locate())
 
 
 def value(cli: Cli, name: str, parameter: str) -> str:
@@ -117,7 +117,7 @@ def value(cli: Cli, name: str, parameter: str) -> str:
 
 def known(name: str) -> dict[str, Parameter]:
     """The catalogue of the server that is installed."""
-    installation = service(name).server().locate()
+    installation = service(name).launcher().locate()
     return {found.name: found for found in part(name).parameters(installation)}
 
 
@@ -265,14 +265,14 @@ class TestPostgres:
                 with pytest.raises(DevstackError, match="no right") as caught:
                     part("postgres").set_live(stranger(found), chosen, {"work_mem": "8MB"})
                 assert "pg_reload_conf" in caught.value.remedy
-                installation = service("postgres").server().locate()
+                installation = service("postgres").launcher().locate()
                 seen = part("postgres").read(stranger(found), installation)
                 assert seen.effective["work_mem"].value == "4MB"
             finally:
                 connection.execute("DROP ROLE stranger")
 
     def test_a_wrong_password_is_no_answer_and_is_not_shown(self, sql: Cli) -> None:
-        installation = service("postgres").server().locate()
+        installation = service("postgres").launcher().locate()
         with pytest.raises(UnreachableError) as caught:
             part("postgres").read(stranger(target(sql, "postgres")), installation)
         assert "a-stranger" not in str(caught.value)

@@ -94,8 +94,8 @@ def test_without_apt_the_doctor_lists_everything_that_is_missing_at_once(
 ) -> None:
     """A machine with no server at all, by a look that finds none: this one has them."""
     monkeypatch.setenv("PATH", str(room))
-    monkeypatch.setattr("devstack_tui.services.redis.server.find_program", lambda *names: None)
-    monkeypatch.setattr("devstack_tui.services.mysql.server.find_program", lambda *names: None)
+    monkeypatch.setattr("devstack_tui.services.redis.launch.find_program", lambda *names: None)
+    monkeypatch.setattr("devstack_tui.services.mysql.launch.find_program", lambda *names: None)
     with pytest.raises(DevstackError) as caught:
         verb.install(Stack("default"))
     assert "there is no apt here" in caught.value.message

@@ -250,7 +250,7 @@ def libraries() -> dict[str, Path]:
     found: dict[str, Path] = {}
     for service in services():
         with contextlib.suppress(DevstackError):
-            argv = [str(ldd), str(service.server().locate().program)]
+            argv = [str(ldd), str(service.launcher().locate().program)]
             printed = subprocess.run(argv, capture_output=True, text=True, check=False).stdout
             pairs = re.findall(r"^\s*(\S+) => (/\S+)", printed, re.MULTILINE)
             found |= {name: Path(path) for name, path in pairs}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from devstack_tui.services.mongodb.server import runnable
+from devstack_tui.services.mongodb.launch import runnable
 from devstack_tui.services.mongodb.wire import Refused, scram
 
 # The example of RFC 7677, section 3.

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from devstack_tui.services.rabbitmq import erlang
-from devstack_tui.services.rabbitmq.server import START
+from devstack_tui.services.rabbitmq.launch import START
 
 
 def application(folder: Path, name: str, needs: str) -> None:

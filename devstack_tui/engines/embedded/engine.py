@@ -85,7 +85,7 @@ class EmbeddedEngine:
 
     def locate(self, service: Service) -> Installation:
         """The server program on this machine."""
-        return service.server().locate()
+        return service.launcher().locate()
 
     def target(self, service: Service) -> Target:
         """Host, ports, CA and, once the service was started, its credentials."""
@@ -198,11 +198,10 @@ class EmbeddedEngine:
             raise
 
     def _place(self, service: Service, run: Run) -> _Place:
-        server = service.server()
-        installation = server.locate()
+        installation = self.locate(service)
         self._check_series(service, installation)
         run.say(Phase.PREPARING, "")
-        return _Place(service, server, installation, self.site(service, run))
+        return _Place(service, service.server(), installation, self.site(service, run))
 
     def _bring(self, place: _Place, run: Run) -> None:
         """Prepare, start the units that are missing, complete."""
@@ -213,7 +212,8 @@ class EmbeddedEngine:
         self._note_series(service, place.installation)
         present = self._alive(service)
         run.say(Phase.STARTING, "")
-        for order, spec in enumerate(server.processes(site, place.installation)):
+        specs = service.launcher().processes(site, place.installation)
+        for order, spec in enumerate(specs):
             if spec.unit not in present:
                 self._spawn(site, spec, order, self._made_for(service))
         server.complete(site, place.installation)
@@ -222,11 +222,11 @@ class EmbeddedEngine:
     def respawn(self, service: Service, run: Run) -> None:
         """See the Protocol."""
         with self._explained(service, "starting"):
-            server = service.server()
             credentials = approle_login.read_credentials(self._paths.secrets, service)
             site = self._site(service, run, credentials)
             self._end(service, run)
-            for order, spec in enumerate(server.processes(site, server.locate())):
+            specs = service.launcher().processes(site, self.locate(service))
+            for order, spec in enumerate(specs):
                 self._spawn(site, spec, order, self._made_for(service))
             self._records.completed(service.name)
 

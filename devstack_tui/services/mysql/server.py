@@ -1,18 +1,16 @@
-"""MySQL or MariaDB as the embedded engine runs it: TLS and plain on one port."""
+"""MySQL or MariaDB, as every engine configures it: TLS and plain on one port."""
 
 from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
 from devstack_tui.contracts.model import Installation, ServiceSettings
-from devstack_tui.contracts.registry import not_installed
 from devstack_tui.contracts.server_home import HOST, Site
-from devstack_tui.contracts.service import ProcessSpec, Server
+from devstack_tui.contracts.service import Server
 from devstack_tui.core.errors import DevstackError
-from devstack_tui.core.programs import find_program, version_of
+from devstack_tui.core.programs import find_program
 from devstack_tui.services.mysql.client import connect
 from devstack_tui.services.mysql.config_syntax import configured
 from devstack_tui.services.mysql.probe import TABLE
@@ -64,23 +62,13 @@ DELETE FROM mysql.proxies_priv WHERE Host <> 'localhost';
 FLUSH PRIVILEGES;
 """
 # The server sets its own file modes, by default open to its group.
-_PRIVATE = {"UMASK": "0600", "UMASK_DIR": "0700"}
+PRIVATE = {"UMASK": "0600", "UMASK_DIR": "0700"}
 _ACCESS_DENIED = 1045
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,30}")
 
 
 class MysqlServer:
     """See `devstack_tui.contracts.service.Server`."""
-
-    def locate(self) -> Installation:
-        """`mysqld` where there is one (MariaDB has it as a link to its own), else `mariadbd`."""
-        program = find_program("mysqld", "mariadbd")
-        if program is None:
-            raise not_installed("mysql")
-        full = version_of(program, "--version", r"Ver (\d+\.\d+\.\d+\S*)")
-        number = full.partition("-")[0]
-        flavour = MARIADB if "mariadb" in full.lower() else MYSQL
-        return Installation(program, number, flavour, ".".join(number.split(".")[:2]))
 
     def claims(self, settings: ServiceSettings) -> dict[str, int]:
         """The one port."""
@@ -95,7 +83,7 @@ class MysqlServer:
         def make(staging: Path) -> None:
             site.say("making the system tables")
             # TMPDIR and not an argument: the script would split it at a space.
-            site.run(install_argv(installation, staging), env={**_PRIVATE, "TMPDIR": str(tmp)})
+            site.run(install_argv(installation, staging), env={**PRIVATE, "TMPDIR": str(tmp)})
 
         data = site.build("cluster", make)
         init = site.write("init.sql", init_sql(site, mariadb))
@@ -110,16 +98,6 @@ class MysqlServer:
             ca=site.tls.ca,
         )
         site.write("my.cnf", (text if mariadb else text + CONFIG_MYSQL) + tuning)
-
-    def processes(self, site: Site, installation: Installation) -> Sequence[ProcessSpec]:
-        """The server. `--defaults-file` keeps the machine's own my.cnf out."""
-        return [
-            ProcessSpec(
-                unit="mysql",
-                argv=[str(installation.program), f"--defaults-file={site.data / 'my.cnf'}"],
-                env=_PRIVATE,
-            )
-        ]
 
     def complete(self, site: Site, installation: Installation) -> None:
         """Wait until it accepts the stack's user, then make the probe's table."""

@@ -27,7 +27,7 @@ from devstack_tui.core.errors import DevstackError, NotInstalledError
 from devstack_tui.core.histogram import Histogram
 from devstack_tui.core.programs import find_program, version_of
 from devstack_tui.core.redact import redact
-from devstack_tui.services.postgres.server import SERVER
+from devstack_tui.services.postgres.launch import LAUNCHER
 
 GRACE_S = 12.0
 """How long after its end pgbench may wait for the server's last answer."""
@@ -49,7 +49,7 @@ def program() -> Path:
 
     Raises `NotInstalledError` with the remedy."""
     with contextlib.suppress(NotInstalledError):
-        beside = SERVER.locate().program.parent / "pgbench"
+        beside = LAUNCHER.locate().program.parent / "pgbench"
         if beside.is_file():
             return beside
     found = find_program("pgbench")

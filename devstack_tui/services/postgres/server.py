@@ -1,18 +1,13 @@
-"""PostgreSQL as the embedded engine runs it: one cluster, TLS and plain on one port."""
+"""PostgreSQL, as every engine configures it: one cluster, TLS and plain on one port."""
 
 from __future__ import annotations
 
 import re
-import shutil
-import signal
-from collections.abc import Sequence
 from pathlib import Path
 
 from devstack_tui.contracts.model import Installation, ServiceSettings
-from devstack_tui.contracts.registry import not_installed
 from devstack_tui.contracts.server_home import HOST, Site
-from devstack_tui.contracts.service import ProcessSpec, Server
-from devstack_tui.core.programs import version_of
+from devstack_tui.contracts.service import Server
 from devstack_tui.services.postgres.client import connect
 from devstack_tui.services.postgres.config_syntax import configured
 from devstack_tui.services.postgres.probe import TABLE
@@ -46,19 +41,6 @@ host replication all {host}/32 scram-sha-256
 
 class PostgresServer:
     """See `devstack_tui.contracts.service.Server`."""
-
-    def locate(self) -> Installation:
-        """The newest PostgreSQL: Debian keeps its programs out of PATH."""
-        debian = sorted(
-            Path("/usr/lib/postgresql").glob("*/bin/postgres"),
-            key=lambda path: float(path.parts[-3]),
-        )
-        found = debian[-1] if debian else shutil.which("postgres")
-        if not found:
-            raise not_installed("postgres")
-        program = Path(found)
-        version = version_of(program, "--version", r"\(PostgreSQL\) (\d+(?:\.\d+)*)")
-        return Installation(program, version, "PostgreSQL", version.partition(".")[0])
 
     def claims(self, settings: ServiceSettings) -> dict[str, int]:
         """The one port."""
@@ -105,25 +87,6 @@ class PostgresServer:
             )
             + tuning,
         )
-
-    def processes(self, site: Site, installation: Installation) -> Sequence[ProcessSpec]:
-        """The postmaster. SIGINT is its fast shutdown: sessions end, nothing is lost."""
-        # Only the file is named here: a parameter given with -c would beat ALTER SYSTEM for good.
-        return [
-            ProcessSpec(
-                unit="postgres",
-                argv=[
-                    str(installation.program),
-                    "-c",
-                    f"config_file={site.data / 'postgresql.conf'}",
-                ],
-                stop_signal=signal.SIGINT,
-                # Backends outlive a killed postmaster until they notice, and keep its memory.
-                alone=site.data / "cluster",
-                # It takes a dead postmaster that nobody has waited for yet, a zombie, for alive.
-                pid_file=site.data / "cluster" / "postmaster.pid",
-            )
-        ]
 
     def complete(self, site: Site, installation: Installation) -> None:  # noqa: ARG002
         """Wait until it accepts, then make the database and the probe's table."""

@@ -1,18 +1,14 @@
-"""RabbitMQ as the embedded engine runs it: one node, and a port mapper of its own."""
+"""RabbitMQ, as every engine configures it: one node, and a port mapper of its own."""
 
 from __future__ import annotations
 
-import re
 import secrets
-from collections.abc import Sequence
 from pathlib import Path
 
 from devstack_tui.contracts.model import Installation, ServiceSettings
-from devstack_tui.contracts.registry import not_installed
 from devstack_tui.contracts.server_home import HOST, Site
-from devstack_tui.contracts.service import ProcessSpec, Server
+from devstack_tui.contracts.service import Server
 from devstack_tui.core.errors import DevstackError
-from devstack_tui.core.programs import find_program
 from devstack_tui.services.rabbitmq import erlang
 from devstack_tui.services.rabbitmq.client import connect
 
@@ -55,34 +51,11 @@ ARGUMENTS = """\
 -kernel inet_dist_use_interface {{127,0,0,1}}
 -kernel inet_dist_listen_min {dist} inet_dist_listen_max {dist}
 """
-# $0 is the server, $1 the port mapper. A node whose first start was cut short may lack its user
-# for ever; what it made is dropped here and not before, when it is sure that no node runs.
-START = """\
-cd "$HOME" || exit 1
-[ -e complete ] || rm -rf mnesia/*
-tries=0
-until "$1" -names >/dev/null 2>&1; do
-  tries=$((tries + 1))
-  [ "$tries" -le 200 ] || { echo "epmd does not answer" >&2; exit 1; }
-  sleep 0.05
-done
-exec "$0"
-"""
 COMPLETE = "complete"
 
 
 class RabbitmqServer:
     """See `devstack_tui.contracts.service.Server`."""
-
-    def locate(self) -> Installation:
-        """The script that starts a node, not Debian's in PATH, which insists on being root."""
-        debian = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
-        program = debian if debian.exists() else find_program("rabbitmq-server")
-        if program is None or erlang.root() is None or erlang.epmd() is None:
-            raise not_installed("rabbitmq")
-        erlang.require_running()
-        version = _version(program)
-        return Installation(program, version, "RabbitMQ", ".".join(version.split(".")[:2]))
 
     def claims(self, settings: ServiceSettings) -> dict[str, int]:
         """AMQP, AMQPS, the node's port for its tools, and the port mapper's."""
@@ -122,21 +95,6 @@ class RabbitmqServer:
         site.write("vm.args", arguments)
         link_core(site, plugins)
 
-    def processes(self, site: Site, installation: Installation) -> Sequence[ProcessSpec]:
-        """The port mapper, then the node."""
-        epmd = erlang.epmd()
-        if epmd is None:
-            raise not_installed("rabbitmq")
-        shared = {"ERL_EPMD_ADDRESS": HOST, "ERL_EPMD_PORT": str(site.port("epmd"))}
-        return [
-            ProcessSpec(unit="rabbitmq-epmd", argv=[str(epmd)], env=shared, grace_s=2.0),
-            ProcessSpec(
-                unit="rabbitmq",
-                argv=["/bin/sh", "-c", START, str(installation.program), str(epmd)],
-                env={**shared, **environment(site)},
-            ),
-        ]
-
     def complete(self, site: Site, installation: Installation) -> None:  # noqa: ARG002
         """Wait until the stack's user can log in. The node itself makes it, at its first start."""
         import pika
@@ -161,32 +119,6 @@ class RabbitmqServer:
             )
         if not (site.data / COMPLETE).exists():
             site.write(COMPLETE, "")
-
-
-def environment(site: Site) -> dict[str, str]:
-    """The variables of a node that has nothing in /etc or /var."""
-    data = site.data
-    plugins = data / "plugins"
-    return {
-        "RABBITMQ_NODENAME": node_name(site.stack),
-        "RABBITMQ_CONF_ENV_FILE": "/dev/null",
-        "RABBITMQ_CONFIG_FILE": str(data / "rabbitmq.conf"),
-        "RABBITMQ_CONFIG_FILES": str(data / "conf.d"),
-        "RABBITMQ_ADVANCED_CONFIG_FILE": str(data / "advanced.config"),
-        "RABBITMQ_MNESIA_BASE": str(data / "mnesia"),
-        "RABBITMQ_LOG_BASE": str(data / "log"),
-        "RABBITMQ_LOGS": "-",
-        "RABBITMQ_ENABLED_PLUGINS_FILE": str(data / "enabled_plugins"),
-        **({"RABBITMQ_PLUGINS_DIR": str(plugins)} if plugins.is_dir() else {}),
-        "RABBITMQ_DIST_PORT": str(site.port("dist")),
-        # Relative to the data directory: the script splits this at spaces.
-        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-args_file vm.args",
-        # The script then becomes the node. Otherwise it stays as its parent, and a kill of the
-        # process that we know would leave the node behind.
-        "RUNNING_UNDER_SYSTEMD": "true",
-        # A crash dump is a copy of the node's memory, passwords and all.
-        "ERL_CRASH_DUMP_SECONDS": "0",
-    }
 
 
 def node_name(stack: str) -> str:
@@ -215,20 +147,6 @@ def link_core(site: Site, plugins: Path | None) -> None:
             link.unlink()
     if not (folder / core.name).is_symlink():
         (folder / core.name).symlink_to(core)
-
-
-def _version(program: Path) -> str:
-    """By the name of the core's directory or archive.
-
-    `rabbitmqctl version` would need a second, and leave a port mapper behind on every interface.
-    """
-    for core in sorted((program.resolve().parent.parent / "plugins").glob("rabbit-[0-9]*")):
-        if found := re.match(r"rabbit-(\d+(?:\.\d+)+)", core.name):
-            return found[1]
-    raise DevstackError(
-        f"cannot tell the version of RabbitMQ at {program}",
-        "install the package rabbitmq-server of your distribution",
-    )
 
 
 SERVER: Server = RabbitmqServer()

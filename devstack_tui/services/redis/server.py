@@ -1,17 +1,14 @@
-"""Redis as the embedded engine runs it: a process and a directory for each node."""
+"""Redis, as every engine configures it: a process and a directory for each node."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from devstack_tui.contracts.model import Installation, ServiceSettings
-from devstack_tui.contracts.registry import not_installed
 from devstack_tui.contracts.server_home import HOST, Site
-from devstack_tui.contracts.service import ProcessSpec, Server
+from devstack_tui.contracts.service import Server
 from devstack_tui.core.errors import DevstackError, UsageError
-from devstack_tui.core.programs import find_program, version_of
 from devstack_tui.services.redis import aof
 from devstack_tui.services.redis.client import node_count, node_name, source_address
 from devstack_tui.services.redis.config_syntax import apply_to, configured, in_file
@@ -20,7 +17,6 @@ if TYPE_CHECKING:
     from devstack_tui.services.redis import Settings
 
 BUS = 10000  # Redis puts the cluster bus there, above the TLS port when the bus speaks TLS
-OLDEST = (6, 2)  # set-proc-title; without it a server overwrites its own environment
 CONFIG = """\
 # Written by devstack-tui at every start: a change here is lost.
 bind {host}
@@ -61,21 +57,6 @@ bind-source-addr {source}
 
 class RedisServer:
     """See `devstack_tui.contracts.service.Server`."""
-
-    def locate(self) -> Installation:
-        """redis-server, or valkey-server, which is the same for us."""
-        program = find_program("redis-server", "valkey-server")
-        if program is None:
-            raise not_installed("redis")
-        version = version_of(program, "--version", r"server v=(\d+(?:\.\d+)+)")
-        if _release(version) < OLDEST:
-            oldest = ".".join(map(str, OLDEST))
-            raise DevstackError(
-                f"{program} is Redis {version}: {oldest} or newer is needed",
-                "install a newer redis-server, or put one first on PATH",
-            )
-        flavour = "Valkey" if program.name.startswith("valkey") else "Redis"
-        return Installation(program, version, flavour, version.partition(".")[0])
 
     def claims(self, settings: ServiceSettings) -> dict[str, int]:
         """Three ports for each node: plain, TLS and the cluster bus."""
@@ -118,7 +99,7 @@ class RedisServer:
                 ca=_quote(str(site.tls.ca)),
                 node_timeout=site.target.options["node_timeout_ms"],
             )
-            if _release(installation.version) >= (7, 0):
+            if release(installation.version) >= (7, 0):
                 text += CONFIG_7.format(source=source_address(index))
             if lines.get("appendonly") == ["appendonly yes"]:
                 aof.seed(directory, _has_aof(directory / "redis.conf"), site.owner)
@@ -141,17 +122,6 @@ class RedisServer:
                 )
         site.write("topology", wanted + "\n")
 
-    def processes(self, site: Site, installation: Installation) -> Sequence[ProcessSpec]:
-        """One for each node. SIGTERM saves the data and ends it."""
-        names = [node_name(index) for index in range(node_count(site.target))]
-        return [
-            ProcessSpec(
-                unit=name,
-                argv=[str(installation.program), str(site.data / name / "redis.conf")],
-            )
-            for name in names
-        ]
-
     def complete(self, site: Site, installation: Installation) -> None:  # noqa: ARG002
         """Make the cluster, or wait until the one that exists is whole."""
         from devstack_tui.services.redis.cluster import form
@@ -167,7 +137,7 @@ def _has_aof(config: Path) -> bool:
         return False
 
 
-def _release(version: str) -> tuple[int, ...]:
+def release(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split(".")[:2])
 
 

@@ -1,19 +1,12 @@
-"""The reference API as the embedded engine runs it: one process of our own Python."""
+"""The reference API, as every engine configures it: addresses and paths, no secret."""
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from collections.abc import Sequence
-from pathlib import Path
-
 import msgspec
 
-import devstack_tui
 from devstack_tui.contracts.model import Installation, ServiceSettings
-from devstack_tui.contracts.registry import not_installed
 from devstack_tui.contracts.server_home import HOST, Site
-from devstack_tui.contracts.service import ProcessSpec, Server
+from devstack_tui.contracts.service import Server
 from devstack_tui.identity.vault_api import approle_files
 from devstack_tui.services.reference_api.client import connect
 from devstack_tui.services.reference_api.config import FILE, ApiConfig, Peer
@@ -23,12 +16,6 @@ UNIT = "reference-api"
 
 class ReferenceApiServer:
     """See `devstack_tui.contracts.service.Server`."""
-
-    def locate(self) -> Installation:
-        """The Python that runs us, if it has FastAPI and uvicorn. There is no data: one series."""
-        if any(importlib.util.find_spec(name) is None for name in ("fastapi", "uvicorn")):
-            raise not_installed("reference_api")
-        return Installation(Path(sys.executable), devstack_tui.__version__, "FastAPI", "1")
 
     def claims(self, settings: ServiceSettings) -> dict[str, int]:
         """HTTP and HTTPS."""
@@ -59,30 +46,6 @@ class ReferenceApiServer:
             },
         )
         site.write(FILE, msgspec.json.format(msgspec.json.encode(config)).decode())
-
-    def processes(self, site: Site, installation: Installation) -> Sequence[ProcessSpec]:
-        """One process for HTTP and HTTPS."""
-        env = {
-            # Some drivers add the system's authorities to the root that they are given: have none.
-            "SSL_CERT_FILE": str(site.tls.ca),
-            "SSL_CERT_DIR": str(site.data / "no-other-authority"),
-        }
-        folder = Path(devstack_tui.__file__).resolve().parents[1]
-        if folder.name not in ("site-packages", "dist-packages"):
-            # Run from a checkout that is not installed: the clean environment must still find us.
-            env["PYTHONPATH"] = str(folder)
-        return [
-            ProcessSpec(
-                unit=UNIT,
-                argv=[
-                    str(installation.program),
-                    "-m",
-                    "devstack_tui.services.reference_api",
-                    str(site.data / FILE),
-                ],
-                env=env,
-            )
-        ]
 
     def complete(self, site: Site, installation: Installation) -> None:  # noqa: ARG002
         """Wait until both ports answer; a backend that is down is the probe's business."""

