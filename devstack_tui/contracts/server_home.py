@@ -44,7 +44,7 @@ class Site:
     peers: Mapping[str, Target] = field(default_factory=dict)
     """The services that this one talks to, without their passwords."""
     tuning: Mapping[str, str] = field(default_factory=dict)
-    """The parameters that the stack sets, as canonical texts by name (`stack.tunable`)."""
+    """The parameters that the stack sets, as canonical texts by name (`contracts.tunable`)."""
     cancelled: threading.Event = field(default_factory=threading.Event)
     say: Callable[[str], None] = lambda text: None
     """Tells the user what is being waited for."""

@@ -1,6 +1,6 @@
 """The part of a service that can be tuned: its parameters, how each is read, set and judged.
 
-A value passes between the layers as text in one canonical form (`core.quantity`): `512MB`, `5min`,
+A value passes between the layers as text in one canonical form (`core.units`): `512MB`, `5min`,
 `on`, `0.9`. A technology turns it into its server's own spelling. `DEFAULT` stands for "as the
 server comes". Importing a service's part must load no driver: the console validates with it.
 """

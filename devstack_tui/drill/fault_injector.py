@@ -34,7 +34,7 @@ RUN = "drill.run"
 
 
 class StackHands:
-    """See `stack.drilling.Hands`: of one service of one stack. Raises `DevstackError`."""
+    """See `contracts.drill.Hands`: of one service of one stack. Raises `DevstackError`."""
 
     def __init__(
         self,

@@ -118,7 +118,7 @@ class RestartDrill:
         )
 
     def cleanup(self, target: Target, run: str) -> None:
-        """See `stack.drilling.Cleanable`."""
+        """See `contracts.drill.Cleanable`."""
         _acks(self._service).cleanup(target, run)
 
     async def run(self, context: Context) -> AsyncGenerator[DrillEvent, None]:

@@ -1,4 +1,4 @@
-"""Acknowledged writes against the real servers: what is promised of `stack.acks.Acks`."""
+"""Acknowledged writes against the real servers: what is promised of `contracts.acks.Acks`."""
 
 from __future__ import annotations
 

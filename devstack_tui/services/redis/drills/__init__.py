@@ -68,7 +68,7 @@ HEALED_BY = "if the drill is killed: a watchdog heals at once, or any next verb 
 
 
 class _Keyed:
-    """See `stack.drilling.Cleanable`."""
+    """See `contracts.drill.Cleanable`."""
 
     def cleanup(self, target: Target, run: str) -> None:
         """Delete the run's keys; a failover is waited for."""
@@ -76,7 +76,7 @@ class _Keyed:
 
 
 class Failover(_Keyed):
-    """See `stack.drilling.Drill`, `Sequenced`, `Partitioned` and `Sweepable`."""
+    """See `contracts.drill.Drill`, `Sequenced`, `Partitioned` and `Sweepable`."""
 
     name = steps.PREFIX
     title = "A node fails under writes: who takes over, how fast, what is lost"
@@ -183,7 +183,7 @@ class Failover(_Keyed):
 
 
 class RollingRestart(_Keyed):
-    """See `stack.drilling.Drill`."""
+    """See `contracts.drill.Drill`."""
 
     name = rolling.PREFIX
     title = "Every node is restarted, one by one, under writes"

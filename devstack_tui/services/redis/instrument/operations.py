@@ -17,7 +17,7 @@ SETTLED_US = 1_000_000
 
 
 class Ask(NamedTuple):
-    """One operation: see `core.acklog.Operation`."""
+    """One operation: see `core.ack_journal.Operation`."""
 
     kind: str
     tag: str

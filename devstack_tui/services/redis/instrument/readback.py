@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import redis
 
 JOURNAL = "operations.jsonl"
-"""In the run's folder; `core.acklog` says what is in it."""
+"""In the run's folder; `core.ack_journal` says what is in it."""
 TIMEOUT_S = 5.0
 REPLICAS_S = 5.0
 """How long replicas may take to follow a deletion."""

@@ -71,7 +71,7 @@ class Recording:
         return next(found, None)
 
     def window(self, shard: str, kinds: Iterable[str]) -> Gap | None:
-        """The outage of a shard's writes or reads after the fault; `core.acklog.outage`."""
+        """The outage of a shard's writes or reads after the fault; `core.ack_journal.outage`."""
         return outage(
             self.operations(shard, kinds),
             _us(self.zero),
