@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 
 import psutil
@@ -131,11 +132,20 @@ def test_two_stacks_run_side_by_side(live: Cli, fresh: Cli) -> None:
 
 
 def test_two_ups_at_once_start_one_stack(fresh: Cli) -> None:
-    runs = [fresh.start("up", "postgres", "--jsonl") for _ in range(2)]
-    outputs = [run.communicate(timeout=90)[0] for run in runs]
-    assert [run.returncode for run in runs] == [0, 0], outputs
-    assert sum('"was running"' in output for output in outputs) == 1
-    assert sum("waiting for `up`" in output for output in outputs) == 1
+    first = fresh.start("up", "postgres", "--jsonl")
+    assert first.stdout is not None
+    before = next(line for line in first.stdout if '"progress"' in line)
+    # It works on the stack now, and is held still until the other one waits for it.
+    first.send_signal(signal.SIGSTOP)
+    try:
+        second = fresh.start("up", "postgres", "--jsonl")
+        assert second.stdout is not None
+        waited = next(line for line in second.stdout if "waiting for `up`" in line)
+    finally:
+        first.send_signal(signal.SIGCONT)
+    outputs = [before + first.stdout.read(), waited + second.stdout.read()]
+    assert [first.wait(20), second.wait(20)] == [0, 0], outputs
+    assert ['"was running"' in output for output in outputs] == [False, True]
     (instance,) = ids_of(fresh)
     leaders = process.leaders(process.owned(instance))
     assert all(len(pids) == 1 for pids in leaders.values()), leaders
