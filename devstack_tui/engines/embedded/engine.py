@@ -37,7 +37,7 @@ from devstack_tui.core.events import Phase
 from devstack_tui.core.journal import Journal
 from devstack_tui.core.paths import StackPaths
 from devstack_tui.core.process import ProcessId
-from devstack_tui.engines.embedded import faults, firewall, log_files
+from devstack_tui.engines.embedded import data_series, faults, firewall, log_files
 from devstack_tui.engines.embedded.log_files import LogFile
 from devstack_tui.engines.embedded.ports import require_free
 from devstack_tui.engines.embedded.process_records import Record, Records
@@ -199,7 +199,7 @@ class EmbeddedEngine:
 
     def _place(self, service: Service, run: Run) -> _Place:
         installation = self.locate(service)
-        self._check_series(service, installation)
+        data_series.check(self._series(service), service.name, installation)
         run.say(Phase.PREPARING, "")
         return _Place(service, service.server(), installation, self.site(service, run))
 
@@ -209,7 +209,7 @@ class EmbeddedEngine:
         if not self._alive(service):
             require_free(service.name, server.claims(site.settings), self._paths.name)
         server.prepare(site, place.installation)
-        self._note_series(service, place.installation)
+        data_series.note(self._series(service), place.installation)
         present = self._alive(service)
         run.say(Phase.STARTING, "")
         specs = service.launcher().processes(site, place.installation)
@@ -233,6 +233,9 @@ class EmbeddedEngine:
     def stop(self, service: Service, run: Run) -> bool:
         """See the Protocol: the last started is the first to end."""
         return self._end(service, run)
+
+    def _series(self, service: Service) -> Path:
+        return self._paths.data / service.name / data_series.FILE
 
     def _made_for(self, service: Service) -> tuple[str, ...]:
         return tuple(name for name in service.after if name in self._instance.selected)
@@ -476,25 +479,6 @@ class EmbeddedEngine:
                 os.kill(record.process.pid, signal.SIGHUP)
                 return
         raise UnreachableError(f"{unit} does not run")
-
-    def _series_file(self, service: Service) -> Path:
-        return self._paths.data / service.name / "series"
-
-    def _check_series(self, service: Service, installation: Installation) -> None:
-        """Refuse a data directory that was made by a server which this one does not continue."""
-        with contextlib.suppress(FileNotFoundError):
-            made = self._series_file(service).read_text().strip()
-            now = f"{installation.flavour} {installation.series}"
-            if made != now:
-                raise DevstackError(
-                    f"the data of {service.name} was made by {made}, this machine has {now}",
-                    f"install {made} again, or delete the stack's data with `down --wipe`",
-                )
-
-    def _note_series(self, service: Service, installation: Installation) -> None:
-        path = self._series_file(service)
-        if not path.exists():
-            files.write_private(path, f"{installation.flavour} {installation.series}\n")
 
 
 def _settled(rolling: Rolling, site: Site) -> bool:
