@@ -12,7 +12,7 @@ import msgspec
 from devstack_tui.bench.canary import Canary
 from devstack_tui.bench.catalogue import Entry
 from devstack_tui.bench.events import WorkloadSummary
-from devstack_tui.core import files
+from devstack_tui.core import codec, files
 from devstack_tui.core.config import convert, read_toml
 from devstack_tui.core.errors import DevstackError, UsageError
 from devstack_tui.core.fingerprint import Fingerprint, host
@@ -45,7 +45,7 @@ class Baseline(msgspec.Struct, frozen=True):
         """The same with the right seal."""
         bare = msgspec.structs.replace(self, seal="")
         # As it will be read: a float that was given as a whole number is written differently.
-        bare = msgspec.json.decode(msgspec.json.encode(bare), type=Baseline)
+        bare = codec.decode(msgspec.json.encode(bare), Baseline)
         digest = hashlib.sha256(msgspec.json.encode(bare, order="sorted")).hexdigest()
         return msgspec.structs.replace(self, seal=digest)
 
@@ -81,7 +81,7 @@ def read(machine: Fingerprint) -> Baseline | None:
     path = path_of(machine)
     again = "record it anew with `devstack-tui bench record`"
     try:
-        found = msgspec.json.decode(path.read_bytes(), type=Baseline)
+        found = codec.decode(path.read_bytes(), Baseline)
     except FileNotFoundError:
         return None
     except ValueError as error:

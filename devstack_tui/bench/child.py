@@ -21,6 +21,7 @@ from devstack_tui.bench.catalogue import Number
 from devstack_tui.contracts.model import Target, Usage
 from devstack_tui.contracts.registry import service
 from devstack_tui.contracts.workload import Bench, Interval, Workload
+from devstack_tui.core import codec
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.histogram import Buckets
 from devstack_tui.core.redact import redact
@@ -83,13 +84,13 @@ Message = Phase | Second | Measured | Failed
 
 def decode(line: bytes) -> Message:
     """What the child wrote."""
-    message: Message = msgspec.json.decode(line, type=Message)
+    message: Message = codec.decode(line, Message)
     return message
 
 
 def main() -> int:
     """Do what the first line of standard input says."""
-    order = msgspec.json.decode(sys.stdin.buffer.readline(), type=Order)
+    order = codec.decode(sys.stdin.buffer.readline(), Order)
     stop = threading.Event()
     threading.Thread(target=_watch_input, args=(stop,), daemon=True).start()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -8,7 +8,7 @@ import msgspec
 
 from devstack_tui.bench import baseline
 from devstack_tui.bench.events import RunResult
-from devstack_tui.core import stats
+from devstack_tui.core import codec, stats
 from devstack_tui.core.errors import UsageError
 from devstack_tui.core.fingerprint import Fingerprint, host
 from devstack_tui.core.history import History
@@ -68,7 +68,7 @@ def sides(stack: Stack, name: str) -> dict[str, Side]:
             workload: Side(recorded.samples, recorded.unit, recorded.fingerprint)
             for workload, recorded in found.workloads.items()
         }
-    run = msgspec.json.decode(History.of(stack.paths).get(name, "bench").document, type=RunResult)
+    run = codec.decode(History.of(stack.paths).get(name, "bench").document, RunResult)
     if run.problem:
         raise UsageError(f"run {run.id} is no measurement: {run.problem}")
     return {run.workload: Side((run.throughput,), run.unit, run.depends)}

@@ -6,6 +6,7 @@ import time
 
 import msgspec
 
+from devstack_tui.core import codec
 from devstack_tui.core.fingerprint import Fingerprint
 from devstack_tui.core.histogram import Buckets
 
@@ -137,5 +138,5 @@ def encode(event: BenchEvent) -> bytes:
 
 def decode(line: bytes | str) -> BenchEvent:
     """The event that `encode` wrote."""
-    event: BenchEvent = msgspec.json.decode(line, type=BenchEvent)
+    event: BenchEvent = codec.decode(line, BenchEvent)
     return event

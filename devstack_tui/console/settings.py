@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from devstack_tui.core import codec
 from devstack_tui.core.files import make_dir, write_private
 from devstack_tui.core.paths import config_home
 
@@ -19,7 +20,7 @@ class Settings(msgspec.Struct, frozen=True):
 def load() -> Settings:
     """What was saved; the defaults if nothing was, or if the file cannot be used."""
     try:
-        return msgspec.json.decode((config_home() / "console.json").read_bytes(), type=Settings)
+        return codec.decode((config_home() / "console.json").read_bytes(), Settings)
     except (OSError, ValueError):
         return Settings()
 

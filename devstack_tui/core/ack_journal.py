@@ -23,6 +23,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from devstack_tui.core import codec
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.files import explain
 
@@ -125,7 +126,7 @@ def read(path: Path) -> tuple[Header, list[Operation]]:
     found: list[Operation] = []
     number = 1
     try:
-        header = msgspec.json.decode(lines[0] if lines else torn, type=Header)
+        header = codec.decode(lines[0] if lines else torn, Header)
         for line in lines[1:]:
             number += 1
             found.append(operations.decode(line))

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from devstack_tui.core import codec
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.events import Done, Planned, decode
 
@@ -61,7 +62,7 @@ def refusal(line: bytes) -> DevstackError | None:
     if not line.startswith(b'{"error"'):
         return None
     try:
-        told = msgspec.json.decode(line, type=_Refusal)
+        told = codec.decode(line, _Refusal)
     except ValueError:
         return None
     return DevstackError(told.error, told.remedy)

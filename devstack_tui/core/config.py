@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from devstack_tui.core import codec
 from devstack_tui.core.errors import ConfigError
 
 T = TypeVar("T")
@@ -34,7 +35,7 @@ def convert(data: Any, kind: type[T], path: Path, at: str = "") -> T:
     `at` is the dotted key under which `data` stands in the file.
     """
     try:
-        return msgspec.convert(data, kind)
+        return codec.convert(data, kind)
     except msgspec.ValidationError as error:
         what, _, where = str(error).partition(" - at `")
         inside = _inside(data, kind, where.rstrip("`").removeprefix("$"))
@@ -64,7 +65,7 @@ def _inside(data: Any, kind: Any, where: str) -> str:
     for name in table:
         pruned = _without(data, [*filter(None, head.split(".")), name])
         try:
-            msgspec.convert(pruned, kind)
+            codec.convert(pruned, kind)
         except msgspec.ValidationError as error:
             if str(error).partition(" - at `$")[2].rstrip("`") == where:
                 continue

@@ -11,6 +11,8 @@ from typing import Annotated
 
 import msgspec
 
+from devstack_tui.core import codec
+
 
 class Phase(enum.StrEnum):
     """Where one service is on its way up or down."""
@@ -98,5 +100,5 @@ def encode(event: msgspec.Struct) -> bytes:
 
 def decode(line: bytes | str) -> Event:
     """The event that `encode` wrote."""
-    event: Event = msgspec.json.decode(line, type=Event)
+    event: Event = codec.decode(line, Event)
     return event

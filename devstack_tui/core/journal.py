@@ -14,6 +14,8 @@ from pathlib import Path
 
 import msgspec
 
+from devstack_tui.core import codec
+
 
 class Intent(msgspec.Struct, frozen=True, omit_defaults=True):
     """One change that was begun: `undo` holds what the action's handler needs to end it."""
@@ -65,7 +67,7 @@ class Journal:
         intents: dict[str, Intent] = {}
         for raw in lines:
             try:
-                line = msgspec.json.decode(raw, type=_Line)
+                line = codec.decode(raw, _Line)
             except ValueError:  # also what is not UTF-8
                 continue
             if line.begin is not None:

@@ -16,7 +16,7 @@ from types import TracebackType
 
 import msgspec
 
-from devstack_tui.core import files
+from devstack_tui.core import codec, files
 
 # C's `struct flock`: type, whence, start, length, pid.
 _FLOCK = struct.Struct("@hhqqi4x")
@@ -88,7 +88,7 @@ class StackLock:
     def owner(path: Path) -> Owner:
         """Who wrote the lock file; its first instant may still be blank."""
         with contextlib.suppress(ValueError, OSError):
-            return msgspec.json.decode(path.read_bytes(), type=Owner)
+            return codec.decode(path.read_bytes(), Owner)
         return Owner(0, "another verb", time.time())
 
     @staticmethod

@@ -17,6 +17,7 @@ from devstack_tui.contracts.drill import (
     RepeatEnded,
     Step,
 )
+from devstack_tui.core import codec
 from devstack_tui.core.check import Result
 
 
@@ -130,5 +131,5 @@ AnyDrillEvent = (
 
 def decode(line: bytes) -> AnyDrillEvent:
     """The event that the verb printed."""
-    event: AnyDrillEvent = msgspec.json.decode(line, type=AnyDrillEvent)
+    event: AnyDrillEvent = codec.decode(line, AnyDrillEvent)
     return event

@@ -11,7 +11,7 @@ import msgspec
 from devstack_tui.contracts.model import Certificate, Credentials, Target, Tls
 from devstack_tui.contracts.server_home import HOST
 from devstack_tui.contracts.service import Service
-from devstack_tui.core import files
+from devstack_tui.core import codec, files
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.tls import with_key_extensions
 from devstack_tui.identity import bootstrap, certificates
@@ -39,7 +39,7 @@ def read_credentials(secrets: Path, service: Service) -> Credentials:
     """What `obtain` kept; empty credentials where the service was never started."""
     try:
         raw = credentials_path(secrets, service.name).read_bytes()
-        return msgspec.json.decode(raw, type=Credentials)
+        return codec.decode(raw, Credentials)
     except (OSError, ValueError):
         return Credentials()
 

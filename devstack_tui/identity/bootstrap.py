@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from devstack_tui.contracts.service import Service
-from devstack_tui.core import files
+from devstack_tui.core import codec, files
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.paths import resource
 from devstack_tui.identity.vault_api import VaultApi, VaultError, approle_files
@@ -53,7 +53,7 @@ def keys_path(secrets: Path) -> Path:
 def read_keys(secrets: Path) -> Keys | None:
     """The keys of an initialised Vault, or None. Raises `DevstackError` for a damaged file."""
     try:
-        return msgspec.json.decode(keys_path(secrets).read_bytes(), type=Keys)
+        return codec.decode(keys_path(secrets).read_bytes(), Keys)
     except FileNotFoundError:
         return None
     except ValueError:

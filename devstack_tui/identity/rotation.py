@@ -21,7 +21,7 @@ from devstack_tui.contracts.engine import Engine, Run
 from devstack_tui.contracts.model import Tls
 from devstack_tui.contracts.registry import IDENTITY, service
 from devstack_tui.contracts.service import Service
-from devstack_tui.core import files
+from devstack_tui.core import codec, files
 from devstack_tui.core.errors import DevstackError, UnreachableError
 from devstack_tui.core.events import Rotated
 from devstack_tui.core.journal import Intent, Journal
@@ -128,7 +128,7 @@ def _keep(tls: Tls) -> None:
 def _put_back(engine: Engine, rotated: Service, tls: Tls) -> None:
     """The files of before, served again. Raises `DevstackError` when the server does not."""
     copy = tls.cert.parent / BEFORE
-    kept = msgspec.json.decode(copy.read_bytes(), type=Kept)
+    kept = codec.decode(copy.read_bytes(), Kept)
     owner = _owner(tls.cert.parent)
     for path, text in (
         (tls.ca, kept.ca),

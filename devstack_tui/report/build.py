@@ -9,6 +9,7 @@ from typing import TypeVar
 import msgspec
 
 from devstack_tui import __version__
+from devstack_tui.core import codec
 from devstack_tui.core.check import Status
 from devstack_tui.core.history import History
 from devstack_tui.core.redact import redact
@@ -120,4 +121,4 @@ def redacted(document: T, secrets: frozenset[str]) -> T:
             return [walk(one) for one in value]
         return value
 
-    return msgspec.convert(walk(msgspec.to_builtins(document)), type(document))
+    return codec.convert(walk(msgspec.to_builtins(document)), type(document))

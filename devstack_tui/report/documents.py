@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 from msgspec.structs import replace
 
+from devstack_tui.core import codec
 from devstack_tui.core.check import Result, Status, verdict
 from devstack_tui.core.history import Row
 from devstack_tui.core.paths import DEFAULT_STACK
@@ -131,7 +132,7 @@ def _ran(row: Row, subject: str, found: str, figures: str, again: str) -> Ran:
 
 
 def _gate(row: Row, stack: str) -> list[Ran]:
-    found = msgspec.json.decode(row.document, type=GateDoc)
+    found = codec.decode(row.document, GateDoc)
     items = _items(found.checks, row.started)
     figures = counts_text(counted(items))
     name = _sized(row.name or row.kind, row.size)
@@ -147,7 +148,7 @@ def _regress(row: Row, stack: str) -> list[Ran]:
 
 
 def _check(row: Row, stack: str) -> list[Ran]:
-    found = msgspec.json.decode(row.document, type=GateDoc)
+    found = codec.decode(row.document, GateDoc)
     suites: dict[str, list[CheckDoc]] = {}
     for one in found.checks:
         suites.setdefault(one.suite or one.id.partition(".")[0], []).append(one)
@@ -163,7 +164,7 @@ def _check(row: Row, stack: str) -> list[Ran]:
 
 
 def _drill(row: Row, stack: str) -> list[Ran]:
-    found = msgspec.json.decode(row.document, type=DrillDoc)
+    found = codec.decode(row.document, DrillDoc)
     items = _items(found.steps, row.started)
     figures = (
         f"write window {found.write_window_s:.3f} s, read window {found.read_window_s:.3f} s, "
@@ -179,7 +180,7 @@ def _drill(row: Row, stack: str) -> list[Ran]:
 
 
 def _bench(row: Row, stack: str) -> list[Ran]:
-    found = msgspec.json.decode(row.document, type=BenchDoc)
+    found = codec.decode(row.document, BenchDoc)
     late = found.latency_ms
     figures = found.problem or (
         f"{found.throughput:,.0f} {found.unit}, p50 {late.p50:.2f}, p95 {late.p95:.2f}, "
@@ -204,7 +205,7 @@ def _bench(row: Row, stack: str) -> list[Ran]:
 
 
 def _ab(row: Row, stack: str) -> list[Ran]:
-    found = msgspec.json.decode(row.document, type=AbDoc)
+    found = codec.decode(row.document, AbDoc)
     low, high = found.interval
     bounds = "not bounded" if low is None or high is None else f"{low:.3f} to {high:.3f}"
     figures = f"B ÷ A {found.ratio:.3f} ({bounds} at 95 %), {found.pairs} pairs"
@@ -220,7 +221,7 @@ def _ab(row: Row, stack: str) -> list[Ran]:
 
 
 def _cost(row: Row, stack: str) -> list[Ran]:
-    found = msgspec.json.decode(row.document, type=CostDoc)
+    found = codec.decode(row.document, CostDoc)
     figures = (
         f"{found.lost:,} of {found.acknowledged:,} acknowledged writes lost "
         f"(the last {found.lost_s:.3f} s), back after {found.recovery_s:.1f} s, "
@@ -232,7 +233,7 @@ def _cost(row: Row, stack: str) -> list[Ran]:
 
 
 def _auto(row: Row, stack: str) -> list[Ran]:
-    found = msgspec.json.decode(row.document, type=AutoDoc)
+    found = codec.decode(row.document, AutoDoc)
     told = [
         f"{one.verdict} against {name} (× {one.ratio:.3f})"
         for name, one in (

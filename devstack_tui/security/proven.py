@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from devstack_tui.core import files
+from devstack_tui.core import codec, files
 from devstack_tui.core.errors import DevstackError, UsageError
 from devstack_tui.core.paths import shipped
 from devstack_tui.security.events import Proof
@@ -29,7 +29,7 @@ def turned_by() -> dict[str, tuple[str, ...]]:
     """
     path = shipped(FILE)
     try:
-        return msgspec.json.decode(path.read_bytes(), type=_Document).sabotages
+        return codec.decode(path.read_bytes(), _Document).sabotages
     except FileNotFoundError:
         return {}
     except OSError as error:

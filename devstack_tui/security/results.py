@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from devstack_tui.contracts.audit import Check, Finding
+from devstack_tui.core import codec
 from devstack_tui.core.check import Status
 from devstack_tui.core.history import History
 from devstack_tui.core.paths import StackPaths
@@ -42,7 +43,7 @@ def reports(paths: StackPaths, limit: int = 20) -> list[AuditReport]:
     found = []
     for row in History.of(paths).list(KIND, NAME, limit):
         try:
-            found.append(msgspec.json.decode(row.document, type=AuditReport))
+            found.append(codec.decode(row.document, AuditReport))
         except msgspec.ValidationError:
             continue
     return found

@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Sequence
 
 import msgspec
 
-from devstack_tui.core import files, process
+from devstack_tui.core import codec, files, process
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.event_stream import insist
 from devstack_tui.core.events import Done, Phase, Progress
@@ -69,7 +69,7 @@ def leftovers() -> list[str]:
         mark = StackPaths.of(name).root / MARK
         if name.startswith(PREFIX) and mark.exists():
             with contextlib.suppress(ValueError, OSError):
-                owner = msgspec.json.decode(mark.read_bytes(), type=ProcessId)
+                owner = codec.decode(mark.read_bytes(), ProcessId)
                 if not process.alive(owner):
                     found.append(name)
     return found

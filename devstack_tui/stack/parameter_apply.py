@@ -18,6 +18,7 @@ from devstack_tui.contracts.registry import service as service_named
 from devstack_tui.contracts.server_home import Cancelled
 from devstack_tui.contracts.service import Service
 from devstack_tui.contracts.tunable import Apply, Reading, Tunables
+from devstack_tui.core import codec
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.events import Phase
 from devstack_tui.core.journal import Intent, Journal
@@ -240,6 +241,6 @@ def _named(intents: Iterable[Intent], key: str, service: Service) -> set[str]:
     """The parameters of a service that any of the intents names under `key`."""
     found: set[str] = set()
     for intent in intents:
-        table = msgspec.json.decode(intent.undo.get(key, "{}"), type=dict[str, list[str]])
+        table = codec.decode(intent.undo.get(key, "{}"), dict[str, list[str]])
         found |= set(table.get(service.name, ()))
     return found

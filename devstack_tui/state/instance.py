@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from devstack_tui.core import files
+from devstack_tui.core import codec, files
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.paths import StackPaths
 
@@ -45,7 +45,7 @@ def read(paths: StackPaths) -> Instance | None:
     except OSError as error:
         raise files.explain(error, f"reading the stack {paths.name!r}") from None
     try:
-        found = msgspec.json.decode(raw, type=Instance)
+        found = codec.decode(raw, Instance)
     except ValueError as error:  # also what is not UTF-8
         raise DevstackError(
             f"{paths.instance} is damaged: {error}",

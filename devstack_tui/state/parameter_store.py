@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from devstack_tui.core import files
+from devstack_tui.core import codec, files
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.paths import StackPaths
 
@@ -97,7 +97,7 @@ def encode(tuned: Tuned) -> str:
 
 def decode(raw: bytes | str) -> Tuned:
     """What `encode` or `write` wrote. Raises `ValueError`."""
-    found = msgspec.json.decode(raw, type=Tuned)
+    found = codec.decode(raw, Tuned)
     if found.schema != SCHEMA:
         raise ValueError(f"its schema is {found.schema}, this release knows {SCHEMA}")
     return found

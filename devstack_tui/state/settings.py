@@ -10,6 +10,7 @@ import msgspec
 from devstack_tui.contracts.model import ServiceSettings
 from devstack_tui.contracts.registry import NAMES, service
 from devstack_tui.contracts.service import Service
+from devstack_tui.core import codec
 from devstack_tui.core.config import convert, fault, read_toml
 from devstack_tui.core.errors import ConfigError, UsageError, unknown_name
 from devstack_tui.core.paths import config_home, resource
@@ -97,7 +98,7 @@ def _service(
     settings = convert(given, known.settings, path, f"services.{known.name}")
     if over:
         try:
-            settings = msgspec.convert({**given, **over}, known.settings)
+            settings = codec.convert({**given, **over}, known.settings)
         except msgspec.ValidationError as error:
             raise UsageError(f"{known.name}: {error}".replace(" - at `$.", ": `")) from None
     names = read_toml(shipped("configs/stack.toml"))["services"][known.name]["ports"]

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from devstack_tui.core import stats
+from devstack_tui.core import codec, stats
 from devstack_tui.core.history import History
 from devstack_tui.tuning import verdicts
 from devstack_tui.tuning.events import AbPlanned, AbReport, AutoReport, CostReport
@@ -45,7 +45,7 @@ class _Run(msgspec.Struct, frozen=True):
 def past(history: History, workload: str, size: str, fingerprint: str) -> Past:
     """Look at the A/Bs that were kept, and else at the benchmarks."""
     reports = [
-        msgspec.json.decode(row.document, type=AbReport)
+        codec.decode(row.document, AbReport)
         for row in history.list(AB, workload, LOOKED_AT)
         if row.size == size and row.fingerprint == fingerprint
     ]
@@ -58,7 +58,7 @@ def past(history: History, workload: str, size: str, fingerprint: str) -> Past:
         found.throughput
         for row in history.list(BENCH, workload, LOOKED_AT)
         if row.size == size and row.fingerprint == fingerprint
-        for found in [msgspec.json.decode(row.document, type=_Run)]
+        for found in [codec.decode(row.document, _Run)]
         if not found.problem and found.throughput > 0
     ]
     if len(runs) < FEWEST_RUNS:
@@ -131,7 +131,7 @@ def keep(history: History, report: AbReport | CostReport | AutoReport, started: 
 def last_cost(history: History, service: str, relaxed: Sequence[str]) -> CostReport | None:
     """What a kill cost last with exactly these relaxed values (`name=value`), if measured."""
     for row in history.list(COST, service, LOOKED_AT):
-        found = msgspec.json.decode(row.document, type=CostReport)
+        found = codec.decode(row.document, CostReport)
         if set(found.relaxed) == set(relaxed):
             return found
     return None

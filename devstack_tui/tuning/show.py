@@ -22,6 +22,7 @@ from devstack_tui.contracts.tunable import (
     Reading,
     Share,
 )
+from devstack_tui.core import codec
 from devstack_tui.core import machine as machines
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.history import History
@@ -240,7 +241,7 @@ def _costs(stack: Stack) -> dict[str, str]:
     found: dict[str, str] = {}
     try:
         for row in reversed(History.of(stack.paths).list(COST, limit=200)):
-            report = msgspec.json.decode(row.document, type=CostReport)
+            report = codec.decode(row.document, CostReport)
             found.update({f"{report.service}.{one}": report.sentence for one in report.relaxed})
     except (DevstackError, ValueError):
         return {}  # `tune cost` tells of a history that cannot be read

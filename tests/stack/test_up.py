@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import subprocess
 
@@ -132,19 +133,18 @@ def test_two_stacks_run_side_by_side(live: Cli, fresh: Cli) -> None:
 
 
 def test_two_ups_at_once_start_one_stack(fresh: Cli) -> None:
-    first = fresh.start("up", "postgres", "--jsonl")
-    assert first.stdout is not None
-    before = next(line for line in first.stdout if '"progress"' in line)
-    # It works on the stack now, and is held still until the other one waits for it.
-    first.send_signal(signal.SIGSTOP)
-    try:
-        second = fresh.start("up", "postgres", "--jsonl")
-        assert second.stdout is not None
-        waited = next(line for line in second.stdout if "waiting for `up`" in line)
-    finally:
+    with fresh.start("up", "postgres", "--jsonl") as first, contextlib.ExitStack() as later:
+        # It works on the stack now, and is held still until the other one waits for it.
+        before = _line_with(first, '"progress"')
+        first.send_signal(signal.SIGSTOP)
+        later.callback(first.send_signal, signal.SIGCONT)
+        second = later.enter_context(fresh.start("up", "postgres", "--jsonl"))
+        waited = _line_with(second, "waiting for `up`")
         first.send_signal(signal.SIGCONT)
-    outputs = [before + first.stdout.read(), waited + second.stdout.read()]
-    assert [first.wait(20), second.wait(20)] == [0, 0], outputs
+        assert first.stdout is not None
+        assert second.stdout is not None
+        outputs = [before + first.stdout.read(), waited + second.stdout.read()]
+        assert [first.wait(20), second.wait(20)] == [0, 0], outputs
     assert ['"was running"' in output for output in outputs] == [False, True]
     (instance,) = ids_of(fresh)
     leaders = process.leaders(process.owned(instance))
@@ -187,3 +187,8 @@ def _sql(cli: Cli, text: str) -> list[tuple[object, ...]]:
     with postgres(cli) as connection:
         cursor = connection.execute(text)
         return cursor.fetchall() if cursor.description else []
+
+
+def _line_with(run: subprocess.Popen[str], text: str) -> str:
+    assert run.stdout is not None
+    return next(line for line in run.stdout if text in line)

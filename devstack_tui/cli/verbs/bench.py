@@ -20,6 +20,7 @@ from devstack_tui.bench.regress import RegressDone
 from devstack_tui.bench.runner import Runner
 from devstack_tui.cli.running import existing, run_to_end, until_closed
 from devstack_tui.cli.text.bench import document_of, print_run, tell
+from devstack_tui.core import codec
 from devstack_tui.core.check import write_junit
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.fingerprint import host
@@ -69,7 +70,7 @@ def _list(stack: Stack, options: argparse.Namespace) -> int:
     ]
     history = History.of(stack.paths)
     runs = [
-        msgspec.structs.replace(msgspec.json.decode(row.document, type=RunResult), ticks=())
+        msgspec.structs.replace(codec.decode(row.document, RunResult), ticks=())
         for row in history.list("bench", limit=LISTED)
     ]
     if options.json:
@@ -110,7 +111,7 @@ def _bands() -> dict[str, dict[str, float]]:
 
 def _found(stack: Stack, options: argparse.Namespace) -> RunResult:
     row = History.of(stack.paths).get(options.run, "bench")
-    return msgspec.json.decode(row.document, type=RunResult)
+    return codec.decode(row.document, RunResult)
 
 
 def _show(stack: Stack, options: argparse.Namespace) -> int:

@@ -21,7 +21,7 @@ from devstack_tui.cli.text.drill import (
     report_lines,
     sweep_lines,
 )
-from devstack_tui.core import files
+from devstack_tui.core import codec, files
 from devstack_tui.core.check import write_junit
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.history import History
@@ -94,10 +94,7 @@ def _plan(stack: Stack, options: argparse.Namespace) -> int:
 def _history(stack: Stack, options: argparse.Namespace) -> int:
     history = History.of(stack.paths)
     name = Catalogue().choose(options.drill).name if options.drill else None
-    reports = [
-        msgspec.json.decode(row.document, type=DrillReport)
-        for row in history.list(KIND, name, LISTED)
-    ]
+    reports = [codec.decode(row.document, DrillReport) for row in history.list(KIND, name, LISTED)]
     if options.json:
         # The course of every repeat is for `drill show`.
         short = [msgspec.structs.replace(report, repeats=()) for report in reports]
@@ -112,7 +109,7 @@ def _history(stack: Stack, options: argparse.Namespace) -> int:
 
 def _found(stack: Stack, id: str) -> DrillReport:
     row = History.of(stack.paths).get(id, KIND)
-    return msgspec.json.decode(row.document, type=DrillReport)
+    return codec.decode(row.document, DrillReport)
 
 
 def _show(stack: Stack, options: argparse.Namespace) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from devstack_tui.cli.running import existing
+from devstack_tui.core import codec
 from devstack_tui.core.errors import DevstackError, UsageError
 from devstack_tui.core.history import History
 from devstack_tui.drill import timeline
@@ -99,7 +100,7 @@ def _timelines(report: Report, history: History, secrets: frozenset[str]) -> dic
         if suite.kind != KIND:
             continue
         try:
-            drill = msgspec.json.decode(history.get(suite.id, KIND).document, type=DrillReport)
+            drill = codec.decode(history.get(suite.id, KIND).document, DrillReport)
         except (DevstackError, ValueError):
             continue  # of another release: its figures are in the report, its course is not
         if any(repeat.lanes for repeat in drill.repeats):

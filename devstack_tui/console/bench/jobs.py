@@ -11,12 +11,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import msgspec
-
 from devstack_tui.bench.events import BenchDone, BenchPlanned, RunEnded, RunResult, RunStarted
 from devstack_tui.bench.events import Tick as Second
 from devstack_tui.bench.events import decode as decode_event
 from devstack_tui.console.bench.model import Comparisons, Course, Listing, RegressDone
+from devstack_tui.core import codec
 from devstack_tui.core.children import Child, Cli, refusal
 from devstack_tui.core.errors import DevstackError
 
@@ -132,7 +131,7 @@ class BenchJob:
 
     def _take_gate(self, line: bytes) -> bool:
         try:
-            self.gate = msgspec.json.decode(line, type=RegressDone)
+            self.gate = codec.decode(line, RegressDone)
         except ValueError:
             return False
         return True
@@ -196,7 +195,7 @@ class BenchJobs:
         """Read the workloads, the history and the baseline. Errors: `DevstackError`."""
         answer = await self._cli.ask("bench", "list", "--json")
         try:
-            self.listing = msgspec.json.decode(answer, type=Listing)
+            self.listing = codec.decode(answer, Listing)
         except ValueError as error:
             raise DevstackError(f"bench list printed what cannot be read: {error}") from None
         for result in self.listing.results():
@@ -206,7 +205,7 @@ class BenchJobs:
         """A run with its seconds. Errors: `DevstackError`."""
         answer = await self._cli.ask("bench", "show", run, "--json")
         try:
-            return msgspec.json.decode(answer, type=RunResult)
+            return codec.decode(answer, RunResult)
         except ValueError as error:
             raise DevstackError(f"bench show printed what cannot be read: {error}") from None
 
@@ -218,7 +217,7 @@ class BenchJobs:
         forced = ("--force",) if force else ()
         answer = await self._cli.ask("bench", "compare", a, b, *forced, "--json")
         try:
-            return msgspec.json.decode(answer, type=Comparisons)
+            return codec.decode(answer, Comparisons)
         except ValueError as error:
             raise DevstackError(f"bench compare printed what cannot be read: {error}") from None
 

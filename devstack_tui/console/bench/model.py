@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from devstack_tui.bench.events import RunResult, Tick
+from devstack_tui.core import codec
 from devstack_tui.core.histogram import Histogram
 
 SIZES = ("quick", "full")
@@ -48,7 +49,7 @@ class Listing(msgspec.Struct, frozen=True):
         found = []
         for raw in self.runs:
             try:
-                found.append(msgspec.json.decode(raw, type=RunResult))
+                found.append(codec.decode(raw, RunResult))
             except ValueError:
                 continue
         return found

@@ -15,6 +15,7 @@ import msgspec
 
 from devstack_tui.console.drill.model import DrillChoice, DrillJob, DrillListing, DrillRequest
 from devstack_tui.contracts.drill import Plan
+from devstack_tui.core import codec
 from devstack_tui.core.children import Child, Cli, refusal
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.drill.compare import Comparison
@@ -148,6 +149,6 @@ class DrillJobs:
 
 def _read(answer: bytes, kind: type[T], what: str) -> T:
     try:
-        return msgspec.json.decode(answer, type=kind)
+        return codec.decode(answer, kind)
     except ValueError as error:
         raise DevstackError(f"drill {what} printed what cannot be read: {error}") from None

@@ -16,6 +16,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from devstack_tui.console.ink import ink
+from devstack_tui.core import codec
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.present.looks import BAD, GOOD, LOOKS, QUIET, WARN
 from devstack_tui.present.text import plain
@@ -67,7 +68,7 @@ class DoctorScreen(ModalScreen[None]):
     async def _load(self) -> None:
         body = self.query_one("#findings", Static)
         try:
-            found = msgspec.json.decode(await self._ask(), type=Findings)
+            found = codec.decode(await self._ask(), Findings)
         except DevstackError as error:
             remedy = f"\n→ {plain(error.remedy)}" if error.remedy else ""
             body.update(Content(f"✗ {plain(error.message)}{remedy}"))

@@ -6,9 +6,8 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Protocol
 
-import msgspec
-
 from devstack_tui.contracts.model import StackStatus
+from devstack_tui.core import codec
 from devstack_tui.core.children import Cli, Outage, Watch
 
 INTERVAL_S = 2
@@ -48,6 +47,6 @@ class StatusFeed:
                     yield line
                     continue
                 try:
-                    yield msgspec.json.decode(line, type=StackStatus)
+                    yield codec.decode(line, StackStatus)
                 except ValueError as error:
                     yield Outage(f"status printed what is no snapshot: {error}", "", 0.0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import msgspec
 from textual import on
 from textual.app import ComposeResult
 from textual.widget import Widget
@@ -18,6 +17,7 @@ from devstack_tui.console.health.table import HealthTable
 from devstack_tui.console.keys import bindings
 from devstack_tui.console.pane import Pane
 from devstack_tui.contracts.model import LogLine, ServiceStatus, StackStatus
+from devstack_tui.core import codec
 from devstack_tui.core.jobs import Job
 
 _ACTIONS: dict[str, Action] = {action.id: action for action in ACTIONS}
@@ -72,7 +72,7 @@ class HealthPane(Pane):
         made = []
         for raw in lines:
             try:
-                line = msgspec.json.decode(raw, type=LogLine)
+                line = codec.decode(raw, LogLine)
                 made.append(Line(line.unit, line.line))
             except ValueError:
                 made.append(Line("", raw.decode("utf-8", "replace")))

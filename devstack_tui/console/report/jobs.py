@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import msgspec
-
+from devstack_tui.core import codec
 from devstack_tui.core.children import Cli
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.report.model import Report
@@ -19,7 +18,7 @@ async def read_report(cli: Cli) -> Report:
     """The report as it is now. Errors: `DevstackError`."""
     answer = await cli.ask("report", "--json")
     try:
-        return msgspec.json.decode(answer, type=Report)
+        return codec.decode(answer, Report)
     except ValueError as error:
         raise DevstackError(f"report printed what cannot be read: {error}") from None
 

@@ -14,6 +14,7 @@ from typing import TypeVar
 import msgspec
 
 from devstack_tui.console.security.model import AuditJob, AuditRequest, CheckListing, MatrixListing
+from devstack_tui.core import codec
 from devstack_tui.core.children import Child, Cli, refusal
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.security.events import AnySecurityEvent, CheckRow, MatrixCell
@@ -124,7 +125,7 @@ class AuditJobs:
     async def _ask(self, kind: type[T], what: str) -> T:
         answer = await self._cli.ask("check", what, "--json")
         try:
-            return msgspec.json.decode(answer, type=kind)
+            return codec.decode(answer, kind)
         except ValueError as error:
             raise DevstackError(f"check {what} printed what cannot be read: {error}") from None
 

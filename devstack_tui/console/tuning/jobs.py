@@ -18,6 +18,7 @@ import msgspec
 from devstack_tui.console.bench.model import Listing, Workload
 from devstack_tui.console.tuning.argv import Order, dropping, planning, saving, setting
 from devstack_tui.contracts.tunable import DEFAULT
+from devstack_tui.core import codec
 from devstack_tui.core.children import Child, Cli, refusal
 from devstack_tui.core.detached import Detached
 from devstack_tui.core.errors import DevstackError
@@ -102,7 +103,7 @@ class TuningJob:
             self.error = refused
             return True
         try:
-            event = msgspec.json.decode(line, type=TuneEvent)
+            event = codec.decode(line, TuneEvent)
         except ValueError:
             return False
         if isinstance(event, AbTick):
@@ -224,7 +225,7 @@ class TuningJobs:
         answer = await self._cli.ask(*planning(order))
         for line in answer.splitlines():
             with contextlib.suppress(ValueError):
-                event = msgspec.json.decode(line, type=TuneEvent)
+                event = codec.decode(line, TuneEvent)
                 if isinstance(event, TunePlanned):
                     return event
                 if isinstance(event, TuneDone) and event.message:
@@ -327,6 +328,6 @@ class TuningJobs:
 
 def _decoded(answer: bytes, kind: type[_Told], what: str) -> _Told:
     try:
-        return msgspec.json.decode(answer, type=kind)
+        return codec.decode(answer, kind)
     except ValueError as error:
         raise DevstackError(f"{what} printed what cannot be read: {error}") from None

@@ -13,7 +13,7 @@ import msgspec
 
 from devstack_tui.contracts.drill import Cut
 from devstack_tui.contracts.faults import Fault, Handle
-from devstack_tui.core import process
+from devstack_tui.core import codec, process
 from devstack_tui.core.errors import DevstackError, UnreachableError, UsageError
 from devstack_tui.core.process import ProcessId
 from devstack_tui.engines.embedded import firewall, nftables
@@ -43,7 +43,7 @@ def inject(handle: Handle) -> float:
     """Do it. Returns when (monotonic seconds)."""
     if handle.fault is Fault.PARTITION:
         at = time.monotonic()
-        cut = msgspec.json.decode(handle.undo[CUT], type=Cut)
+        cut = codec.decode(handle.undo[CUT], Cut)
         firewall.apply(handle.undo[TABLE], cut)
         return at
     number = {
@@ -73,7 +73,7 @@ def await_gone(handle: Handle, within: float) -> None:
 
 def processes_of(handle: Handle) -> list[ProcessId]:
     """The processes that the handle tells of."""
-    return msgspec.json.decode(handle.undo.get(PROCESSES, "[]"), type=list[ProcessId])
+    return codec.decode(handle.undo.get(PROCESSES, "[]"), list[ProcessId])
 
 
 def prove(units: Mapping[str, ProcessId | None], instance: str, stack: str, up: str) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from devstack_tui.contracts.service import ProcessSpec
-from devstack_tui.core import files, process
+from devstack_tui.core import codec, files, process
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -59,7 +59,7 @@ class Records:
         if self._folder.is_dir():
             for path in sorted(self._folder.glob("*.json")):
                 with contextlib.suppress(OSError, ValueError):
-                    found.append(msgspec.json.decode(path.read_bytes(), type=Record))
+                    found.append(codec.decode(path.read_bytes(), Record))
         return found
 
     def intend(

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import msgspec
 
+from devstack_tui.core import codec
+
 FILE = "config.json"
 # Python's own choice since 3.10, written out: a context does not go back to it by itself.
 TLS_CIPHERS = (
@@ -48,4 +50,4 @@ class ApiConfig(msgspec.Struct, frozen=True):
 
 def load(path: Path) -> ApiConfig:
     """Read the file. Raises `msgspec.DecodeError` and `OSError`."""
-    return msgspec.json.decode(path.read_bytes(), type=ApiConfig)
+    return codec.decode(path.read_bytes(), ApiConfig)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import msgspec
 
+from devstack_tui.core import codec
 from devstack_tui.core.ack_journal import (
     FAILED,
     INDETERMINATE,
@@ -314,7 +315,7 @@ def main() -> int:
     loop = Loop()
     pipe = Pipe(loop, 1)
     try:
-        recorder = Recorder(msgspec.json.decode(line, type=Order), loop, pipe)
+        recorder = Recorder(codec.decode(line, Order), loop, pipe)
         Ears(loop, 0, b"", recorder)
         recorder.run()
     except (DevstackError, OSError, ValueError) as error:

@@ -9,6 +9,7 @@ import msgspec
 from fastapi import APIRouter, Body, Query
 from starlette.responses import Response
 
+from devstack_tui.core import codec
 from devstack_tui.services.reference_api.backends.base import RefusedError
 from devstack_tui.services.reference_api.replies import reply
 from devstack_tui.services.reference_api.routers import Name, Stack
@@ -56,7 +57,7 @@ class _Envelope(msgspec.Struct, forbid_unknown_fields=True):
 
 def _unpack(body: dict[str, Any]) -> tuple[str, Any]:
     try:
-        found = msgspec.convert(body, _Envelope)
+        found = codec.convert(body, _Envelope)
     except msgspec.ValidationError as error:
         raise RefusedError(422, f"expected queue and message: {error}") from None
     return found.queue, found.message
