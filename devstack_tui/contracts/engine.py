@@ -44,7 +44,7 @@ class Engine(Protocol):
         """Bring the service up, whatever state it is in; done when it accepts work."""
 
     def configure(self, service: Service, run: Run) -> None:
-        """Write the service's configuration again; its processes are left alone."""
+        """Write the service's configuration again; its units are left alone."""
 
     def cycle(self, service: Service, run: Run, before: Callable[[str], None]) -> None:
         """One restart. A service of several nodes goes one by one in the order of its `Rolling`
@@ -54,7 +54,7 @@ class Engine(Protocol):
         is for the caller to ask."""
 
     def respawn(self, service: Service, run: Run) -> None:
-        """End the service's processes and start them with the files that lie there now: nothing
+        """End the service's units and start them with the files that lie there now: nothing
         is prepared, renewed or completed. For a stack that is broken on purpose; whether they
         answer is for the caller to ask."""
 
@@ -86,7 +86,8 @@ class Engine(Protocol):
     ) -> Handle:
         """What a fault of these units would touch, each proven to be ours; nothing is touched yet.
         The caller writes the handle to the journal. A partition needs its `cut`. Raises
-        `UnreachableError` for a unit that does not run, and as `require_fault`."""
+        `UnreachableError` for a unit that does not run and for no unit at all, and as
+        `require_fault`."""
 
     def inject(self, handle: Handle) -> float:
         """Do what was aimed at; whatever is not the same any more is left alone. Returns when

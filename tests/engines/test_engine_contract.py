@@ -205,6 +205,7 @@ def test_a_unit_that_does_not_run_cannot_be_aimed_at_nor_read_its_files(made: Ma
     for act in (
         lambda: made.engine.aim(REDIS, ["redis-7"], Fault.KILL),
         lambda: made.engine.aim(service("mysql"), ["mysql"], Fault.FREEZE),
+        lambda: made.engine.aim(service("mysql"), [], Fault.FREEZE),
         lambda: made.engine.reload("redis-7"),
     ):
         with pytest.raises(UnreachableError, match="does not run"):

@@ -324,6 +324,8 @@ class EmbeddedEngine:
             if cut is None:
                 raise UsageError(f"{service.title} has no other node to be cut off from")
             return faults.of_network(units[0], firewall.table_of(self._instance.id), cut)
+        if not units:
+            raise UnreachableError(f"{service.title} does not run", self._up(service))
         records = {record.unit: record for record in self._records.of(service.name)}
         found = self._processes(service)
         for unit in units:
