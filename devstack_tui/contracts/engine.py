@@ -15,6 +15,7 @@ from devstack_tui.contracts.drill import Cut
 from devstack_tui.contracts.faults import Fault, Handle
 from devstack_tui.contracts.model import Installation, LogLine, Target, UnitUsage, Usage
 from devstack_tui.contracts.service import Service
+from devstack_tui.contracts.service_files import ServiceFiles
 from devstack_tui.core.events import Phase
 
 
@@ -111,6 +112,9 @@ class Engine(Protocol):
     ) -> Iterator[LogLine]:
         """The last `lines` lines of each unit, without secrets; with `follow` also every later one,
         across rotation and restart, until that is set. Close it to let go of the logs early."""
+
+    def files(self, service: Service) -> ServiceFiles:
+        """The service's own files, whether it runs or not; asking makes nothing."""
 
     def require_stopped(self) -> None:
         """Raise `DevstackError` when a unit still runs."""

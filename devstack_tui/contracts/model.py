@@ -204,6 +204,11 @@ class Account:
         """Whether this is another user than the one we run as."""
         return self.uid != os.geteuid()
 
+    @property
+    def owner(self) -> tuple[int, int] | None:
+        """Whom the server's files are given to; None: they are ours already."""
+        return (self.uid, self.gid) if self.switched else None
+
 
 @dataclass(frozen=True, slots=True)
 class Tls:

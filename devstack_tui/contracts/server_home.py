@@ -61,7 +61,7 @@ class Site:
 
     @property
     def owner(self) -> tuple[int, int] | None:
-        return (self.account.uid, self.account.gid) if self.account.switched else None
+        return self.account.owner
 
     def directory(self, name: str) -> Path:
         """A directory below the service's data, 0700, owned by its account."""

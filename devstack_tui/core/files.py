@@ -30,11 +30,17 @@ def write_private(
     data: str | bytes,
     mode: int = PRIVATE_FILE,
     owner: tuple[int, int] | None = None,
+    *,
+    folder: int | None = None,
+    mtime_ns: int | None = None,
 ) -> None:
-    """Replace `path` with `data` in one step: a reader, or a crash, sees the old or the new."""
+    """Replace `path` with `data` in one step: a reader, or a crash, sees the old or the new.
+
+    `folder` is the open directory that a relative `path` starts at; `mtime_ns` (Unix time) a time
+    of change other than now."""
     raw = data.encode() if isinstance(data, str) else data
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE, dir_fd=folder)
     try:
         with os.fdopen(fd, "wb") as file:
             file.write(raw)
@@ -43,10 +49,12 @@ def write_private(
             if owner is not None:
                 os.fchown(file.fileno(), *owner)
             os.fchmod(file.fileno(), mode)
-        temporary.replace(path)
+            if mtime_ns is not None:
+                os.utime(file.fileno(), ns=(mtime_ns, mtime_ns))
+        os.replace(temporary, path, src_dir_fd=folder, dst_dir_fd=folder)
     except BaseException:
         with contextlib.suppress(OSError):
-            temporary.unlink()
+            os.unlink(temporary, dir_fd=folder)
         raise
 
 

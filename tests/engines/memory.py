@@ -5,10 +5,11 @@ one answers, the tests say by `answer`."""
 from __future__ import annotations
 
 import itertools
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from devstack_tui.contracts.drill import Cut
@@ -27,6 +28,7 @@ from devstack_tui.contracts.model import (
 from devstack_tui.contracts.service import Service
 from devstack_tui.core.errors import DevstackError, UnreachableError, UsageError
 from devstack_tui.core.paths import StackPaths
+from devstack_tui.core.rooted_files import FileStat, parts_of
 from devstack_tui.state.instance import Instance
 from devstack_tui.state.settings import StackSettings
 
@@ -43,8 +45,94 @@ class Thing:
     log: list[str] = field(default_factory=list)
 
 
+class MemoryFiles:
+    """See `devstack_tui.contracts.service_files.ServiceFiles`. `found` holds the bytes of each
+    file, and None for a directory."""
+
+    def __init__(self, found: dict[str, tuple[bytes | None, FileStat]]) -> None:
+        self._found = found
+
+    def path(self, name: str = "") -> str:
+        return "/".join(("memory:", *parts_of(name)))
+
+    def read(self, name: str, last: int | None = None) -> bytes:
+        raw, _ = self._at(name)
+        if raw is None:
+            raise IsADirectoryError(name)
+        return raw[-last:] if last else raw
+
+    def write(
+        self, name: str, data: str | bytes, *, mode: int = 0o600, mtime_ns: int | None = None
+    ) -> str:
+        raw = data.encode() if isinstance(data, str) else data
+        about = FileStat(mode, 0, True, len(raw), mtime_ns or time.time_ns())
+        self._found[self._key(name)] = raw, about
+        return self.path(name)
+
+    def edit(self, name: str, change: Callable[[str], str], *, keep_mtime: bool = False) -> str:
+        before, (_, about) = self.read(name).decode(), self._at(name)
+        if (after := change(before)) != before:
+            mtime_ns = about.mtime_ns if keep_mtime else None
+            self.write(name, after, mode=about.mode, mtime_ns=mtime_ns)
+        return before
+
+    def stat(self, name: str = "") -> FileStat | None:
+        found = self._found.get("/".join(parts_of(name)))
+        return found and found[1]
+
+    def list(self, name: str = "") -> tuple[str, ...]:
+        above = parts_of(name)
+        names = (one.split("/") for one in self._found if one)
+        return tuple(sorted(one[-1] for one in names if one[:-1] == above))
+
+    def directory(self, name: str) -> str:
+        parts = parts_of(name)
+        for number in range(len(parts) + 1):
+            about = FileStat(0o700, 0, True, 0, time.time_ns(), is_directory=True)
+            self._found.setdefault("/".join(parts[:number]), (None, about))
+        return self.path(name)
+
+    def chmod(self, name: str, mode: int) -> None:
+        raw, about = self._at(name)
+        self._found["/".join(parts_of(name))] = raw, replace(about, mode=mode)
+
+    def copy(self, name: str, new: str) -> None:
+        self.write(new, self.read(name))
+
+    def rename(self, name: str, new: str) -> None:
+        self._at(name)
+        old, key = "/".join(parts_of(name)), self._key(new)
+        for one in [one for one in self._found if f"{one}/".startswith(f"{old}/")]:
+            self._found[key + one.removeprefix(old)] = self._found.pop(one)
+
+    def link(self, name: str, target: str) -> None:
+        raise DevstackError(f"there are no links in memory: {name} to {target}")
+
+    def remove(self, name: str) -> None:
+        old = "/".join(parts_of(name))
+        for one in [one for one in self._found if f"{one}/".startswith(f"{old}/")]:
+            del self._found[one]
+
+    def connect(self, name: str, timeout: float) -> socket.socket:  # noqa: ARG002
+        raise ConnectionRefusedError(name)
+
+    def _at(self, name: str) -> tuple[bytes | None, FileStat]:
+        try:
+            return self._found["/".join(parts_of(name))]
+        except KeyError:
+            raise FileNotFoundError(name) from None
+
+    def _key(self, name: str) -> str:
+        """The name of a file whose directory is there."""
+        parts = parts_of(name)
+        self._at("/".join(parts[:-1]))
+        return "/".join(parts)
+
+
 WORLDS: dict[str, dict[str, list[Thing]]] = {}
 """The units of every service, by the instance of their stack."""
+FILES: dict[str, dict[str, dict[str, tuple[bytes | None, FileStat]]]] = {}
+"""The files of every service, likewise."""
 
 
 class MemoryEngine:
@@ -56,6 +144,7 @@ class MemoryEngine:
         self._paths = paths
         self._settings = settings
         self._things = WORLDS.setdefault(instance.id, {})
+        self._files = FILES.setdefault(instance.id, {})
 
     def locate(self, service: Service) -> Installation:
         return Installation(Path("image"), "1.0", service.title, "1")
@@ -70,6 +159,7 @@ class MemoryEngine:
         return ()
 
     def start(self, service: Service, run: Run) -> None:  # noqa: ARG002
+        self.files(service).directory("")
         for thing in self._things.setdefault(service.name, [Thing(service.name)]):
             if not thing.start:
                 thing.start, thing.held = next(STARTS), False
@@ -165,12 +255,16 @@ class MemoryEngine:
         for thing in self._things.get(service.name, ()):
             yield from (LogLine(thing.name, text) for text in thing.log[-lines:])
 
+    def files(self, service: Service) -> MemoryFiles:
+        return MemoryFiles(self._files.setdefault(service.name, {}))
+
     def require_stopped(self) -> None:
         if any(thing.start for things in self._things.values() for thing in things):
             raise DevstackError("a server of this stack still runs")
 
     def wipe(self) -> None:
         self._things.clear()
+        self._files.clear()
 
     # -- what only the tests ask ---------------------------------------------------------------
 

@@ -11,10 +11,12 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 import pytest
 
+from devstack_tui.contracts import service_files
 from devstack_tui.contracts.drill import Partitioned
 from devstack_tui.contracts.engine import Engine, Run
 from devstack_tui.contracts.faults import Fault, Handle, handle_of
@@ -234,6 +236,27 @@ os.kill(os.getpid(), signal.SIGKILL)
     assert healed.returncode == 0, healed.stderr
     assert answers(made, "redis-6")
     assert made.journal.pending() == []
+
+
+def test_the_server_knows_its_files_by_the_paths_that_the_engine_gives(made: Made) -> None:
+    from devstack_tui.services.redis.client import close, connect
+
+    files = made.engine.files(REDIS)
+    client = connect(made.engine.target(REDIS), 0, 2, tls=True)
+    try:
+        asked: Any = client.execute_command
+        cert = asked("CONFIG GET", "tls-cert-file")["tls-cert-file"]
+    finally:
+        close(client)
+    assert cert == files.path(service_files.CERT)
+    for name in (service_files.CERT, service_files.KEY, "redis-1/redis.conf"):
+        found = files.stat(name)
+        assert found is not None
+        assert (found.mode, found.own) == (0o600, True)
+    before = files.edit("redis-1/redis.conf", lambda text: text + "# changed\n")
+    assert files.read("redis-1/redis.conf").endswith(b"# changed\n")
+    files.write("redis-1/redis.conf", before)
+    assert files.stat("no-such-file") is None
 
 
 def test_the_last_lines_of_every_unit_are_read_and_no_more(made: Made) -> None:

@@ -37,6 +37,7 @@ from devstack_tui.core.events import Phase
 from devstack_tui.core.journal import Journal
 from devstack_tui.core.paths import StackPaths
 from devstack_tui.core.process import ProcessId
+from devstack_tui.core.rooted_files import RootedFiles
 from devstack_tui.engines.embedded import data_series, faults, firewall, log_files
 from devstack_tui.engines.embedded.log_files import LogFile
 from devstack_tui.engines.embedded.ports import require_free
@@ -388,6 +389,10 @@ class EmbeddedEngine:
                 known.add(path.stem)
         return [LogFile(unit, self._paths.logs / f"{unit}.log") for unit in sorted(known)]
 
+    def files(self, service: Service) -> RootedFiles:
+        """See the Protocol."""
+        return RootedFiles(self._paths.data / service.name, account_of(service).owner)
+
     def require_stopped(self) -> None:
         """See the Protocol."""
         if any(record.alive for record in self._records.all()):
@@ -419,8 +424,7 @@ class EmbeddedEngine:
 
     def _home(self, service: Service) -> tuple[Path, tuple[int, int] | None]:
         """The service's data directory, and who owns it if not we."""
-        account = account_of(service)
-        owner = (account.uid, account.gid) if account.switched else None
+        owner = account_of(service).owner
         return files.make_dir(self._paths.data / service.name, owner=owner), owner
 
     def _site(self, service: Service, run: Run, credentials: Credentials) -> Site:
