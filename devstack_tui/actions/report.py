@@ -31,7 +31,7 @@ ACTIONS = (
     Action(
         "report_turn",
         "Coverage",
-        "From the suites to the seed's checks, and back",
+        "From the suites to the core checks, and back",
         scope="report",
         key="c,f6",
         footer=True,

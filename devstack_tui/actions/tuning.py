@@ -54,7 +54,7 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "tuning_baseline",
         "Baseline",
-        "Apply the baseline: the seed's values before its tuning",
+        "Apply the baseline: DevStack Core's values before its tuning",
         scope="tuning",
         key="b",
         changes=True,

@@ -1,4 +1,4 @@
-"""Baselines: what this host's stack gave when it was recorded, and what the seed published."""
+"""Baselines: recorded on this host, and DevStack Core's published figures."""
 
 from __future__ import annotations
 
@@ -126,16 +126,18 @@ def write(
     return path
 
 
-class _SeedFigure(msgspec.Struct, frozen=True):
+class PublishedFigure(msgspec.Struct, frozen=True):
     throughput: float
     unit: str
     latency_ms: float | None = None
 
 
-def seed(which: str) -> dict[str, _SeedFigure]:
-    """What the seed published: `baseline` or `optimized`."""
-    path = resource("baselines/seed.toml")
+def published(which: str) -> dict[str, PublishedFigure]:
+    """DevStack Core's published figures, `baseline` or `optimized`. Raises `UsageError`."""
+    path = resource("baselines/devstack_core.toml")
     document = read_toml(path)
     if which not in ("baseline", "optimized"):
-        raise UsageError(f"the seed has no {which!r}", "seed:baseline or seed:optimized")
-    return convert(document[which], dict[str, _SeedFigure], path, which)
+        raise UsageError(
+            f"there are no published figures {which!r}", "published:baseline or published:optimized"
+        )
+    return convert(document[which], dict[str, PublishedFigure], path, which)

@@ -1,4 +1,4 @@
-"""Comparing two measurements: runs, this host's baseline, or the seed's figures."""
+"""Comparing two measurements: runs, this host's baseline, published figures."""
 
 from __future__ import annotations
 
@@ -49,14 +49,18 @@ class Comparison(msgspec.Struct, frozen=True):
 
 
 def sides(stack: Stack, name: str) -> dict[str, Side]:
-    """What `name` stands for: `baseline`, `seed:baseline`, `seed:optimized` or a run's id.
+    """What `name` stands for: `baseline`, `published:baseline`, `published:optimized` or the id
+    of a run.
 
     Raises `UsageError` for anything else.
     """
     if name.startswith("seed:"):
+        now = name.replace("seed:", "published:")
+        raise UsageError(f"there are no figures {name!r}", f"they are called {now} now")
+    if name.startswith("published:"):
         return {
             workload: Side((figure.throughput,), figure.unit)
-            for workload, figure in baseline.seed(name.removeprefix("seed:")).items()
+            for workload, figure in baseline.published(name.removeprefix("published:")).items()
         }
     if name == "baseline":
         found = baseline.read(host())
@@ -98,7 +102,7 @@ def compare(stack: Stack, a: str, b: str, force: bool) -> Comparison:
 
 
 def _differ(left: Side, right: Side) -> str:
-    """Why the two cannot be compared; empty when they can. The seed is compared with itself."""
+    """Why the two cannot be compared; empty when they can. Two published figures can."""
     if left.depends is None and right.depends is None:
         return ""
     if left.depends is None or right.depends is None:

@@ -49,7 +49,7 @@ class Regress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def checks(self) -> tuple[GateCheck, ...]:
-        """All of them, in the seed's order."""
+        """All of them, in the order of the core checks."""
         return (*self.throughput, *self.latency)
 
     @property

@@ -144,7 +144,7 @@ def _bench_options(verb: argparse.ArgumentParser, common: argparse.ArgumentParse
         "run": "run workloads (default: all)",
         "record": "run workloads and keep them as this host's baseline",
         "show": "one run, with the settings that it ran under",
-        "compare": "B against A: run ids, baseline, seed:baseline, seed:optimized",
+        "compare": "B against A: run ids, baseline, published:baseline, published:optimized",
         "export": "one run, second by second",
     }
     made = {

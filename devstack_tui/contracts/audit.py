@@ -82,9 +82,9 @@ class Audit(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that may be wrong. `id` is as `tls.04`, or `tls.postgres.cipher.rc4`; `seed` the
-    seed's name for it (`TLS 4`), empty when it goes beyond. `sabotage` names the smallest real
-    change that must turn it to FAIL or WARN; `service` whose fault it would be."""
+    """One thing that may be wrong. `id` is as `tls.04`, or `tls.postgres.cipher.rc4`; `core` its
+    name among the core checks (`TLS 4`), empty when it goes beyond them. `sabotage` names the
+    smallest real change that must turn it to FAIL or WARN; `service` whose fault it would be."""
 
     id: str
     suite: str
@@ -95,7 +95,7 @@ class Check:
     remedy: str
     sabotage: str
     run: Callable[[Audit], Finding]
-    seed: str = ""
+    core: str = ""
     group: str = ""
     """A heading below the suite, for the tree: `versions`, `matrix` …"""
     sums: tuple[str, ...] = ()
@@ -155,10 +155,10 @@ class Listener:
     """Where plain is answered, if not on `port` itself."""
     tls: bool = True
     """Whether it answers TLS at all; if not, only its plain face is looked at."""
-    seed: Mapping[str, int] = field(default_factory=dict)
-    """The seed's numbers of properties: `{"plain": 3}`. Besides the properties of one check each:
-    `verified` (chain and address), `files` (file, key and mode), `leaf` (key size, signature, DNS
-    names and lifetime)."""
+    core: Mapping[str, int] = field(default_factory=dict)
+    """The numbers of the core checks by property: `{"plain": 3}`. Besides the properties of one
+    check each: `verified` (chain and address), `files` (file, key and mode), `leaf` (key size,
+    signature, DNS names and lifetime)."""
     weak: frozenset[str] = frozenset()
     """The weak ciphers (by family) that its server can be made to accept, by its configuration and
     a leaf with an RSA key: only those have a sabotage."""

@@ -173,7 +173,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Of drills.toml: windows in seconds."""
 
-    seed_window_s: float = 5.0
+    published_window_s: float = 5.0
     window_s: float = 3.0
     planned_window_s: float = 0.1
     restart_s: float = 15.0

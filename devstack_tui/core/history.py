@@ -14,9 +14,10 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from devstack_tui.core import files
 from devstack_tui.core.errors import DevstackError, UsageError
@@ -44,6 +45,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
 )
 """Number n brings a file of schema n to schema n + 1. Only ever add to this."""
 SCHEMA = len(MIGRATIONS)
+RENAMED = {"check": (b'"seed":', b'"core":')}
+"""Keys of earlier releases in the documents of a kind, which are read by their present names.
+A quotation mark inside a JSON text is escaped, so that only keys can match."""
 _COLUMNS = "id, kind, name, size, started, fingerprint, document"
 _DROP_OLDER = """
 DELETE FROM runs WHERE rowid IN (
@@ -171,7 +175,7 @@ class History:
 
         def read(database: sqlite3.Connection) -> Rows:
             rows = database.execute(query, values).fetchall()
-            return [Row(*(*row[:-1], str(row[-1]).encode())) for row in rows]
+            return [_row(row) for row in rows]
 
         return self._use(read, "reading the history")
 
@@ -255,6 +259,13 @@ class History:
             )
         finally:
             os.close(folder)
+
+
+def _row(columns: tuple[Any, ...]) -> Row:
+    found = Row(*(*columns[:-1], str(columns[-1]).encode()))
+    if found.kind in RENAMED:
+        return replace(found, document=found.document.replace(*RENAMED[found.kind]))
+    return found
 
 
 class _CorruptError(sqlite3.DatabaseError):

@@ -16,6 +16,8 @@ from devstack_tui.core.paths import resource
 from devstack_tui.drill.restart import restart_drills
 
 ALL = "all"
+_RENAMED = {"seed_window_s": "published_window_s"}
+"""Keys of an earlier release, in a user's copy of drills.toml."""
 Options = dict[str, int | float | str | bool]
 
 
@@ -85,6 +87,7 @@ class Catalogue:
         for found, drill in (*own, *generic):
             options = dict(written.drills.get(drill.name, {}))
             limits = {**written.thresholds, **options.pop("thresholds", {})}
+            limits = {_RENAMED.get(key, key): value for key, value in limits.items()}
             self.entries[drill.name] = Entry(
                 found,
                 drill,

@@ -1,4 +1,4 @@
-"""Coverage: the seed's checks by their last results, and what there is beyond them."""
+"""Coverage: the core checks by their last results, and what there is beyond them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import msgspec
 
 from devstack_tui.core.check import Status
 from devstack_tui.report import documents
+from devstack_tui.report.core_checks import CoreCheck, CoreSuite, checks, suites
 from devstack_tui.report.documents import Ran
 from devstack_tui.report.model import (
     NOT_BUILT,
@@ -17,7 +18,6 @@ from devstack_tui.report.model import (
     CoverageRow,
     Item,
 )
-from devstack_tui.report.seed import CHECKS, SUITES, SeedCheck, SeedSuite
 
 RED = (str(Status.FAIL), str(Status.WARN))
 PROOFS = {"selftest.caught": "perf.04"}
@@ -66,10 +66,10 @@ def coverage(runs: Sequence[Ran], known: Iterable[Known], stack: str) -> Coverag
     catalogue = {one.id: one for one in known}
     rows = tuple(
         _row(suite, check, seen, catalogue, documents.command(stack, *suite.run))
-        for suite in SUITES
+        for suite in suites()
         for check in suite.checks
     )
-    ours = {check.id for check in CHECKS}
+    ours = {check.id for check in checks()}
     beyond = [
         (one.suite, one.proven is True, seen.status(one.id))
         for one in catalogue.values()
@@ -88,13 +88,13 @@ def coverage(runs: Sequence[Ran], known: Iterable[Known], stack: str) -> Coverag
 
 
 def _row(
-    suite: SeedSuite, check: SeedCheck, seen: _Seen, catalogue: Mapping[str, Known], again: str
+    suite: CoreSuite, check: CoreCheck, seen: _Seen, catalogue: Mapping[str, Known], again: str
 ) -> CoverageRow:
     found, listed = seen.last.get(check.id), catalogue.get(check.id)
     status, reason = _state(suite, check.id, found, catalogue, again)
     proven = listed.proven if listed is not None else None
     return CoverageRow(
-        seed=check.seed,
+        core=check.core,
         id=check.id,
         title=(listed and listed.title) or (found and found.title) or check.title,
         suite=check.suite,
@@ -108,9 +108,9 @@ def _row(
 
 
 def _state(
-    suite: SeedSuite, id: str, found: Item | None, catalogue: Mapping[str, Known], again: str
+    suite: CoreSuite, id: str, found: Item | None, catalogue: Mapping[str, Known], again: str
 ) -> tuple[str, str]:
-    """The status of one of the seed's checks, and the reason for it."""
+    """The status of one of the core checks, and the reason for it."""
     if found is not None:
         return found.status, found.evidence
     if suite.missing:

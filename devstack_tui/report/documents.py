@@ -101,7 +101,7 @@ def _items(checks: Sequence[CheckDoc], at: float) -> tuple[Item, ...]:
             one.evidence,
             "" if one.status in UNHURT else one.remedy,
             one.severity,
-            one.seed,
+            one.core,
             one.proven,
             one.at or at,
         )

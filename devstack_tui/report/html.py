@@ -94,8 +94,8 @@ def _last(report: Report) -> Iterator[str]:
 def _coverage(found: Coverage) -> Iterator[str]:
     yield '<section id="coverage"><h2>Coverage</h2>'
     for title, counts in (
-        ("The seed's checks", found.seed_counts),
-        ("Beyond the seed", found.beyond),
+        ("The core checks", found.core_counts),
+        ("Beyond the core checks", found.beyond),
     ):
         if not counts:
             continue
@@ -117,19 +117,19 @@ def _coverage(found: Coverage) -> Iterator[str]:
         )
         heads = ("Suite", "Checks", "Proven", "Last status")
         yield _table(heads, grouped, number=(1, 2), foot=total)
-    yield "<h3>The seed's checks one by one</h3>"
+    yield "<h3>The core checks one by one</h3>"
     rows = [
         (
-            escape(row.seed),
+            escape(row.core),
             _code(row.id),
             escape(row.title),
             _verdict(row.status),
             proven(row.proven, row.seen_red),
             "" if row.status == "PASS" else escape(row.reason),
         )
-        for row in found.seed
+        for row in found.core
     ]
-    columns = ("Seed", "Ours", "Title", "Status", "Proven", "Reason")
+    columns = ("Core", "Ours", "Title", "Status", "Proven", "Reason")
     yield _table(columns, rows, short=(0, 3, 4))
     yield "</section>"
 

@@ -89,12 +89,12 @@ def loud(items: Iterable[Item]) -> list[Item]:
 
 def summary(report: Report) -> str:
     """One sentence about the coverage."""
-    rows = report.coverage.seed
+    rows = report.coverage.core
     passed = sum(row.status == "PASS" for row in rows)
     proven_here = sum(row.proven is True for row in rows)
     beyond = report.coverage.beyond
     return (
-        f"{passed} of the seed's {len(rows)} checks passed last, {proven_here} of the {len(rows)} "
-        f"are proven by sabotage. Beyond the seed: {sum(one.total for one in beyond):,} checks, "
+        f"{passed} of the {len(rows)} core checks passed last, {proven_here} of the {len(rows)} "
+        f"are proven by sabotage. Beyond the core: {sum(one.total for one in beyond):,} checks, "
         f"{sum(one.proven for one in beyond):,} proven."
     )

@@ -83,8 +83,8 @@ def _coverage(report: Report) -> Iterator[str]:
     yield ""
     heads = ("Suite", "Checks", "Proven", "Last status")
     for title, counts in (
-        ("The seed's checks", found.seed_counts),
-        ("Beyond the seed", found.beyond),
+        ("The core checks", found.core_counts),
+        ("Beyond the core checks", found.beyond),
     ):
         if not counts:
             continue
@@ -97,20 +97,20 @@ def _coverage(report: Report) -> Iterator[str]:
         total = sum(one.total for one in counts), sum(one.proven for one in counts)
         grouped.append(("**all**", f"**{total[0]:,}**", f"**{total[1]:,}**", ""))
         yield from table(heads, grouped, right=(1, 2))
-    yield "### The seed's checks one by one"
+    yield "### The core checks one by one"
     yield ""
     rows = [
         (
-            text(row.seed),
+            text(row.core),
             code(row.id),
             text(row.title),
             glyph(row.status),
             proven(row.proven, row.seen_red),
             "" if row.status == "PASS" else text(row.reason),
         )
-        for row in found.seed
+        for row in found.core
     ]
-    yield from table(("Seed", "Ours", "Title", "Status", "Proven", "Reason"), rows)
+    yield from table(("Core", "Ours", "Title", "Status", "Proven", "Reason"), rows)
 
 
 def _details(suite: Suite) -> Iterator[str]:

@@ -20,7 +20,7 @@ class Item(msgspec.Struct, frozen=True):
     evidence: str = ""
     remedy: str = ""
     severity: str = ""
-    seed: str = ""
+    core: str = ""
     proven: bool | None = None
     at: float = 0.0
 
@@ -78,11 +78,11 @@ class Suite(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CoverageRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One of the seed's checks. `status` is its last one, NOT RUN or NOT BUILT, and `reason` says
+    """One of the core checks. `status` is its last one, NOT RUN or NOT BUILT, and `reason` says
     what decided it. `proven`: its sabotage was seen to turn it red, None where none is declared;
     `seen_red` when the history saw it FAIL or WARN last."""
 
-    seed: str
+    core: str
     id: str
     title: str
     suite: str
@@ -104,10 +104,10 @@ class Counts(msgspec.Struct, frozen=True):
 
 
 class Coverage(msgspec.Struct, frozen=True):
-    """The seed's checks one by one; of both theirs and ours beyond them, the counts by suite."""
+    """The core checks one by one; of them and of those beyond them, the counts by suite."""
 
-    seed: tuple[CoverageRow, ...]
-    seed_counts: tuple[Counts, ...]
+    core: tuple[CoverageRow, ...]
+    core_counts: tuple[Counts, ...]
     beyond: tuple[Counts, ...]
 
 

@@ -98,7 +98,7 @@ class Catalogue:
         found = [
             check.id
             for check in self.checks.values()
-            if lower in (check.suite, check.group.lower(), check.severity, check.seed.lower())
+            if lower in (check.suite, check.group.lower(), check.severity, check.core.lower())
             or check.service == lower.replace("-", "_")
             or _begins(check.id, word)
             or last.get(check.id, "").lower() == lower

@@ -18,7 +18,7 @@ class CheckRow(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     id: str
-    seed: str
+    core: str = ""
     suite: str
     group: str
     title: str

@@ -67,7 +67,7 @@ def row(check: Check, proven: bool) -> CheckRow:
     """The check before its first run."""
     return CheckRow(
         id=check.id,
-        seed=check.seed,
+        core=check.core,
         suite=check.suite,
         group=check.group,
         title=check.title,

@@ -88,7 +88,7 @@ def _rule(row: CheckRow) -> dict[str, Any]:
             "tags": [tag for tag in ("security", row.suite, row.group, row.service) if tag],
             "security-severity": _SCORES[Severity(row.severity)],
             "problem.severity": "error",
-            "seed": row.seed,
+            "core": row.core,
             "proven": row.proven,
         },
     }

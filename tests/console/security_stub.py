@@ -43,7 +43,7 @@ FOUND = {
                                           "owner mysql: 200; declared: denied"),
     "approle.20": ("WARN", "token_max_ttl is 0: renewed without an end"),
 }  # fmt: skip
-SEED = [
+CORE = [
     ("approle.03", "refusals", "high", "a wrong role_id is refused"),
     ("approle.04", "refusals", "high", "a wrong secret_id is refused"),
     ("approle.07", "logins", "medium", "postgres logs in with exactly its policies"),
@@ -61,7 +61,7 @@ def row(id: str, group: str, title: str, severity: str, service: str) -> Json:
     if service == "rabbitmq" and suite == "tls":
         status, evidence = "SKIPPED", "rabbitmq is not in this stack"
     return {
-        "id": id, "seed": "", "suite": suite, "group": group, "title": title,
+        "id": id, "core": "", "suite": suite, "group": group, "title": title,
         "severity": severity, "service": service,
         "stake": f"Whoever reaches {service} could act as somebody else, unseen.",
         "remedy": f"Set it right in the configuration of {service}, then: devstack-tui up",
@@ -74,8 +74,8 @@ def row(id: str, group: str, title: str, severity: str, service: str) -> Json:
 def rows() -> list[Json]:
     """All of them."""
     made = [
-        row(id, group, title, severity, "vault") | {"seed": f"AppRole {int(id[-2:])}"}
-        for id, group, severity, title in SEED
+        row(id, group, title, severity, "vault") | {"core": f"AppRole {int(id[-2:])}"}
+        for id, group, severity, title in CORE
     ]
     for role in ROLES:
         for secret in ROLES:

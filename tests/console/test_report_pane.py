@@ -51,7 +51,7 @@ async def test_the_last_result_of_every_suite_and_the_77_checks_are_listed(
         assert "redis.failover sigkill" in text
         assert "write window" in text
         assert "Failover 1" in text
-        assert "of the seed's 77 pass" in text
+        assert "of the 77 core checks pass" in text
         assert "y devstack-tui check run approle" in text
 
 
@@ -172,10 +172,10 @@ async def test_escape_writes_nothing(
         assert list(tmp_path.glob("report*")) == []
 
 
-async def test_the_counts_beyond_the_seed_are_shown(app: DevstackApp) -> None:
+async def test_the_counts_beyond_the_core_checks_are_shown(app: DevstackApp) -> None:
     async with opened(app) as pilot:
         await pilot.press("b")
-        await until(pilot, lambda: "Beyond the seed" in screen_text(app))
+        await until(pilot, lambda: "Beyond the core checks" in screen_text(app))
         report = pane_of(app).view.report
         assert report is not None
         for one in report.coverage.beyond:

@@ -61,8 +61,8 @@ def test_reports_suite(look: Look, size: tuple[int, int]) -> None:
     look(size, "down", "enter", text="did not pass")
 
 
-def test_reports_beyond_the_seed(look: Look) -> None:
-    look(SMALL, "b", text="Beyond the seed")
+def test_reports_beyond_the_core_checks(look: Look) -> None:
+    look(SMALL, "b", text="Beyond the core checks")
 
 
 def test_reports_before_the_first_run(look: Look, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from devstack_tui.core.check import Status
 from devstack_tui.security.events import CheckRow, MatrixCell
 
 ROW = CheckRow(
-    id="tls.04", seed="TLS 4", suite="tls", group="chain", title="chain", severity="high",
+    id="tls.04", core="TLS 4", suite="tls", group="chain", title="chain", severity="high",
     service="postgres", stake="stake", remedy="remedy", sabotage="tls.postgres.expired",
     proven=False,
 )  # fmt: skip
@@ -75,7 +75,7 @@ def test_differences_are_found_row_by_row() -> None:
 
 def test_evidence_cannot_steer_the_terminal_and_keeps_its_lines() -> None:
     row = CheckRow(
-        id="tls.04", seed="", suite="tls", group="", title="t", severity="low", service="s",
+        id="tls.04", core="", suite="tls", group="", title="t", severity="low", service="s",
         stake="a\x1b[2Jb", remedy="", sabotage="", proven=False, status=Status.FAIL,
         evidence="one\x07\ntwo\x1b]52;c;x\x07 end",
     )  # fmt: skip
@@ -89,7 +89,7 @@ def test_a_check_that_nothing_can_turn_red_is_not_called_proven() -> None:
     said = {fact.label: "".join(text for text, _ in fact.spans)
             for fact in check_facts(Line(ROW, False, ""), 0.0)}  # fmt: skip
     assert "check prove tls.04" in said["Sabotage"]
-    assert "the seed's TLS 4" in said["Place"]
+    assert "core check TLS 4" in said["Place"]
     assert "never run" in said["Result"]
 
 

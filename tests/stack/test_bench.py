@@ -170,7 +170,8 @@ def test_two_benchmarks_at_once_are_refused(bench: Cli) -> None:
         (("bench", "run", "postgres.tpbc"), "postgres.tpcb"),
         (("bench", "run", "--runs", "0"), "expected runs"),
         (("bench", "show", "nothing"), "no run"),
-        (("bench", "compare", "seed:baseline", "seed:optimised"), "seed:optimized"),
+        (("bench", "compare", "published:baseline", "published:optimised"), "published:optimized"),
+        (("bench", "compare", "seed:baseline", "seed:optimized"), "published:baseline now"),
     ],
 )
 def test_bad_input_is_usage(bench: Cli, arguments: tuple[str, ...], said: str) -> None:
@@ -179,14 +180,16 @@ def test_bad_input_is_usage(bench: Cli, arguments: tuple[str, ...], said: str) -
     assert said in ended.stderr
 
 
-def test_the_seed_is_compared_with_itself_only_with_a_warning_for_others(bench: Cli) -> None:
-    rows: Any = bench.json("bench", "compare", "seed:baseline", "seed:optimized")["rows"]
+def test_published_figures_are_compared_with_other_runs_only_by_force(
+    bench: Cli,
+) -> None:
+    rows: Any = bench.json("bench", "compare", "published:baseline", "published:optimized")["rows"]
     ratios = {row["workload"]: round(row["ratio"], 3) for row in rows}
     assert ratios["postgres.tpcb"] == 1.413
     newest = bench.json("bench", "list")["runs"]
     mine = next(r["id"] for r in newest if r["workload"] == "redis.get" and not r["problem"])
-    refused = bench.run("bench", "compare", "seed:baseline", mine)
+    refused = bench.run("bench", "compare", "published:baseline", mine)
     assert refused.returncode == 2
     assert "--force" in refused.stderr
-    forced = bench.json("bench", "compare", "seed:baseline", mine, "--force")
+    forced = bench.json("bench", "compare", "published:baseline", mine, "--force")
     assert forced["warning"]

@@ -85,7 +85,7 @@ def test_an_apply_that_nobody_confirmed_changes_nothing(live: Cli) -> None:
     assert not [row for row in rows(live).values() if row["changed"]]
 
 
-def test_the_seeds_profile_is_applied_and_taken_back_to_the_same_document(live: Cli) -> None:
+def test_the_published_profile_is_applied_and_taken_back_to_the_same_document(live: Cli) -> None:
     before = live.json("tune", "show")
     applied = live.json("tune", "apply", "optimized", *confirmed(live))
     try:

@@ -18,7 +18,7 @@ POINTS = (
 
 
 def _ended_at(cli: Cli, point: str, number: signal.Signals) -> int:
-    """Begin an apply of the seed's profile and end it once it says `point`."""
+    """Begin an apply of the published profile and end it once it says `point`."""
     run = cli.start("tune", "apply", "optimized", *confirmed(cli), "--jsonl")
     assert run.stdout is not None
     reached = any(point in line for line in run.stdout)

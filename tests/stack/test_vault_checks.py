@@ -13,7 +13,7 @@ from devstack_tui.contracts.audit import Check, Finding, MatrixCell
 from devstack_tui.core.check import Status
 from devstack_tui.core.errors import DevstackError, UnreachableError
 from devstack_tui.security.audit import StackAudit
-from devstack_tui.services.vault.audit.matrix import SEED_CELLS
+from devstack_tui.services.vault.audit.matrix import CORE_CELLS
 from devstack_tui.services.vault.checks import CHECKS
 from devstack_tui.services.vault.matrix import load, roles, secrets
 from devstack_tui.stack.stack import Stack
@@ -78,9 +78,9 @@ def test_every_check_of_a_sound_stack_passes(seen: Seen) -> None:
     assert absent <= {"approle.file.forgejo.secret_id", "approle.file.forgejo.accessor"}
 
 
-def test_the_ids_are_one_for_each_check_and_the_seeds_are_all_there(seen: Seen) -> None:
+def test_the_ids_are_one_for_each_check_and_the_core_checks_are_all_there(seen: Seen) -> None:
     assert len(seen.checks) == len(seen.findings)
-    numbers = {check.seed for check in seen.checks.values()} - {""}
+    numbers = {check.core for check in seen.checks.values()} - {""}
     assert numbers == {f"AppRole {number}" for number in range(1, 22)}
     assert {f"approle.{number:02}" for number in range(1, 22)} <= seen.checks.keys()
 
@@ -91,9 +91,9 @@ def test_every_cell_is_one_check(seen: Seen) -> None:
         for role in roles()
         for secret in secrets()
         for operation in ("read", "write", "list", "delete")
-        if (role, secret, operation) not in SEED_CELLS
+        if (role, secret, operation) not in CORE_CELLS
     }
-    assert len(ids) == 9 * 8 * 4 - len(SEED_CELLS)
+    assert len(ids) == 9 * 8 * 4 - len(CORE_CELLS)
     assert ids <= seen.checks.keys()
     assert {f"approle.pki.{role}.{owner}" for role in roles() for owner in secrets()} <= (
         seen.checks.keys()

@@ -68,7 +68,7 @@ def check(
     suite: str = "",
     service: str = "vault",
     group: str = "",
-    seed: str = "",
+    core: str = "",
     severity: Severity = Severity.HIGH,
     sabotage: str = "",
     needs: tuple[str, ...] = (),
@@ -90,7 +90,7 @@ def check(
         remedy="how to mend it",
         sabotage=sabotage,
         run=run,
-        seed=seed,
+        core=core,
         group=group,
         needs=needs,
     )

@@ -72,7 +72,7 @@ class Filled:
     def row(self, id: str, suite: str, status: Status, at: float = AT) -> CheckRow:
         """One check of an audit."""
         return CheckRow(
-            id=id, seed="", suite=suite, group="", title=f"{id} title {self.say}",
+            id=id, core="", suite=suite, group="", title=f"{id} title {self.say}",
             severity="high", service="vault", stake="a stake", remedy=f"mend it {self.say}",
             sabotage=f"{suite}.break", proven=id == "tls.04", status=status,
             evidence=f"{id} evidence {self.say}", at=at,

@@ -15,10 +15,10 @@ from devstack_tui.stack.stack import Stack
 from tests.unit.audit_kit import Switch, check
 
 CHECKS = (
-    check("tls.01", seed="TLS 1", severity=Severity.CRITICAL, sabotage="ca.broken"),
+    check("tls.01", core="TLS 1", severity=Severity.CRITICAL, sabotage="ca.broken"),
     check("tls.redis-1.chain", service="redis", group="chain", sabotage="redis.other_ca"),
     check("tls.redis-10.chain", service="redis", group="chain", sabotage="redis.other_ca"),
-    check("approle.10", seed="AppRole 10", group="Login", service="reference_api"),
+    check("approle.10", core="AppRole 10", group="Login", service="reference_api"),
 )
 
 
@@ -154,8 +154,8 @@ def test_every_prefix_that_a_sabotage_expects_fits_a_check(real: Catalogue) -> N
     assert unknown == []
 
 
-def test_all_of_the_seeds_rows_are_there(real: Catalogue) -> None:
-    seeds = {found.seed for found in real.checks.values() if found.seed}
+def test_all_the_core_checks_are_there(real: Catalogue) -> None:
+    numbers = {found.core for found in real.checks.values() if found.core}
     assert {found.id for found in real.checks.values()} >= {f"tls.{n:02}" for n in range(1, 25)}
     assert {found.id for found in real.checks.values()} >= {f"approle.{n:02}" for n in range(1, 22)}
-    assert len(seeds) == 45
+    assert len(numbers) == 45

@@ -28,7 +28,7 @@ REASONS = {
 
 
 def row(id: str, status: Status, at: float = 1.0) -> CheckRow:
-    made = results.row(check(id, seed="TLS 4", group="versions"), proven=True)
+    made = results.row(check(id, core="TLS 4", group="versions"), proven=True)
     return results.decided(made, Finding(status, REASONS[status]), 2.5, at)
 
 

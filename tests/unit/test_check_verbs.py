@@ -35,9 +35,9 @@ def parse(*words: str) -> argparse.Namespace:
 
 
 def row(
-    id: str, status: Status | None, *, seed: str = "", proven: bool = False, at: float = 0.0
+    id: str, status: Status | None, *, core: str = "", proven: bool = False, at: float = 0.0
 ) -> CheckRow:
-    made = results.row(check(id, seed=seed, sabotage="x.broken"), proven)
+    made = results.row(check(id, core=core, sabotage="x.broken"), proven)
     return results.decided(made, Finding(status, f"seen {id}"), 1.0, at) if status else made
 
 
@@ -96,7 +96,7 @@ def test_a_stack_that_does_not_run_is_exit_status_3(what: str, capsys: Capture) 
 
 
 def test_the_list_shows_number_severity_proof_and_age_of_the_last_result() -> None:
-    rows = [row("a.1", Status.FAIL, seed="TLS 4", proven=True, at=1000.0), row("a.2", None)]
+    rows = [row("a.1", Status.FAIL, core="TLS 4", proven=True, at=1000.0), row("a.2", None)]
     lines = list(list_lines(rows, 1120.0))
     assert lines[0] == "a"
     assert lines[1].split() == [
@@ -115,16 +115,16 @@ def test_the_list_shows_number_severity_proof_and_age_of_the_last_result() -> No
     assert lines[2].split() == ["-", "a.2", "high", "-", "-", "title", "of", "a.2"]
 
 
-def test_only_what_is_proven_counts_and_a_seeds_row_only_when_all_of_it_is() -> None:
+def test_only_what_is_proven_counts_and_a_core_check_only_when_all_of_it_is() -> None:
     rows = [
-        row("a.1", None, seed="TLS 1", proven=True),
-        row("a.2", None, seed="TLS 2", proven=True),
-        row("a.3", None, seed="TLS 2"),
+        row("a.1", None, core="TLS 1", proven=True),
+        row("a.2", None, core="TLS 2", proven=True),
+        row("a.3", None, core="TLS 2"),
         row("b.1", None, proven=True),
     ]
     counted = count(rows)
-    assert counted["a"] == {"proven": 2, "checks": 3, "seed_proven": 1, "seed": 2}
-    assert counted["all"] == {"proven": 3, "checks": 4, "seed_proven": 1, "seed": 2}
+    assert counted["a"] == {"proven": 2, "checks": 3, "core_proven": 1, "core": 2}
+    assert counted["all"] == {"proven": 3, "checks": 4, "core_proven": 1, "core": 2}
     assert list(count_lines(counted))[-1].split() == ["all", "3", "4", "1", "2"]
 
 

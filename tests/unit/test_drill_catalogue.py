@@ -42,9 +42,16 @@ def test_the_drills_of_redis_come_first_and_each_service_has_its_restart() -> No
     assert "redis.restart" not in names
 
 
-def test_the_shipped_thresholds_are_the_seeds_and_ours() -> None:
+def test_the_shipped_thresholds_are_the_published_and_ours() -> None:
     limits = Catalogue().choose("redis.failover").thresholds
-    assert (limits.seed_window_s, limits.window_s, limits.lost) == (5.0, 3.0, 0)
+    assert (limits.published_window_s, limits.window_s, limits.lost) == (5.0, 3.0, 0)
+
+
+def test_a_users_copy_with_the_old_name_of_the_published_window_is_read(
+    own: Callable[[str], None],
+) -> None:
+    own("[thresholds]\nseed_window_s = 4.0\n")
+    assert Catalogue().choose("redis.failover").thresholds.published_window_s == 4.0
 
 
 def test_a_drill_may_have_thresholds_of_its_own(own: Callable[[str], None]) -> None:
@@ -75,7 +82,7 @@ def test_an_unknown_drill_lists_the_close_ones() -> None:
     assert "redis.failover" in error.value.remedy
 
 
-def test_the_default_victim_is_the_seeds_sequence(target: Target) -> None:
+def test_the_default_victim_is_the_sequence_of_the_core_checks(target: Target) -> None:
     entry = Catalogue().choose("redis.failover")
     assert entry.victim(target, None) == "first,second"
     assert entry.victims(target, "first,second") == ("first", "second")

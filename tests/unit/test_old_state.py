@@ -23,6 +23,7 @@ from devstack_tui.core.history import SCHEMA, History
 from devstack_tui.core.journal import Journal
 from devstack_tui.core.paths import StackPaths, config_home
 from devstack_tui.engines.embedded.process_records import Records
+from devstack_tui.security import results
 from devstack_tui.stack.stack import Stack
 from devstack_tui.state import instance, parameter_store, settings
 from devstack_tui.tuning import profiles
@@ -39,6 +40,8 @@ PRINTED = {
     "tune-history": ["tune", "history"],
     "report": ["report"],
 }
+# Keys that have another name since.
+RENAMED = {"seed": "core", "seed_counts": "core_counts"}
 # What depends on the moment, or on what runs now.
 VOLATILE = {"at", "available", "reason", "baseline", "age_s", "seconds_ago", "notes"}
 
@@ -63,9 +66,7 @@ def missing(old: Any, new: Any, where: str = "") -> list[str]:
             found
             for key, value in old.items()
             if key not in VOLATILE
-            for found in (
-                missing(value, new[key], f"{where}.{key}") if key in new else [f"{where}.{key}"]
-            )
+            for found in _below(value, new, RENAMED.get(key, key), where)
         ]
     if isinstance(old, list):
         if not isinstance(new, list) or len(old) != len(new):
@@ -73,6 +74,10 @@ def missing(old: Any, new: Any, where: str = "") -> list[str]:
         pairs = enumerate(zip(old, new, strict=True))
         return [one for n, (a, b) in pairs for one in missing(a, b, f"{where}[{n}]")]
     return [] if old == new else [f"{where}: {old!r} is {new!r}"]
+
+
+def _below(old: Any, new: dict[str, Any], key: str, where: str) -> list[str]:
+    return missing(old, new[key], f"{where}.{key}") if key in new else [f"{where}.{key}"]
 
 
 def test_a_loss_is_seen() -> None:
@@ -91,6 +96,12 @@ def test_what_was_printed_is_printed_still(name: str, capsys: pytest.CaptureFixt
     old = json.loads((KEPT / "printed" / f"{name}.json").read_text(encoding="utf-8"))
     assert main(["--stack", NAME, *PRINTED[name], "--json"]) == 0
     assert missing(old, json.loads(capsys.readouterr().out)) == []
+
+
+def test_an_audits_rows_have_their_core_checks(kept: StackPaths) -> None:
+    (audit,) = results.reports(kept)
+    numbers = {row.id: row.core for row in audit.checks}
+    assert (numbers["approle.01"], numbers["tls.vault.query"]) == ("AppRole 1", "")
 
 
 def test_every_document_of_the_history_is_there(kept: StackPaths) -> None:

@@ -11,11 +11,11 @@ from devstack_tui.bench import regress, thresholds
 from devstack_tui.core.check import Result, Status
 from devstack_tui.core.history import History
 from devstack_tui.report.build import build, redacted, strict_exit
+from devstack_tui.report.core_checks import checks, suites
 from devstack_tui.report.coverage import Known
 from devstack_tui.report.html import html
 from devstack_tui.report.markdown import markdown
 from devstack_tui.report.model import NOT_BUILT, NOT_RUN, CoverageRow, Report, Suite
-from devstack_tui.report.seed import CHECKS, SUITES
 from devstack_tui.services.redis.drills import steps as drill_steps
 from devstack_tui.stack.stack import Stack
 
@@ -42,25 +42,25 @@ def suite(report: Report, key: str) -> Suite:
 
 
 def row(report: Report, id: str) -> CoverageRow:
-    """The seed's check with our id."""
-    return next(one for one in report.coverage.seed if one.id == id)
+    """The core check with our id."""
+    return next(one for one in report.coverage.core if one.id == id)
 
 
-# -- the seed's checks -----------------------------------------------------------------------
+# -- the core checks -----------------------------------------------------------------------
 
 
-def test_the_seed_has_77_checks_with_ids_of_their_own() -> None:
-    sizes = {suite.title: len(suite.titles) for suite in SUITES}
+def test_there_are_77_core_checks_with_ids_of_their_own() -> None:
+    sizes = {suite.title: len(suite.titles) for suite in suites()}
     assert sizes == {"Failover": 16, "AppRole": 21, "TLS": 24, "Regression": 9, "Load": 7}
-    assert len(CHECKS) == 77
-    assert len({check.id for check in CHECKS}) == 77
+    assert len(checks()) == 77
+    assert len({check.id for check in checks()}) == 77
     assert {"redis.failover.06", "approle.10", "tls.18", "perf.03", "load.02"} <= {
-        check.id for check in CHECKS
+        check.id for check in checks()
     }
 
 
 def test_the_ids_of_drill_and_gate_are_those_of_their_own_catalogues() -> None:
-    ours = {check.id for check in CHECKS}
+    ours = {check.id for check in checks()}
     steps = {f"{drill_steps.PREFIX}.{number}" for number in drill_steps.TITLES}
     gate = {check.id for check in thresholds.load().checks} | {"perf.09"}
     assert steps == {id for id in ours if id.startswith("redis.failover.")}
@@ -76,10 +76,10 @@ def test_the_ids_of_the_audit_are_those_of_its_catalogue(
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     with StackAudit(Stack("default")) as audit:
-        checks = Catalogue.of(audit).checks
-    ours = {check.id: check.seed for check in CHECKS if check.suite in ("AppRole", "TLS")}
+        known = Catalogue.of(audit).checks
+    ours = {check.id: check.core for check in checks() if check.suite in ("AppRole", "TLS")}
     assert len(ours) == 45
-    assert ours == {id: checks[id].seed for id in ours}
+    assert ours == {id: known[id].core for id in ours}
 
 
 # -- reading ---------------------------------------------------------------------------------
@@ -253,7 +253,7 @@ def test_a_skipped_check_keeps_its_reason_and_is_not_passed(filled: Filled) -> N
     found = row(made(filled), "tls.19")
     assert found.status == "SKIPPED"
     assert found.reason.startswith("tls.19 evidence")
-    counts = next(c for c in made(filled).coverage.seed_counts if c.suite == "TLS")
+    counts = next(c for c in made(filled).coverage.core_counts if c.suite == "TLS")
     assert counts.total == 24
     assert counts.by_status == {"FAIL": 1, "SKIPPED": 1, NOT_RUN: 22}
 
@@ -307,7 +307,7 @@ def test_a_failure_that_was_mended_stays_known_as_seen(filled: Filled) -> None:
     assert (found.status, found.seen_red) == ("PASS", AT - 500)
 
 
-def test_checks_beyond_the_seed_are_counted_by_suite_run_or_not(filled: Filled) -> None:
+def test_checks_beyond_the_core_checks_are_counted_by_suite_run_or_not(filled: Filled) -> None:
     filled.audit()
     known = (
         Known("tls.04", "t", "tls", True),

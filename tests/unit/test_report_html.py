@@ -96,7 +96,7 @@ def test_every_last_result_check_and_chart_is_in_the_page(tmp_path: Path) -> Non
     for suite in report.suites:
         assert suite.figures in words
         assert suite.command in words
-    for row in report.coverage.seed:
+    for row in report.coverage.core:
         assert row.id in words
     assert timelines["d411"] in page
     # Two of coverage, one drill, one A/B, one benchmark.

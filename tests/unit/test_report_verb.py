@@ -88,7 +88,7 @@ def test_the_verb_prints_markdown_json_and_writes_files(
     assert shown.returncode == 0
     assert shown.stdout.startswith("# devstack-tui report: default\n")
     document = json.loads(call(environment, "--json").stdout)
-    assert len(document["coverage"]["seed"]) == 77
+    assert len(document["coverage"]["core"]) == 77
     written = call(environment, "--out", str(tmp_path / "out"), "--md", str(tmp_path / "x.md"))
     assert written.returncode == 0
     assert written.stdout == ""

@@ -47,13 +47,13 @@ def every() -> dict[str, Check]:
     return made
 
 
-def test_the_seed_s_24_rows_are_all_there_and_come_first(every: dict[str, Check]) -> None:
+def test_the_24_core_checks_are_all_there_and_come_first(every: dict[str, Check]) -> None:
     assert list(every)[:24] == [f"tls.{number:02d}" for number in range(1, 25)]
-    assert [check.seed for check in every.values()][:24] == [f"TLS {n}" for n in range(1, 25)]
-    assert not any(check.seed for check in list(every.values())[24:])
+    assert [check.core for check in every.values()][:24] == [f"TLS {n}" for n in range(1, 25)]
+    assert not any(check.core for check in list(every.values())[24:])
 
 
-def test_every_row_is_of_the_service_that_the_seed_means(every: dict[str, Check]) -> None:
+def test_every_row_is_of_the_service_that_its_core_check_names(every: dict[str, Check]) -> None:
     whose = {
         3: "postgres", 4: "postgres", 5: "postgres", 6: "mysql", 7: "mysql", 8: "mysql",
         9: "redis", 10: "redis", 11: "redis", 12: "redis", 13: "mongodb", 14: "mongodb",

@@ -27,7 +27,7 @@ from devstack_tui.services.mysql.variables import (
 
 GB = 1 << 30
 MACHINE = Machine(memory_bytes=16 * GB, cores=4, rotational=False)
-SEED = {
+PUBLISHED = {
     "innodb_buffer_pool_size": "512MB",
     "innodb_log_file_size": "128MB",
     "innodb_flush_log_at_trx_commit": "2",
@@ -115,8 +115,8 @@ class TestCatalogue:
             assert parameter.help.endswith("."), parameter.name
             assert parameter.reader and parameter.limits_from, parameter.name
 
-    def test_all_that_the_seed_tunes_is_there(self) -> None:
-        assert MARIA.keys() >= SEED.keys()
+    def test_all_that_devstack_core_tunes_is_there(self) -> None:
+        assert MARIA.keys() >= PUBLISHED.keys()
 
     def test_the_redo_log_is_sized_as_the_version_has_it(self) -> None:
         assert "innodb_redo_log_capacity" in ORACLE
@@ -284,9 +284,9 @@ def _variable(value: str) -> Variable:
 
 
 class TestJudgement:
-    def test_the_defaults_and_the_seeds_values_are_no_problem(self) -> None:
+    def test_the_defaults_and_the_published_values_are_no_problem(self) -> None:
         assert problems() == {}
-        assert problems(**SEED) == {}
+        assert problems(**PUBLISHED) == {}
 
     @pytest.mark.parametrize(
         ("name", "values", "words"),

@@ -22,7 +22,7 @@ PG15 = Installation(Path("/usr/lib/postgresql/15/bin/postgres"), "15.18", "Postg
 KNOWN = {found.name: found for found in parameters(PG15)}
 DEFAULTS = {found.name: found.default for found in parameters(PG15)}
 MACHINE = Machine(memory_bytes=16 * GB, cores=4, rotational=False)
-SEED = {
+PUBLISHED = {
     "shared_buffers": "512MB",
     "effective_cache_size": "2GB",
     "work_mem": "16MB",
@@ -84,8 +84,8 @@ class TestCatalogue:
             assert parameter.help.endswith("."), parameter.name
             assert parameter.reader and parameter.limits_from, parameter.name
 
-    def test_all_that_the_seed_tunes_is_there(self) -> None:
-        assert KNOWN.keys() >= SEED.keys()
+    def test_all_that_devstack_core_tunes_is_there(self) -> None:
+        assert KNOWN.keys() >= PUBLISHED.keys()
 
     def test_defaults_follow_the_version(self) -> None:
         assert of("13.20")["checkpoint_completion_target"].default == "0.5"
@@ -201,9 +201,9 @@ class TestReading:
 
 
 class TestJudgement:
-    def test_the_defaults_and_the_seeds_values_are_no_problem(self) -> None:
+    def test_the_defaults_and_the_published_values_are_no_problem(self) -> None:
         assert problems() == {}
-        assert problems(**SEED) == {}
+        assert problems(**PUBLISHED) == {}
 
     @pytest.mark.parametrize(
         ("name", "values", "words"),

@@ -191,7 +191,7 @@ def test_a_node_that_gets_an_aof_begins_it_with_its_snapshot(tmp_path: Path) -> 
     old = tmp_path / "appendonlydir"
     old.mkdir()
     (old / "appendonly.aof.manifest").write_text("file old.aof seq 7 type i\n")
-    aof.seed(tmp_path, had_one=False, owner=None)
+    aof.begin(tmp_path, had_one=False, owner=None)
     (base,) = old.glob("*.rdb")
     assert base.read_bytes() == b"REDIS0010 snapshot"
     assert (old / "appendonly.aof.manifest").read_text() == f"file {base.name} seq 1 type b\n"
@@ -200,7 +200,7 @@ def test_a_node_that_gets_an_aof_begins_it_with_its_snapshot(tmp_path: Path) -> 
 def test_an_aof_that_nobody_opened_follows_the_snapshot(tmp_path: Path) -> None:
     for content in (b"first", b"second"):
         (tmp_path / "dump.rdb").write_bytes(content)
-        aof.seed(tmp_path, had_one=True, owner=None)
+        aof.begin(tmp_path, had_one=True, owner=None)
         (base,) = (tmp_path / "appendonlydir").glob("*.rdb")
         assert base.read_bytes() == content
 
@@ -211,7 +211,7 @@ def test_an_aof_in_use_is_left_alone(tmp_path: Path) -> None:
     folder.mkdir()
     manifest = "file a.1.base.rdb seq 1 type b\nfile a.1.incr.aof seq 1 type i\n"
     (folder / "appendonly.aof.manifest").write_text(manifest)
-    aof.seed(tmp_path, had_one=True, owner=None)
+    aof.begin(tmp_path, had_one=True, owner=None)
     assert (folder / "appendonly.aof.manifest").read_text() == manifest
 
 

@@ -1,4 +1,4 @@
-"""Profiles: the seed's two columns, the user's own, and what cannot be meant."""
+"""Profiles: DevStack Core's two columns, the user's own, and what cannot be meant."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ INSTALLED = {
     "mongodb": Installation(Path("/mongod"), "6.0.5", "MongoDB", "6.0"),
     "redis": Installation(Path("/redis-server"), "7.0.15", "Redis", "7"),
 }
-# The seed's Task 3.1 and 3.2.2, column by column; "(default)" where it says so.
-SEED = {
+# DevStack Core's Task 3.1 and 3.2.2, column by column; "(default)" where it says so.
+PUBLISHED = {
     "baseline": {
         "postgres": {
             "shared_buffers": "256MB",
@@ -104,8 +104,8 @@ def _write(room: Path, name: str, text: str) -> Path:
 
 
 @pytest.mark.parametrize("name", ["baseline", "optimized"])
-def test_a_shipped_profile_is_the_seeds_column_exactly(name: str) -> None:
-    assert profiles.load(name).values == SEED[name]
+def test_a_shipped_profile_is_the_published_column_exactly(name: str) -> None:
+    assert profiles.load(name).values == PUBLISHED[name]
 
 
 def test_the_durable_profile_relaxes_nothing_and_names_what_optimized_names() -> None:

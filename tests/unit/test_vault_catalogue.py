@@ -46,10 +46,10 @@ def test_no_id_is_given_twice() -> None:
     assert not [id for id, times in Counter(s.id for s in CHECKS.sabotages()).items() if times > 1]
 
 
-def test_every_row_of_the_seed_is_there_once_and_first() -> None:
-    seeds = [check.seed for check in catalogue()[:21]]
-    assert seeds == [f"AppRole {number}" for number in range(1, 22)]
-    assert not [check.id for check in catalogue()[21:] if check.seed]
+def test_every_core_check_is_there_once_and_first() -> None:
+    numbers = [check.core for check in catalogue()[:21]]
+    assert numbers == [f"AppRole {number}" for number in range(1, 22)]
+    assert not [check.id for check in catalogue()[21:] if check.core]
 
 
 def test_the_matrix_has_every_cell() -> None:

@@ -51,5 +51,5 @@ def test_the_shipped_configuration_is_read_from_the_wheel(installed: Path, tmp_p
     assert "reference_api" in ended.stdout
     shipped = installed / "devstack_tui" / "_files"
     assert (shipped / "configs" / "vault" / "policies" / "admin.hcl").is_file()
-    assert (shipped / "baselines" / "seed.toml").is_file()
+    assert (shipped / "baselines" / "devstack_core.toml").is_file()
     assert (installed / "devstack_tui" / "console" / "app.tcss").is_file()

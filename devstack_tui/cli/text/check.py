@@ -74,7 +74,7 @@ class Progress:
 def list_lines(rows: Sequence[CheckRow], now: float) -> Iterator[str]:
     """A line for each check below its suite and group."""
     id_width = max((len(row.id) for row in rows), default=0)
-    seed_width = max((len(row.seed) for row in rows), default=0)
+    core_width = max((len(row.core) for row in rows), default=0)
     heading = ("", "")
     for row in rows:
         if (row.suite, row.group) != heading:
@@ -82,18 +82,18 @@ def list_lines(rows: Sequence[CheckRow], now: float) -> Iterator[str]:
             yield f"{row.suite} · {row.group}" if row.group else row.suite
         proven = "proven" if row.proven else "-"
         yield (
-            f"  {row.status or '-':<12} {row.id:<{id_width}}  {row.seed:<{seed_width}}  "
+            f"  {row.status or '-':<12} {row.id:<{id_width}}  {row.core:<{core_width}}  "
             f"{row.severity:<8} {proven:<6} {_age(row.at, now):>7}  {row.title}"
         ).rstrip()
 
 
 def count_lines(counted: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
     """How many checks of each suite were seen to fail."""
-    yield f"{'suite':<12} {'proven':>7} {'of ours':>8} {'seed proven':>12} {'of seed':>8}"
+    yield f"{'suite':<12} {'proven':>7} {'of ours':>8} {'core proven':>12} {'of core':>8}"
     for suite, found in counted.items():
         yield (
             f"{suite:<12} {found['proven']:>7} {found['checks']:>8} "
-            f"{found['seed_proven']:>12} {found['seed']:>8}"
+            f"{found['core_proven']:>12} {found['core']:>8}"
         )
 
 
@@ -105,16 +105,16 @@ def count(rows: Sequence[CheckRow]) -> dict[str, dict[str, int]]:
         suite: {
             "proven": sum(row.proven for row in members),
             "checks": len(members),
-            "seed_proven": len(_seeds(members) - _seeds(row for row in members if not row.proven)),
-            "seed": len(_seeds(members)),
+            "core_proven": len(_core(members) - _core(row for row in members if not row.proven)),
+            "core": len(_core(members)),
         }
         for suite, members in {**groups, "all": list(rows)}.items()
     }
 
 
-def _seeds(rows: Iterable[CheckRow]) -> set[str]:
-    """The seed's checks among them; one of the seed's may be several of ours."""
-    return {row.seed for row in rows if row.seed}
+def _core(rows: Iterable[CheckRow]) -> set[str]:
+    """The core checks among them; one of them may be several of ours."""
+    return {row.core for row in rows if row.core}
 
 
 def show_lines(
@@ -124,7 +124,7 @@ def show_lines(
     yield f"{row.id}  {row.title}"
     facts = {
         "suite": f"{row.suite} · {row.group}" if row.group else row.suite,
-        "seed": row.seed or "beyond the seed",
+        "core": row.core or "beyond the core checks",
         "service": row.service,
         "severity": row.severity,
         "at stake": row.stake,
@@ -175,8 +175,8 @@ def report_lines(report: AuditReport) -> Iterator[str]:
 
 
 def _result(row: CheckRow) -> Iterator[str]:
-    seed = f" ({row.seed})" if row.seed else ""
-    yield f"{row.status:<8} {row.id}{seed}  {row.severity}  {row.title}"
+    core = f" ({row.core})" if row.core else ""
+    yield f"{row.status:<8} {row.id}{core}  {row.severity}  {row.title}"
     if row.evidence:
         yield from _indented(row.evidence)
     if row.status in (Status.FAIL, Status.WARN) and row.remedy:

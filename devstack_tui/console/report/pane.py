@@ -1,4 +1,4 @@
-"""Reports: the last result of every suite, the seed's checks one by one, and the written report."""
+"""Reports: the last result of every suite, the core checks one by one, and the written report."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class ReportPane(Pane):
 
     @property
     def coverage(self) -> LineTable:
-        """The seed's checks."""
+        """The core checks."""
         return self.query_one("#report-coverage", LineTable)
 
     # --- what is shown -------------------------------------------------------------------------
@@ -95,9 +95,9 @@ class ReportPane(Pane):
         self.suites.show(view.suites(self._owner.now()))
         rows = view.coverage()
         self.coverage.show(rows)
-        total = len(view.report.coverage.seed) if view.report else 0
+        total = len(view.report.coverage.core) if view.report else 0
         shown = f"{len(rows)} of {total}" if view.filtered else str(total)
-        title = f"The seed's checks · {shown}"
+        title = f"The core checks · {shown}"
         if filters := view.filters():
             title += f" · {filters}"
         self.query_one("#report-bottom", Vertical).border_title = Content(title).markup
@@ -188,7 +188,7 @@ class ReportPane(Pane):
         """The suite with its history, or the check with what decided it."""
         if self.coverage.has_focus:
             if (check := self.view.check(self.coverage.selected)) is not None:
-                self._sheet(f"{check.seed} · {check.id}", lambda ink: check_sheet(check, ink))
+                self._sheet(f"{check.core} · {check.id}", lambda ink: check_sheet(check, ink))
         elif (suite := self.view.suite(self.suites.selected)) is not None:
             self._sheet(f"{suite.kind} · {suite.name}", lambda ink: suite_sheet(suite, ink))
 

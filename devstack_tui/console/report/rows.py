@@ -39,7 +39,7 @@ SUITES = (
 
 COVERAGE = (
     Column("status", "STATUS", 14, 0, lambda r: verdict(r.status)),
-    Column("seed", "SEED", 13, 1, lambda r: Cell(plain(r.seed), KEY)),
+    Column("core", "CORE", 13, 1, lambda r: Cell(plain(r.core), KEY)),
     Column("id", "OURS", 17, 2, lambda r: Cell(plain(r.id), QUIET)),
     Column("title", "TITLE", 15, 0, lambda r: Cell(plain(r.title)), wide=True),
     Column("proven", "PROVEN", 6, 1, lambda r: Cell(*proof(r))),

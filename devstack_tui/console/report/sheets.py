@@ -40,7 +40,7 @@ def suite_sheet(suite: Suite, ink: Ink) -> RenderableType:
 
 
 def check_sheet(row: CoverageRow, ink: Ink) -> RenderableType:
-    """One of the seed's checks: what decided it, and whether it can fail."""
+    """One of the core checks: what decided it, and whether it can fail."""
     cell, (proven, look) = verdict(row.status), proof(row)
     text = Text.assemble(
         (cell.text, ink(cell.look)), f"  {plain(row.title)}\n", (f"{plain(row.id)}\n", ink(QUIET))
@@ -59,9 +59,9 @@ def check_sheet(row: CoverageRow, ink: Ink) -> RenderableType:
 def counts_sheet(coverage: Coverage, ink: Ink) -> RenderableType:
     """Theirs and ours by suite."""
     return Group(
-        Text("The seed's checks", "bold"),
-        _counts(coverage.seed_counts, ink),
-        Text("\nBeyond the seed", "bold"),
+        Text("The core checks", "bold"),
+        _counts(coverage.core_counts, ink),
+        Text("\nBeyond the core checks", "bold"),
         _counts(coverage.beyond, ink)
         if coverage.beyond
         else Text("none is known on this stack", ink(QUIET)),

@@ -40,8 +40,8 @@ class ReportView:
         return next((suite for suite in found if suite.key == key), None)
 
     def check(self, id: str | None) -> CoverageRow | None:
-        """One of the seed's checks by its row."""
-        found = self.report.coverage.seed if self.report else ()
+        """One of the core checks by its row."""
+        found = self.report.coverage.core if self.report else ()
         return next((row for row in found if row.id == id), None)
 
     def suites(self, now: float) -> dict[str, Last]:
@@ -54,13 +54,13 @@ class ReportView:
         }
 
     def coverage(self) -> dict[str, CoverageRow]:
-        """The seed's checks that the filters let through."""
-        found = self.report.coverage.seed if self.report else ()
+        """The core checks that the filters let through."""
+        found = self.report.coverage.core if self.report else ()
         return {
             row.id: row
             for row in found
             if self._wanted(row)
-            and self._matches(row.seed, row.id, row.title, row.status, row.reason)
+            and self._matches(row.core, row.id, row.title, row.status, row.reason)
         }
 
     def _wanted(self, row: CoverageRow) -> bool:
@@ -88,10 +88,10 @@ class ReportView:
             return Content.styled(
                 " Nothing was measured or checked yet: the other tabs do that", "$foreground 60%"
             )
-        rows, beyond = report.coverage.seed, report.coverage.beyond
+        rows, beyond = report.coverage.core, report.coverage.beyond
         styles = {"PASS": "$text-success", "FAIL": "$text-error"}
         told = (
-            f"   {sum(row.status == 'PASS' for row in rows)} of the seed's {len(rows)} pass, "
+            f"   {sum(row.status == 'PASS' for row in rows)} of the {len(rows)} core checks pass, "
             f"{sum(row.proven is True for row in rows)} proven · "
             f"{sum(one.total for one in beyond):,} beyond it, "
             f"{sum(one.proven for one in beyond):,} proven"

@@ -22,8 +22,8 @@ def check_facts(line: Line, now: float) -> Iterator[Fact]:
     yield Fact("Remedy", ((_lines(row.remedy), ""),))
     yield Fact("Sabotage", tuple(_sabotage(row)))
     where = " › ".join(filter(None, [plain(row.suite), plain(row.group)]))
-    seed = f"the seed's {plain(row.seed)}" if row.seed else "beyond the seed"
-    yield Fact("Place", ((f"{where} · {plain(row.service)}", ""), (f" · {seed}", QUIET)))
+    core = f"core check {plain(row.core)}" if row.core else "beyond the core checks"
+    yield Fact("Place", ((f"{where} · {plain(row.service)}", ""), (f" · {core}", QUIET)))
 
 
 def _result(line: Line, now: float) -> Iterator[Span]:

@@ -120,9 +120,9 @@ def _proof(line: Line) -> Cell:
     return Cell(glyph, GOOD if line.row.proven else QUIET)
 
 
-def _seed(line: Line) -> Cell:
+def _core(line: Line) -> Cell:
     # Of `TLS 4` the number: the suite stands in the id.
-    return Cell(plain(line.row.seed).rpartition(" ")[2] or BLANK, QUIET)
+    return Cell(plain(line.row.core).rpartition(" ")[2] or BLANK, QUIET)
 
 
 BRANCHES = (
@@ -140,7 +140,7 @@ CHECKS = (
     Column("severity", "SEV", 4, 2, _severity),
     Column("id", "CHECK", ID_WIDTH, 0, _id),
     Column("title", "TITLE", 12, 1, lambda line: Cell(plain(line.row.title)), wide=True),
-    Column("seed", "SEED", 4, 5, _seed, right=True),
+    Column("core", "CORE", 4, 5, _core, right=True),
     Column("age", "AGE", 4, 4, _age, right=True),
     Column("proven", "PRV", 3, 3, _proof, right=True),
 )

@@ -182,7 +182,7 @@ class SecurityView:
             return False
         if not self.search:
             return True
-        text = f"{row.id} {row.title} {row.seed} {row.service} {row.group} {row.evidence}"
+        text = f"{row.id} {row.title} {row.core} {row.service} {row.group} {row.evidence}"
         text = text.casefold()
         return all(word in text for word in self.search.casefold().split())
 

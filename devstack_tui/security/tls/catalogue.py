@@ -1,4 +1,4 @@
-"""Every TLS check of a stack: the seed's rows, and what goes beyond them for each listener."""
+"""Every TLS check of a stack: the core checks, and what goes beyond them for each listener."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ _Own = dict[tuple[str, str], Check]
 
 
 def checks(audit: Audit) -> tuple[Check, ...]:
-    """All of them, the seed's first and in its order; asks no server."""
+    """All of them, the core checks first and in their order; asks no server."""
     listeners = [
         listener
         for found in services()
         if (part := found.tls()) is not None
         for listener in part.listeners(audit.target(found.name))
     ]
-    numbers = Counter(number for one in listeners for number in one.seed.values())
+    numbers = Counter(number for one in listeners for number in one.core.values())
     own: _Own = {}
     for listener in listeners:
         _add(own, listener, numbers)
     every = [*_authority(), *dict.fromkeys(own.values()), *_sums(listeners, own, numbers)]
-    return tuple(sorted(every, key=lambda check: (not check.seed, check.id if check.seed else "")))
+    return tuple(sorted(every, key=lambda check: (not check.core, check.id if check.core else "")))
 
 
 def asserting(listeners: Iterable[Listener], names: Iterable[str]) -> tuple[str, ...]:
     """The ids of the checks that assert these properties of all listeners of one service."""
     listeners, names = list(listeners), set(names)
-    numbers = Counter(number for one in listeners for number in one.seed.values())
+    numbers = Counter(number for one in listeners for number in one.core.values())
     own: _Own = {}
     for listener in listeners:
         _add(own, listener, numbers)
@@ -53,10 +53,10 @@ def asserting(listeners: Iterable[Listener], names: Iterable[str]) -> tuple[str,
 
 
 def _add(own: _Own, listener: Listener, numbers: Counter[int]) -> None:
-    """The checks of one listener; where a row of the seed asserts the same, the row alone."""
-    own[listener.name, "plain"] = _check(plain(listener), listener, listener.seed.get("plain"))
+    """The checks of one listener; where a core check asserts the same, that one alone."""
+    own[listener.name, "plain"] = _check(plain(listener), listener, listener.core.get("plain"))
     for what, (row, parts) in ROWS.items():
-        number = listener.seed.get(what)
+        number = listener.core.get(what)
         if number is not None and numbers[number] == 1:
             check = _check(row, listener, number)
             own |= dict.fromkeys(((listener.name, part) for part in parts), check)
@@ -89,7 +89,7 @@ def _check(one: Property, listener: Listener, number: int | None) -> Check:
         remedy=one.remedy.format(**words),
         sabotage=f"tls.{service(listener.service).secret}.{what}" if provable else "",
         run=_run(listener, one.body),
-        seed=f"TLS {number}" if number else "",
+        core=f"TLS {number}" if number else "",
         group=one.group,
     )
 
@@ -109,7 +109,7 @@ def _authority() -> tuple[Check, ...]:
         remedy="`devstack-tui up` writes the root of the stack's PKI",
         sabotage=f"tls.{IDENTITY}.ca_leaf",
         run=authority.is_ca,
-        seed="TLS 1",
+        core="TLS 1",
         group="authority",
     )
     return base, dataclasses.replace(
@@ -120,15 +120,15 @@ def _authority() -> tuple[Check, ...]:
         remedy="`down --wipe` and `up` make another PKI; clients need its new root",
         sabotage=f"tls.{IDENTITY}.ca_ends",
         run=authority.validity,
-        seed="TLS 2",
+        core="TLS 2",
     )
 
 
 def _sums(listeners: list[Listener], own: _Own, numbers: Counter[int]) -> Iterator[Check]:
-    """The seed's rows over several listeners: their parts are checks of their own already."""
+    """Core checks of several listeners: their parts are checks of their own already."""
     spoken = [one for one in listeners if one.tls]
     for number in sorted(number for number, count in numbers.items() if count > 1):
-        of = [one for one in spoken if number in one.seed.values()]
+        of = [one for one in spoken if number in one.core.values()]
         yield _sum(
             own,
             number,
@@ -191,7 +191,7 @@ def _sum(
         remedy="the row of the service that is named has the remedy",
         sabotage=f"tls.{service(whose).secret}.{sabotage}",
         run=run,
-        seed=f"TLS {number}",
+        core=f"TLS {number}",
         group=group,
         sums=tuple(dict.fromkeys(own[one.name, part].id for one in of for part in parts)),
     )

@@ -343,4 +343,4 @@ ROWS = {
     FILES_ROW.name: (FILES_ROW, ("file", "key", "key_mode")),
     LEAF_ROW.name: (LEAF_ROW, ("key_size", "signature", "san_dns", "lifetime")),
 }
-"""The seed's rows that assert several properties of one listener, and those that they replace."""
+"""The core checks that assert several properties of one listener, and those that they replace."""

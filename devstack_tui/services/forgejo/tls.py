@@ -23,7 +23,7 @@ class ForgejoTls:
                 begin=begin_at_once,
                 dual=True,
                 tls=False,
-                seed={"plain": 19},
+                core={"plain": 19},
             ),
         )
 

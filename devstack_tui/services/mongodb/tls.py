@@ -33,7 +33,7 @@ class MongodbTls:
                 port=target.endpoint.port,
                 begin=begin_at_once,
                 dual=True,
-                seed={"plain": 13, "verified": 14},
+                core={"plain": 13, "verified": 14},
                 weak=OPENSSL_WEAK,
                 settings=SETTINGS,
             ),

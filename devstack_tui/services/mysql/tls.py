@@ -93,7 +93,7 @@ class MysqlTls:
                 port=target.endpoint.port,
                 begin=begin,
                 dual=True,
-                seed={"plain": 6, "verified": 7, "files": 8, "leaf": 23},
+                core={"plain": 6, "verified": 7, "files": 8, "leaf": 23},
                 weak=OPENSSL_WEAK,
                 settings=SETTINGS,
             ),

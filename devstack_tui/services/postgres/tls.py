@@ -67,7 +67,7 @@ class PostgresTls:
                 port=target.endpoint.port,
                 begin=begin,
                 dual=True,
-                seed={"plain": 3, "verified": 4, "files": 5, "leaf": 22},
+                core={"plain": 3, "verified": 4, "files": 5, "leaf": 22},
                 weak=OPENSSL_WEAK,
                 settings=SETTINGS,
             ),

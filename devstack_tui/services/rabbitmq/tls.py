@@ -36,7 +36,7 @@ class RabbitmqTls:
                 begin=begin_at_once,
                 dual=True,
                 plain_port=target.ports["main"],
-                seed={"plain": 15, "verified": 16},
+                core={"plain": 15, "verified": 16},
                 weak=WEAK,
                 settings=SETTINGS,
             ),

@@ -19,10 +19,10 @@ _MANIFEST = f"file {_BASE} seq 1 type b\n"
 _NAME = "appendonly.aof.manifest"
 
 
-def seed(directory: Path, had_one: bool, owner: tuple[int, int] | None) -> None:
+def begin(directory: Path, had_one: bool, owner: tuple[int, int] | None) -> None:
     """Begin the AOF in a node's `directory` with its snapshot, unless it is in use.
 
-    `had_one` tells whether the node was configured with AOF before. A seed that no node has
+    `had_one` tells whether the node was configured with AOF before. An AOF that no node has
     opened yet is made anew: the snapshot may be newer.
     """
     folder, snapshot = directory / _FOLDER, directory / "dump.rdb"

@@ -102,7 +102,7 @@ class RedisServer:
             if release(installation.version) >= (7, 0):
                 text += CONFIG_7.format(source=source_address(index))
             if lines.get("appendonly") == ["appendonly yes"]:
-                aof.seed(directory, _has_aof(directory / "redis.conf"), site.owner)
+                aof.begin(directory, _has_aof(directory / "redis.conf"), site.owner)
             # In the node's own directory, where CONFIG REWRITE may replace it.
             site.write(f"{name}/redis.conf", apply_to(text, lines))
 

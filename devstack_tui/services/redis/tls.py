@@ -54,7 +54,7 @@ class RedisTls:
         for index in range(node_count(target)):
             name, host = node_name(index), target.endpoint.host
             plain, tls = target.ports["main"] + index, target.ports["tls"] + index
-            seed = {"verified": 12} | ({"plain": 9 + index} if index < 3 else {})
+            core = {"verified": 12} | ({"plain": 9 + index} if index < 3 else {})
             clients.append(
                 Listener(
                     name,
@@ -64,7 +64,7 @@ class RedisTls:
                     begin_at_once,
                     dual=True,
                     plain_port=plain,
-                    seed=seed,
+                    core=core,
                     weak=OPENSSL_WEAK,
                     settings=SETTINGS,
                 )

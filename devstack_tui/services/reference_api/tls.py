@@ -38,7 +38,7 @@ class ReferenceApiTls:
                 begin=begin_at_once,
                 dual=True,
                 plain_port=target.ports["main"],
-                seed={"plain": 17, "verified": 18},
+                core={"plain": 17, "verified": 18},
                 weak=OPENSSL_WEAK,
                 settings=SETTINGS,
             ),

@@ -18,7 +18,7 @@ class VaultChecks:
     """See `devstack_tui.contracts.audit.Checks` and `Matrixed`."""
 
     def checks(self, audit: Audit) -> tuple[Check, ...]:  # noqa: ARG002
-        """All of them, the seed's first. Raises `ConfigError` for a bad matrix.toml."""
+        """All of them, the core checks first. Raises `ConfigError` for a bad matrix.toml."""
         matrix = load()
         found = (
             *audit_server.checks(),
@@ -31,7 +31,7 @@ class VaultChecks:
             *issuers.checks(),
             *files.checks(),
         )
-        return tuple(sorted(found, key=lambda check: (not check.seed, check.seed and check.id)))
+        return tuple(sorted(found, key=lambda check: (not check.core, check.core and check.id)))
 
     def sabotages(self) -> tuple[Sabotage, ...]:
         """What turns them red."""

@@ -33,7 +33,7 @@ class VaultTls:
                 host=target.endpoint.host,
                 port=target.endpoint.port,
                 begin=begin_at_once,
-                seed={"verified": 20},
+                core={"verified": 20},
                 weak=WEAK,
                 settings=SETTINGS,
             ),

@@ -1,4 +1,4 @@
-"""The drills of the cluster: the seed's sixteen steps, and a restart node by node."""
+"""The drills of the cluster: the sixteen core checks, and a restart node by node."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class Failover(_Keyed):
     setting = "node timeout (ms)"
 
     def victims(self, target: Target) -> tuple[str, ...]:
-        """The seed's sequence, then each master and each node."""
+        """The sequence of the core checks, then each master and each node."""
         return ("first,second", *victim_names(target), "all")
 
     def sequence(self, target: Target, victim: str) -> tuple[str, ...]:
@@ -144,7 +144,7 @@ class Failover(_Keyed):
             touches=(*(_TOUCHES[fault].format(name=name) for name in names), KEYS, HEALED_BY),
             expected_s=len(names) * (TURN_S + (expected[1] if expected else 8.0)),
             thresholds={
-                "seed_window_s": thresholds.seed_window_s,
+                "published_window_s": thresholds.published_window_s,
                 "window_s": thresholds.planned_window_s
                 if fault == steps.PLANNED
                 else thresholds.window_s,

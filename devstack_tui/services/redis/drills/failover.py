@@ -54,8 +54,8 @@ class FailoverTurn(Turn):
         expected = steps.theory(context.fault, timeout, outcome.replicas, master)
         outcome.waited_s = PATIENCE_S + timeout / 1000 * PATIENCE_TIMEOUTS
         if master and not outcome.replicas:
-            # Nothing will come: only as long as the seed promised that it would.
-            outcome.waited_s = context.thresholds.seed_window_s
+            # Nothing will come: it is waited for as long as DevStack Core promises.
+            outcome.waited_s = context.thresholds.published_window_s
         async with self.measuring() as instrument:
             shards = {node: shard for shard, node in instrument.shards.items()}
             outcome.shard = shards.get(outcome.name, "")

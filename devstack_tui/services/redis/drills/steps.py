@@ -146,8 +146,8 @@ def _window(outcome: Outcome, number: str, own: Shard, promoted: Marker, window:
     first = f", first write at {back.ms / 1000:.3f} s" if back else ""
     said = (
         f"epoch {outcome.before.epoch} → {epoch}, {promoted.node} owns the slots after "
-        f"{promoted.ms / 1000:.3f} s{first}; {window} (ours {outcome.limit:g} s, the seed's "
-        f"{outcome.thresholds.seed_window_s:g} s)"
+        f"{promoted.ms / 1000:.3f} s{first}; {window} (ours {outcome.limit:g} s, DevStack Core's "
+        f"{outcome.thresholds.published_window_s:g} s)"
     )
     if epoch <= outcome.before.epoch:
         return decide(number, Status.FAIL, f"the epoch did not rise: {said}")

@@ -197,9 +197,9 @@ def check(
     remedy: str,
     sabotage: str,
     group: str,
-    seed: int = 0,
+    core: int = 0,
 ) -> Check:
-    """A check of the suite. `seed` is its number there."""
+    """A check of the suite. `core` is its number among the core checks."""
     return Check(
         id=f"{SUITE}.{id}",
         suite=SUITE,
@@ -210,7 +210,7 @@ def check(
         remedy=remedy,
         sabotage=sabotage,
         run=run,
-        seed=f"AppRole {seed}" if seed else "",
+        core=f"AppRole {core}" if core else "",
         group=group,
     )
 

@@ -36,7 +36,7 @@ LOOSE = "vault.role.bind_secret_id"
 
 
 def checks() -> tuple[Check, ...]:
-    """Rows 3 to 6 of the seed, and the ways in which a secret_id or a token ends."""
+    """Core checks 3 to 6, and the ways in which a secret_id or a token ends."""
     wrong = (
         (3, "role_id", "a wrong role_id is refused", "vault.approle.guessable"),
         (4, "secret_id", "a wrong secret_id is refused", LOOSE),
@@ -54,7 +54,7 @@ def checks() -> tuple[Check, ...]:
             "`bao read auth/approle/role/postgres-role`",
             sabotage=sabotage,
             group="login",
-            seed=number,
+            core=number,
         )
         for number, name, title, sabotage in wrong
     ]

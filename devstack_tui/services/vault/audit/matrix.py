@@ -53,8 +53,8 @@ _FURTHER: dict[str, tuple[tuple[str, frozenset[str]], ...]] = {
         ("secret/destroy/{}", frozenset({"create", "update"})),
     ),
 }
-# Where a check of the seed asserts a cell, there is no second one.
-SEED_CELLS = {
+# Where a core check asserts a cell, there is no second one.
+CORE_CELLS = {
     ("postgres", "postgres", "read"): 14,
     ("mysql", "mysql", "read"): 15,
     ("redis", "redis", "read"): 16,
@@ -143,7 +143,7 @@ def _blank(answer: Answer) -> Answer:
 
 
 def checks(matrix: Matrix) -> tuple[Check, ...]:
-    """Every cell; that of a check of the seed has its id."""
+    """Every cell; that of a core check has its id."""
     found = [
         _cell_check(matrix, role, secret, operation)
         for role in roles()
@@ -186,7 +186,7 @@ def cells(audit: Audit, matrix: Matrix) -> tuple[MatrixCell, ...]:
 
 def _cell_check(matrix: Matrix, role: str, secret: str, operation: str) -> Check:
     declared = matrix.may(role, secret, operation)
-    number = SEED_CELLS.get((role, secret, operation), 0)
+    number = CORE_CELLS.get((role, secret, operation), 0)
     word = "may" if declared else "may not"
     return check(
         f"{number:02}" if number else f"matrix.{role}.{secret}.{operation}",
@@ -197,7 +197,7 @@ def _cell_check(matrix: Matrix, role: str, secret: str, operation: str) -> Check
         remedy=_remedy(role),
         sabotage=_sabotage(role, declared),
         group="matrix",
-        seed=number,
+        core=number,
     )
 
 

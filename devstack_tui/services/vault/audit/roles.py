@@ -36,10 +36,10 @@ from devstack_tui.services.vault.audit.kit import (
 )
 from devstack_tui.services.vault.matrix import roles
 
-# The order of the seed's rows 7 to 13.
-SEED_LOGINS = ("postgres", "mysql", "redis", "mongodb", "rabbitmq", "forgejo", "reference-api")
+# The order of core checks 7 to 13.
+CORE_LOGINS = ("postgres", "mysql", "redis", "mongodb", "rabbitmq", "forgejo", "reference-api")
 FIRST = "postgres"
-"""The role whose token the seed looks at in its rows 19 to 21."""
+"""The role whose token core checks 19 to 21 look at."""
 LONG_S = 10 * 24 * 3600
 
 
@@ -122,7 +122,7 @@ def _of_role(role: str) -> list[Check]:
             _login,
             sabotage="vault.role.policies",
             remedy=f"bao write auth/approle/role/{role}-role token_policies={role}-policy",
-            seed=SEED_LOGINS.index(role) + 7 if role in SEED_LOGINS else 0,
+            core=CORE_LOGINS.index(role) + 7 if role in CORE_LOGINS else 0,
         ),
         _role_check(
             role,
@@ -131,7 +131,7 @@ def _of_role(role: str) -> list[Check]:
             _effective,
             sabotage="vault.entity.policy",
             remedy="look at `bao read identity/entity/id/…`: remove the policies of the entity",
-            seed=19 if first else 0,
+            core=19 if first else 0,
         ),
         _role_check(
             role,
@@ -142,7 +142,7 @@ def _of_role(role: str) -> list[Check]:
             sabotage="vault.role.token_ttl",
             remedy=f"bao write auth/approle/role/{role}-role token_ttl={TOKEN_TTL} "
             f"token_max_ttl={TOKEN_MAX_TTL}",
-            seed=20 if first else 0,
+            core=20 if first else 0,
         ),
         _role_check(
             role,
@@ -151,7 +151,7 @@ def _of_role(role: str) -> list[Check]:
             _renewal,
             sabotage="vault.role.token_type",
             remedy=f"bao write auth/approle/role/{role}-role token_type={_token_type(role)}",
-            seed=21 if first else 0,
+            core=21 if first else 0,
         ),
         _role_check(
             role,
@@ -204,10 +204,10 @@ def _role_check(
     *,
     sabotage: str,
     remedy: str,
-    seed: int = 0,
+    core: int = 0,
 ) -> Check:
     return check(
-        f"{seed:02}" if seed else id,
+        f"{core:02}" if core else id,
         title,
         partial(run, role),
         severity=Severity.HIGH,
@@ -217,7 +217,7 @@ def _role_check(
         else remedy,
         sabotage=sabotage,
         group="roles",
-        seed=seed,
+        core=core,
     )
 
 

@@ -54,7 +54,7 @@ DOORS = {
 
 
 def checks() -> tuple[Check, ...]:
-    """Rows 1 and 2 of the seed, and what an operator would look at."""
+    """Core checks 1 and 2, and what an operator would look at."""
     kinds: tuple[tuple[str, int, str, Callable[[Audit], Finding], str, str], ...] = (
         (
             "seal",
@@ -139,14 +139,14 @@ def checks() -> tuple[Check, ...]:
     )
     found = [
         _check(
-            f"{seed:02}" if seed else f"server.{name}",
+            f"{core:02}" if core else f"server.{name}",
             title,
             run,
             sabotage=sabotage,
             remedy=remedy,
-            seed=seed,
+            core=core,
         )
-        for name, seed, title, run, sabotage, remedy in kinds
+        for name, core, title, run, sabotage, remedy in kinds
     ]
     found += [
         _check(
@@ -168,18 +168,18 @@ def _check(
     *,
     sabotage: str,
     remedy: str,
-    seed: int = 0,
+    core: int = 0,
 ) -> Check:
     return check(
         id,
         title,
         run,
-        severity=Severity.HIGH if seed else Severity.MEDIUM,
+        severity=Severity.HIGH if core else Severity.MEDIUM,
         stake="Vault guards every password of the stack: what it opens or forgets, they lose",
         remedy=remedy,
         sabotage=sabotage,
         group="server",
-        seed=seed,
+        core=core,
     )
 
 
