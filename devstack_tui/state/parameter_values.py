@@ -94,3 +94,31 @@ def relaxed(parameter: Parameter, text: str) -> bool:
         return False
     above, below = parameter.relaxed_above, parameter.relaxed_below
     return (above is not None and value > above) or (below is not None and value < below)
+
+
+def server_unit(parameter: Parameter) -> float:
+    """What one of the server's units is, in bytes or milliseconds."""
+    return float(units.parse(parameter.kind, parameter.server.unit)) if parameter.server.unit else 1
+
+
+def to_server(parameter: Parameter, text: str) -> Value:
+    """What the server is given for a canonical text, in its own unit. Raises `ValueError`."""
+    value = units.parse(parameter.kind, text)
+    if parameter.choices and value not in parameter.choices:
+        raise ValueError(f"expected one of {', '.join(parameter.choices)}, got {text!r}")
+    if parameter.kind not in (Kind.BYTES, Kind.DURATION):
+        return value
+    number = float(value) / server_unit(parameter)
+    return int(number) if number.is_integer() else number
+
+
+def from_server(parameter: Parameter, native: object, unit: float | None = None) -> str:
+    """The canonical text for the server's own value; `unit` where the server reports its unit."""
+    text = str(native)
+    try:
+        if parameter.kind not in (Kind.BYTES, Kind.DURATION, Kind.REAL):
+            return units.canonical(parameter.kind, text)
+        factor = server_unit(parameter) if unit is None else unit
+        return units.show(parameter.kind, float(text) * factor)
+    except ValueError:  # a newer server's word for something: shown as it is
+        return text.lower()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,9 +12,11 @@ from devstack_tui.core import units
 from devstack_tui.core.errors import UsageError
 from devstack_tui.core.machine import Machine
 from devstack_tui.services.mongodb.config_syntax import configured, engine_text, find, parse_engine
-from devstack_tui.services.mongodb.parameters import GB, MB, default_cache, knobs
 from devstack_tui.services.mongodb.server import merged
-from devstack_tui.services.mongodb.tunables import TUNABLES
+from devstack_tui.services.mongodb.tunables import TUNABLES, default_cache
+from devstack_tui.state.parameter_values import from_server
+
+MB, GB = 1 << 20, 1 << 30
 
 MONGOD_6 = Installation(Path("mongod"), "6.0.5", "MongoDB", "6.0")
 MACHINE = Machine(16 * GB, 4)
@@ -44,11 +45,11 @@ def test_defaults_and_candidates_are_canonical_and_in_range(parameter: Parameter
             assert parameter.minimum <= number <= (parameter.maximum or number)
 
 
-@pytest.mark.parametrize("knob", knobs(MONGOD_6), ids=lambda k: k.name)
-def test_every_value_survives_the_way_through_the_configuration(knob: Any) -> None:
-    for text in (knob.parameter.default, *knob.parameter.candidates):
-        config = configured(MONGOD_6, {knob.name: text})
-        assert knob.canonical(find(config, knob)) == text
+@pytest.mark.parametrize("parameter", CATALOGUE, ids=lambda p: p.name)
+def test_every_value_survives_the_way_through_the_configuration(parameter: Parameter) -> None:
+    for text in (parameter.default, *parameter.candidates):
+        config = configured(MONGOD_6, {parameter.name: text})
+        assert from_server(parameter, find(config, parameter)) == text
 
 
 def test_the_configuration_speaks_in_mongods_own_units() -> None:

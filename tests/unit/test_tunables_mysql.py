@@ -12,8 +12,7 @@ from devstack_tui.contracts.tunable import Apply, Kind, Parameter, Problem
 from devstack_tui.core import units
 from devstack_tui.core.errors import UsageError
 from devstack_tui.core.machine import Machine
-from devstack_tui.services.mysql.config_syntax import canonical, configured, native
-from devstack_tui.services.mysql.parameters import Release, parameters
+from devstack_tui.services.mysql.config_syntax import configured
 from devstack_tui.services.mysql.server import MARIADB, MYSQL
 from devstack_tui.services.mysql.tunables import TUNABLES, in_order
 from devstack_tui.services.mysql.variables import (
@@ -24,6 +23,7 @@ from devstack_tui.services.mysql.variables import (
     variables,
     with_automatic,
 )
+from devstack_tui.state.parameter_values import from_server, to_server
 
 GB = 1 << 30
 MACHINE = Machine(memory_bytes=16 * GB, cores=4, rotational=False)
@@ -41,7 +41,7 @@ def installed(flavour: str, version: str) -> Installation:
 
 
 def of(flavour: str, version: str) -> dict[str, Parameter]:
-    return {found.name: found for found in parameters(installed(flavour, version))}
+    return {found.name: found for found in TUNABLES.parameters(installed(flavour, version))}
 
 
 MARIA = of(MARIADB, "10.11.19")
@@ -102,7 +102,7 @@ class TestCatalogue:
         for parameter in of(flavour, version).values():
             for text in (parameter.default, *parameter.candidates):
                 assert units.canonical(parameter.kind, text) == text, parameter.name
-                native(parameter, text)
+                assert from_server(parameter, to_server(parameter, text)) == text
                 value = units.parse(parameter.kind, text)
                 if isinstance(value, int | float):
                     assert value >= (parameter.minimum or 0), parameter.name
@@ -145,7 +145,6 @@ class TestCatalogue:
     def test_a_pool_that_cannot_grow_while_it_runs_needs_a_restart(
         self, version: tuple[int, ...], grows: bool
     ) -> None:
-        assert Release(True, version).grows is grows
         found = of(MARIADB, ".".join(map(str, version)))["innodb_buffer_pool_size"]
         assert (found.apply is Apply.LIVE) is grows
 
@@ -176,7 +175,7 @@ class TestSpelling:
     def test_what_the_servers_tables_say_is_made_canonical(
         self, name: str, value: str, text: str
     ) -> None:
-        assert canonical(MARIA[name], value) == text
+        assert from_server(MARIA[name], value) == text
 
     def test_the_file_has_the_servers_own_spelling(self) -> None:
         tuning = {

@@ -13,14 +13,14 @@ from devstack_tui.core import units
 from devstack_tui.core.errors import UsageError
 from devstack_tui.core.machine import Machine
 from devstack_tui.services.postgres.advice import default_wal_buffers
-from devstack_tui.services.postgres.config_syntax import canonical, configured, spelled
-from devstack_tui.services.postgres.parameters import parameters
+from devstack_tui.services.postgres.config_syntax import canonical, configured
 from devstack_tui.services.postgres.tunables import TUNABLES, Setting, described, effect
+from devstack_tui.state.parameter_values import from_server, to_server
 
 GB = 1 << 30
 PG15 = Installation(Path("/usr/lib/postgresql/15/bin/postgres"), "15.18", "PostgreSQL", "15")
-KNOWN = {found.name: found for found in parameters(PG15)}
-DEFAULTS = {found.name: found.default for found in parameters(PG15)}
+KNOWN = {found.name: found for found in TUNABLES.parameters(PG15)}
+DEFAULTS = {found.name: found.default for found in TUNABLES.parameters(PG15)}
 MACHINE = Machine(memory_bytes=16 * GB, cores=4, rotational=False)
 PUBLISHED = {
     "shared_buffers": "512MB",
@@ -33,7 +33,7 @@ PUBLISHED = {
 
 
 def of(version: str) -> dict[str, Parameter]:
-    found = parameters(replace(PG15, version=version, series=version.partition(".")[0]))
+    found = TUNABLES.parameters(replace(PG15, version=version, series=version.partition(".")[0]))
     return {parameter.name: parameter for parameter in found}
 
 
@@ -71,7 +71,7 @@ class TestCatalogue:
         for parameter in of(version).values():
             for text in (parameter.default, *parameter.candidates):
                 assert units.canonical(parameter.kind, text) == text, parameter.name
-                spelled(parameter, text)
+                assert from_server(parameter, to_server(parameter, text)) == text
                 value = units.parse(parameter.kind, text)
                 if isinstance(value, int | float):
                     assert value >= (parameter.minimum or 0), parameter.name

@@ -20,10 +20,12 @@ from devstack_tui.services.redis.config_syntax import (
     native,
     wrong_save,
 )
-from devstack_tui.services.redis.parameters import GB, MB, in_stack
 from devstack_tui.services.redis.rolling import _dissent, _heir, _unsettled
 from devstack_tui.services.redis.topology import View, parse_nodes
-from devstack_tui.services.redis.tunables import TUNABLES
+from devstack_tui.services.redis.tunables import TUNABLES, in_stack
+from devstack_tui.state.parameter_values import to_server
+
+MB, GB = 1 << 20, 1 << 30
 
 REDIS_7 = Installation(Path("redis-server"), "7.0.15", "Redis", "7")
 MACHINE = Machine(16 * GB, 4)
@@ -48,7 +50,7 @@ def problems(counters: dict[str, float] | None = None, **changed: str) -> dict[s
 def test_defaults_and_candidates_are_canonical_and_in_range(parameter: Parameter) -> None:
     for text in (parameter.default, *parameter.candidates):
         assert units.canonical(parameter.kind, text) == text
-        assert canonical(parameter, native(parameter, text)) == text
+        assert canonical(parameter, native(parameter, to_server(parameter, text))) == text
         if parameter.choices:
             assert text in parameter.choices
         elif parameter.minimum is not None and text not in parameter.special:

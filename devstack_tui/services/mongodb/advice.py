@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from devstack_tui.contracts.tunable import Advice, Kind, Values
 from devstack_tui.core import units
 from devstack_tui.core.machine import Machine
-from devstack_tui.services.mongodb.parameters import GB, MB
+
+MB, GB = 1 << 20, 1 << 30
 
 ENOUGH_REQUESTS = 10000
 """Fewer page requests than these say nothing about the cache."""

@@ -1,4 +1,4 @@
-"""Parameters as mongod's configuration, and WiredTiger's text within it, spell them."""
+"""Parameters as mongod's configuration, and WiredTiger's text within it, write them."""
 
 from __future__ import annotations
 
@@ -7,46 +7,49 @@ from collections.abc import Mapping
 from typing import Any
 
 from devstack_tui.contracts.model import Installation
-from devstack_tui.core.errors import UsageError
-from devstack_tui.services.mongodb.parameters import STRING, Knob, knobs
+from devstack_tui.contracts.tunable import Parameter
+from devstack_tui.state import parameter_catalogue
+
+_TEXT = "storage.wiredTiger.engineConfig.configString"
+"""WiredTiger's own settings for which mongod has no name."""
+
+
+def server_name(parameter: Parameter) -> str:
+    """The name in the command that changes the parameter, or in WiredTiger's text."""
+    return parameter.server.name or parameter.name
 
 
 def configured(installation: Installation, tuning: Mapping[str, str]) -> dict[str, Any]:
     """The part of mongod's configuration that `tuning` (canonical texts by name) makes.
 
-    Raises `UsageError` for what this version does not have.
+    Raises `UsageError` for what this version does not have or does not accept.
     """
-    known = {knob.name: knob for knob in knobs(installation)}
     config: dict[str, Any] = {}
     engine: dict[str, str] = {}
-    for name, text in tuning.items():
-        knob = known.get(name)
-        if knob is None:
-            raise UsageError(
-                f"mongod {installation.version} has no parameter {name!r}",
-                f"take it back: `devstack-tui tune set mongodb {name}=default`",
-            )
-        if knob.path == STRING:
-            engine[knob.spelled] = str(knob.native(text))
+    for parameter, value in parameter_catalogue.configured("mongodb", installation, tuning):
+        if parameter.server.key == _TEXT:
+            engine[server_name(parameter)] = str(value)
         else:
-            _put(config, knob.path, knob.native(text))
+            _put(config, parameter.server.key, value)
     if engine:
-        _put(config, STRING, engine_text(engine))
+        _put(config, _TEXT, engine_text(engine))
     return config
 
 
-def _put(config: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
-    for step in path[:-1]:
+def _put(config: dict[str, Any], key: str, value: Any) -> None:
+    *path, last = key.split(".")
+    for step in path:
         config = config.setdefault(step, {})
-    config[path[-1]] = value
+    config[last] = value
 
 
-def find(config: Mapping[str, Any], knob: Knob) -> Any:
+def find(config: Mapping[str, Any], parameter: Parameter) -> Any:
     """What a configuration says of the parameter; None: nothing."""
     found: Any = config
-    for step in knob.path:
+    key = parameter.server.key
+    for step in key.split("."):
         found = found.get(step) if isinstance(found, Mapping) else None
-    return parse_engine(found or "").get(knob.spelled) if knob.path == STRING else found
+    return parse_engine(found or "").get(server_name(parameter)) if key == _TEXT else found
 
 
 def parse_engine(text: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,20 +33,23 @@ from devstack_tui.core.errors import DevstackError, UnreachableError
 from devstack_tui.core.machine import Machine
 from devstack_tui.core.redact import redact
 from devstack_tui.services.mongodb.advice import advise
-from devstack_tui.services.mongodb.config_syntax import engine_text, find, parse_engine
-from devstack_tui.services.mongodb.parameters import (
-    CACHE_KEY,
-    COMPRESSORS,
-    LEAST_CACHE,
-    MB,
-    Knob,
-    Via,
-    default_cache,
-    knobs,
+from devstack_tui.services.mongodb.config_syntax import (
+    engine_text,
+    find,
+    parse_engine,
+    server_name,
 )
 from devstack_tui.services.mongodb.wire import Refused, Wire
+from devstack_tui.state import parameter_catalogue
+from devstack_tui.state.parameter_values import from_server, server_unit, to_server
 
+MB = 1 << 20
+COMPRESSORS = ("none", "snappy", "zlib", "zstd")
+LEAST_CACHE = 256 * MB
 TIMEOUT_S = 5.0
+_CACHE = "wiredTigerCacheSizeGB"
+_WIREDTIGER, _PROFILE = "wiredTiger", "profile"
+"""The commands of parameters; the others are mongod's own (`setParameter`)."""
 _RUNTIME = "wiredTigerEngineRuntimeConfig"
 _ITSELF = 128 * MB  # resident with an empty cache: measured 123 MB with 6.0
 _CONNECTIONS = 100
@@ -67,44 +71,33 @@ class MongodbTunables:
     """See `devstack_tui.contracts.tunable.Tunables`."""
 
     def parameters(self, installation: Installation) -> tuple[Parameter, ...]:
-        """See the Protocol."""
-        return tuple(knob.parameter for knob in knobs(installation))
+        """See the Protocol. The cache's default comes from the memory of this machine."""
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        return _catalogue(installation, memory)
 
     def read(self, target: Target, installation: Installation) -> Reading:
         """See the Protocol. The cache's default comes from the memory that mongod sees."""
         with _session(target) as wire:
             answers = _ask(wire)
-        cache = units.show(Kind.BYTES, default_cache(answers.memory))
-        parameters: list[Parameter] = []
-        effective: dict[str, Effective] = {}
-        for knob in knobs(installation):
-            if knob.spelled == CACHE_KEY:
-                parameter = msgspec.structs.replace(knob.parameter, default=cache)
-            else:
-                parameter = knob.parameter
-            parameters.append(parameter)
-            effective[knob.name] = _effective(knob, parameter.default, answers)
-        return Reading(tuple(parameters), effective, _counters(answers))
+        parameters = _catalogue(installation, answers.memory)
+        effective = {found.name: _effective(found, answers) for found in parameters}
+        return Reading(parameters, effective, _counters(answers))
 
     def set_live(
         self, target: Target, parameters: Sequence[Parameter], values: Mapping[str, str | None]
     ) -> tuple[str, ...]:
         """See the Protocol."""
         with _session(target) as wire:
-            version = str(wire.command("admin", {"buildInfo": 1})["version"])
-            known = {knob.name: knob for knob in knobs(Installation(Path(), version, "", ""))}
             engine: dict[str, str] = {}
             for parameter in parameters:
-                knob = known[parameter.name]
                 text = values[parameter.name] or parameter.default
-                if knob.via is Via.ENGINE:
-                    engine[knob.spelled] = _engine_value(knob, text)
+                if parameter.server.command == _WIREDTIGER:
+                    engine[server_name(parameter)] = _engine_value(parameter, text)
                 else:
-                    _set(wire, knob, text)
+                    _set(wire, parameter, text)
             if engine:
-                _set_engine(
-                    wire, engine, [p.name for p in parameters if known[p.name].via is Via.ENGINE]
-                )
+                names = [p.name for p in parameters if p.server.command == _WIREDTIGER]
+                _set_engine(wire, engine, names)
         return ()
 
     def problems(
@@ -140,6 +133,19 @@ class MongodbTunables:
     ) -> tuple[Advice, ...]:
         """See the Protocol."""
         return tuple(advise(values, machine, counters, durable))
+
+
+def default_cache(memory: int) -> int:
+    """What mongod takes for its cache by itself: half of the memory above 1 GB, 256 MB at least."""
+    return max(LEAST_CACHE, (memory // MB - 1024) // 2 * MB)
+
+
+def _catalogue(installation: Installation, memory: int) -> tuple[Parameter, ...]:
+    cache = units.show(Kind.BYTES, default_cache(memory))
+    return tuple(
+        msgspec.structs.replace(found, default=cache) if found.name == _CACHE else found
+        for found in parameter_catalogue.parameters("mongodb", installation)
+    )
 
 
 @contextlib.contextmanager
@@ -179,14 +185,15 @@ def _file(path: str) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def _effective(knob: Knob, default: str, answers: _Answers) -> Effective:
+def _effective(parameter: Parameter, answers: _Answers) -> Effective:
     """The value, and who won: the file as it is now, the start, or somebody meanwhile."""
-    native = _native(knob, answers)
-    value = default if native is None else knob.canonical(native)
-    file = _said(knob, answers.file or {})
-    started = _said(knob, answers.started)
+    default = parameter.default
+    native = _native(parameter, answers)
+    value = default if native is None else from_server(parameter, native)
+    file = _configured(parameter, answers.file or {})
+    started = _configured(parameter, answers.started)
     # A file that was written after the start counts for what comes next, not for what is.
-    restart = knob.parameter.apply is Apply.RESTART
+    restart = parameter.apply is Apply.RESTART
     pending = restart and answers.file is not None and (file or default) != value
     if file == value:
         source = "configuration file"
@@ -196,32 +203,33 @@ def _effective(knob: Knob, default: str, answers: _Answers) -> Effective:
         source = "default" if value == default else "set at run time"
     where = answers.path if source == "configuration file" else ""
     return Effective(
-        name=knob.name, value=value, source=source, where=where, pending_restart=pending
+        name=parameter.name, value=value, source=source, where=where, pending_restart=pending
     )
 
 
-def _said(knob: Knob, config: Mapping[str, Any]) -> str | None:
-    found = find(config, knob)
-    return None if found is None else knob.canonical(found)
+def _configured(parameter: Parameter, config: Mapping[str, Any]) -> str | None:
+    found = find(config, parameter)
+    return None if found is None else from_server(parameter, found)
 
 
-def _native(knob: Knob, answers: _Answers) -> Any:
+def _native(parameter: Parameter, answers: _Answers) -> Any:
     """The server's own value; None: it says nothing, so it is the default."""
     engine = answers.status["wiredTiger"]
-    if knob.spelled == CACHE_KEY:
-        return engine["cache"]["maximum bytes configured"] / knob.unit
-    if knob.via is Via.ENGINE:
-        set_live = parse_engine(str(answers.parameters.get(_RUNTIME, ""))).get(knob.spelled)
-        return set_live or find(answers.started, knob)
-    if knob.via is Via.PROFILE:
+    if parameter.name == _CACHE:
+        return engine["cache"]["maximum bytes configured"] / server_unit(parameter)
+    command = parameter.server.command
+    if command == _WIREDTIGER:
+        changed = parse_engine(str(answers.parameters.get(_RUNTIME, "")))
+        return changed.get(server_name(parameter)) or find(answers.started, parameter)
+    if command == _PROFILE:
         return answers.slowms
-    if knob.name.startswith("wiredTigerConcurrent"):
+    if parameter.name.startswith("wiredTigerConcurrent"):
         # The parameter itself also shows values that were refused.
-        kind = "read" if "Read" in knob.name else "write"
+        kind = "read" if "Read" in parameter.name else "write"
         return engine["concurrentTransactions"][kind]["totalTickets"]
-    if knob.via is Via.SET_PARAMETER:
-        return answers.parameters.get(knob.spelled)
-    return find(answers.started, knob)
+    if command:
+        return answers.parameters.get(server_name(parameter))
+    return find(answers.started, parameter)
 
 
 def _counters(answers: _Answers) -> dict[str, float]:
@@ -250,22 +258,19 @@ def _counters(answers: _Answers) -> dict[str, float]:
     }
 
 
-def _set(wire: Wire, knob: Knob, text: str) -> None:
-    native = knob.native(text)
-    if knob.via is Via.PROFILE:
+def _set(wire: Wire, parameter: Parameter, text: str) -> None:
+    command: dict[str, Any] = {"setParameter": 1}
+    if parameter.server.command == _PROFILE:
         # A level of -1 leaves the profiler itself alone, but changes nothing else either.
-        level = int(wire.command("admin", {"profile": -1})["was"])
-        command = {"profile": level, knob.spelled: native}
-    else:
-        command = {"setParameter": 1, knob.spelled: native}
-    with _naming(f"{knob.name}={text}"):
-        wire.command("admin", command)
+        command = {"profile": int(wire.command("admin", {"profile": -1})["was"])}
+    with _naming(f"{parameter.name}={text}"):
+        wire.command("admin", {**command, server_name(parameter): to_server(parameter, text)})
 
 
-def _engine_value(knob: Knob, text: str) -> str:
-    if knob.spelled == CACHE_KEY:
+def _engine_value(parameter: Parameter, text: str) -> str:
+    if parameter.name == _CACHE:
         return f"{int(units.parse(Kind.BYTES, text)) // MB}M"
-    return str(knob.native(text))
+    return str(to_server(parameter, text))
 
 
 def _set_engine(wire: Wire, settings: Mapping[str, str], names: Sequence[str]) -> None:

@@ -8,13 +8,9 @@ from collections.abc import Mapping
 from devstack_tui.contracts.tunable import Advice, Kind, Problem, Share, Values
 from devstack_tui.core import units
 from devstack_tui.core.machine import Machine
-from devstack_tui.services.mysql.parameters import GB, KB, MB, Release, catalogue
+from devstack_tui.state.parameter_catalogue import kinds
 
-KINDS = {
-    found.name: found.kind
-    for release in (Release(True, (10, 11, 19)), Release(False, (8, 0, 30)))
-    for found in catalogue(release)
-}
+KB, MB, GB = 1 << 10, 1 << 20, 1 << 30
 STACK_NEEDS = 20
 """Connections: the reference API's pool (8), a benchmark's clients, the probes and the tuning."""
 CACHE_SHARE = 0.12
@@ -29,7 +25,7 @@ _REDO = "innodb_redo_log_capacity"
 def number(values: Values, name: str) -> float | None:
     """The value in bytes, milliseconds or as it is; None if there is none that can be read."""
     try:
-        return float(units.parse(KINDS[name], values[name]))
+        return float(units.parse(kinds("mysql")[name], values[name]))
     except (KeyError, ValueError):
         return None
 

@@ -4,6 +4,7 @@ as it takes them."""
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -23,10 +24,10 @@ from devstack_tui.contracts.tunable import (
 from devstack_tui.core.errors import DevstackError, UnreachableError
 from devstack_tui.core.machine import Machine
 from devstack_tui.core.redact import redact
+from devstack_tui.core.units import Value
 from devstack_tui.services.mysql import advice
 from devstack_tui.services.mysql.client import connect
-from devstack_tui.services.mysql.config_syntax import Native, native
-from devstack_tui.services.mysql.parameters import Release, parameters
+from devstack_tui.services.mysql.config_syntax import native
 from devstack_tui.services.mysql.variables import (
     AUTOMATIC,
     automatic,
@@ -35,6 +36,9 @@ from devstack_tui.services.mysql.variables import (
     variables,
     with_automatic,
 )
+from devstack_tui.state import parameter_catalogue
+from devstack_tui.state.parameter_catalogue import version_numbers
+from devstack_tui.state.parameter_values import to_server
 
 if TYPE_CHECKING:
     from pymysql.cursors import Cursor
@@ -64,6 +68,7 @@ _COUNTED = {
 }
 _RESIZING = "SHOW GLOBAL STATUS LIKE 'Innodb_buffer_pool_resize_status'"
 _POOL = "innodb_buffer_pool_size"
+_MARIADB, _READERS = "MariaDB", "innodb_read_io_threads"
 _IO, _IO_MAX = "innodb_io_capacity", "innodb_io_capacity_max"
 
 
@@ -72,13 +77,20 @@ class MysqlTunables:
 
     def parameters(self, installation: Installation) -> tuple[Parameter, ...]:
         """The catalogue for this flavour and version."""
-        return parameters(installation)
+        known = parameter_catalogue.parameters("mysql", installation)
+        if installation.flavour == _MARIADB or version_numbers(installation.version) < (8, 4):
+            return known
+        readers = str(max(4, (os.cpu_count() or 1) // 2))
+        return tuple(
+            msgspec.structs.replace(found, default=readers) if found.name == _READERS else found
+            for found in known
+        )
 
     def read(self, target: Target, installation: Installation) -> Reading:
         """The server's own tables of variables as a new session sees them, and its status."""
-        mariadb = Release.of(installation).mariadb
+        mariadb = installation.flavour == _MARIADB
         origin = f"{installation.flavour} {installation.version}"
-        catalogue = parameters(installation)
+        catalogue = self.parameters(installation)
         with asking(target, installation.flavour) as cursor:
             rows = variables(cursor, [found.name for found in catalogue], mariadb)
             told = tuple(
@@ -109,7 +121,8 @@ class MysqlTunables:
                     texts[name] = automatic(name, {**current, **texts}, mariadb)
             warnings: list[str] = []
             for name in in_order(texts, int(current[_IO])):
-                warnings += _set(cursor, name, native(known[name], texts[name]), target)
+                value = to_server(known[name], texts[name])
+                warnings += _set(cursor, name, native(known[name], value), target)
             if _POOL in known:
                 _await_resize(cursor)
         return tuple(warnings)
@@ -167,7 +180,7 @@ def in_order(values: Mapping[str, str], io_capacity: int) -> list[str]:
     return [_IO_MAX, *names] if first else [*names, _IO_MAX]
 
 
-def _set(cursor: Cursor, name: str, value: Native, target: Target) -> list[str]:
+def _set(cursor: Cursor, name: str, value: Value, target: Target) -> list[str]:
     """Set one variable; returns what the server warned of. Raises `DevstackError`."""
     import pymysql
 
@@ -185,7 +198,7 @@ def _set(cursor: Cursor, name: str, value: Native, target: Target) -> list[str]:
     return [f"{name}: {row[2]}" for row in cursor.fetchall() if "deprecated" not in str(row[2])]
 
 
-def _refused(name: str, value: Native, target: Target, error: Exception) -> DevstackError:
+def _refused(name: str, value: Value, target: Target, error: Exception) -> DevstackError:
     if error.args and error.args[0] in _NO_RIGHT:
         user = target.credentials.user
         return DevstackError(

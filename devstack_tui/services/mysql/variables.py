@@ -9,8 +9,7 @@ import msgspec
 
 from devstack_tui.contracts.tunable import Apply, Effective, Kind, Parameter
 from devstack_tui.core import units
-from devstack_tui.services.mysql.config_syntax import SECOND, canonical
-from devstack_tui.services.mysql.parameters import default_thread_cache
+from devstack_tui.state.parameter_values import from_server, server_unit
 
 if TYPE_CHECKING:
     from pymysql.cursors import Cursor
@@ -114,7 +113,7 @@ def effect(parameter: Parameter, row: Variable) -> Effective:
     source = _SOURCES.get(row.source, row.source.lower())
     if source == _BY_SERVER and row.name in AUTOMATIC:
         source = "default"
-    value = canonical(parameter, row.value)
+    value = from_server(parameter, row.value)
     if row.name == "log_bin" and source == "default" and value != parameter.default:
         source = AT_START
     return Effective(
@@ -127,10 +126,10 @@ def effect(parameter: Parameter, row: Variable) -> Effective:
 
 def described(parameter: Parameter, row: Variable, limits_from: str) -> Parameter:
     """`parameter` with the limits, the choices and the default that the server tells."""
-    factor = SECOND if parameter.kind is Kind.DURATION else 1.0
+    factor = server_unit(parameter)
     default = parameter.default
     if row.default is not None and row.name not in AUTOMATIC:
-        default = canonical(parameter, row.default)
+        default = from_server(parameter, row.default)
     apply = Apply.RESTART if row.read_only else parameter.apply
     if parameter.choices:
         # Not those that we leave out on purpose: for the server's own developers.
@@ -170,7 +169,8 @@ def with_automatic(
 def automatic(name: str, values: Mapping[str, str], mariadb: bool) -> str:
     """What the server makes of `name`, one of `AUTOMATIC`, when nobody sets it."""
     if name == "thread_cache_size":
-        return str(default_thread_cache(int(values.get("max_connections", "151")), mariadb))
+        sessions = int(values.get("max_connections", "151"))
+        return str(min(256, sessions) if mariadb else min(100, 8 + sessions // 100))
     return str(max(2000, 2 * int(values.get("innodb_io_capacity", "200"))))
 
 

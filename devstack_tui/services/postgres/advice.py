@@ -8,10 +8,9 @@ from collections.abc import Mapping
 from devstack_tui.contracts.tunable import Advice, Kind, Problem, Share, Values
 from devstack_tui.core import units
 from devstack_tui.core.machine import Machine
-from devstack_tui.services.postgres.parameters import KB, MB, catalogue
+from devstack_tui.state.parameter_catalogue import kinds
 
-GB = 1 << 30
-KINDS = {found.name: found.kind for found in catalogue(15)}
+KB, MB, GB = 1 << 10, 1 << 20, 1 << 30
 SEGMENT = 16 * MB
 HUGE_PAGE = 2 * MB
 RESERVED = 3
@@ -32,7 +31,7 @@ GOOD_HIT_RATE = 0.99
 def number(values: Values, name: str) -> float | None:
     """The value in bytes, milliseconds or as it is; None if there is none that can be read."""
     try:
-        return float(units.parse(KINDS[name], values[name]))
+        return float(units.parse(kinds("postgres")[name], values[name]))
     except (KeyError, ValueError):
         return None
 

@@ -35,7 +35,7 @@ from devstack_tui.services.postgres import advice
 from devstack_tui.services.postgres.client import connect
 from devstack_tui.services.postgres.config_syntax import canonical, unit
 from devstack_tui.services.postgres.counters import counters
-from devstack_tui.services.postgres.parameters import parameters
+from devstack_tui.state.parameter_catalogue import parameters
 from devstack_tui.state.parameter_values import told, took
 
 if TYPE_CHECKING:
@@ -98,17 +98,16 @@ class PostgresTunables:
 
     def parameters(self, installation: Installation) -> tuple[Parameter, ...]:
         """The catalogue for this version."""
-        return parameters(installation)
+        return parameters("postgres", installation)
 
     def read(self, target: Target, installation: Installation) -> Reading:
         """pg_settings as a new session sees it, and the statistics since their last reset."""
         with asking(target) as connection:
             version = f"pg_settings of PostgreSQL {installation.version}"
-            rows = settings(connection, [found.name for found in parameters(installation)])
+            known = self.parameters(installation)
+            rows = settings(connection, [found.name for found in known])
             told = tuple(
-                described(found, rows[found.name], version)
-                for found in parameters(installation)
-                if found.name in rows
+                described(found, rows[found.name], version) for found in known if found.name in rows
             )
             effective = {found.name: effect(found, rows[found.name]) for found in told}
             return Reading(_with_automatic(told, effective), effective, counters(connection))

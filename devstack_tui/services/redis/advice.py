@@ -7,15 +7,13 @@ from collections.abc import Iterator, Mapping
 from devstack_tui.contracts.tunable import Advice, Kind, Problem, Share, Values
 from devstack_tui.core import units
 from devstack_tui.core.machine import Machine
-from devstack_tui.services.redis.config_syntax import wrong_save
-from devstack_tui.services.redis.parameters import (
-    LEAST_MEMORY,
-    MB,
-    MIN_REPLICAS,
-    NO_SNAPSHOTS,
-    NODE_TIMEOUT,
-)
+from devstack_tui.services.redis.config_syntax import NO_SNAPSHOTS, wrong_save
 
+MB, GB = 1 << 20, 1 << 30
+LEAST_MEMORY = 16 * MB
+"""An empty node of a cluster uses 2 to 3 MB before its first client."""
+NODE_TIMEOUT = "cluster-node-timeout"
+MIN_REPLICAS = "min-replicas-to-write"
 ITSELF = 10 * MB
 """What an idle node has resident: measured 9 MB with 7.0 and TLS."""
 SMALL_MEMORY = 64 * MB

@@ -1,4 +1,4 @@
-"""Parameters as a node and its redis.conf spell them."""
+"""Parameters as a node and its redis.conf write them."""
 
 from __future__ import annotations
 
@@ -6,35 +6,27 @@ from collections.abc import Mapping
 
 from devstack_tui.contracts.model import Installation
 from devstack_tui.contracts.tunable import Kind, Parameter
-from devstack_tui.core import units
-from devstack_tui.core.errors import UsageError
-from devstack_tui.services.redis.parameters import NO_SNAPSHOTS, parameters
+from devstack_tui.core.units import Value
+from devstack_tui.state import parameter_catalogue
+from devstack_tui.state.parameter_values import from_server
 
-# What a node counts in, where it is not milliseconds.
-_SECONDS = {"tcp-keepalive", "timeout", "repl-diskless-sync-delay"}
+NO_SNAPSHOTS = "off"
 
 
-def native(parameter: Parameter, text: str) -> str:
-    """A node's spelling of a canonical text."""
-    value = units.parse(parameter.kind, text)
-    match parameter.kind:
-        case Kind.BOOLEAN:
-            return "yes" if value else "no"
-        case Kind.DURATION:
-            return str(int(float(value) / (1000 if parameter.name in _SECONDS else 1)))
+def native(parameter: Parameter, value: Value) -> str:
+    """A value as a node writes it."""
+    if parameter.kind is Kind.BOOLEAN:
+        return "yes" if value else "no"
     if parameter.name == "save":
         return "" if value == NO_SNAPSHOTS else " ".join(str(value).split())
-    return str(value)
+    return str(int(value) if parameter.kind is Kind.DURATION else value)
 
 
-def canonical(parameter: Parameter, spelled: str) -> str:
-    """The canonical text for a node's own spelling."""
+def canonical(parameter: Parameter, written: str) -> str:
+    """The canonical text for a value as a node writes it."""
     if parameter.name == "save":
-        return " ".join(spelled.split()) or NO_SNAPSHOTS
-    if parameter.kind is Kind.DURATION:
-        unit = 1000 if parameter.name in _SECONDS else 1
-        return units.show(parameter.kind, float(spelled) * unit)
-    return units.canonical(parameter.kind, spelled)
+        return " ".join(written.split()) or NO_SNAPSHOTS
+    return from_server(parameter, written)
 
 
 def wrong_save(text: str) -> str:
@@ -54,17 +46,11 @@ def wrong_save(text: str) -> str:
 def configured(installation: Installation, tuning: Mapping[str, str]) -> dict[str, list[str]]:
     """The lines of redis.conf that `tuning` (canonical texts by name) makes, by name.
 
-    Raises `UsageError` for what this version does not have.
+    Raises `UsageError` for what this version does not have or does not accept.
     """
-    known = {parameter.name: parameter for parameter in parameters(installation.version)}
     lines: dict[str, list[str]] = {}
-    for name, text in tuning.items():
-        if name not in known:
-            raise UsageError(
-                f"{installation.flavour} {installation.version} has no parameter {name!r}",
-                f"take it back: `devstack-tui tune set redis {name}=default`",
-            )
-        value = native(known[name], text)
+    for parameter, wanted in parameter_catalogue.configured("redis", installation, tuning):
+        name, value = parameter.name, native(parameter, wanted)
         if name == "save":
             # One line for each pair: versions before 7.0 take no more.
             words = value.split()

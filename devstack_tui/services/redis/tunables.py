@@ -15,6 +15,7 @@ from devstack_tui.contracts.tunable import (
     Advice,
     Apply,
     Effective,
+    Kind,
     Parameter,
     Problem,
     Reading,
@@ -22,13 +23,15 @@ from devstack_tui.contracts.tunable import (
     Tunables,
     Values,
 )
+from devstack_tui.core import units
 from devstack_tui.core.errors import DevstackError, UnreachableError
 from devstack_tui.core.machine import Machine
 from devstack_tui.core.redact import redact
 from devstack_tui.services.redis import advice
 from devstack_tui.services.redis.client import close, connect, node_count, node_name
 from devstack_tui.services.redis.config_syntax import canonical, in_file, native
-from devstack_tui.services.redis.parameters import in_stack, parameters
+from devstack_tui.state.parameter_catalogue import parameters
+from devstack_tui.state.parameter_values import to_server
 
 if TYPE_CHECKING:
     import redis
@@ -53,14 +56,14 @@ class RedisTunables:
 
     def parameters(self, installation: Installation) -> tuple[Parameter, ...]:
         """See the Protocol."""
-        return parameters(installation.version)
+        return parameters("redis", installation)
 
     def read(self, target: Target, installation: Installation) -> Reading:
         """See the Protocol. A node that does not answer makes it fail."""
         nodes = [_ask(target, index) for index in range(node_count(target))]
         found: list[Parameter] = []
         effective: dict[str, Effective] = {}
-        for parameter in parameters(installation.version):
+        for parameter in parameters("redis", installation):
             if all(parameter.name in node.config for node in nodes):
                 found.append(in_stack(parameter, target.options))
                 effective[parameter.name] = _effective(found[-1], nodes)
@@ -99,6 +102,16 @@ class RedisTunables:
     ) -> tuple[Advice, ...]:
         """See the Protocol."""
         return tuple(advice.advise(values, machine, counters, durable))
+
+
+def in_stack(parameter: Parameter, options: Mapping[str, int | str | bool]) -> Parameter:
+    """The parameter with what a stack of these `options` makes of its default and its range."""
+    if parameter.name == advice.NODE_TIMEOUT:
+        default = units.show(Kind.DURATION, float(options["node_timeout_ms"]))
+        return msgspec.structs.replace(parameter, default=default)
+    if parameter.name == advice.MIN_REPLICAS:
+        return msgspec.structs.replace(parameter, maximum=int(options["replicas"]))
+    return parameter
 
 
 @contextlib.contextmanager
@@ -222,7 +235,7 @@ def _counters(nodes: Sequence[_Node]) -> dict[str, float]:
 def _set_everywhere(clients: Sequence[redis.Redis], parameter: Parameter, text: str) -> None:
     import redis
 
-    name, value = parameter.name, native(parameter, text)
+    name, value = parameter.name, native(parameter, to_server(parameter, text))
     done: list[tuple[redis.Redis, str]] = []
     for index, client in enumerate(clients):
         try:

@@ -1,0 +1,160 @@
+"""The parameters of a technology as data: `configs/parameters/<technology>.toml`.
+
+`[parameters.<name>]` holds the fields of a `Parameter`, `[defaults]` those that all of them share.
+Limits of sizes and durations are written with their unit. `flavour`, `since` and `until` (the first
+version without it) say where a parameter exists. Each `when` table replaces fields where its own
+conditions hold, a later one after an earlier one; `absent` takes the parameter out.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+
+from devstack_tui.contracts.model import Installation
+from devstack_tui.contracts.tunable import Apply, Kind, Parameter, Spelling
+from devstack_tui.core import units
+from devstack_tui.core.config import convert, fault, read_toml
+from devstack_tui.core.errors import UsageError
+from devstack_tui.core.paths import resource
+from devstack_tui.core.units import Value
+from devstack_tui.state.parameter_values import to_server
+
+FOLDER = "configs/parameters"
+_LIMITS = ("minimum", "maximum", "step", "relaxed_above", "relaxed_below")
+_CONDITIONS = ("flavour", "since", "until", "absent", "when")
+_Version = Annotated[str, msgspec.Meta(pattern=r"^\d+(\.\d+)*$")]
+_Limit = float | str | None
+_Texts = tuple[str, ...] | None
+
+
+class _Fields(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What a table says of a parameter; None: nothing."""
+
+    flavour: str | None = None
+    since: _Version | None = None
+    until: _Version | None = None
+    absent: bool | None = None
+    kind: Kind | None = None
+    help: str | None = None
+    apply: Apply | None = None
+    default: str | None = None
+    minimum: _Limit = None
+    maximum: _Limit = None
+    step: _Limit = None
+    limits_from: str | None = None
+    choices: _Texts = None
+    special: dict[str, str] | None = None
+    durability: str | None = None
+    relaxed: _Texts = None
+    relaxed_above: _Limit = None
+    relaxed_below: _Limit = None
+    reader: str | None = None
+    candidates: _Texts = None
+    server: Spelling | None = None
+
+    def holds(self, installation: Installation) -> bool:
+        """Whether the conditions of this table are those of the installation."""
+        version = version_numbers(installation.version)
+        return (
+            self.flavour in (None, installation.flavour)
+            and (self.since is None or version >= version_numbers(self.since))
+            and (self.until is None or version < version_numbers(self.until))
+        )
+
+
+class _Entry(_Fields):
+    when: tuple[_Fields, ...] = ()
+
+    def fitting(self, installation: Installation) -> list[_Fields]:
+        """The tables that hold, in the order in which they replace each other; none where the
+        installation does not have the parameter."""
+        if not self.holds(installation):
+            return []
+        tables = [self, *(one for one in self.when if one.holds(installation))]
+        return [] if any(one.absent for one in tables) else tables
+
+
+class _File(msgspec.Struct, forbid_unknown_fields=True):
+    parameters: dict[str, _Entry]
+    defaults: _Entry = msgspec.field(default_factory=_Entry)
+
+
+@functools.cache
+def parameters(service: str, installation: Installation) -> tuple[Parameter, ...]:
+    """The parameters of `service` for this flavour and version, in the order of the editor.
+
+    Raises `ConfigError` with the file, its line and the key for a bad file.
+    """
+    path = resource(f"{FOLDER}/{service}.toml")
+    file = _read(path)
+    shared = file.defaults.fitting(installation)
+    return tuple(
+        _parameter(path, service, name, [*shared, *tables], installation)
+        for name, entry in file.parameters.items()
+        if (tables := entry.fitting(installation))
+    )
+
+
+@functools.cache
+def kinds(service: str) -> dict[str, Kind]:
+    """The kind of every parameter that any version of `service` has."""
+    file = _read(resource(f"{FOLDER}/{service}.toml"))
+    return {name: entry.kind for name, entry in file.parameters.items() if entry.kind}
+
+
+@functools.cache
+def _read(path: Path) -> _File:
+    return convert(read_toml(path), _File, path)
+
+
+def _parameter(
+    path: Path, service: str, name: str, tables: list[_Fields], installation: Installation
+) -> Parameter:
+    at = f"parameters.{name}"
+    fields: dict[str, Any] = {"service": service, "name": name}
+    for table in tables:
+        given = msgspec.structs.asdict(table).items()
+        fields |= {k: text for k, text in given if text is not None and k not in _CONDITIONS}
+    for limit in _LIMITS:
+        if isinstance(text := fields.get(limit), str):
+            try:
+                fields[limit] = units.parse(fields.get("kind", ""), text)
+            except (KeyError, ValueError) as error:
+                raise fault(path, f"{at}.{limit}", str(error)) from None
+    major, minor, *_ = (*version_numbers(installation.version), 0, 0)
+    fields["limits_from"] = fields.get("limits_from", "").format(
+        flavour=installation.flavour, major=major, minor=minor
+    )
+    return convert(fields, Parameter, path, at)
+
+
+def version_numbers(version: str) -> tuple[int, ...]:
+    """`10.11.14` as numbers that can be compared."""
+    return tuple(int(part) for part in re.findall(r"\d+", version))
+
+
+def configured(
+    service: str, installation: Installation, tuning: Mapping[str, str]
+) -> list[tuple[Parameter, Value]]:
+    """The parameters that `tuning` (canonical texts by name) sets, with the server's own values.
+
+    Raises `UsageError` for what this version does not have or does not accept.
+    """
+    known = {parameter.name: parameter for parameter in parameters(service, installation)}
+    found = []
+    for name, text in tuning.items():
+        undo = f"undo it: `devstack-tui tune set {service} {name}=default`"
+        if name not in known:
+            program = f"{installation.flavour} {installation.version}"
+            raise UsageError(f"{program} has no parameter {name!r} that can be tuned", undo)
+        try:
+            found.append((known[name], to_server(known[name], text)))
+        except ValueError as error:
+            raise UsageError(f"{service}.{name}: {error}", undo) from None
+    return found
