@@ -6,22 +6,48 @@ somebody else runs, has the same methods; what it cannot do it refuses with a `D
 
 from __future__ import annotations
 
+import enum
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from devstack_tui.contracts.drill import Cut
 from devstack_tui.contracts.faults import Fault, Handle
-from devstack_tui.contracts.model import Installation, LogLine, Target, UnitUsage, Usage
+from devstack_tui.contracts.model import (
+    Installation,
+    LogLine,
+    Requirement,
+    Target,
+    UnitUsage,
+    Usage,
+)
 from devstack_tui.contracts.service import Service
 from devstack_tui.contracts.service_files import ServiceFiles
 from devstack_tui.core.events import Phase
+from devstack_tui.core.hint import Hint
+
+
+class Feature(enum.StrEnum):
+    """What a stack may allow. The first four are the faults of the same names."""
+
+    KILL = "kill"
+    TERMINATE = "terminate"
+    FREEZE = "freeze"
+    PARTITION = "partition"
+    CONFIGURE = "configure"
+    """Its servers' configuration can be written."""
+    FILES = "files"
+    """Its servers' files can be read and written."""
+    EXEC = "exec"
+    """Programs can be run beside its servers."""
+    DATA = "data"
+    """Its data may be deleted."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """One start or stop of one service: how it tells what it does, and how it is interrupted."""
+    """One start or stop of one service: how it reports what it does, and how it is interrupted."""
 
     say: Callable[[Phase, str], None] = lambda phase, detail: None
     cancelled: threading.Event = field(default_factory=threading.Event)
@@ -32,14 +58,39 @@ class Engine(Protocol):
 
     name: str
 
+    @property
+    def features(self) -> frozenset[Feature]:
+        """What this stack allows now."""
+
+    def require(self, feature: Feature) -> None:
+        """Raise `UsageError` with the reason where this stack does not allow it now."""
+
+    def examine(self, service: Service | None = None) -> Iterator[Requirement]:
+        """What the engine needs of the machine, as found: in general, or for the start of one
+        service that is stopped. Changes nothing."""
+
+    def hints(self) -> Sequence[Hint]:
+        """How to get what is not here and would allow this stack more features."""
+
+    def free_offset(self, base: Iterable[int], reserved: Iterable[int]) -> int:
+        """The smallest multiple of 100 above 0 that moves every port of `base` to a free one that
+        is not among `reserved`. Raises `DevstackError` when there is none."""
+
     def locate(self, service: Service) -> Installation:
         """The program, image or container. Raises `NotInstalledError` with the remedy."""
 
     def target(self, service: Service) -> Target:
         """How clients reach the service."""
 
+    def prepare(self, service: Service, run: Run) -> None:
+        """What can be done before its turn to start comes: the program or image is found or
+        fetched, and what would keep the service from starting (data of another version, a port
+        that is taken) is reported. Nothing is done for one that runs.
+
+        Raises `NotInstalledError` with the remedy, and `DevstackError`."""
+
     def recover(self) -> Sequence[str]:
-        """Mend what an interrupted verb left: returns a sentence for each repair."""
+        """Repair what an interrupted verb left: returns a sentence for each repair."""
 
     def start(self, service: Service, run: Run) -> None:
         """Bring the service up, whatever state it is in; done when it accepts work."""
@@ -51,8 +102,8 @@ class Engine(Protocol):
         """One restart. A service of several nodes goes one by one in the order of its `Rolling`
         part: each hands its work over, is restarted, and is waited for until it is in again.
 
-        `before` is told each unit before it is ended. Whether the service is healthy afterwards
-        is for the caller to ask."""
+        `before` is called with each unit before it is ended. Whether the service is healthy
+        afterwards is for the caller to ask."""
 
     def respawn(self, service: Service, run: Run) -> None:
         """End the service's units and start them with the files that lie there now: nothing
@@ -79,19 +130,16 @@ class Engine(Protocol):
         Raises `UnreachableError` for one that does not run, `UsageError` without the right to hurt
         it, and `DevstackError` for one that is not ours."""
 
-    def require_fault(self, fault: Fault) -> None:
-        """Raise `UsageError` with the reason where this stack allows no such fault."""
-
     def aim(
         self, service: Service, units: Sequence[str], fault: Fault, cut: Cut | None = None
     ) -> Handle:
         """What a fault of these units would touch, each proven to be ours; nothing is touched yet.
         The caller writes the handle to the journal. A partition needs its `cut`. Raises
         `UnreachableError` for a unit that does not run and for no unit at all, and as
-        `require_fault`."""
+        `require`."""
 
     def inject(self, handle: Handle) -> float:
-        """Do what was aimed at; whatever is not the same any more is left alone. Returns when
+        """Do what was aimed at; a unit that was started again since is left alone. Returns when
         (monotonic seconds)."""
 
     def undo(self, handle: Handle) -> float:
@@ -99,9 +147,9 @@ class Engine(Protocol):
         Returns when (monotonic seconds)."""
 
     def gone(self, handle: Handle, within: float) -> None:
-        """Wait until what was told to end is gone; after `within` seconds it is ended at once."""
+        """Wait until what was asked to end is gone; after `within` seconds it is killed."""
 
-    def last_words(self, service: Service) -> str:
+    def exit_reason(self, service: Service) -> str:
         """Why a unit of the service is gone, from its log; empty when all run."""
 
     def log_units(self, service: Service) -> Sequence[str]:
@@ -111,7 +159,7 @@ class Engine(Protocol):
         self, service: Service, lines: int, follow: threading.Event | None = None
     ) -> Iterator[LogLine]:
         """The last `lines` lines of each unit, without secrets; with `follow` also every later one,
-        across rotation and restart, until that is set. Close it to let go of the logs early."""
+        across rotation and restart, until that is set. Close it to close the logs early."""
 
     def files(self, service: Service) -> ServiceFiles:
         """The service's own files, whether it runs or not; asking makes nothing."""

@@ -120,6 +120,16 @@ class Usage(msgspec.Struct, frozen=True):
     memory_bytes: int | None = None
 
 
+class Requirement(msgspec.Struct, frozen=True):
+    """Something that a stack needs of its machine, as found. `status` is `ok`, `missing`,
+    `optional` or `warning`."""
+
+    subject: str
+    status: str
+    detail: str
+    remedy: str = ""
+
+
 class LogLine(msgspec.Struct, frozen=True):
     """One line that a unit wrote, without secrets."""
 

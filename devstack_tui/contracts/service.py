@@ -7,7 +7,6 @@ imported when they are first asked for, so that no driver is loaded before it is
 from __future__ import annotations
 
 import importlib
-import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,7 +44,7 @@ class ProcessSpec:
     unit: str
     argv: Sequence[str]
     env: Mapping[str, str] = field(default_factory=dict)
-    stop_signal: signal.Signals = signal.SIGTERM
+    stop_signal: str = "SIGTERM"
     grace_s: float = 8.0
     alone: Path | None = None
     pid_file: Path | None = None

@@ -14,7 +14,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 
 from devstack_tui.contracts.drill import Cut
-from devstack_tui.contracts.engine import Engine, Run
+from devstack_tui.contracts.engine import Engine, Feature, Run
 from devstack_tui.contracts.faults import Fault, Handle, handle_of
 from devstack_tui.contracts.model import Installation, Target
 from devstack_tui.contracts.service import Service
@@ -82,7 +82,7 @@ class StackHands:
         """See the Protocol."""
         if self._cut is None:
             raise UsageError(f"{self._service.title} has no other node to be cut off from")
-        self._engine.require_fault(Fault.PARTITION)
+        self._engine.require(Feature.PARTITION)
         return self._do(PARTITION, unit, Fault.PARTITION, self._cut(unit))
 
     def reconnect(self, unit: str) -> float:
@@ -191,7 +191,7 @@ class StackHands:
             self._engine.start(self._service, Run())
         deadline = time.monotonic() + WHOLE_WITHIN_S
         while reason := _problems(self._service, target):
-            if gone := self._engine.last_words(self._service):
+            if gone := self._engine.exit_reason(self._service):
                 raise DevstackError(gone, f"look at `devstack-tui logs {self._service.name}`")
             if time.monotonic() > deadline:
                 raise DevstackError(

@@ -21,7 +21,7 @@ from devstack_tui.contracts.drill import (
     Plan,
     RepeatEnded,
 )
-from devstack_tui.contracts.faults import Fault
+from devstack_tui.contracts.engine import Feature
 from devstack_tui.core import files
 from devstack_tui.core.check import Status, exit_code
 from devstack_tui.core.errors import DevstackError
@@ -41,6 +41,13 @@ from devstack_tui.stack.stack import Stack
 KIND = "drill"
 REFUSED = 3
 PARTITION = "partition"
+NEEDS = {
+    "sigkill": Feature.KILL,
+    "sigterm": Feature.TERMINATE,
+    "sigstop": Feature.FREEZE,
+    PARTITION: Feature.PARTITION,
+}
+"""What a stack must allow for a fault; the others are done by the service itself."""
 FOLDERS_KEPT = 10
 
 Events = AsyncGenerator[AnyDrillEvent, None]
@@ -97,8 +104,8 @@ class Runner:
     def _plan(self) -> Plan:
         try:
             ownership.prove(self._stack, self._engine, self._entry.service)
-            if self.fault == PARTITION and isinstance(self._entry.drill, Partitioned):
-                self._engine.require_fault(Fault.PARTITION)
+            if feature := NEEDS.get(self.fault):
+                self._engine.require(feature)
         except DevstackError as error:
             return self._refuse(error)
         plan = self._entry.drill.plan(self._target, self.fault, self.victim, self._entry.thresholds)

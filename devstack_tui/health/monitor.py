@@ -137,7 +137,7 @@ class Monitor:
             return self._without_units(row, service, engine, memory)
         row = _with_usage(row, units, engine.usage(service), memory)
         running = [unit for unit in units if unit.running]
-        gone = engine.last_words(service)
+        gone = engine.exit_reason(service)
         try:
             if not running:
                 memory.latencies.clear()

@@ -103,7 +103,7 @@ class StackBench:
         listeners = part.listeners(self._audit.target(service.name)) if part else ()
         deadline = time.monotonic() + ACCEPTS_WITHIN_S
         while waiting := [listener.name for listener in listeners if not _accepts(listener)]:
-            if gone := self._engine.last_words(service):
+            if gone := self._engine.exit_reason(service):
                 raise DevstackError(gone)
             if time.monotonic() > deadline:
                 raise DevstackError(f"{', '.join(waiting)} accepts no connection")

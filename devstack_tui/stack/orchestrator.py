@@ -43,6 +43,10 @@ class _Teller:
         self._emit(Progress(self._name, phase, detail, remedy, since=self._since))
 
 
+Work = Callable[[Service, _Teller, Sequence[str]], bool]
+"""What is done with a service; the names are those that it comes after and that failed."""
+
+
 class Workers:
     """Runs one verb's services. `start` and `stop` yield `Progress` until every one is final."""
 
@@ -75,7 +79,7 @@ class Workers:
         self,
         chosen: Sequence[Service],
         needs: Mapping[str, Sequence[str]],
-        work: Callable[[Service, _Teller, Sequence[str]], bool],
+        work: Work,
     ) -> AsyncGenerator[Event, None]:
         if not chosen:
             return
@@ -92,19 +96,13 @@ class Workers:
         def one(service: Service) -> None:
             tell = _Teller(service.name, emit, cancelled)
             try:
-                for name in needs[service.name]:
-                    tell(Phase.WAITING, f"for {name}")
-                    ended[name].wait()
-                lost = [n for n in service.requires if succeeded.get(n) is False]
-                if cancelled.is_set() and work == self._bring_up:
-                    tell(Phase.SKIPPED, "interrupted")
-                    succeeded[service.name] = False
-                elif lost and work == self._bring_up:
-                    tell(Phase.FAILED, f"{lost[0]} did not start")
-                    succeeded[service.name] = False
-                else:
-                    without = [n for n in service.after if succeeded.get(n) is False]
-                    succeeded[service.name] = work(service, tell, without)
+                known = self._known_before(service, tell, work)
+                if known is None:
+                    for name in needs[service.name]:
+                        tell(Phase.WAITING, f"for {name}")
+                        ended[name].wait()
+                    known = self._turn(service, tell, work, succeeded)
+                succeeded[service.name] = known
             finally:
                 ended[service.name].set()
                 emit(None)
@@ -124,6 +122,28 @@ class Workers:
                 # Left early: the threads see this, stop what they were starting, and end.
                 cancelled.set()
 
+    def _turn(
+        self, service: Service, tell: _Teller, work: Work, succeeded: Mapping[str, bool]
+    ) -> bool:
+        """The work on a service once all that it waited for has ended."""
+        lost = [n for n in service.requires if succeeded.get(n) is False]
+        if work == self._bring_up and tell.cancelled.is_set():
+            tell(Phase.SKIPPED, "interrupted")
+            return False
+        if work == self._bring_up and lost:
+            tell(Phase.FAILED, f"{lost[0]} did not start")
+            return False
+        return work(service, tell, [n for n in service.after if succeeded.get(n) is False])
+
+    def _known_before(self, service: Service, tell: _Teller, work: Work) -> bool | None:
+        """How the start of a service ends, where that is known without starting it."""
+        try:
+            if work == self._bring_up:
+                self._engine.prepare(service, Run(tell, tell.cancelled))
+        except Exception as error:
+            return self._failed(service, tell, error)
+        return None
+
     def _bring_up(self, service: Service, tell: _Teller, without: Sequence[str]) -> bool:
         run = Run(tell, tell.cancelled)
         try:
@@ -135,18 +155,22 @@ class Workers:
                 self._engine.start(service, run)
                 tell(Phase.PROBING, "")
                 self._await_health(service, tell, without)
-        except NotInstalledError as error:
+        except Exception as error:
+            return self._failed(service, tell, error)
+        return True
+
+    def _failed(self, service: Service, tell: _Teller, error: Exception) -> bool:
+        """Report why a start failed. Returns whether the stack is complete without the service."""
+        if isinstance(error, NotInstalledError):
             phase = Phase.SKIPPED if service.optional else Phase.FAILED
             tell(phase, error.message, error.remedy)
             return service.optional
-        except Cancelled:
+        if isinstance(error, Cancelled):
             self._bring_down(service, tell, ())
-        except DevstackError as error:
+        elif isinstance(error, DevstackError):
             tell(Phase.FAILED, error.message, error.remedy)
-        except Exception as error:
-            tell(Phase.FAILED, f"{type(error).__name__}: {redact(str(error))}"[:300])
         else:
-            return True
+            tell(Phase.FAILED, f"{type(error).__name__}: {redact(str(error))}"[:300])
         return False
 
     def _await_health(self, service: Service, tell: _Teller, without: Sequence[str]) -> None:
@@ -162,7 +186,7 @@ class Workers:
                 return
             if seen is not None and without:
                 raise DevstackError(f"runs without {', '.join(without)}: {reason}")
-            if gone := self._engine.last_words(service):
+            if gone := self._engine.exit_reason(service):
                 raise DevstackError(gone, logs)
             if time.monotonic() > deadline:
                 raise DevstackError(f"not healthy within {HEALTHY_WITHIN_S:.0f} s: {reason}", logs)

@@ -113,7 +113,7 @@ class Tuner:
         except Cancelled:
             if self._cancelled.is_set():
                 raise
-            gone = self._engine.last_words(service)
+            gone = self._engine.exit_reason(service)
             raise DevstackError(
                 gone or f"{service.name} did not come up within {WITHIN_S:.0f} s",
                 f"look at `devstack-tui logs {service.name}`",
@@ -137,7 +137,7 @@ class Tuner:
                 reason = "; ".join(seen.problems)
             except DevstackError as error:
                 reason = error.message
-            if gone := self._engine.last_words(service):
+            if gone := self._engine.exit_reason(service):
                 raise DevstackError(gone, f"look at `devstack-tui logs {service.name}`")
             self._say(service.name, "restart", reason)
             limit.wait(0.1)

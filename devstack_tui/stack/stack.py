@@ -26,7 +26,6 @@ from devstack_tui.core.events import Done, Note, Phase, Planned, Progress
 from devstack_tui.core.journal import Journal
 from devstack_tui.core.lock import StackLock
 from devstack_tui.core.paths import DEFAULT_STACK, StackPaths, stack_names
-from devstack_tui.engines.embedded.ports import choose_offset
 from devstack_tui.identity import bootstrap, rotation
 from devstack_tui.identity.certificates import encrypted
 from devstack_tui.stack import recovery
@@ -318,7 +317,7 @@ class Stack:
             with contextlib.suppress(DevstackError):
                 if found := instances.read(StackPaths.of(other)):
                     taken |= set(_claims(self.settings, found.port_offset))
-        return choose_offset(base, taken)
+        return self._engine(self._placeholder()).free_offset(base, taken)
 
     def _readable_instance(self, wipe: bool) -> Instance:
         """The instance; for a wipe, a damaged one is no obstacle: records prove what is ours."""

@@ -120,7 +120,7 @@ def _read(engine: Engine, chosen: Sequence[Service]) -> tuple[dict[str, Reading]
             return error.message
         except Exception as error:  # a driver's own class: the server does not answer
             reason = redact(str(error).strip().partition("\n")[0])[:200]
-            return engine.last_words(service) or f"{type(error).__name__}: {reason}"
+            return engine.exit_reason(service) or f"{type(error).__name__}: {reason}"
 
     if not chosen:
         return {}, {}

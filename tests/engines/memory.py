@@ -8,12 +8,12 @@ import itertools
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from devstack_tui.contracts.drill import Cut
-from devstack_tui.contracts.engine import Engine, Run
+from devstack_tui.contracts.engine import Engine, Feature, Run
 from devstack_tui.contracts.faults import Fault, Handle
 from devstack_tui.contracts.model import (
     Credentials,
@@ -21,12 +21,14 @@ from devstack_tui.contracts.model import (
     Installation,
     LogLine,
     Observation,
+    Requirement,
     Target,
     UnitUsage,
     Usage,
 )
 from devstack_tui.contracts.service import Service
 from devstack_tui.core.errors import DevstackError, UnreachableError, UsageError
+from devstack_tui.core.hint import Hint
 from devstack_tui.core.paths import StackPaths
 from devstack_tui.core.rooted_files import FileStat, parts_of
 from devstack_tui.state.instance import Instance
@@ -146,6 +148,24 @@ class MemoryEngine:
         self._things = WORLDS.setdefault(instance.id, {})
         self._files = FILES.setdefault(instance.id, {})
 
+    features = frozenset(Feature) - {Feature.PARTITION}
+
+    def require(self, feature: Feature) -> None:
+        if feature not in self.features:
+            raise UsageError("there is no network in memory")
+
+    def examine(self, service: Service | None = None) -> Iterator[Requirement]:
+        yield Requirement(service.name if service else "memory", "ok", "there is enough")
+
+    def hints(self) -> Sequence[Hint]:
+        return ()
+
+    def free_offset(self, base: Iterable[int], reserved: Iterable[int]) -> int:  # noqa: ARG002
+        return 100
+
+    def prepare(self, service: Service, run: Run) -> None:
+        pass
+
     def locate(self, service: Service) -> Installation:
         return Installation(Path("image"), "1.0", service.title, "1")
 
@@ -206,10 +226,6 @@ class MemoryEngine:
         if not self._things.get(service.name):
             raise UnreachableError(f"{service.title} does not run")
 
-    def require_fault(self, fault: Fault) -> None:
-        if fault is Fault.PARTITION:
-            raise UsageError("there is no network in memory")
-
     def aim(
         self,
         service: Service,  # noqa: ARG002
@@ -217,7 +233,7 @@ class MemoryEngine:
         fault: Fault,
         cut: Cut | None = None,  # noqa: ARG002
     ) -> Handle:
-        self.require_fault(fault)
+        self.require(Feature(fault.value))
         return Handle(fault, tuple(units), {unit: str(self._thing(unit).start) for unit in units})
 
     def inject(self, handle: Handle) -> float:
@@ -237,7 +253,7 @@ class MemoryEngine:
     def gone(self, handle: Handle, within: float) -> None:  # noqa: ARG002
         assert not list(self._meant(handle))
 
-    def last_words(self, service: Service) -> str:
+    def exit_reason(self, service: Service) -> str:
         for thing in self._things.get(service.name, ()):
             if not thing.start:
                 return f"{thing.name} has ended: {thing.log[-1]}"

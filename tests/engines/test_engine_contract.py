@@ -18,7 +18,7 @@ import pytest
 
 from devstack_tui.contracts import service_files
 from devstack_tui.contracts.drill import Partitioned
-from devstack_tui.contracts.engine import Engine, Run
+from devstack_tui.contracts.engine import Engine, Feature, Run
 from devstack_tui.contracts.faults import Fault, Handle, handle_of
 from devstack_tui.contracts.model import LogLine
 from devstack_tui.contracts.registry import service
@@ -165,7 +165,7 @@ def test_a_unit_that_was_ended_is_gone_and_comes_back_by_a_start(made: Made, fau
     engine.gone(handle, BUSY_S)
     running = {unit.unit: unit.running for unit in engine.units(REDIS)}
     assert running == {unit: unit != "redis-6" for unit in UNITS}
-    assert "redis-6 has ended" in engine.last_words(REDIS)
+    assert "redis-6 has ended" in engine.exit_reason(REDIS)
     assert "redis-6" not in engine.usage(REDIS)
     assert [unit.start_id for unit in engine.units(REDIS)][-1] == ""
     engine.start(REDIS, Run())
@@ -191,7 +191,7 @@ def test_a_handle_of_a_unit_that_was_started_again_touches_nobody(made: Made) ->
 )
 def test_a_node_that_is_cut_off_still_answers_its_clients(made: Made) -> None:
     engine, target = made.engine, made.engine.target(REDIS)
-    engine.require_fault(Fault.PARTITION)
+    engine.require(Feature.PARTITION)
     drill = next(one for one in REDIS.drills() if isinstance(one, Partitioned))
     handle = engine.aim(REDIS, ["redis-6"], Fault.PARTITION, drill.cut(target, "redis-6"))
     made.journal.begin("drill.partition", "redis-6", service="redis", **handle.undo)

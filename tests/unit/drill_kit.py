@@ -25,6 +25,7 @@ from devstack_tui.contracts.drill import (
     Shard,
     Thresholds,
 )
+from devstack_tui.contracts.engine import Feature
 from devstack_tui.contracts.faults import Fault, Handle
 from devstack_tui.contracts.model import Credentials, Endpoint, Observation, Target, UnitUsage
 from devstack_tui.core import process
@@ -100,14 +101,14 @@ class SleeperEngine:
         main = self.processes(service).get(UNIT)
         faults.prove({UNIT: main}, INSTANCE, "t", "`devstack-tui --stack t up sleeper`")
 
-    def require_fault(self, fault: Fault) -> None:
-        if fault is Fault.PARTITION:
+    def require(self, feature: Feature) -> None:
+        if feature is Feature.PARTITION:
             firewall.require(INSTANCE)
 
     def aim(
         self, service: Any, units: Sequence[str], fault: Fault, cut: Cut | None = None
     ) -> Handle:
-        self.require_fault(fault)
+        self.require(Feature(fault.value))
         if cut is not None:
             return faults.of_network(units[0], firewall.table_of(INSTANCE), cut)
         found = self.processes(service)
@@ -127,7 +128,7 @@ class SleeperEngine:
     def locate(self, service: Any) -> Any:
         raise DevstackError("not installed")
 
-    def last_words(self, service: Any) -> str:
+    def exit_reason(self, service: Any) -> str:
         return "" if self.processes(service) else f"{UNIT} has ended"
 
     def end(self) -> None:

@@ -12,15 +12,16 @@ from pathlib import Path
 import pytest
 
 from devstack_tui.cli.verbs import doctor as verb
+from devstack_tui.contracts.model import Requirement
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.hint import Hint
 from devstack_tui.core.programs import find_program
+from devstack_tui.engines.embedded import requirements
 from devstack_tui.health import doctor
-from devstack_tui.health.doctor import Finding
 from devstack_tui.stack.stack import Stack
 
 
-def nftables() -> Finding:
+def nftables() -> Requirement:
     (found,) = (one for one in doctor.examine(Stack("default")) if one.subject == "nftables")
     return found
 
@@ -30,22 +31,24 @@ def test_without_nft_the_doctor_is_content_and_tells_what_it_is_for(
     monkeypatch: pytest.MonkeyPatch, uid: int
 ) -> None:
     monkeypatch.setattr("os.geteuid", lambda: uid)
-    monkeypatch.setattr(doctor, "find_program", lambda name: None)
+    monkeypatch.setattr(requirements, "find_program", lambda name: None)
     found = nftables()
     assert found.status == "optional"
     assert "partition" in found.detail
     assert ("nftables" in found.remedy) == (uid == 0)
-    assert [hint.apt for hint in doctor.useful()] == ([("nftables",)] if uid == 0 else [])
+    assert [hint.apt for hint in Stack("default").engine().hints()] == (
+        [("nftables",)] if uid == 0 else []
+    )
 
 
 def test_an_nft_that_is_here_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 0)
-    monkeypatch.setattr(doctor, "find_program", lambda name: Path("/x/nft"))
-    assert (nftables().status, doctor.useful()) == ("ok", [])
+    monkeypatch.setattr(requirements, "find_program", lambda name: Path("/x/nft"))
+    assert (nftables().status, Stack("default").engine().hints()) == ("ok", [])
     assert "/x/nft" in nftables().detail
 
 
-def finding(subject: str) -> Finding:
+def finding(subject: str) -> Requirement:
     (found,) = (one for one in doctor.examine(Stack("default")) if one.subject == subject)
     return found
 

@@ -70,7 +70,7 @@ class FakeEngine:
         pids = {unit.unit: unit.pid for unit in self.units_of(service.name) if unit.pid}
         return {unit: used(pid, table) for unit, pid in pids.items()}
 
-    def last_words(self, service: Service) -> str:
+    def exit_reason(self, service: Service) -> str:
         return self.words.get(service.name, "")
 
     def locate(self, service: Service) -> Installation:

@@ -63,7 +63,7 @@ def server(paths: StackPaths, child: Child) -> Callable[..., process.ProcessId]:
 
 
 def spec(unit: str, grace_s: float = 5.0) -> ProcessSpec:
-    return ProcessSpec(unit, ["x"], stop_signal=signal.SIGINT, grace_s=grace_s)
+    return ProcessSpec(unit, ["x"], stop_signal="SIGINT", grace_s=grace_s)
 
 
 def intend(records: Records, spec: ProcessSpec, service: str, order: int) -> Record:
@@ -283,7 +283,7 @@ def test_what_a_dead_server_said_last_is_told_without_secrets(
     ended = process.ProcessId(2**22 - 1, 1, process.boot_id())
     records.started(intend(records, spec("postgres"), "postgres", 0), ended)
     (paths.logs / "postgres.log").write_text("up\nFATAL: password=hunter2hunter2 is wrong\n\n \n")
-    words = engine.last_words(service("postgres"))
+    words = engine.exit_reason(service("postgres"))
     assert words.startswith("postgres has ended: FATAL: password=")
     assert "hunter2" not in words
 
@@ -292,7 +292,7 @@ def test_a_server_that_is_just_being_started_has_not_ended(
     engine: EmbeddedEngine, records: Records
 ) -> None:
     intend(records, spec("postgres"), "postgres", 0)
-    assert engine.last_words(service("postgres")) == ""
+    assert engine.exit_reason(service("postgres")) == ""
 
 
 def test_nothing_is_wiped_while_a_server_runs(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 
 import pytest
@@ -55,11 +55,19 @@ class FakeEngine:
         self.calls: list[str] = []
         self.running: set[str] = set()
         self.faults: dict[str, Exception] = {}
+        self.unprepared: dict[str, Exception] = {}
         self.held: dict[str, threading.Event] = {}
         self.problems: dict[str, list[str]] = {}
         self.dead: dict[str, str] = {}
         self.gently = True
         self.complete = True
+
+    def free_offset(self, base: Iterable[int], reserved: Iterable[int]) -> int:  # noqa: ARG002
+        return 100
+
+    def prepare(self, service: Service, run: Run) -> None:  # noqa: ARG002
+        if service.name in self.unprepared:
+            raise self.unprepared[service.name]
 
     def start(self, service: Service, run: Run) -> None:
         self.calls.append(f"start {service.name}")
@@ -85,7 +93,7 @@ class FakeEngine:
         known = service.name in self.running
         return [UnitUsage(service.name, 1, running=True, completed=self.complete)] if known else []
 
-    def last_words(self, service: Service) -> str:
+    def exit_reason(self, service: Service) -> str:
         return self.dead.get(service.name, "")
 
     def target(self, service: Service) -> Target:
@@ -164,6 +172,20 @@ async def test_when_the_identity_service_fails_its_dependents_fail_unstarted(
     assert of(events, "vault")[-1].remedy == "move it"
     assert of(events, "redis")[-1].detail == "vault did not start"
     assert [call for call in engine.calls if call.startswith("start ")] == ["start vault"]
+
+
+async def test_what_keeps_a_service_from_starting_is_reported_before_others_have_come(
+    engine: FakeEngine,
+) -> None:
+    engine.held["vault"] = threading.Event()
+    engine.unprepared["postgres"] = DevstackError("port 15432 is taken", "move it")
+    async with contextlib.aclosing(Workers(engine).start((VAULT, POSTGRES))) as events:
+        async for event in events:
+            if isinstance(event, Progress) and event.service == "postgres":
+                assert (event.phase, event.detail) == (Phase.FAILED, "port 15432 is taken")
+                engine.held["vault"].set()
+    assert "started vault" in engine.calls
+    assert "start postgres" not in engine.calls
 
 
 async def test_a_service_starts_although_what_it_only_comes_after_failed(

@@ -10,11 +10,12 @@ import sys
 
 import msgspec
 
+from devstack_tui.contracts.model import Requirement
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.hint import Hint
 from devstack_tui.core.paths import DEFAULT_STACK
 from devstack_tui.core.programs import has_apt, remedy
-from devstack_tui.health.doctor import Finding, examine, missing, useful
+from devstack_tui.health.doctor import examine, missing
 from devstack_tui.stack.stack import Stack
 
 _APT_INSTALL = (
@@ -42,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
     return 1 if any(finding.status == "missing" for finding in findings) else 0
 
 
-def _show(finding: Finding) -> None:
+def _show(finding: Requirement) -> None:
     print(f"{MARKS[finding.status]} {finding.subject:<14} {finding.detail}")
     if finding.remedy and finding.status != "ok":
         print(f"  {'':<14} → {finding.remedy}")
@@ -54,13 +55,13 @@ def install(stack: Stack) -> None:
     A second look follows, since only an installed program tells which libraries it needs.
     """
     for _ in range(2):
-        hints = [*missing(stack), *useful()]
+        hints = [*missing(stack), *stack.engine().hints()]
         if not hints:
             return
         if any(hint.apt for hint in hints):
             _update_lists(hints)
             # What a library's package is called here, apt knows only with its lists.
-            hints = [*missing(stack), *useful()]
+            hints = [*missing(stack), *stack.engine().hints()]
         apt = sorted({package for hint in hints for package in hint.apt})
         pip = sorted({package for hint in hints for package in hint.pip})
         if apt:

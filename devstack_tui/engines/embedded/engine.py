@@ -9,52 +9,50 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from devstack_tui.contracts.drill import Cut
-from devstack_tui.contracts.engine import Run
+from devstack_tui.contracts.engine import Feature, Run
 from devstack_tui.contracts.faults import Fault, Handle
 from devstack_tui.contracts.model import (
     Credentials,
-    Endpoint,
     Installation,
     LogLine,
+    Requirement,
     Target,
     UnitUsage,
     Usage,
 )
-from devstack_tui.contracts.registry import IDENTITY, services
-from devstack_tui.contracts.registry import service as service_named
-from devstack_tui.contracts.server_home import HOST, Site
+from devstack_tui.contracts.server_home import Site
 from devstack_tui.contracts.service import ProcessSpec, Server, Service
 from devstack_tui.contracts.tunable import Rolling
 from devstack_tui.core import files, process
 from devstack_tui.core.errors import DevstackError, UnreachableError, UsageError
 from devstack_tui.core.events import Phase
-from devstack_tui.core.journal import Journal
+from devstack_tui.core.hint import Hint
 from devstack_tui.core.paths import StackPaths
 from devstack_tui.core.process import ProcessId
 from devstack_tui.core.rooted_files import RootedFiles
-from devstack_tui.engines.embedded import data_series, faults, firewall, log_files
-from devstack_tui.engines.embedded.log_files import LogFile
-from devstack_tui.engines.embedded.ports import require_free
-from devstack_tui.engines.embedded.process_records import Record, Records
-from devstack_tui.engines.embedded.process_units import (
-    account_of,
-    await_alone,
-    last_line,
-    seen,
-    used,
+from devstack_tui.engines.embedded import (
+    data_series,
+    faults,
+    firewall,
+    leftovers,
+    ports,
+    requirements,
 )
+from devstack_tui.engines.embedded.places import Places
+from devstack_tui.engines.embedded.process_records import Record, Records
+from devstack_tui.engines.embedded.process_units import account_of, await_alone, seen, used
+from devstack_tui.engines.embedded.unit_logs import Logs
 from devstack_tui.identity import approle_login
 from devstack_tui.state import directories, parameter_store
 from devstack_tui.state.instance import Instance
 from devstack_tui.state.settings import StackSettings
 
-SPAWN_S = 3.0
 TABLE_S = 0.2
 """How old a look at all processes may be that several questions share."""
 LOG_ROTATE_BYTES = 32 * 1024 * 1024
@@ -80,73 +78,69 @@ class EmbeddedEngine:
         self._instance = instance
         self._settings = settings
         self._records = Records(paths.run)
-        self.journal = Journal(paths.journal)
+        self._logs = Logs(paths.logs, self._records)
+        self._places = Places(paths, instance, settings)
         self._table_lock = threading.Lock()
         self._last_table: tuple[float, process.Table] = (-math.inf, {})
+
+    @property
+    def features(self) -> frozenset[Feature]:
+        """See the Protocol: all, but a partition only with the right and the program for it."""
+        missing = set()
+        try:
+            self.require(Feature.PARTITION)
+        except DevstackError:
+            missing.add(Feature.PARTITION)
+        return frozenset(Feature) - missing
+
+    def require(self, feature: Feature) -> None:
+        """See the Protocol."""
+        if feature is Feature.PARTITION:
+            firewall.require(self._instance.id)
+
+    def examine(self, service: Service | None = None) -> Iterator[Requirement]:
+        """See the Protocol."""
+        if service is None:
+            yield requirements.platform()
+            yield requirements.packet_filter()
+        elif not self.units(service):
+            found = requirements.taken_port(service.name, self._claims(service))
+            yield from [found] if found else []
+
+    def hints(self) -> Sequence[Hint]:
+        """See the Protocol."""
+        return requirements.hints()
+
+    def free_offset(self, base: Iterable[int], reserved: Iterable[int]) -> int:
+        """See the Protocol."""
+        return ports.choose_offset(base, reserved)
 
     def locate(self, service: Service) -> Installation:
         """The server program on this machine."""
         return service.launcher().locate()
 
+    def prepare(self, service: Service, run: Run) -> None:
+        """See the Protocol."""
+        if not self._alive(service):
+            run.say(Phase.PREPARING, "")
+            data_series.check(self._series(service), service.name, self.locate(service))
+            self._require_ports(service)
+
+    def _claims(self, service: Service) -> Mapping[str, int]:
+        settings = self._settings.of(service.name, self._instance.port_offset)
+        return service.server().claims(settings)
+
+    def _require_ports(self, service: Service) -> None:
+        if not self._alive(service):
+            ports.require_free(service.name, self._claims(service), self._paths.name)
+
     def target(self, service: Service) -> Target:
         """Host, ports, CA and, once the service was started, its credentials."""
-        settings = self._settings.of(service.name, self._instance.port_offset)
-        return Target(
-            service=service.name,
-            endpoint=Endpoint(
-                service.scheme, HOST, settings.ports["main"], settings.ports.get("tls")
-            ),
-            ports=settings.ports,
-            credentials=approle_login.read_credentials(self._paths.secrets, service),
-            ca=self._paths.root / "ca.crt",
-            secrets=self._paths.secrets,
-            options=settings.options(),
-        )
+        return self._places.target(service)
 
     def recover(self) -> Sequence[str]:
-        """Find again what was started but not recorded; end helpers and what servers left."""
-        owned = process.owned(self._instance.id)
-        owned.pop(os.getpid(), None)
-        notes = self._let_go_on(owned)
-        notes += self._finish_stops()
-        found, keep = self._find_again(owned)
-        notes += found
-        for pid, unit in owned.items():
-            left = process.identify(pid)
-            if pid not in keep and left is not None:
-                process.end(left, grace_s=3.0, mine=self._mine)
-                notes.append(f"ended {unit or 'a process'} (pid {pid}), left over from before")
-        return notes
-
-    def _let_go_on(self, owned: Mapping[int, str]) -> list[str]:
-        """End the hold of every process of ours that was held still."""
-        held = {pid: unit for pid, unit in owned.items() if process.frozen(pid)}
-        for pid in held:
-            os.kill(pid, signal.SIGCONT)
-        return [f"let {unit} (pid {pid}) go on, which was held still" for pid, unit in held.items()]
-
-    def _finish_stops(self) -> list[str]:
-        stopping = [record for record in self._records.all() if record.stopping]
-        for record in stopping:
-            self._end_unit(record)
-        return [f"stopped {record.unit}: its stop was interrupted" for record in stopping]
-
-    def _find_again(self, owned: Mapping[int, str]) -> tuple[list[str], set[int]]:
-        """Record what runs of each unit; what was told, and the processes that belong to units."""
-        records = {record.unit: record for record in self._records.all()}
-        notes: list[str] = []
-        keep: set[int] = set()
-        for unit, pids in process.leaders(owned).items():
-            known = records.get(unit)
-            found = [p for pid in sorted(pids) if (p := process.identify(pid))]
-            if known is None or not found:
-                continue
-            if not known.alive:
-                known = self._records.started(known, found[0])
-                notes.append(f"found {unit} again (pid {found[0].pid}): its start was interrupted")
-            if known.process is not None:
-                keep |= process.descendants([known.process.pid], process.table())
-        return notes, keep
+        """See the Protocol."""
+        return leftovers.recover(self._records, self._instance.id, self._end_unit)
 
     def start(self, service: Service, run: Run) -> None:
         """See the Protocol: prepares, starts the units that are missing, completes."""
@@ -207,8 +201,7 @@ class EmbeddedEngine:
     def _bring(self, place: _Place, run: Run) -> None:
         """Prepare, start the units that are missing, complete."""
         service, server, site = place.service, place.server, place.site
-        if not self._alive(service):
-            require_free(service.name, server.claims(site.settings), self._paths.name)
+        self._require_ports(service)
         server.prepare(site, place.installation)
         data_series.note(self._series(service), place.installation)
         present = self._alive(service)
@@ -311,16 +304,11 @@ class EmbeddedEngine:
             raise UnreachableError(f"{service.title} does not run", self._up(service))
         faults.prove(units, self._instance.id, self._paths.name, self._up(service))
 
-    def require_fault(self, fault: Fault) -> None:
-        """See the Protocol."""
-        if fault is Fault.PARTITION:
-            firewall.require(self._instance.id)
-
     def aim(
         self, service: Service, units: Sequence[str], fault: Fault, cut: Cut | None = None
     ) -> Handle:
         """See the Protocol."""
-        self.require_fault(fault)
+        self.require(Feature(fault.value))
         if fault is Fault.PARTITION:
             if cut is None:
                 raise UsageError(f"{service.title} has no other node to be cut off from")
@@ -350,44 +338,19 @@ class EmbeddedEngine:
     def _up(self, service: Service) -> str:
         return f"`devstack-tui --stack {self._paths.name} up {service.name}`"
 
-    def last_words(self, service: Service) -> str:
-        """Which unit is gone, and the last line that it wrote."""
-        for record in self._records.of(service.name):
-            # A record is written just before its process is there.
-            new = record.process is None and time.time() - record.started < SPAWN_S
-            if not record.alive and not new:
-                line = last_line(self._paths.logs / f"{record.unit}.log")
-                said = f": {line}" if line else ""
-                return f"{record.unit} has ended{said}"
-        return ""
+    def exit_reason(self, service: Service) -> str:
+        """See the Protocol."""
+        return self._logs.exit_reason(service)
 
     def log_units(self, service: Service) -> Sequence[str]:
         """See the Protocol."""
-        return [log.unit for log in self._log_files(service)]
+        return [log.unit for log in self._logs.of(service)]
 
     def logs(
         self, service: Service, lines: int, follow: threading.Event | None = None
     ) -> Iterator[LogLine]:
         """See the Protocol."""
-        if follow is None:
-            for log in self._log_files(service):
-                yield from log_files.tail(log, lines)
-            return
-        with contextlib.closing(
-            log_files.Follower(partial(self._log_files, service), lines)
-        ) as follower:
-            while not follow.is_set():
-                yield from follower.look()
-                follow.wait(log_files.POLL_S)
-
-    def _log_files(self, service: Service) -> list[LogFile]:
-        """One file a unit; those of units that ran once stay readable."""
-        known = {record.unit for record in self._records.of(service.name)}
-        prefix = service.secret
-        for path in self._paths.logs.glob(f"{prefix}*.log"):
-            if path.stem == prefix or path.stem.startswith(f"{prefix}-"):
-                known.add(path.stem)
-        return [LogFile(unit, self._paths.logs / f"{unit}.log") for unit in sorted(known)]
+        return self._logs.lines(service, lines, follow)
 
     def files(self, service: Service) -> RootedFiles:
         """See the Protocol."""
@@ -414,56 +377,23 @@ class EmbeddedEngine:
 
     def site(self, service: Service, run: Run) -> Site:
         """The service's place, with its secret and certificate fetched by its own AppRole."""
-        data, owner = self._home(service)
-        if IDENTITY not in service.requires:
-            return self._site(service, run, Credentials())
-        vault, ca = self.target(service_named(IDENTITY)), self.target(service).ca
-        run.say(Phase.PREPARING, "logging in to Vault")
-        found = approle_login.obtain(vault, service, approle_login.tls_files(data), ca, owner)
-        return self._site(service, run, found)
-
-    def _home(self, service: Service) -> tuple[Path, tuple[int, int] | None]:
-        """The service's data directory, and who owns it if not we."""
-        owner = account_of(service).owner
-        return files.make_dir(self._paths.data / service.name, owner=owner), owner
+        return self._site(service, run, self._places.login(service, run))
 
     def _site(self, service: Service, run: Run, credentials: Credentials) -> Site:
-        data, _ = self._home(service)
-        return Site(
-            stack=self._paths.name,
-            instance=self._instance.id,
-            service=service.name,
-            settings=self._settings.of(service.name, self._instance.port_offset),
-            data=data,
-            account=account_of(service),
-            credentials=credentials,
-            tls=approle_login.tls_files(data),
-            target=self.target(service),
-            journal=self.journal,
-            peers=self._peers(service),
-            tuning=parameter_store.read(self._paths).values.get(service.name, {}),
-            cancelled=run.cancelled,
-            say=lambda text: run.say(Phase.STARTING, text),
-            died=lambda: self.last_words(service),
+        return self._places.site(
+            service,
+            run,
+            credentials,
+            died=lambda: self.exit_reason(service),
             reload=self.reload,
             stop=lambda: self._end(service, run),
         )
-
-    def _peers(self, service: Service) -> Mapping[str, Target]:
-        import msgspec
-
-        members = {*self._instance.selected, IDENTITY} - {service.name}
-        return {
-            peer.name: msgspec.structs.replace(self.target(peer), credentials=Credentials())
-            for peer in services()
-            if peer.name in members
-        }
 
     def _spawn(
         self, site: Site, spec: ProcessSpec, order: int, made_for: tuple[str, ...]
     ) -> Record:
         await_alone(site, spec)
-        log = self._paths.logs / f"{spec.unit}.log"
+        log = self._logs.path(spec.unit)
         if log.exists() and log.stat().st_size > LOG_ROTATE_BYTES:
             log.replace(log.with_suffix(".log.1"))
         record = self._records.intend(spec, site.service, order, made_for)

@@ -71,7 +71,7 @@ class Records:
                 spec.unit,
                 service,
                 order,
-                int(spec.stop_signal),
+                int(signal.Signals[spec.stop_signal]),
                 spec.grace_s,
                 time.time(),
                 made_for=made_for,

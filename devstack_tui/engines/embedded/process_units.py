@@ -1,10 +1,9 @@
-"""One unit of the embedded engine: who runs it, what it uses, what it said last."""
+"""One unit of the embedded engine: who runs it, and what it uses."""
 
 from __future__ import annotations
 
 import os
 import pwd
-import re
 import time
 from pathlib import Path
 
@@ -13,14 +12,9 @@ from devstack_tui.contracts.server_home import Site
 from devstack_tui.contracts.service import ProcessSpec, Service
 from devstack_tui.core import process
 from devstack_tui.core.errors import DevstackError
-from devstack_tui.core.redact import redact
 from devstack_tui.engines.embedded.process_records import Record
 
 ALONE_WITHIN_S = 15.0
-REASON_WITHIN = 8
-"""So many lines before a farewell may say why."""
-_FAREWELL = re.compile(r"database system is shut down|\[ERROR\] Aborting|hutdown complete")
-_REASON = re.compile(r"\b(?:FATAL|PANIC):|\[ERROR\]")
 
 
 def await_alone(site: Site, spec: ProcessSpec) -> None:
@@ -78,19 +72,3 @@ def seen(record: Record, fits: bool) -> UnitUsage:
         started_at=process.started_at(record.process),
         start_id=f"{record.process.pid}-{record.process.start_ticks}",
     )
-
-
-def last_line(path: Path) -> str:
-    """The last line of a log that says something, redacted, at most 200 characters; where that is
-    a server's farewell, the error before it that made it go."""
-    try:
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - 4096))
-            lines = file.read().decode(errors="replace").splitlines()
-    except OSError:
-        return ""
-    told = [line.strip() for line in lines if line.strip()]
-    if told and _FAREWELL.search(told[-1]):
-        reasons = [line for line in told[-REASON_WITHIN:] if _REASON.search(line)]
-        told += reasons[:1]
-    return redact(told[-1])[:200] if told else ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import signal
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -41,7 +40,7 @@ class PostgresLauncher:
                     "-c",
                     f"config_file={site.data / 'postgresql.conf'}",
                 ],
-                stop_signal=signal.SIGINT,
+                stop_signal="SIGINT",
                 # Backends outlive a killed postmaster until they notice, and keep its memory.
                 alone=site.data / "cluster",
                 # It takes a dead postmaster that nobody has waited for yet, a zombie, for alive.

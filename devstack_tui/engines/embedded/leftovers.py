@@ -1,0 +1,61 @@
+"""What an interrupted verb left among the stack's processes, and how it is put in order."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Mapping
+
+from devstack_tui.core import process
+from devstack_tui.engines.embedded.process_records import Record, Records
+
+GRACE_S = 3.0
+"""How long a process that belongs to no unit may take to end."""
+
+
+def recover(records: Records, instance: str, end: Callable[[Record], object]) -> list[str]:
+    """Let go on what is held still, finish stops, find again what was started but not recorded,
+    end helpers and what servers left. Returns a sentence for each."""
+    owned = process.owned(instance)
+    owned.pop(os.getpid(), None)
+    notes = [*_let_go_on(owned), *_finish_stops(records, end)]
+    found, keep = _find_again(records, owned)
+    notes += found
+    for pid, unit in owned.items():
+        left = process.identify(pid)
+        if pid not in keep and left is not None:
+            process.end(left, grace_s=GRACE_S, mine=lambda one: process.belongs(one, instance))
+            notes.append(f"ended {unit or 'a process'} (pid {pid}), left over from before")
+    return notes
+
+
+def _let_go_on(owned: Mapping[int, str]) -> list[str]:
+    held = {pid: unit for pid, unit in owned.items() if process.frozen(pid)}
+    for pid in held:
+        os.kill(pid, signal.SIGCONT)
+    return [f"let {unit} (pid {pid}) go on, which was held still" for pid, unit in held.items()]
+
+
+def _finish_stops(records: Records, end: Callable[[Record], object]) -> list[str]:
+    stopping = [record for record in records.all() if record.stopping]
+    for record in stopping:
+        end(record)
+    return [f"stopped {record.unit}: its stop was interrupted" for record in stopping]
+
+
+def _find_again(records: Records, owned: Mapping[int, str]) -> tuple[list[str], set[int]]:
+    """Record what runs of each unit. Returns sentences, and the processes that belong to units."""
+    recorded = {record.unit: record for record in records.all()}
+    notes: list[str] = []
+    keep: set[int] = set()
+    for unit, pids in process.leaders(owned).items():
+        known = recorded.get(unit)
+        found = [p for pid in sorted(pids) if (p := process.identify(pid))]
+        if known is None or not found:
+            continue
+        if not known.alive:
+            known = records.started(known, found[0])
+            notes.append(f"found {unit} again (pid {found[0].pid}): its start was interrupted")
+        if known.process is not None:
+            keep |= process.descendants([known.process.pid], process.table())
+    return notes, keep

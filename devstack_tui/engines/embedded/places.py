@@ -1,0 +1,103 @@
+"""Where each service of a stack lives on this machine, and how it is reached."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import msgspec
+
+from devstack_tui.contracts.engine import Run
+from devstack_tui.contracts.model import Credentials, Endpoint, Target
+from devstack_tui.contracts.registry import IDENTITY, services
+from devstack_tui.contracts.registry import service as service_named
+from devstack_tui.contracts.server_home import HOST, Site
+from devstack_tui.contracts.service import Service
+from devstack_tui.core import files
+from devstack_tui.core.events import Phase
+from devstack_tui.core.journal import Journal
+from devstack_tui.core.paths import StackPaths
+from devstack_tui.engines.embedded.process_units import account_of
+from devstack_tui.identity import approle_login
+from devstack_tui.state import parameter_store
+from devstack_tui.state.instance import Instance
+from devstack_tui.state.settings import StackSettings
+
+
+class Places:
+    """The directories, ports and addresses of one stack's services."""
+
+    def __init__(self, paths: StackPaths, instance: Instance, settings: StackSettings) -> None:
+        self._paths = paths
+        self._instance = instance
+        self._settings = settings
+
+    def target(self, service: Service) -> Target:
+        """Host, ports, CA and, once the service was started, its credentials."""
+        settings = self._settings.of(service.name, self._instance.port_offset)
+        return Target(
+            service=service.name,
+            endpoint=Endpoint(
+                service.scheme, HOST, settings.ports["main"], settings.ports.get("tls")
+            ),
+            ports=settings.ports,
+            credentials=approle_login.read_credentials(self._paths.secrets, service),
+            ca=self._paths.root / "ca.crt",
+            secrets=self._paths.secrets,
+            options=settings.options(),
+        )
+
+    def login(self, service: Service, run: Run) -> Credentials:
+        """The service's secret, fetched from Vault by its own AppRole; its certificate is written
+        on the way. Nothing for the service that all others log in to."""
+        data, owner = self._home(service)
+        if IDENTITY not in service.requires:
+            return Credentials()
+        vault, ca = self.target(service_named(IDENTITY)), self.target(service).ca
+        run.say(Phase.PREPARING, "logging in to Vault")
+        return approle_login.obtain(vault, service, approle_login.tls_files(data), ca, owner)
+
+    def site(
+        self,
+        service: Service,
+        run: Run,
+        credentials: Credentials,
+        *,
+        died: Callable[[], str],
+        reload: Callable[[str], None],
+        stop: Callable[[], object],
+    ) -> Site:
+        """All that the service's server part is given."""
+        data, _ = self._home(service)
+        return Site(
+            stack=self._paths.name,
+            instance=self._instance.id,
+            service=service.name,
+            settings=self._settings.of(service.name, self._instance.port_offset),
+            data=data,
+            account=account_of(service),
+            credentials=credentials,
+            tls=approle_login.tls_files(data),
+            target=self.target(service),
+            journal=Journal(self._paths.journal),
+            peers=self._peers(service),
+            tuning=parameter_store.read(self._paths).values.get(service.name, {}),
+            cancelled=run.cancelled,
+            say=lambda text: run.say(Phase.STARTING, text),
+            died=died,
+            reload=reload,
+            stop=stop,
+        )
+
+    def _home(self, service: Service) -> tuple[Path, tuple[int, int] | None]:
+        """The service's data directory, and who owns it if not we."""
+        owner = account_of(service).owner
+        return files.make_dir(self._paths.data / service.name, owner=owner), owner
+
+    def _peers(self, service: Service) -> Mapping[str, Target]:
+        members = {*self._instance.selected, IDENTITY} - {service.name}
+        return {
+            peer.name: msgspec.structs.replace(self.target(peer), credentials=Credentials())
+            for peer in services()
+            if peer.name in members
+        }

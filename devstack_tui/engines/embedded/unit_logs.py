@@ -1,0 +1,83 @@
+"""The logs of a service's units: which there are, their lines, and why a unit ended."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import threading
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from devstack_tui.contracts.model import LogLine
+from devstack_tui.contracts.service import Service
+from devstack_tui.core.redact import redact
+from devstack_tui.engines.embedded import log_files
+from devstack_tui.engines.embedded.log_files import LogFile
+from devstack_tui.engines.embedded.process_records import Records
+
+SPAWN_S = 3.0
+"""A record is written just before its process is there: for so long that is no end."""
+REASON_WITHIN = 8
+"""So many lines before a farewell may say why."""
+_FAREWELL = re.compile(r"database system is shut down|\[ERROR\] Aborting|hutdown complete")
+_REASON = re.compile(r"\b(?:FATAL|PANIC):|\[ERROR\]")
+
+
+class Logs:
+    """The log files of one stack: one for each unit."""
+
+    def __init__(self, folder: Path, records: Records) -> None:
+        self._folder = folder
+        self._records = records
+
+    def path(self, unit: str) -> Path:
+        """Where the unit writes."""
+        return self._folder / f"{unit}.log"
+
+    def of(self, service: Service) -> list[LogFile]:
+        """One for each unit; those of units that ran once stay readable."""
+        known = {record.unit for record in self._records.of(service.name)}
+        prefix = service.secret
+        for path in self._folder.glob(f"{prefix}*.log"):
+            if path.stem == prefix or path.stem.startswith(f"{prefix}-"):
+                known.add(path.stem)
+        return [LogFile(unit, self.path(unit)) for unit in sorted(known)]
+
+    def lines(
+        self, service: Service, lines: int, follow: threading.Event | None
+    ) -> Iterator[LogLine]:
+        """See `Engine.logs`."""
+        if follow is None:
+            for log in self.of(service):
+                yield from log_files.tail(log, lines)
+            return
+        with contextlib.closing(log_files.Follower(partial(self.of, service), lines)) as follower:
+            while not follow.is_set():
+                yield from follower.look()
+                follow.wait(log_files.POLL_S)
+
+    def exit_reason(self, service: Service) -> str:
+        """Which unit is gone, and the last line that it wrote; empty when all run."""
+        for record in self._records.of(service.name):
+            new = record.process is None and time.time() - record.started < SPAWN_S
+            if not record.alive and not new:
+                line = last_line(self.path(record.unit))
+                return f"{record.unit} has ended" + (f": {line}" if line else "")
+        return ""
+
+
+def last_line(path: Path) -> str:
+    """The last line of a log that says something, redacted, at most 200 characters; where that is
+    a server's farewell, the error before it that made it end."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - 4096))
+            written = file.read().decode(errors="replace").splitlines()
+    except OSError:
+        return ""
+    lines = [line.strip() for line in written if line.strip()]
+    if lines and _FAREWELL.search(lines[-1]):
+        lines += [line for line in lines[-REASON_WITHIN:] if _REASON.search(line)][:1]
+    return redact(lines[-1])[:200] if lines else ""
