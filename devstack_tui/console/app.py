@@ -20,7 +20,7 @@ from textual.geometry import Size
 from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
-from devstack_tui.actions import ACTIONS, Action
+from devstack_tui.actions import Action, by_id
 from devstack_tui.console import settings
 from devstack_tui.console.health.changes import Recent
 from devstack_tui.console.health.feed import Feed, StatusFeed
@@ -300,7 +300,7 @@ class DevstackApp(App[int]):
 
     async def action_run_listed(self, name: str) -> None:
         """Run an action of the registry wherever it belongs."""
-        action = next(a for a in ACTIONS if a.id == name)
+        action = by_id(name)
         if action.scope == "app":
             await self.run_action(f"app.{name}")
             return

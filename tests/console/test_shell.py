@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from devstack_tui.actions import ACTIONS
+from devstack_tui.actions import ACTIONS, SCOPES
 from devstack_tui.console import settings
 from devstack_tui.console.app import DevstackApp
 from devstack_tui.console.health.table import HealthTable
 from devstack_tui.console.palette import ActionCommands
 from devstack_tui.console.registry import CAPABILITIES
-from devstack_tui.console.screens.help import SCOPES, key_text
+from devstack_tui.console.screens.help import key_text
 from devstack_tui.console.screens.too_small import TooSmallScreen
 from devstack_tui.core.children import Cli
 

@@ -13,7 +13,7 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import DataTable, Static
 
-from devstack_tui.actions import ACTIONS
+from devstack_tui.actions import by_id
 from devstack_tui.console.drill.cluster_map import DrillMap
 from devstack_tui.console.drill.jobs import DrillJobs
 from devstack_tui.console.drill.lanes import DrillLanes
@@ -248,7 +248,7 @@ class DrillPane(Pane):
             plan = await self.jobs.plan(request)
             return Planned("drill", stack, (*plan.actions, *plan.touches))
 
-        action = next(action for action in ACTIONS if action.id == "drill_start")
+        action = by_id("drill_start")
         question = Question(f"Drill {plain(request.title)}", action.help, stack, action.typed)
         if not await self.app.push_screen_wait(ConfirmScreen(question, planned)):
             return

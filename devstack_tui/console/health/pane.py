@@ -7,7 +7,7 @@ from textual.app import ComposeResult
 from textual.widget import Widget
 from textual.widgets import DataTable
 
-from devstack_tui.actions import ACTIONS, Action
+from devstack_tui.actions import by_id
 from devstack_tui.console.health.changes import Recent
 from devstack_tui.console.health.detail import DetailPanel
 from devstack_tui.console.health.log_buffer import Line
@@ -19,8 +19,6 @@ from devstack_tui.console.pane import Pane
 from devstack_tui.contracts.model import LogLine, ServiceStatus, StackStatus
 from devstack_tui.core import codec
 from devstack_tui.core.jobs import Job
-
-_ACTIONS: dict[str, Action] = {action.id: action for action in ACTIONS}
 
 
 class HealthPane(Pane):
@@ -186,7 +184,7 @@ class HealthPane(Pane):
             self.query_one(DetailPanel).show(service, self._status.at, changes)
 
     def _change(self, action: str, verb: str, *services: str) -> None:
-        self.post_message(self.Change(_ACTIONS[action], verb, services))
+        self.post_message(self.Change(by_id(action), verb, services))
 
     def _change_selected(self, action: str, verb: str) -> None:
         service = self.selected

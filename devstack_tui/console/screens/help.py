@@ -12,18 +12,8 @@ from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from devstack_tui.actions import ACTIONS, Action, in_scope
+from devstack_tui.actions import SCOPES, Action, in_scope
 
-SCOPES = {
-    "app": "Everywhere",
-    "health": "Health",
-    "log": "Log",
-    "bench": "Bench",
-    "tuning": "Tuning",
-    "drill": "Drill",
-    "security": "Security",
-    "report": "Reports",
-}
 _KEYS = {
     "question_mark": "?",
     "ampersand": "&",
@@ -53,9 +43,8 @@ class HelpScreen(ModalScreen[None]):
             box.border_title = "Help"
             box.border_subtitle = "esc close"
             with VerticalScroll():
-                scopes = [*SCOPES, *sorted({a.scope for a in ACTIONS} - set(SCOPES))]
-                for scope in scopes:
-                    yield Static(SCOPES.get(scope, scope.capitalize()), classes="heading")
+                for scope, title in SCOPES.items():
+                    yield Static(title, classes="heading")
                     yield Static(_table(scope), classes="block")
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 from rich.console import RenderableType
 
-from devstack_tui.actions import ACTIONS, Action
+from devstack_tui.actions import Action, by_id
 from devstack_tui.console.pane import Pane
 from devstack_tui.console.screens.ask import ChooseScreen, FormScreen, NameScreen, Setting
 from devstack_tui.console.screens.confirm import ConfirmScreen, Question
@@ -238,7 +238,7 @@ class TuningCommands(Pane):
 
     def _change(self, action_id: str, order: Order) -> None:
         if self._free():
-            action = next(action for action in ACTIONS if action.id == action_id)
+            action = by_id(action_id)
             self.run_worker(self._confirm(action, order), group="tuning-ask", exclusive=True)
 
     async def _confirm(self, action: Action, order: Order) -> None:
@@ -355,7 +355,7 @@ class TuningCommands(Pane):
     async def _cost(self, service: str) -> None:
         profile = PENDING if service in self.view.pending() else CURRENT
         order = costing(service, profile)
-        action = next(action for action in ACTIONS if action.id == "tuning_cost")
+        action = by_id("tuning_cost")
         steps = (
             f"apply the {profile} values to {service}",
             "write, and count what is acknowledged",
