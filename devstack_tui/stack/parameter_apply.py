@@ -182,7 +182,7 @@ def take_back(
     parameters are set back live. Where a service that it needs does not run either, the whole
     stack is down: `up` starts it with the store.
     """
-    oldest = intents[0]
+    oldest = next(intent for intent in intents if "store" in intent.undo)
     previous = parameter_store.decode(oldest.undo["store"])
     touched = {name for intent in intents for name in intent.subject.split(",")}
     parameter_store.write(paths, previous)

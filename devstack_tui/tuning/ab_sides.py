@@ -75,7 +75,7 @@ def settings_of(stack: Stack, service: str, name: str) -> dict[str, str | None]:
     """What a profile says about one service. Raises `UsageError` for an unknown profile and for
     one that was made for another version of the server."""
     found = profiles.load_for(stack, name)
-    profiles.require_versions(found, {service: None})
+    profiles.require_versions(stack.engine(), found, {service: None})
     return {
         parameter: None if text == DEFAULT else text
         for parameter, text in found.values.get(service, {}).items()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 
+from devstack_tui.contracts.engine import Engine
 from devstack_tui.contracts.model import Installation
 from devstack_tui.contracts.registry import service, services
 from devstack_tui.contracts.service import Service
@@ -28,20 +29,19 @@ def tunable(name: str) -> Service:
     return found
 
 
-@functools.cache
-def installed(name: str) -> Installation:
-    """The server program of service `name`. Raises `NotInstalledError`."""
-    return service(name).launcher().locate()
-
-
-@functools.cache
-def known(name: str) -> dict[str, Parameter]:
-    """The parameters of a service for the version that is installed; none where it is not."""
-    part = service(name).tunables()
+def known(engine: Engine, name: str) -> dict[str, Parameter]:
+    """The parameters of a service for the version that the stack runs; none where it is not
+    found."""
     try:
-        found = part.parameters(installed(name)) if part else ()
+        return _parameters(name, engine.locate(service(name)))
     except DevstackError:
         return {}
+
+
+@functools.cache
+def _parameters(name: str, installation: Installation) -> dict[str, Parameter]:
+    part = service(name).tunables()
+    found = part.parameters(installation) if part else ()
     return {parameter.name: parameter for parameter in found}
 
 

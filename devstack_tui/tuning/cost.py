@@ -17,13 +17,14 @@ from dataclasses import dataclass
 import msgspec
 
 from devstack_tui.contracts.acks import Acks
-from devstack_tui.contracts.engine import Engine
 from devstack_tui.contracts.faults import Fault
 from devstack_tui.contracts.service import Service
 from devstack_tui.core.errors import DevstackError, UsageError
 from devstack_tui.core.events import Done
 from devstack_tui.core.history import History
+from devstack_tui.core.journal import Intent, Journal
 from devstack_tui.loadgen.ack_stream import Stream, Write, indeterminate
+from devstack_tui.stack.parameter_apply import ACTION
 from devstack_tui.stack.stack import Stack
 from devstack_tui.tuning import reports
 from devstack_tui.tuning.ab_arms import Settings
@@ -37,6 +38,8 @@ from devstack_tui.tuning.telling import Events, Tell, told
 VERB = "tune cost"
 WRITE_S = 2.0
 CLIENTS = 4
+KILL = f"{ACTION}.kill"
+ENDED_WITHIN_S = 10.0
 RUN = "cost"
 """Kill n writes as run `costn`: always the same names, so that nothing can pile up."""
 POWER_CUT = (
@@ -145,11 +148,12 @@ class _One:
         try:
             await asyncio.sleep(WRITE_S)
             self._tell(CostPhase(name, "killing"))
-            killed = await asyncio.to_thread(kill, engine, self._service)
+            intent, killed = await asyncio.to_thread(kill, self._stack, self._service)
         finally:
             writes = await asyncio.to_thread(stream.stop)
         self._tell(CostPhase(name, "restarting"))
         await self._start()
+        Journal(self._stack.paths.journal).end(intent)
         back = time.monotonic()
         self._tell(CostPhase(name, "counting"))
         asked = [write.number for write in writes if write.acknowledged]
@@ -175,15 +179,23 @@ class _One:
                 self._acks.cleanup(target, run)
 
 
-def kill(engine: Engine, service: Service) -> float:
-    """Kill every unit of the service at once; the monotonic time of it. Blocks.
+def kill(stack: Stack, service: Service) -> tuple[Intent, float]:
+    """Kill every unit of the service at once: the entry of the journal, to be ended once it is
+    back, and the monotonic time of the kill. Blocks.
 
-    Raises `DevstackError` when none runs.
+    The entry is of the kind that the caller's lock of tuning protects: while that is held nobody
+    else heals, and after a `kill -9` the service comes back together with its parameters. Raises
+    `DevstackError` when no unit runs.
     """
+    engine = stack.engine()
     running = [unit.unit for unit in engine.units(service) if unit.running]
     if not running:
         raise DevstackError(f"no unit of {service.name} runs that could be killed")
-    return engine.inject(engine.aim(service, running, Fault.KILL))
+    handle = engine.aim(service, running, Fault.KILL)
+    intent = Journal(stack.paths.journal).begin(KILL, service.name, **handle.undo)
+    at = engine.inject(handle)
+    engine.gone(handle, ENDED_WITHIN_S)
+    return intent, at
 
 
 def judged(service: str, profile: str, found: Sequence[Killed]) -> CostReport:

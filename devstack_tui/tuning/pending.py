@@ -62,7 +62,7 @@ def save(stack: Stack, name: str, source: str, title: str) -> Path:
             "as its server comes",
             "`devstack-tui tune set` puts values into pending",
         )
-    return profiles.save(name, given, title)
+    return profiles.save(stack.engine(), name, given, title)
 
 
 @contextmanager

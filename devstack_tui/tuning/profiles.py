@@ -13,6 +13,8 @@ from typing import Any
 
 import msgspec
 
+from devstack_tui.contracts.engine import Engine
+from devstack_tui.contracts.registry import service as service_named
 from devstack_tui.contracts.tunable import DEFAULT, Parameter
 from devstack_tui.core import files, units
 from devstack_tui.core.config import convert, fault, read_toml
@@ -20,7 +22,7 @@ from devstack_tui.core.errors import ConfigError, DevstackError, UsageError, unk
 from devstack_tui.core.paths import config_home, resource, resources
 from devstack_tui.stack.stack import Stack
 from devstack_tui.state import parameter_store
-from devstack_tui.tuning.catalogue import installed, known, tunable_services
+from devstack_tui.tuning.catalogue import known, tunable_services
 
 CURRENT, PENDING, BASELINE = "current", "pending", "baseline"
 RESERVED = (CURRENT, PENDING, "before", "a", "b")
@@ -53,7 +55,7 @@ def names() -> tuple[str, ...]:
     return (*shipped, *(name for name in found if name not in shipped))
 
 
-def load(name: str) -> Profile:
+def load(engine: Engine, name: str) -> Profile:
     """The profile `name`. Raises `UsageError` for an unknown one, and `ConfigError` with file,
     line and key for a value that cannot be meant."""
     if name not in names():
@@ -66,8 +68,10 @@ def load(name: str) -> Profile:
         if service not in services:
             error = unknown_name("service that can be tuned", service, services)
             raise fault(path, f"values.{service}", error.message, error.remedy)
+        parameters = known(engine, service)
         values[service] = {
-            one: _canonical(path, service, one, value) for one, value in given.items()
+            one: _canonical(path, service, one, value, parameters.get(one))
+            for one, value in given.items()
         }
     return Profile(name, written.title, values, written.versions)
 
@@ -79,7 +83,7 @@ def load_for(stack: Stack, name: str) -> Profile:
     that either knows, so that they are whole beside each other. Raises as `load` does.
     """
     if name not in (CURRENT, PENDING):
-        found = load(name)
+        found = load(stack.engine(), name)
         members = stack.selected()
         values = {service: v for service, v in found.values.items() if service in members}
         return msgspec.structs.replace(found, values=values)
@@ -96,12 +100,11 @@ def load_for(stack: Stack, name: str) -> Profile:
     return Profile(name, title, values)
 
 
-def require_versions(profile: Profile, services: Mapping[str, object]) -> None:
+def require_versions(engine: Engine, profile: Profile, services: Mapping[str, object]) -> None:
     """Raise `UsageError` when the profile was made for other servers than those of `services`."""
     for name, made in profile.versions.items():
         if name in services:
-            found = installed(name)
-            here = f"{found.flavour} {found.series}"
+            here = _made_for(engine, name)
             if made != here:
                 raise UsageError(
                     f"the profile {profile.name!r} was made for {made}, this machine has {here}",
@@ -119,7 +122,7 @@ def require_name(name: str, taken: tuple[str, ...] = ()) -> None:
         )
 
 
-def save(name: str, values: Table, title: str = "") -> Path:
+def save(engine: Engine, name: str, values: Table, title: str = "") -> Path:
     """Write the profile `name` in the user's configuration directory; returns the file.
 
     One that exists keeps its comments, and the order of its values. Raises `UsageError` for a
@@ -136,7 +139,7 @@ def save(name: str, values: Table, title: str = "") -> Path:
             document["title"] = title or name
         versions = document.setdefault("versions", tomlkit.table())
         table = document.setdefault("values", tomlkit.table())
-        _merge(versions, {one: _made_for(one) for one in values})
+        _merge(versions, {one: _made_for(engine, one) for one in values})
         for gone in [one for one in table if one not in values]:
             del table[gone]
         for service, wanted in values.items():
@@ -159,8 +162,8 @@ def _merge(table: Any, wanted: Mapping[str, str]) -> None:
             table[name] = text
 
 
-def _made_for(service: str) -> str:
-    found = installed(service)
+def _made_for(engine: Engine, service: str) -> str:
+    found = engine.locate(service_named(service))
     return f"{found.flavour} {found.series}"
 
 
@@ -171,13 +174,12 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-def _canonical(path: Path, service: str, name: str, value: Any) -> str:
-    """The value in its one form; as it is where the server of this machine does not know the
+def _canonical(path: Path, service: str, name: str, value: Any, found: Parameter | None) -> str:
+    """The value in its one form; as it is where the stack's server does not know the
     parameter, which is for an apply to refuse."""
     if not isinstance(value, str | int | float):
         raise fault(path, f"values.{service}.{name}", "expected a text, a number or a boolean")
     text = _text(value)
-    found = known(service).get(name)
     if found is None:
         return text
     try:

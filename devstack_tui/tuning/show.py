@@ -66,12 +66,14 @@ def look(stack: Stack, services: Sequence[str] = (), *, durable: bool = False) -
     store = parameter_store.read(stack.paths)
     readings, down = _read(engine, chosen)
     machine = machines.look(stack.paths.root)
-    loaded, broken = _profiles()
+    loaded, broken = _profiles(engine)
     beside = _Known(stack, store, loaded, _costs(stack))
     rows: list[Row] = []
     catalogue: list[Parameter] = []
     for service in chosen:
-        reading = readings.get(service.name) or Reading(tuple(known(service.name).values()), {})
+        reading = readings.get(service.name) or Reading(
+            tuple(known(engine, service.name).values()), {}
+        )
         catalogue += reading.parameters
         for parameter in reading.parameters:
             found = reading.effective.get(parameter.name)
@@ -212,7 +214,7 @@ def _others(
     for service in all_services():
         if service.name not in stack.selected() or service.name in asked:
             continue
-        part, parameters = service.tunables(), known(service.name)
+        part, parameters = service.tunables(), known(engine, service.name)
         if part is not None and parameters:
             mine = store.values.get(service.name, {})
             full = {name: mine.get(name, p.default) for name, p in parameters.items()}
@@ -224,13 +226,13 @@ def _others(
     return tuple(shares)
 
 
-def _profiles() -> tuple[list[Profile], list[Problem]]:
+def _profiles(engine: Engine) -> tuple[list[Profile], list[Problem]]:
     """Every profile that can be read; of the others, why not."""
     loaded: list[Profile] = []
     broken: list[Problem] = []
     for name in profiles.names():
         try:
-            loaded.append(profiles.load(name))
+            loaded.append(profiles.load(engine, name))
         except DevstackError as error:
             broken.append(Problem("", "", f"profile {name}: {error.message}", fatal=False))
     return loaded, broken

@@ -133,7 +133,7 @@ def test_the_parameters_and_the_profile_are_read(kept: StackPaths) -> None:
     old = json.loads((kept.root / "tuning.json").read_text(encoding="utf-8"))
     assert tuned.values == old["values"]
     assert len(tuned.history) == len(old["history"])
-    assert profiles.load("mine").values["postgres"]["work_mem"] == "8MB"
+    assert profiles.load(Stack("default").engine(), "mine").values["postgres"]["work_mem"] == "8MB"
 
 
 def test_the_baseline_is_intact_and_belongs_to_its_host(kept: StackPaths) -> None:

@@ -84,7 +84,10 @@ PUBLISHED = {
 }
 
 
-def _known(name: str) -> dict[str, Parameter]:
+ENGINE = Stack("default").engine()
+
+
+def _known(_: object, name: str) -> dict[str, Parameter]:
     part = catalogue.tunable(name).tunables()
     assert part is not None
     return {p.name: p for p in part.parameters(INSTALLED[name])}
@@ -92,7 +95,7 @@ def _known(name: str) -> dict[str, Parameter]:
 
 @pytest.fixture(autouse=True)
 def _installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(profiles, "installed", INSTALLED.__getitem__)
+    monkeypatch.setattr(ENGINE, "locate", lambda found: INSTALLED[found.name])
     monkeypatch.setattr(profiles, "known", _known)
 
 
@@ -105,14 +108,14 @@ def _write(room: Path, name: str, text: str) -> Path:
 
 @pytest.mark.parametrize("name", ["baseline", "optimized"])
 def test_a_shipped_profile_is_the_published_column_exactly(name: str) -> None:
-    assert profiles.load(name).values == PUBLISHED[name]
+    assert profiles.load(ENGINE, name).values == PUBLISHED[name]
 
 
 def test_the_durable_profile_relaxes_nothing_and_names_what_optimized_names() -> None:
-    found = profiles.load("durable").values
-    optimized = profiles.load("optimized").values
+    found = profiles.load(ENGINE, "durable").values
+    optimized = profiles.load(ENGINE, "optimized").values
     for service, values in found.items():
-        parameters = _known(service)
+        parameters = _known(ENGINE, service)
         assert values.keys() >= optimized[service].keys()
         given = {n: parameters[n].default if t == "default" else t for n, t in values.items()}
         assert [n for n, text in given.items() if relaxed(parameters[n], text)] == []
@@ -125,28 +128,28 @@ def test_our_profiles_come_first_then_the_users(room: Path) -> None:
 
 def test_an_unknown_profile_lists_the_close_matches() -> None:
     with pytest.raises(UsageError, match="unknown profile 'optimised'") as caught:
-        profiles.load("optimised")
+        profiles.load(ENGINE, "optimised")
     assert "optimized" in caught.value.remedy
 
 
 def test_values_become_canonical_and_may_be_toml_of_any_type(room: Path) -> None:
     text = '[values.postgres]\nwork_mem = "16384kB"\njit = false\nrandom_page_cost = 1.10\n'
     _write(room, "mine", text)
-    found = profiles.load("mine").values["postgres"]
+    found = profiles.load(ENGINE, "mine").values["postgres"]
     assert found == {"work_mem": "16MB", "jit": "off", "random_page_cost": "1.1"}
 
 
 def test_a_wrong_value_names_file_line_and_parameter(room: Path) -> None:
     path = _write(room, "mine", '# mine\n[values.postgres]\nwork_mem = "16 parsecs"\n')
     with pytest.raises(ConfigError, match="unknown unit 'parsecs'") as caught:
-        profiles.load("mine")
+        profiles.load(ENGINE, "mine")
     assert f"{path}:3: values.postgres.work_mem" in caught.value.message
 
 
 def test_a_wrong_service_names_file_and_line(room: Path) -> None:
     path = _write(room, "mine", "[values.postgre]\nwork_mem = 1\n")
     with pytest.raises(ConfigError, match="postgres") as caught:
-        profiles.load("mine")
+        profiles.load(ENGINE, "mine")
     assert f"{path}:1" in caught.value.message
 
 
@@ -157,38 +160,38 @@ def test_saving_keeps_the_comments_of_a_file(room: Path) -> None:
         "# why I made this\n[values.postgres] # on my laptop\n"
         'work_mem = "8MB" # measured\nwal_buffers = "16MB"\n',
     )
-    profiles.save("mine", {"postgres": {"work_mem": "8MB", "jit": "off"}}, "my laptop")
+    profiles.save(ENGINE, "mine", {"postgres": {"work_mem": "8MB", "jit": "off"}}, "my laptop")
     text = path.read_text()
     assert "# why I made this" in text
     assert 'work_mem = "8MB" # measured' in text
     assert "# on my laptop" in text
     assert tomllib.loads(text)["values"] == {"postgres": {"work_mem": "8MB", "jit": "off"}}
-    assert profiles.load("mine").title == "my laptop"
+    assert profiles.load(ENGINE, "mine").title == "my laptop"
 
 
 def test_saving_a_shipped_profile_makes_a_copy_with_its_comments(room: Path) -> None:
-    path = profiles.save("durable", {"redis": {"maxmemory": "1GB"}}, "")
+    path = profiles.save(ENGINE, "durable", {"redis": {"maxmemory": "1GB"}}, "")
     assert path.is_relative_to(room)
     assert "every acknowledged write is as safe as before" in path.read_text()
-    assert profiles.load("durable").values == {"redis": {"maxmemory": "1GB"}}
+    assert profiles.load(ENGINE, "durable").values == {"redis": {"maxmemory": "1GB"}}
 
 
 @pytest.mark.parametrize("name", ["current", "pending", "../x", "A", ""])
 def test_a_name_that_means_something_else_is_refused(name: str) -> None:
     with pytest.raises(UsageError, match="is no name for a profile"):
-        profiles.save(name, {"redis": {"maxmemory": "1GB"}}, "")
+        profiles.save(ENGINE, name, {"redis": {"maxmemory": "1GB"}}, "")
 
 
 def test_a_saved_profile_is_for_the_servers_that_it_was_made_with(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    profiles.save("mine", {"postgres": {"work_mem": "8MB"}}, "")
-    found = profiles.load("mine")
-    profiles.require_versions(found, found.values)
+    profiles.save(ENGINE, "mine", {"postgres": {"work_mem": "8MB"}}, "")
+    found = profiles.load(ENGINE, "mine")
+    profiles.require_versions(ENGINE, found, found.values)
     newer = {**INSTALLED, "postgres": Installation(Path("/p"), "17.1", "PostgreSQL", "17")}
-    monkeypatch.setattr(profiles, "installed", newer.__getitem__)
+    monkeypatch.setattr(ENGINE, "locate", lambda found: newer[found.name])
     with pytest.raises(UsageError, match="made for PostgreSQL 15, this machine has PostgreSQL 17"):
-        profiles.require_versions(found, found.values)
+        profiles.require_versions(ENGINE, found, found.values)
 
 
 def test_current_and_pending_name_the_same_services() -> None:

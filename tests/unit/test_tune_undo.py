@@ -25,6 +25,7 @@ from devstack_tui.stack import parameter_apply, recovery
 from devstack_tui.stack.stack import Stack
 from devstack_tui.state import parameter_store
 from devstack_tui.state.parameter_store import Tuned
+from devstack_tui.tuning.cost import KILL
 
 
 class Idle:
@@ -77,6 +78,23 @@ def test_what_a_living_ab_or_drill_began_is_left_alone(paths: StackPaths) -> Non
         assert lock.try_acquire() is None
         assert [intent.action for intent in recovery.orphans(paths)] == ["tune"]
     assert [intent.action for intent in recovery.orphans(paths)] == ["tune", "drill.freeze"]
+
+
+def test_a_kill_of_a_cost_belongs_to_it_while_it_lives_and_is_healed_with_its_parameters(
+    paths: StackPaths,
+) -> None:
+    before = Tuned(values={"postgres": {"work_mem": "8MB"}})
+    parameter_store.write(paths, before)
+    parameter_apply.intend(paths, {"postgres": ["fsync"]})
+    parameter_store.write(paths, Tuned(values={"postgres": {"fsync": "off"}}))
+    Journal(paths.journal).begin(KILL, "postgres", processes="[]", signal="SIGINT")
+    with StackLock(recovery.lock_of(paths, KILL), "tune cost") as lock:
+        assert lock.try_acquire() is None
+        assert recovery.orphans(paths) == []
+    assert [intent.action for intent in recovery.orphans(paths)] == ["tune", KILL]
+    recovery.heal(ENGINE, paths, lambda text: None)
+    assert parameter_store.read(paths) == before
+    assert not paths.journal.exists()
 
 
 @pytest.mark.parametrize("drill", ["redis.failover", "postgres.restart"])

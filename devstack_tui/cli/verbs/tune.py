@@ -46,9 +46,10 @@ def run(options: argparse.Namespace) -> int:
 # -- looking -------------------------------------------------------------------------------
 
 
-def _list(stack: Stack, options: argparse.Namespace) -> int:  # noqa: ARG001
-    found = [profiles.load(name) for name in profiles.names()]
-    catalogue = [p for service in tunable_services() for p in known(service.name).values()]
+def _list(stack: Stack, options: argparse.Namespace) -> int:
+    engine = stack.engine()
+    found = [profiles.load(engine, name) for name in profiles.names()]
+    catalogue = [p for service in tunable_services() for p in known(engine, service.name).values()]
     if options.json:
         text.show_json({"profiles": found, "parameters": catalogue})
     else:
@@ -162,7 +163,7 @@ def _profile(stack: Stack, options: argparse.Namespace) -> tuple[Wanted, str]:
     }
     if not wanted:
         raise UsageError(f"the profile {found.name!r} is about no service of this stack")
-    profiles.require_versions(found, wanted)
+    profiles.require_versions(stack.engine(), found, wanted)
     return wanted, f"profile {found.name}"
 
 
