@@ -34,8 +34,9 @@ figure { margin: 1rem 0; } figcaption { color: var(--quiet); font-size: .9rem; }
 svg { max-width: 100%; height: auto; }
 .chart text { font: 12px system-ui, "DejaVu Sans", sans-serif; fill: var(--ink); }
 .chart .axis { stroke: var(--rule); stroke-width: 1; }
-.chart .bar { fill: var(--bar); } .chart .margin { fill: var(--rule); opacity: .6; }
-.chart .line { fill: none; stroke-width: 1.5; }
+.chart .ground { fill: none; } .chart .throughput { stroke: var(--bar); }
+.chart .margin { fill: var(--rule); opacity: .6; }
+.chart .line { stroke-width: 1.5; }
 .chart .p50 { stroke: var(--first); }
 .chart .p95 { stroke: var(--second); stroke-dasharray: 5 3; }
 .chart .p99 { stroke: var(--third); stroke-dasharray: 1.5 2.5; }
