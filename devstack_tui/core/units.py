@@ -82,10 +82,10 @@ def _show_bytes(size: int) -> str:
 def _show_milliseconds(number: float) -> str:
     for unit in ("d", "h", "min", "s"):
         if number and number % MILLISECONDS[unit] == 0:
-            return f"{number / MILLISECONDS[unit]:g}{unit}"
+            return f"{number / MILLISECONDS[unit]:.12g}{unit}"
     if number and abs(number) < 1:
-        return f"{number * 1000:g}us"
-    return f"{number:g}ms" if number > 0 else f"{number:g}"
+        return f"{number * 1000:.12g}us"
+    return f"{number:.12g}ms" if number > 0 else f"{number:.12g}"
 
 
 def _integer(text: str) -> int:

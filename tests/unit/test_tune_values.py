@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from devstack_tui.contracts.tunable import Apply, Effective, Kind, Parameter
+from devstack_tui.core import units
 from devstack_tui.state import parameter_values
 
 ROOT = Path("/stack")
@@ -88,3 +89,8 @@ def test_relaxed_is_a_listed_value_or_one_beyond_the_limit() -> None:
     least = parameter(Kind.INTEGER, "1", relaxed_below=1.0, special={"-1": "never"})
     assert parameter_values.relaxed(least, "0")
     assert not parameter_values.relaxed(least, "-1")
+
+
+@pytest.mark.parametrize("ms", [1_435_081, 2_147_483_000, 0.5, 100])
+def test_every_duration_that_is_shown_can_be_read_again(ms: float) -> None:
+    assert units.parse("duration", units.show("duration", ms)) == ms

@@ -17,22 +17,17 @@ import msgspec
 
 from devstack_tui.contracts.model import Installation, Target
 from devstack_tui.contracts.tunable import (
-    Advice,
     Apply,
     Effective,
     Kind,
     Parameter,
-    Problem,
     Reading,
-    Share,
     Tunables,
-    Values,
 )
 from devstack_tui.core import units
 from devstack_tui.core.errors import DevstackError, UnreachableError
-from devstack_tui.core.machine import Machine
 from devstack_tui.core.redact import redact
-from devstack_tui.services.mongodb.advice import advise
+from devstack_tui.services.mongodb import advice
 from devstack_tui.services.mongodb.config_syntax import (
     engine_text,
     find,
@@ -41,18 +36,15 @@ from devstack_tui.services.mongodb.config_syntax import (
 )
 from devstack_tui.services.mongodb.wire import Refused, Wire
 from devstack_tui.state import parameter_catalogue
+from devstack_tui.state.parameter_advice import Advised
 from devstack_tui.state.parameter_values import from_server, server_unit, to_server
 
 MB = 1 << 20
-COMPRESSORS = ("none", "snappy", "zlib", "zstd")
-LEAST_CACHE = 256 * MB
 TIMEOUT_S = 5.0
 _CACHE = "wiredTigerCacheSizeGB"
 _WIREDTIGER, _PROFILE = "wiredTiger", "profile"
 """The commands of parameters; the others are mongod's own (`setParameter`)."""
 _RUNTIME = "wiredTigerEngineRuntimeConfig"
-_ITSELF = 128 * MB  # resident with an empty cache: measured 123 MB with 6.0
-_CONNECTIONS = 100
 
 
 class _Answers(msgspec.Struct, frozen=True):
@@ -67,8 +59,10 @@ class _Answers(msgspec.Struct, frozen=True):
     path: str
 
 
-class MongodbTunables:
+class MongodbTunables(Advised):
     """See `devstack_tui.contracts.tunable.Tunables`."""
+
+    rules = advice.RULES
 
     def parameters(self, installation: Installation) -> tuple[Parameter, ...]:
         """See the Protocol. The cache's default comes from the memory of this machine."""
@@ -100,44 +94,10 @@ class MongodbTunables:
                 _set_engine(wire, engine, names)
         return ()
 
-    def problems(
-        self,
-        values: Values,
-        machine: Machine,
-        counters: Mapping[str, float],  # noqa: ARG002
-    ) -> tuple[Problem, ...]:
-        """See the Protocol."""
-        return tuple(_problems(values, machine))
-
-    def memory(
-        self,
-        values: Values,
-        options: Mapping[str, int | str | bool],  # noqa: ARG002
-    ) -> tuple[Share, ...]:
-        """See the Protocol."""
-        cache = int(units.parse(Kind.BYTES, values["wiredTigerCacheSizeGB"]))
-        sort = int(
-            units.parse(
-                Kind.BYTES, values.get("internalQueryMaxBlockingSortMemoryUsageBytes", "100MB")
-            )
-        )
-        return (
-            Share("mongodb", "WiredTiger's cache", cache),
-            Share("mongodb", "mongod itself", _ITSELF),
-            Share("mongodb", f"{_CONNECTIONS} connections of 1 MB", _CONNECTIONS * MB, True),
-            Share("mongodb", "one sort in memory", sort, True),
-        )
-
-    def advise(
-        self, values: Values, machine: Machine, counters: Mapping[str, float], durable: bool
-    ) -> tuple[Advice, ...]:
-        """See the Protocol."""
-        return tuple(advise(values, machine, counters, durable))
-
 
 def default_cache(memory: int) -> int:
     """What mongod takes for its cache by itself: half of the memory above 1 GB, 256 MB at least."""
-    return max(LEAST_CACHE, (memory // MB - 1024) // 2 * MB)
+    return max(advice.LEAST_CACHE, (memory // MB - 1024) // 2 * MB)
 
 
 def _catalogue(installation: Installation, memory: int) -> tuple[Parameter, ...]:
@@ -286,57 +246,6 @@ def _naming(what: str) -> Iterator[None]:
         yield
     except Refused as error:
         raise DevstackError(f"MongoDB refuses {what}: {redact(error.message)}") from None
-
-
-def _problems(values: Values, machine: Machine) -> Iterator[Problem]:
-    def size(number: float) -> str:
-        return f"{number / MB:,.0f} MB"
-
-    cache = int(units.parse(Kind.BYTES, values["wiredTigerCacheSizeGB"]))
-    name = "wiredTigerCacheSizeGB"
-    if cache < LEAST_CACHE:
-        yield Problem("mongodb", name, f"mongod does not start below {size(LEAST_CACHE)}")
-    elif cache > machine.memory_bytes:
-        yield Problem(
-            "mongodb",
-            name,
-            f"{size(cache)} is more than the {size(machine.memory_bytes)} of {machine.memory_from}",
-        )
-    journal = values.get("wiredTigerJournalCompressor", "snappy")
-    if journal in ("zlib", "zstd"):
-        yield Problem(
-            "mongodb",
-            "wiredTigerJournalCompressor",
-            f"{journal} costs CPU for every write: with zstd bulk inserts were 14 to 25 % slower",
-            fatal=False,
-        )
-    target = int(values.get("eviction_dirty_target", "5"))
-    trigger = int(values.get("eviction_dirty_trigger", "20"))
-    if target >= trigger:
-        yield Problem(
-            "mongodb",
-            "eviction_dirty_target",
-            f"WiredTiger wants it below eviction_dirty_trigger, which is {trigger}",
-        )
-    if units.parse(Kind.DURATION, values.get("syncdelay", "1min")) == 0:
-        yield Problem(
-            "mongodb",
-            "syncdelay",
-            "without checkpoints the journal grows without end, and a start replays all of it",
-            fatal=False,
-        )
-    if values.get("ttlMonitorEnabled") == "off":
-        yield Problem(
-            "mongodb", "ttlMonitorEnabled", "documents that expire stay for ever", fatal=False
-        )
-    network = values.get("networkMessageCompressors", "disabled")
-    wrong = [word for word in network.split(",") if word not in COMPRESSORS[1:]]
-    if network != "disabled" and wrong:
-        yield Problem(
-            "mongodb",
-            "networkMessageCompressors",
-            f"{wrong[0]!r} is none of {', '.join(COMPRESSORS[1:])}, or `disabled` alone",
-        )
 
 
 TUNABLES: Tunables = MongodbTunables()

@@ -1,16 +1,13 @@
-"""What values of MySQL's parameters mean together: what cannot work, what memory they take, and
-what the machine and the server's own status call for."""
+"""MySQL's rules: what cannot work, what memory it uses, and what the machine and the server's own
+status call for."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 
-from devstack_tui.contracts.tunable import Advice, Kind, Problem, Share, Values
-from devstack_tui.core import units
-from devstack_tui.core.machine import Machine
-from devstack_tui.state.parameter_catalogue import kinds
+from devstack_tui.contracts.tunable import Advice, Problem, Share
+from devstack_tui.state.parameter_advice import GB, KB, MB, Facts, Rules, rounded_down, size
 
-KB, MB, GB = 1 << 10, 1 << 20, 1 << 30
 STACK_NEEDS = 20
 """Connections: the reference API's pool (8), a benchmark's clients, the probes and the tuning."""
 CACHE_SHARE = 0.12
@@ -19,260 +16,196 @@ ENOUGH_READS = 10_000
 """Below this a hit rate says nothing."""
 GOOD_HIT_RATE = 0.99
 _POOL, _LOG = "innodb_buffer_pool_size", "innodb_log_file_size"
-_REDO = "innodb_redo_log_capacity"
+_REDO, _BUFFER = "innodb_redo_log_capacity", "innodb_log_buffer_size"
+_IO, _IO_MAX = "innodb_io_capacity", "innodb_io_capacity_max"
+_COMMIT, _TIMEOUT = "innodb_flush_log_at_trx_commit", "innodb_flush_log_at_timeout"
 
 
-def number(values: Values, name: str) -> float | None:
-    """The value in bytes, milliseconds or as it is; None if there is none that can be read."""
-    try:
-        return float(units.parse(kinds("mysql")[name], values[name]))
-    except (KeyError, ValueError):
-        return None
-
-
-def size(bytes_: float) -> str:
-    """Bytes for a sentence."""
-    if bytes_ >= GB:
-        return f"{bytes_ / GB:.3g} GB"
-    return f"{bytes_ / MB:.3g} MB" if bytes_ >= MB else f"{bytes_ / KB:.3g} kB"
+def _log_name(facts: Facts) -> str:
+    return _LOG if _LOG in facts.values else _REDO
 
 
 # -- what cannot work ------------------------------------------------------------------------
 
-Found = list[tuple[str, str, bool]]
+
+def _memory_problems(facts: Facts) -> Iterator[Problem]:
+    pool, step, memory = facts[_POOL], facts.count("pool_step"), facts.machine.memory_bytes
+    if pool > memory:
+        message = f"{size(pool)} is more than the {facts.memory}: it would not start"
+        yield facts.fatal(_POOL, message)
+    elif pool > memory / 2:
+        yield facts.warning(_POOL, f"{size(pool)} is more than half of the {facts.memory}")
+    elif step and pool % step > 0:
+        yield facts.warning(_POOL, f"the server rounds it to a multiple of {size(step)}")
 
 
-def problems(
-    values: Values, machine: Machine, counters: Mapping[str, float]
-) -> tuple[Problem, ...]:
-    """See `Tunables.problems`."""
-    found = (
-        *_memory_problems(values, machine, counters),
-        *_session_problems(values, counters),
-        *_log_problems(values),
-        *_durability_problems(values),
-    )
-    return tuple(Problem("mysql", name, text, fatal) for name, text, fatal in found)
-
-
-def _memory_problems(values: Values, machine: Machine, counters: Mapping[str, float]) -> Found:
-    pool, step = number(values, _POOL), counters.get("pool_step", 0)
-    has = f"{size(machine.memory_bytes)} of {machine.memory_from}"
-    if pool and pool > machine.memory_bytes:
-        return [(_POOL, f"{size(pool)} is more than the {has}: it would not start", True)]
-    if pool and pool > machine.memory_bytes / 2:
-        return [(_POOL, f"{size(pool)} is more than half of the {has}", False)]
-    if pool and step and pool % step:
-        return [(_POOL, f"the server rounds it to a multiple of {size(step)}", False)]
-    return []
-
-
-def _session_problems(values: Values, counters: Mapping[str, float]) -> Found:
-    found: Found = []
-    limit = number(values, "max_connections")
-    if limit is not None and limit < STACK_NEEDS:
-        text = (
+def _session_problems(facts: Facts) -> Iterator[Problem]:
+    limit = facts["max_connections"]
+    if limit < STACK_NEEDS:
+        yield facts.fatal(
+            "max_connections",
             f"{limit:.0f} is less than the {STACK_NEEDS} that the stack itself needs: the "
-            "reference API's pool of 8, the clients of a benchmark, the probes and the tuning"
+            "reference API's pool of 8, the clients of a benchmark, the probes and the tuning",
         )
-        found.append(("max_connections", text, True))
-    tables, files = number(values, "table_open_cache"), counters.get("open_files_limit", 0)
+    tables, files = facts["table_open_cache"], facts.count("open_files_limit")
     # The server counts two files for a table, and one for a session.
-    if limit and tables and files and limit + 2 * tables > files:
-        text = (
+    if files and limit + 2 * tables > files:
+        yield facts.warning(
+            "table_open_cache",
             f"{tables:.0f} tables of two files and {limit:.0f} sessions are more than "
-            f"open_files_limit ({files:.0f}): the server may keep fewer"
+            f"open_files_limit ({files:.0f}): the server may keep fewer",
         )
-        found.append(("table_open_cache", text, False))
-    table, heap = number(values, "tmp_table_size"), number(values, "max_heap_table_size")
-    if table and heap and table > heap:
-        text = f"{size(table)} is more than max_heap_table_size ({size(heap)}), which then counts"
-        found.append(("tmp_table_size", text, False))
-    return found
+    table, heap = facts["tmp_table_size"], facts["max_heap_table_size"]
+    if table > heap:
+        message = f"{size(table)} is more than max_heap_table_size ({size(heap)})"
+        yield facts.warning("tmp_table_size", f"{message}, which then counts")
 
 
-def _log_problems(values: Values) -> Found:
-    found: Found = []
-    log, buffer = number(values, _LOG), number(values, "innodb_log_buffer_size")
-    if log and buffer and log < buffer:
-        text = f"{size(log)} is less than innodb_log_buffer_size ({size(buffer)})"
-        found.append((_LOG, text, True))
-    name = _LOG if log else _REDO
-    log, pool = number(values, name), number(values, _POOL)
-    if log and pool and log > pool:
-        text = (
-            f"{size(log)} is more than innodb_buffer_pool_size ({size(pool)}): what of it can be "
-            "used is limited by the pages that may be dirty"
+def _log_problems(facts: Facts) -> Iterator[Problem]:
+    name = _log_name(facts)
+    log, buffer, pool = facts[name], facts[_BUFFER], facts[_POOL]
+    if name == _LOG and log < buffer:
+        yield facts.fatal(name, f"{size(log)} is less than {_BUFFER} ({size(buffer)})")
+    if log > pool:
+        yield facts.warning(
+            name,
+            f"{size(log)} is more than {_POOL} ({size(pool)}): what of it can be used is limited "
+            "by the pages that may be dirty",
         )
-        found.append((name, text, False))
-    usual, most = number(values, "innodb_io_capacity"), number(values, "innodb_io_capacity_max")
-    if usual and most and usual > most:
-        text = f"{usual:.0f} is more than innodb_io_capacity_max ({most:.0f})"
-        found.append(("innodb_io_capacity", text, True))
-    return found
+    usual, most = facts[_IO], facts[_IO_MAX]
+    if usual > most:
+        yield facts.fatal(_IO, f"{usual:.0f} is more than {_IO_MAX} ({most:.0f})")
 
 
-def _durability_problems(values: Values) -> Found:
-    found: Found = []
-    every = number(values, "innodb_flush_log_at_timeout")
-    if values.get("innodb_flush_log_at_trx_commit") in ("0", "2") and every and every > 1000:
-        text = (
-            f"with innodb_flush_log_at_trx_commit = {values['innodb_flush_log_at_trx_commit']} "
-            f"a crash loses up to {every / 1000:g} s of commits"
-        )
-        found.append(("innodb_flush_log_at_timeout", text, False))
-    synced = number(values, "sync_binlog")
-    if values.get("log_bin") == "on" and synced is not None and synced != 1:
-        text = f"{synced:.0f}: a crash of the machine loses the end of the binary log"
-        found.append(("sync_binlog", text, False))
-    return found
+def _durability_problems(facts: Facts) -> Iterator[Problem]:
+    commit, every = facts.text(_COMMIT), facts[_TIMEOUT]
+    if commit in ("0", "2") and every > 1000:
+        message = f"with {_COMMIT} = {commit} a crash loses up to {every / 1000:g} s of commits"
+        yield facts.warning(_TIMEOUT, message)
+    synced = facts.get("sync_binlog", 1)
+    if facts.text("log_bin") == "on" and synced != 1:
+        message = f"{synced:.0f}: a crash of the machine loses the end of the binary log"
+        yield facts.warning("sync_binlog", message)
 
 
 # -- memory ----------------------------------------------------------------------------------
 
 
-def memory(values: Values) -> tuple[Share, ...]:
-    """See `Tunables.memory`."""
-    shares = [
-        Share("mysql", name, int(taken))
-        for name in (_POOL, "innodb_log_buffer_size")
-        if (taken := number(values, name))
-    ]
-    table = min(
-        number(values, "tmp_table_size") or 0.0, number(values, "max_heap_table_size") or 0.0
-    )
-    each = (
-        (number(values, "sort_buffer_size") or 0.0)
-        + (number(values, "join_buffer_size") or 0.0)
-        + table
-    )
-    sessions = number(values, "max_connections")
-    if sessions and each:
-        label = f"sort, join and temporary table of {sessions:.0f} sessions"
-        shares.append(Share("mysql", label, int(sessions * each), worst_only=True))
-    return tuple(shares)
+def _memory(facts: Facts) -> Iterator[Share]:
+    for name in (_POOL, _BUFFER):
+        yield from facts.share(name, facts[name])
+    each = facts.get("sort_buffer_size", 0) + facts.get("join_buffer_size", 0)
+    each += min(facts.get("tmp_table_size", 0), facts.get("max_heap_table_size", 0))
+    sessions = facts["max_connections"]
+    label = f"sort, join and temporary table of {sessions:.0f} sessions"
+    yield from facts.share(label, sessions * each, worst_only=True)
 
 
 # -- advice ----------------------------------------------------------------------------------
 
-Suggested = list[tuple[str, str, str]]
 
-
-def advise(
-    values: Values, machine: Machine, counters: Mapping[str, float], durable: bool
-) -> tuple[Advice, ...]:
-    """See `Tunables.advise`."""
-    found = [
-        *_cache_advice(values, machine, counters),
-        *_log_advice(values, counters),
-        *_session_advice(values, counters),
-        *_disk_advice(values, machine),
-    ]
-    if not durable and values.get("innodb_flush_log_at_trx_commit") in ("1", "3"):
-        every = (number(values, "innodb_flush_log_at_timeout") or 1000) / 1000
-        why = (
-            "commits then do not wait for the disk; a crash of the server loses nothing, one of "
-            f"the machine the last {every:g} s"
-        )
-        found.append(("innodb_flush_log_at_trx_commit", "2", why))
-    return tuple(
-        Advice("mysql", name, value, why)
-        for name, value, why in found
-        if name in values and values[name] != value
-    )
-
-
-def _floor(bytes_: float, unit: int, least: int) -> str:
-    return units.show(Kind.BYTES, max(least, int(bytes_) // unit * unit))
-
-
-def _cache_advice(values: Values, machine: Machine, counters: Mapping[str, float]) -> Suggested:
-    pool = number(values, _POOL)
-    if not pool:
-        return []
-    has = f"{size(machine.memory_bytes)} of {machine.memory_from}"
-    told = f"at most {CACHE_SHARE:.0%} of the {has}, which also runs the rest of the stack"
-    asked, missed = counters.get("pool_read_requests", 0), counters.get("pool_reads", 0)
+def _cache_advice(facts: Facts) -> Iterator[Advice]:
+    pool, memory = facts[_POOL], facts.machine.memory_bytes
+    asked, missed = facts.count("pool_read_requests"), facts.count("pool_reads")
+    held, waits = facts.count("pool_bytes_data"), facts.count("pool_waits")
     known = asked >= ENOUGH_READS
-    rate = 1 - missed / asked if known else 0.0
-    held, waits = counters.get("pool_bytes_data", 0), counters.get("pool_waits", 0)
+    reason = (
+        f"at most {CACHE_SHARE:.0%} of the {facts.memory}, which also runs the rest of the stack"
+    )
     if known:
-        told += f"; {rate:.1%} of {asked:.0f} page reads were hits"
+        reason += f"; {1 - missed / asked:.1%} of {asked:.0f} page reads were hits"
     if held:
-        told += f"; the pool of {size(pool)} holds {size(held)}"
+        reason += f"; the pool of {size(pool)} holds {size(held)}"
     if waits:
-        told += f"; {waits:.0f} times no page was free"
+        reason += f"; {waits:.0f} times no page was free"
     # A pool that is full may lack room; more than twice of it is a guess.
-    wanted = min(machine.memory_bytes * CACHE_SHARE, max(GB, 2 * pool))
-    served = known and rate >= GOOD_HIT_RATE and held < pool * 0.8 and not waits
-    if (pool < wanted * 0.75 and not served) or pool > machine.memory_bytes / 4:
-        ceiling = min(wanted, machine.memory_bytes * CACHE_SHARE)
-        return [(_POOL, _floor(ceiling, 128 * MB, 128 * MB), told)]
-    return []
+    wanted = min(memory * CACHE_SHARE, max(GB, 2 * pool))
+    served = known and 1 - missed / asked >= GOOD_HIT_RATE and held < pool * 0.8 and not waits
+    if (pool < wanted * 0.75 and not served) or pool > memory / 4:
+        yield facts.suggest(_POOL, rounded_down(wanted, 128 * MB, 128 * MB), reason)
 
 
-def _log_advice(values: Values, counters: Mapping[str, float]) -> Suggested:
-    found: Suggested = []
-    name = _LOG if _LOG in values else _REDO
-    log = number(values, name)
-    written, seconds = counters.get("log_bytes", 0), counters.get("uptime_s", 0)
+def _log_advice(facts: Facts) -> Iterator[Advice]:
+    name = _log_name(facts)
+    log, written, seconds = facts[name], facts.count("log_bytes"), facts.count("uptime_s")
     # Room for a quarter of an hour at the average rate, and for the whole of a short peak.
     wanted = min(max(written / seconds * 900, written / 4), 4 * GB) if seconds else 0
-    if log and wanted > log * 1.5:
-        told = f"{size(written)} of log in {seconds / 60:.0f} min; it has room for {size(log)}"
-        found.append((name, _floor(wanted, 128 * MB, 128 * MB), told))
-    waits, buffer = counters.get("log_waits", 0), number(values, "innodb_log_buffer_size")
-    if waits and buffer and buffer < 64 * MB:
-        told = f"{waits:.0f} times the log's buffer of {size(buffer)} was full"
-        found.append(("innodb_log_buffer_size", _floor(buffer * 2, MB, MB), told))
-    if values.get("log_bin") == "on":
-        told = "every change is written twice, and nothing in this stack reads the binary log"
-        found.append(("log_bin", "off", told))
-    return found
+    if wanted > log * 1.5:
+        reason = f"{size(written)} of log in {seconds / 60:.0f} min; it has room for {size(log)}"
+        yield facts.suggest(name, rounded_down(wanted, 128 * MB, 128 * MB), reason)
+    waits, buffer = facts.count("log_waits"), facts[_BUFFER]
+    if waits and buffer < 64 * MB:
+        reason = f"{waits:.0f} times the log's buffer of {size(buffer)} was full"
+        yield facts.suggest(_BUFFER, rounded_down(buffer * 2, MB, MB), reason)
+    if facts.text("log_bin") == "on":
+        reason = "every change is written twice, and nothing in this stack reads the binary log"
+        yield facts.suggest("log_bin", "off", reason)
 
 
-def _session_advice(values: Values, counters: Mapping[str, float]) -> Suggested:
-    found: Suggested = []
-    limit, used = number(values, "max_connections"), counters.get("max_used_connections", 0)
-    if limit and used > limit * 0.85:
-        told = f"{used:.0f} of {limit:.0f} connections were in use at once"
-        found.append(("max_connections", str(int(limit * 2)), told))
-    tables, on_disk = counters.get("tmp_tables", 0), counters.get("tmp_disk_tables", 0)
+def _session_advice(facts: Facts) -> Iterator[Advice]:
+    limit, used = facts["max_connections"], facts.count("max_used_connections")
+    if used > limit * 0.85:
+        reason = f"{used:.0f} of {limit:.0f} connections were in use at once"
+        yield facts.suggest("max_connections", str(int(limit * 2)), reason)
+    tables, on_disk = facts.count("tmp_tables"), facts.count("tmp_disk_tables")
     for name in ("tmp_table_size", "max_heap_table_size"):
-        now = number(values, name)
-        if now and on_disk >= 100 and on_disk > tables * 0.1 and now < 64 * MB:
-            told = f"{on_disk:.0f} of {tables:.0f} temporary tables went to disk with {size(now)}"
-            found.append((name, "64MB", told))
-    passes, sort = counters.get("sort_merge_passes", 0), number(values, "sort_buffer_size")
-    if passes >= 10 and sort and sort < 4 * MB:
-        told = f"{passes:.0f} sorts went on in files with {size(sort)}"
-        found.append(("sort_buffer_size", _floor(sort * 2, 256 * KB, 512 * KB), told))
-    made, created = counters.get("connections_made", 0), counters.get("threads_created", 0)
-    kept = number(values, "thread_cache_size")
-    if kept is not None and created >= 100 and created > made * 0.1:
-        told = f"{created:.0f} threads were made for {made:.0f} sessions, {kept:.0f} are kept"
-        found.append(("thread_cache_size", str(int(max(kept * 2, 16))), told))
-    overflows, open_ = counters.get("table_cache_overflows", 0), number(values, "table_open_cache")
-    if overflows >= 100 and open_:
-        told = f"{overflows:.0f} times a table had to leave the cache of {open_:.0f}"
-        found.append(("table_open_cache", str(int(open_ * 2)), told))
-    return found
+        if on_disk >= 100 and on_disk > tables * 0.1 and facts[name] < 64 * MB:
+            reason = f"{on_disk:.0f} of {tables:.0f} temporary tables went to disk with"
+            yield facts.suggest(name, "64MB", f"{reason} {size(facts[name])}")
+    passes, sort = facts.count("sort_merge_passes"), facts["sort_buffer_size"]
+    if passes >= 10 and sort < 4 * MB:
+        reason = f"{passes:.0f} sorts went on in files with {size(sort)}"
+        value = rounded_down(sort * 2, 256 * KB, 512 * KB)
+        yield facts.suggest("sort_buffer_size", value, reason)
 
 
-def _disk_advice(values: Values, machine: Machine) -> Suggested:
-    found: Suggested = []
-    if values.get("innodb_flush_method") == "fsync":
-        told = "through the system's cache every page is in memory twice"
-        found.append(("innodb_flush_method", "o_direct", told))
-    if machine.rotational is None:
-        return found
-    usual, most = number(values, "innodb_io_capacity"), number(values, "innodb_io_capacity_max")
-    if not machine.rotational and usual and usual < 1000:
-        told = f"the disk does not turn: {usual:.0f} writes a second are fewer than it can do"
-        found.append(("innodb_io_capacity", "1000", told))
-        if most and most < 1000:
-            found.append(("innodb_io_capacity_max", "2000", told))
-    if not machine.rotational and values.get("innodb_flush_neighbors") in ("1", "2"):
-        told = "the disk does not turn: neighbours of a page gain nothing from its write"
-        found.append(("innodb_flush_neighbors", "0", told))
-    return found
+def _reuse_advice(facts: Facts) -> Iterator[Advice]:
+    made, created = facts.count("connections_made"), facts.count("threads_created")
+    kept, opened = facts["thread_cache_size"], facts["table_open_cache"]
+    if kept >= 0 and created >= 100 and created > made * 0.1:
+        reason = f"{created:.0f} threads were made for {made:.0f} sessions, {kept:.0f} are kept"
+        yield facts.suggest("thread_cache_size", str(int(max(kept * 2, 16))), reason)
+    if (overflows := facts.count("table_cache_overflows")) >= 100 and opened > 0:
+        reason = f"{overflows:.0f} times a table had to leave the cache of {opened:.0f}"
+        yield facts.suggest("table_open_cache", str(int(opened * 2)), reason)
+
+
+def _disk_advice(facts: Facts) -> Iterator[Advice]:
+    if facts.text("innodb_flush_method") == "fsync":
+        reason = "through the system's cache every page is in memory twice"
+        yield facts.suggest("innodb_flush_method", "o_direct", reason)
+    if facts.machine.rotational is not False:
+        return
+    if (usual := facts[_IO]) < 1000:
+        reason = f"the disk does not turn: {usual:.0f} writes a second are fewer than it can do"
+        yield facts.suggest(_IO, "1000", reason)
+        if facts[_IO_MAX] < 1000:
+            yield facts.suggest(_IO_MAX, "2000", reason)
+    if facts.text("innodb_flush_neighbors") in ("1", "2"):
+        reason = "the disk does not turn: neighbours of a page gain nothing from its write"
+        yield facts.suggest("innodb_flush_neighbors", "0", reason)
+
+
+def _commit_advice(facts: Facts) -> Iterator[Advice]:
+    if not facts.durable and facts.text(_COMMIT) in ("1", "3"):
+        yield facts.suggest(
+            _COMMIT,
+            "2",
+            "commits then do not wait for the disk; a crash of the server loses nothing, one of "
+            f"the machine the last {facts.get(_TIMEOUT, 1000) / 1000:g} s",
+        )
+
+
+RULES = Rules(
+    "mysql",
+    (_memory_problems, _session_problems, _log_problems, _durability_problems),
+    _memory,
+    (
+        _cache_advice,
+        _log_advice,
+        _session_advice,
+        _reuse_advice,
+        _disk_advice,
+        _commit_advice,
+    ),
+)

@@ -13,16 +13,11 @@ import msgspec
 
 from devstack_tui.contracts.model import Installation, Target
 from devstack_tui.contracts.tunable import (
-    Advice,
     Parameter,
-    Problem,
     Reading,
-    Share,
     Tunables,
-    Values,
 )
 from devstack_tui.core.errors import DevstackError, UnreachableError
-from devstack_tui.core.machine import Machine
 from devstack_tui.core.redact import redact
 from devstack_tui.core.units import Value
 from devstack_tui.services.mysql import advice
@@ -37,6 +32,7 @@ from devstack_tui.services.mysql.variables import (
     with_automatic,
 )
 from devstack_tui.state import parameter_catalogue
+from devstack_tui.state.parameter_advice import Advised
 from devstack_tui.state.parameter_catalogue import version_numbers
 from devstack_tui.state.parameter_values import to_server
 
@@ -72,8 +68,10 @@ _MARIADB, _READERS = "MariaDB", "innodb_read_io_threads"
 _IO, _IO_MAX = "innodb_io_capacity", "innodb_io_capacity_max"
 
 
-class MysqlTunables:
+class MysqlTunables(Advised):
     """See `devstack_tui.contracts.tunable.Tunables`."""
+
+    rules = advice.RULES
 
     def parameters(self, installation: Installation) -> tuple[Parameter, ...]:
         """The catalogue for this flavour and version."""
@@ -126,26 +124,6 @@ class MysqlTunables:
             if _POOL in known:
                 _await_resize(cursor)
         return tuple(warnings)
-
-    def problems(
-        self, values: Values, machine: Machine, counters: Mapping[str, float]
-    ) -> tuple[Problem, ...]:
-        """Combinations with which the server does not start, or not as one expects."""
-        return advice.problems(values, machine, counters)
-
-    def memory(
-        self,
-        values: Values,
-        options: Mapping[str, int | str | bool],  # noqa: ARG002 - MySQL has no option
-    ) -> tuple[Share, ...]:
-        """The buffer pool surely; every session's own buffers at worst."""
-        return advice.memory(values)
-
-    def advise(
-        self, values: Values, machine: Machine, counters: Mapping[str, float], durable: bool
-    ) -> tuple[Advice, ...]:
-        """What this machine and the server's own status call for."""
-        return advice.advise(values, machine, counters, durable)
 
 
 @contextlib.contextmanager

@@ -16,25 +16,21 @@ import msgspec
 
 from devstack_tui.contracts.model import Installation, Target
 from devstack_tui.contracts.tunable import (
-    Advice,
     Apply,
     Effective,
     Kind,
     Parameter,
-    Problem,
     Reading,
-    Share,
     Tunables,
-    Values,
 )
 from devstack_tui.core import units
 from devstack_tui.core.errors import DevstackError, UnreachableError
-from devstack_tui.core.machine import Machine
 from devstack_tui.core.redact import redact
 from devstack_tui.services.postgres import advice
 from devstack_tui.services.postgres.client import connect
 from devstack_tui.services.postgres.config_syntax import canonical, unit
 from devstack_tui.services.postgres.counters import counters
+from devstack_tui.state.parameter_advice import Advised
 from devstack_tui.state.parameter_catalogue import parameters
 from devstack_tui.state.parameter_values import told, took
 
@@ -93,8 +89,10 @@ class Setting(msgspec.Struct, frozen=True):
     pending_restart: bool
 
 
-class PostgresTunables:
+class PostgresTunables(Advised):
     """See `devstack_tui.contracts.tunable.Tunables`."""
+
+    rules = advice.RULES
 
     def parameters(self, installation: Installation) -> tuple[Parameter, ...]:
         """The catalogue for this version."""
@@ -131,26 +129,6 @@ class PostgresTunables:
             for found, now in seen
             if not took(found, values[found.name], now)
         )
-
-    def problems(
-        self, values: Values, machine: Machine, counters: Mapping[str, float]
-    ) -> tuple[Problem, ...]:
-        """Combinations with which PostgreSQL does not start, or not as one expects."""
-        return advice.problems(values, machine, counters)
-
-    def memory(
-        self,
-        values: Values,
-        options: Mapping[str, int | str | bool],  # noqa: ARG002 - PostgreSQL has no option
-    ) -> tuple[Share, ...]:
-        """Shared memory surely; every session's own memory at worst."""
-        return advice.memory(values)
-
-    def advise(
-        self, values: Values, machine: Machine, counters: Mapping[str, float], durable: bool
-    ) -> tuple[Advice, ...]:
-        """What this machine and the server's own statistics call for."""
-        return advice.advise(values, machine, counters, durable)
 
 
 @contextlib.contextmanager

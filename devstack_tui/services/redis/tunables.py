@@ -12,24 +12,20 @@ import msgspec
 
 from devstack_tui.contracts.model import Installation, Target
 from devstack_tui.contracts.tunable import (
-    Advice,
     Apply,
     Effective,
     Kind,
     Parameter,
-    Problem,
     Reading,
-    Share,
     Tunables,
-    Values,
 )
 from devstack_tui.core import units
 from devstack_tui.core.errors import DevstackError, UnreachableError
-from devstack_tui.core.machine import Machine
 from devstack_tui.core.redact import redact
 from devstack_tui.services.redis import advice
 from devstack_tui.services.redis.client import close, connect, node_count, node_name
 from devstack_tui.services.redis.config_syntax import canonical, in_file, native
+from devstack_tui.state.parameter_advice import Advised
 from devstack_tui.state.parameter_catalogue import parameters
 from devstack_tui.state.parameter_values import to_server
 
@@ -51,8 +47,10 @@ class _Node(msgspec.Struct, frozen=True):
     path: str
 
 
-class RedisTunables:
+class RedisTunables(Advised):
     """See `devstack_tui.contracts.tunable.Tunables`."""
+
+    rules = advice.RULES
 
     def parameters(self, installation: Installation) -> tuple[Parameter, ...]:
         """See the Protocol."""
@@ -85,23 +83,6 @@ class RedisTunables:
                 if parameter.name == "appendonly" and text == "on":
                     warnings += _await_aof(clients)
         return tuple(warnings)
-
-    def problems(
-        self, values: Values, machine: Machine, counters: Mapping[str, float]
-    ) -> tuple[Problem, ...]:
-        """See the Protocol."""
-        return tuple(advice.problems(values, machine, counters))
-
-    def memory(self, values: Values, options: Mapping[str, int | str | bool]) -> tuple[Share, ...]:
-        """See the Protocol."""
-        nodes = int(options["masters"]) * (1 + int(options["replicas"]))
-        return tuple(advice.memory(values, nodes))
-
-    def advise(
-        self, values: Values, machine: Machine, counters: Mapping[str, float], durable: bool
-    ) -> tuple[Advice, ...]:
-        """See the Protocol."""
-        return tuple(advice.advise(values, machine, counters, durable))
 
 
 def in_stack(parameter: Parameter, options: Mapping[str, int | str | bool]) -> Parameter:
