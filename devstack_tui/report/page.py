@@ -1,0 +1,242 @@
+"""What the report says, block by block: its HTML and its Markdown are two renderings of this."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from devstack_tui.report import charts
+from devstack_tui.report.documents import command
+from devstack_tui.report.labels import (
+    FIRST_STEPS,
+    age,
+    by_status,
+    kind_title,
+    loud,
+    proven,
+    summary,
+    when,
+)
+from devstack_tui.report.model import Counts, Coverage, Item, Report, Suite
+
+TEXT, CODE, VERDICT = "text", "code", "verdict"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A piece of a line or a cell of a table; `hint` is shown under the mouse, if there is one."""
+
+    text: str
+    kind: str = TEXT
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """Level 1 is the page's title."""
+
+    level: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """Spans on one line."""
+
+    spans: tuple[Span, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A remark set apart."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bullets:
+    """A list of lines."""
+
+    lines: tuple[tuple[Span, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """`number` are columns of figures, `short` ones do not break; `foot` is a line of totals."""
+
+    heads: tuple[str, ...]
+    rows: tuple[tuple[Span, ...], ...]
+    number: tuple[int, ...] = ()
+    short: tuple[int, ...] = ()
+    foot: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """A table that is folded away until it is asked for."""
+
+    title: str
+    table: Table
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """An SVG element, which is escaped already."""
+
+    caption: str
+    svg: str
+
+
+Block = Heading | Paragraph | Note | Bullets | Table | Fold | Figure
+
+
+def page(report: Report, timelines: Mapping[str, str] | None) -> Iterator[Block]:
+    """The whole report. `timelines` are the SVG pictures of drills by the run's id; without them
+    there is no section of charts."""
+    yield Heading(1, f"devstack-tui report: {report.stack}")
+    yield _line(report.verdict, f"{when(report.at)} · devstack-tui {report.version}")
+    yield Paragraph((Span(summary(report)),))
+    yield from map(Note, report.notes)
+    yield Heading(2, "Last results")
+    yield from _last(report) if report.suites else _first_steps(report.stack)
+    yield from _coverage(report.coverage)
+    if timelines is not None:
+        yield from _charts(report.suites, timelines)
+    for suite in report.suites:
+        yield from _details(suite)
+
+
+def _line(verdict: str, text: str, code: str = "") -> Paragraph:
+    spans = (Span(verdict, VERDICT), Span(f" · {text}"), Span(code, CODE))
+    return Paragraph(spans if code else spans[:2])
+
+
+def _first_steps(stack: str) -> Iterator[Block]:
+    yield Paragraph((Span("Nothing was measured or checked on this stack yet. To begin:"),))
+    yield Bullets(
+        tuple(
+            (Span(command(stack, *words.split()), CODE), Span(f": {what}"))
+            for words, what in FIRST_STEPS
+        )
+    )
+
+
+def _last(report: Report) -> Iterator[Block]:
+    heads = ("Suite", "Verdict", "Age", "Figures", "Fingerprint", "Again")
+    for kind, suites in itertools.groupby(report.suites, key=lambda suite: suite.kind):
+        yield Heading(3, kind_title(kind))
+        rows = tuple(
+            (
+                Span(suite.name),
+                Span(suite.verdict, VERDICT),
+                Span(age(suite.age_s), hint=when(suite.at)),
+                Span(suite.figures),
+                Span(suite.fingerprint, CODE),
+                Span(suite.command, CODE),
+            )
+            for suite in suites
+        )
+        yield Table(heads, rows, short=(1, 2))
+
+
+def _coverage(found: Coverage) -> Iterator[Block]:
+    yield Heading(2, "Coverage")
+    yield from _counts("The core checks", found.core_counts)
+    yield from _counts("Beyond the core checks", found.beyond)
+    yield Heading(3, "The core checks one by one")
+    rows = tuple(
+        (
+            Span(row.core),
+            Span(row.id, CODE),
+            Span(row.title),
+            Span(row.status, VERDICT),
+            Span(proven(row.proven, row.seen_red)),
+            Span("" if row.status == "PASS" else row.reason),
+        )
+        for row in found.core
+    )
+    heads = ("Core", "Ours", "Title", "Status", "Proven", "Reason")
+    yield Table(heads, rows, short=(0, 3, 4))
+
+
+def _counts(title: str, counts: Sequence[Counts]) -> Iterator[Block]:
+    if not counts:
+        return
+    yield Heading(3, title)
+    yield Figure("", charts.status_chart(counts))
+    rows = tuple(
+        (
+            Span(one.suite),
+            Span(f"{one.total:,}"),
+            Span(f"{one.proven:,}"),
+            Span(by_status(one.by_status)),
+        )
+        for one in counts
+    )
+    totals = [sum(one.total for one in counts), sum(one.proven for one in counts)]
+    foot = ("all", *(f"{total:,}" for total in totals), "")
+    yield Table(("Suite", "Checks", "Proven", "Last status"), rows, number=(1, 2), foot=foot)
+
+
+def _charts(suites: Sequence[Suite], timelines: Mapping[str, str]) -> Iterator[Block]:
+    compared = [(one.name, one.verdict, one.interval) for one in suites if one.interval]
+    figures = [
+        Figure(f"{one.name}, {when(one.at)}", timelines[one.id])
+        for one in suites
+        if one.id in timelines
+    ]
+    if compared:
+        chart = charts.interval_chart(compared)
+        figures.append(Figure("B ÷ A, 95 % intervals; a tick is a pair", chart))
+    figures += [
+        Figure(f"{one.name}: {one.figures}", charts.series_chart(one.name, one.series))
+        for one in suites
+        if one.series is not None
+    ]
+    if figures:
+        yield Heading(2, "Charts")
+        yield from figures
+
+
+def _details(suite: Suite) -> Iterator[Block]:
+    if not (suite.results or suite.notes or len(suite.history) > 1):
+        return
+    yield Heading(2, f"{kind_title(suite.kind)}: {suite.name}")
+    yield _line(suite.verdict, f"{when(suite.at)} · run ", suite.id)
+    yield from map(Note, suite.notes)
+    if failed := loud(suite.results):
+        heads = ("Check", "Title", "Status", "Evidence", "Remedy")
+        yield Table(heads, _rows(failed), short=(2,))
+    if quiet := [item for item in suite.results if item.status == "PASS"]:
+        table = Table(("Check", "Title", "Status", "Evidence"), _rows(quiet, 4), short=(2,))
+        yield Fold(f"{len(quiet):,} passed", table)
+    if len(suite.history) > 1:
+        yield Fold(f"The last {len(suite.history)} runs", _past(suite))
+
+
+def _rows(items: Iterable[Item], columns: int = 5) -> tuple[tuple[Span, ...], ...]:
+    return tuple(
+        (
+            Span(item.id, CODE),
+            Span(item.title),
+            Span(item.status, VERDICT),
+            Span(item.evidence),
+            Span(item.remedy),
+        )[:columns]
+        for item in items
+    )
+
+
+def _past(suite: Suite) -> Table:
+    rows = tuple(
+        (
+            Span(when(one.at)),
+            Span(one.id, CODE),
+            Span(one.verdict, VERDICT),
+            Span(one.figures),
+            Span(one.fingerprint, CODE),
+        )
+        for one in suite.history
+    )
+    return Table(("When", "Run", "Verdict", "Figures", "Fingerprint"), rows, short=(0, 2))
