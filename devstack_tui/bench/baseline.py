@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -62,7 +63,7 @@ def fingerprints(stack: Stack, entries: Iterable[Entry], size: str) -> dict[str,
         found = engine.locate(entry.service)
         made[entry.name] = machine.of(
             {found.flavour: found.version},
-            " ".join(entry.workload.engine()),
+            " ".join(entry.workload.engine(partial(engine.client, entry.service))),
             {"name": entry.name, "size": size, **entry.sizes.params(size)},
         )
     return made

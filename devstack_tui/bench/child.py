@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import msgspec
 
@@ -99,13 +100,14 @@ def main() -> int:
     workload = next(w for w in known.workloads() if w.name == order.workload)
     engine = Stack(order.stack).engine()
     target = engine.target(known)
+    client = partial(engine.client, known)
     run = 0
     try:
         if order.runs:
-            workload.engine()
+            workload.engine(client)
         for run in range(1, order.runs + 1):
             _say(Phase("preparing", run))
-            bench = Bench(target, order.params, _ticker(run), stop)
+            bench = Bench(target, order.params, _ticker(run), stop, client)
             workload.prepare(bench)
             if stop.is_set():
                 break
@@ -146,7 +148,7 @@ def _measure(
         dict(found.errors),
         (_client_seconds() - client) / elapsed,
         (server_seconds() - server) / elapsed,
-        workload.engine(),
+        workload.engine(bench.client),
         settings,
     )
 

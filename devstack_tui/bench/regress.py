@@ -7,6 +7,7 @@ import contextlib
 import time
 import uuid
 from collections.abc import AsyncGenerator
+from functools import partial
 
 import msgspec
 
@@ -81,10 +82,11 @@ def keep(stack: Stack, name: str, size: str, done: RegressDone) -> None:
 def available(stack: Stack, entries: list[Entry]) -> tuple[list[Entry], dict[str, str]]:
     """The workloads that can run here, and why the others cannot."""
     here, absent = [], {}
+    engine = stack.engine()
     for entry in entries:
         try:
-            stack.engine().locate(entry.service)
-            entry.workload.engine()
+            engine.locate(entry.service)
+            entry.workload.engine(partial(engine.client, entry.service))
         except NotInstalledError as error:
             absent[entry.name] = error.message
         else:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from devstack_tui.contracts.client import Client
 from devstack_tui.contracts.drill import Cut
 from devstack_tui.contracts.faults import Fault, Handle
 from devstack_tui.contracts.model import (
@@ -26,6 +27,7 @@ from devstack_tui.contracts.service import Service
 from devstack_tui.contracts.service_files import ServiceFiles
 from devstack_tui.core.events import Phase
 from devstack_tui.core.hint import Hint
+from devstack_tui.core.machine import Machine
 
 
 class Feature(enum.StrEnum):
@@ -43,6 +45,31 @@ class Feature(enum.StrEnum):
     """Programs can be run beside its servers."""
     DATA = "data"
     """Its data may be deleted."""
+
+
+@dataclass(frozen=True)
+class Completed:
+    """How a program ended that was run beside a server."""
+
+    status: int
+    output: str
+    errors: str
+
+
+@dataclass(frozen=True, order=True)
+class Listening:
+    """A TCP socket that accepts connections; `host` is `0.0.0.0` or `::` for every address."""
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True)
+class UnitEvent:
+    """A unit started, ended, or was replaced: `start_id` as of `UnitUsage`, empty for ended."""
+
+    unit: str
+    start_id: str
 
 
 @dataclass(frozen=True)
@@ -123,6 +150,42 @@ class Engine(Protocol):
     def usage(self, service: Service) -> Mapping[str, Usage]:
         """What each unit that runs has used, by its name. Several services that are asked about
         within a moment cost one look."""
+
+    def watch(self, ended: threading.Event) -> Iterator[UnitEvent]:
+        """What happens to the stack's units from now until `ended` is set. A hint that may miss
+        something short: whoever needs the state lists the units again."""
+
+    def limits(self, service: Service | None = None) -> Machine:
+        """What one service may use of memory and processors; without one, all of them together."""
+
+    def listeners(self, unit: str) -> Sequence[Listening]:
+        """Every TCP socket at which a process of the unit listens. Raises `UnreachableError` for
+        one that does not run."""
+
+    def environment(self, unit: str) -> Mapping[str, str]:
+        """What the unit's main process was started with. Raises `UnreachableError` for one that
+        does not run."""
+
+    def execute(
+        self,
+        unit: str,
+        argv: Sequence[str],
+        stdin: str = "",
+        env: Mapping[str, str] | None = None,
+        limit: float = 60.0,
+    ) -> Completed:
+        """Run a program beside a server: as its account, with its environment and `env`, in its
+        directory. A secret goes by `stdin`, never argv. Raises `UnreachableError` for a unit that
+        does not run, and `DevstackError` for a program that does not run or does not end within
+        `limit` seconds."""
+
+    def interact(self, unit: str, argv: Sequence[str]) -> int:
+        """Run a program beside a server at our terminal; returns its exit status. Raises
+        `UnreachableError` for a unit that does not run, and OSError."""
+
+    def client(self, service: Service, *names: str) -> Client:
+        """The first of these client programs of a service that is found. Raises
+        `NotInstalledError` with the remedy."""
 
     def prove_owned(self, service: Service) -> None:
         """Prove that every unit of the service runs and is the stack's own, before one is hurt.

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from devstack_tui.contracts.client import FindClient
 from devstack_tui.contracts.model import Target
 from devstack_tui.core.histogram import Histogram
 
@@ -45,12 +46,14 @@ class Measurement:
 @dataclass(frozen=True)
 class Bench:
     """What a workload gets for one run. `tick` is called about once a second; a run ends early and
-    quietly when `stop` is set (the user stopped it, or whoever started it is gone)."""
+    quietly when `stop` is set (the user stopped it, or whoever started it is gone). `client` finds
+    client programs of the service."""
 
     target: Target
     params: Params
     tick: Callable[[Interval], None]
     stop: threading.Event
+    client: FindClient
 
 
 class Workload(Protocol):
@@ -72,7 +75,7 @@ class Workload(Protocol):
     def drivers(self) -> tuple[str, ...]:
         """Python distributions or programs whose version belongs to the result."""
 
-    def engine(self) -> tuple[str, str]:
+    def engine(self, client: FindClient) -> tuple[str, str]:
         """What makes the load, and its version: `("pgbench", "15.18")`.
 
         Raises `NotInstalledError` with the remedy."""

@@ -23,10 +23,8 @@ from devstack_tui.contracts.tunable import (
     Share,
 )
 from devstack_tui.core import codec
-from devstack_tui.core import machine as machines
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.history import History
-from devstack_tui.core.machine import Machine
 from devstack_tui.core.redact import redact
 from devstack_tui.stack.stack import Stack
 from devstack_tui.state import parameter_store, parameter_values
@@ -65,7 +63,7 @@ def look(stack: Stack, services: Sequence[str] = (), *, durable: bool = False) -
     engine = stack.engine()
     store = parameter_store.read(stack.paths)
     readings, down = _read(engine, chosen)
-    machine = machines.look(stack.paths.root)
+    machine = engine.limits()
     loaded, broken = _profiles(engine)
     beside = _Known(stack, store, loaded, _costs(stack))
     rows: list[Row] = []
@@ -103,7 +101,7 @@ def look(stack: Stack, services: Sequence[str] = (), *, durable: bool = False) -
         show,
         budget=budget,
         problems=(*broken, *problems),
-        advice=_advise(show, machine, durable),
+        advice=_advise(show, engine, durable),
     )
 
 
@@ -250,8 +248,8 @@ def _costs(stack: Stack) -> dict[str, str]:
     return found
 
 
-def _advise(show: Show, machine: Machine, durable: bool) -> tuple[Advice, ...]:
-    """What the machine and the counters call for, of the services that answered."""
+def _advise(show: Show, engine: Engine, durable: bool) -> tuple[Advice, ...]:
+    """What the limits and the counters call for, of the services that answered."""
     advice: list[Advice] = []
     for service in tunable_services():
         part = service.tunables()
@@ -262,7 +260,7 @@ def _advise(show: Show, machine: Machine, durable: bool) -> tuple[Advice, ...]:
                 if r.service == service.name
             }
             counters = show.counters[service.name]
-            advice += part.advise(effective, machine, counters, durable)
+            advice += part.advise(effective, engine.limits(service), counters, durable)
     return tuple(advice)
 
 

@@ -17,9 +17,11 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from devstack_tui.bench.catalogue import Catalogue, Entry
+from devstack_tui.contracts.client import FindClient
 from devstack_tui.contracts.model import Target
 from devstack_tui.contracts.workload import Bench
 from devstack_tui.stack.stack import Stack
@@ -42,16 +44,21 @@ def main() -> None:
     for name, theirs in tools.items():
         entry = known[name]
         target = stack.engine().target(entry.service)
-        ratios = pairs(entry, target, theirs, options.pairs)
+        client = partial(stack.engine().client, entry.service)
+        ratios = pairs(entry, target, client, theirs, options.pairs)
         shown = " ".join(f"{ratio:.2f}" for ratio in ratios)
         sys.stdout.write(f"{name:<20} median {statistics.median(ratios):.3f}  ({shown})\n")
 
 
 def pairs(
-    entry: Entry, target: Target, theirs: Callable[[Entry, Target], float], count: int
+    entry: Entry,
+    target: Target,
+    client: FindClient,
+    theirs: Callable[[Entry, Target], float],
+    count: int,
 ) -> list[float]:
     """Ours and theirs in turn, the order changed from pair to pair, on the same data."""
-    bench = Bench(target, entry.sizes.quick, lambda _: None, threading.Event())
+    bench = Bench(target, entry.sizes.quick, lambda _: None, threading.Event(), client)
     ratios = []
     try:
         for number in range(count):

@@ -12,8 +12,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from devstack_tui.contracts.client import Client
 from devstack_tui.contracts.drill import Cut
-from devstack_tui.contracts.engine import Engine, Feature, Run
+from devstack_tui.contracts.engine import (
+    Completed,
+    Engine,
+    Feature,
+    Listening,
+    Run,
+    UnitEvent,
+)
 from devstack_tui.contracts.faults import Fault, Handle
 from devstack_tui.contracts.model import (
     Credentials,
@@ -27,8 +35,9 @@ from devstack_tui.contracts.model import (
     Usage,
 )
 from devstack_tui.contracts.service import Service
-from devstack_tui.core.errors import DevstackError, UnreachableError, UsageError
+from devstack_tui.core.errors import DevstackError, NotInstalledError, UnreachableError, UsageError
 from devstack_tui.core.hint import Hint
+from devstack_tui.core.machine import Machine
 from devstack_tui.core.paths import StackPaths
 from devstack_tui.core.rooted_files import FileStat, parts_of
 from devstack_tui.state.instance import Instance
@@ -221,6 +230,46 @@ class MemoryEngine:
     def usage(self, service: Service) -> Mapping[str, Usage]:
         running = [thing for thing in self._things.get(service.name, ()) if thing.start]
         return {thing.name: Usage(None, 1000) for thing in running}
+
+    def watch(self, ended: threading.Event) -> Iterator[UnitEvent]:
+        before = self._starts()
+        while not ended.wait(0.01):
+            now = self._starts()
+            for unit in sorted(unit for unit in before.keys() | now.keys()):
+                if before.get(unit) != now.get(unit):
+                    yield UnitEvent(unit, now.get(unit, ""))
+            before = now
+
+    def _starts(self) -> dict[str, str]:
+        things = [thing for found in list(self._things.values()) for thing in found]
+        return {thing.name: str(thing.start or "") for thing in things}
+
+    def limits(self, service: Service | None = None) -> Machine:  # noqa: ARG002
+        return Machine(1 << 30, 1.0, "memory")
+
+    def listeners(self, unit: str) -> Sequence[Listening]:
+        self._thing(unit)
+        return ()
+
+    def environment(self, unit: str) -> Mapping[str, str]:
+        return {"UNIT": self._thing(unit).name}
+
+    def execute(
+        self,
+        unit: str,
+        argv: Sequence[str],
+        stdin: str = "",
+        env: Mapping[str, str] | None = None,  # noqa: ARG002
+        limit: float = 60.0,  # noqa: ARG002
+    ) -> Completed:
+        self._thing(unit)
+        return Completed(0, f"{' '.join(argv)}: {stdin}", "")
+
+    def interact(self, unit: str, argv: Sequence[str]) -> int:
+        return self.execute(unit, argv).status
+
+    def client(self, service: Service, *names: str) -> Client:
+        raise NotInstalledError(f"{service.title} has no {names[0]} in memory", "")
 
     def prove_owned(self, service: Service) -> None:
         if not self._things.get(service.name):

@@ -42,7 +42,7 @@ def bench(**params: int) -> tuple[Bench, list[Interval]]:
         secrets=Path("/nonexistent"),
     )
     ticks: list[Interval] = []
-    return Bench(target, params, ticks.append, threading.Event()), ticks
+    return Bench(target, params, ticks.append, threading.Event(), pytest.fail), ticks
 
 
 class TestPgbench:

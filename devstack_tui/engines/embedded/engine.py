@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from devstack_tui.contracts.client import Client
 from devstack_tui.contracts.drill import Cut
-from devstack_tui.contracts.engine import Feature, Run
+from devstack_tui.contracts.engine import Completed, Feature, Listening, Run, UnitEvent
 from devstack_tui.contracts.faults import Fault, Handle
 from devstack_tui.contracts.model import (
     Credentials,
@@ -26,13 +27,15 @@ from devstack_tui.contracts.model import (
     UnitUsage,
     Usage,
 )
+from devstack_tui.contracts.registry import service as service_named
 from devstack_tui.contracts.server_home import Site
 from devstack_tui.contracts.service import ProcessSpec, Server, Service
 from devstack_tui.contracts.tunable import Rolling
-from devstack_tui.core import files, process
+from devstack_tui.core import files, machine, process
 from devstack_tui.core.errors import DevstackError, UnreachableError, UsageError
 from devstack_tui.core.events import Phase
 from devstack_tui.core.hint import Hint
+from devstack_tui.core.machine import Machine
 from devstack_tui.core.paths import StackPaths
 from devstack_tui.core.process import ProcessId
 from devstack_tui.core.rooted_files import RootedFiles
@@ -42,17 +45,22 @@ from devstack_tui.engines.embedded import (
     firewall,
     leftovers,
     ports,
+    programs,
     requirements,
+    sockets,
 )
 from devstack_tui.engines.embedded.places import Places
 from devstack_tui.engines.embedded.process_records import Record, Records
 from devstack_tui.engines.embedded.process_units import account_of, await_alone, seen, used
+from devstack_tui.engines.embedded.programs import Beside
 from devstack_tui.engines.embedded.unit_logs import Logs
 from devstack_tui.identity import approle_login
 from devstack_tui.state import directories, parameter_store
 from devstack_tui.state.instance import Instance
 from devstack_tui.state.settings import StackSettings
 
+WATCH_S = 0.5
+"""How soon the end of a unit is noticed."""
 TABLE_S = 0.2
 """How old a look at all processes may be that several questions share."""
 LOG_ROTATE_BYTES = 32 * 1024 * 1024
@@ -286,6 +294,66 @@ class EmbeddedEngine:
                 self._last_table = time.monotonic(), table
             return table
 
+    def watch(self, ended: threading.Event) -> Iterator[UnitEvent]:
+        """See the Protocol: by a look at the records twice a second."""
+        before = self._starts()
+        while not ended.wait(WATCH_S):
+            now = self._starts()
+            for unit in sorted(unit for unit in before.keys() | now.keys()):
+                if before.get(unit) != now.get(unit):
+                    yield UnitEvent(unit, now.get(unit, ""))
+            before = now
+
+    def _starts(self) -> dict[str, str]:
+        return {record.unit: seen(record, False).start_id for record in self._records.all()}
+
+    def limits(self, service: Service | None = None) -> Machine:  # noqa: ARG002
+        """See the Protocol: they share this machine, or our control group."""
+        return machine.look(self._paths.root)
+
+    def listeners(self, unit: str) -> Sequence[Listening]:
+        """See the Protocol."""
+        main = self._main(unit)[1]
+        return sockets.listening(process.descendants([main.pid], process.table()))
+
+    def environment(self, unit: str) -> Mapping[str, str]:
+        """See the Protocol."""
+        return process.environment(self._main(unit)[1].pid)
+
+    def execute(
+        self,
+        unit: str,
+        argv: Sequence[str],
+        stdin: str = "",
+        env: Mapping[str, str] | None = None,
+        limit: float = 60.0,
+    ) -> Completed:
+        """See the Protocol."""
+        return programs.run(argv, self._beside(unit, env or {}), stdin, limit)
+
+    def interact(self, unit: str, argv: Sequence[str]) -> int:
+        """See the Protocol."""
+        return programs.interact(argv, self._beside(unit, {}))
+
+    def _beside(self, unit: str, more: Mapping[str, str]) -> Beside:
+        record, main = self._main(unit)
+        helper = {process.UNIT_VARIABLE: f"helper:{record.service}"}
+        env = {**process.environment(main.pid), **helper, **more}
+        owner = account_of(service_named(record.service)).owner
+        return Beside(env, self._paths.data / record.service, owner)
+
+    def client(self, service: Service, *names: str) -> Client:
+        """See the Protocol."""
+        return programs.find_client(service, names)
+
+    def _main(self, unit: str) -> tuple[Record, ProcessId]:
+        """A unit that runs, and its main process, proven to be the stack's own."""
+        for record in self._records.all():
+            main = record.process
+            if record.unit == unit and main and record.alive and self._mine(main.pid):
+                return record, main
+        raise UnreachableError(f"{unit} does not run")
+
     def _processes(self, service: Service) -> Mapping[str, ProcessId]:
         """The main process of each unit that runs, proven to be the stack's own."""
         return {
@@ -410,11 +478,7 @@ class EmbeddedEngine:
 
     def reload(self, unit: str) -> None:
         """See the Protocol: by SIGHUP to its main process."""
-        for record in self._records.all():
-            if record.unit == unit and record.alive and record.process is not None:
-                os.kill(record.process.pid, signal.SIGHUP)
-                return
-        raise UnreachableError(f"{unit} does not run")
+        os.kill(self._main(unit)[1].pid, signal.SIGHUP)
 
 
 def _settled(rolling: Rolling, site: Site) -> bool:

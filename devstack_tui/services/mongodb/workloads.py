@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from devstack_tui.contracts.client import FindClient
 from devstack_tui.contracts.model import Target
 from devstack_tui.contracts.workload import Bench, Measurement, Workload
 from devstack_tui.loadgen.closed_loop import WARM_UP_REQUESTS, WrongAnswer, run_clients, telling
@@ -35,7 +36,7 @@ class _Mongodb:
 
     drivers: tuple[str, ...] = ("pymongo",)
 
-    def engine(self) -> tuple[str, str]:
+    def engine(self, client: FindClient) -> tuple[str, str]:  # noqa: ARG002
         """The driver and its version."""
         return "pymongo", version("pymongo")
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from devstack_tui.contracts.client import FindClient
 from devstack_tui.contracts.model import Target
 from devstack_tui.contracts.workload import Bench, Measurement, Workload
 from devstack_tui.core.errors import UsageError
@@ -59,7 +60,7 @@ class _Mysql:
 
     drivers: tuple[str, ...] = ("pymysql",)
 
-    def engine(self) -> tuple[str, str]:
+    def engine(self, client: FindClient) -> tuple[str, str]:  # noqa: ARG002
         """The driver and its version."""
         return "pymysql", version("pymysql")
 

@@ -6,8 +6,6 @@ The formats are those of pgbench's manual page (https://www.postgresql.org/docs/
 
 from __future__ import annotations
 
-import contextlib
-import os
 import queue
 import re
 import shutil
@@ -19,15 +17,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from devstack_tui.contracts.client import FindClient
 from devstack_tui.contracts.model import Target
-from devstack_tui.contracts.registry import not_installed
 from devstack_tui.contracts.workload import Bench, Interval, Measurement
 from devstack_tui.core import files
-from devstack_tui.core.errors import DevstackError, NotInstalledError
+from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.histogram import Histogram
-from devstack_tui.core.programs import find_program, version_of
 from devstack_tui.core.redact import redact
-from devstack_tui.services.postgres.launch import LAUNCHER
 
 GRACE_S = 12.0
 """How long after its end pgbench may wait for the server's last answer."""
@@ -44,23 +40,12 @@ _ABORTED = re.compile(r"client \d+ (?:script \d+ )?aborted")
 _CONNECTION = re.compile(r"connection to server|backend died|server closed|terminating connection")
 
 
-def program() -> Path:
-    """pgbench: beside the server, for Debian keeps both out of PATH; else the one on PATH.
-
-    Raises `NotInstalledError` with the remedy."""
-    with contextlib.suppress(NotInstalledError):
-        beside = LAUNCHER.locate().program.parent / "pgbench"
-        if beside.is_file():
-            return beside
-    found = find_program("pgbench")
-    if found is None:
-        raise not_installed("postgres")
-    return found
+PROGRAM = "pgbench"
 
 
-def version() -> str:
-    """pgbench's own version."""
-    return version_of(program(), "--version", r"\(PostgreSQL\) (\d+(?:\.\d+)*)")
+def version(client: FindClient) -> str:
+    """pgbench's own version. Raises `NotInstalledError` with the remedy."""
+    return client(PROGRAM).version("--version", r"\(PostgreSQL\) (\d+(?:\.\d+)*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,31 +148,20 @@ class Scratch:
         """Remove all of it, also what a killed run left."""
         shutil.rmtree(self.directory, ignore_errors=True)
 
-    def start(self, arguments: Sequence[str]) -> subprocess.Popen[str]:
+    def start(self, client: FindClient, arguments: Sequence[str]) -> subprocess.Popen[str]:
         """Run pgbench on the database: plain over TCP, as by hand. No secret is in its argv or
-        environment, and nothing of the user's environment reaches it."""
+        environment. The paths are relative to its working directory."""
         endpoint = self._target.endpoint
-        return subprocess.Popen(
-            [str(program()), *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            cwd=self.directory,
-            umask=0o077,
-            env={
-                "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
-                "LC_ALL": "C",
-                "PGHOST": endpoint.host,
-                "PGPORT": str(endpoint.port),
-                "PGUSER": self._target.credentials.user,
-                "PGDATABASE": self._database,
-                "PGPASSFILE": str(self.directory / "pgpass"),
-                "PGSSLMODE": "disable",
-                "PGCONNECT_TIMEOUT": "5",
-            },
-        )
+        env = {
+            "PGHOST": endpoint.host,
+            "PGPORT": str(endpoint.port),
+            "PGUSER": self._target.credentials.user,
+            "PGDATABASE": self._database,
+            "PGPASSFILE": "pgpass",
+            "PGSSLMODE": "disable",
+            "PGCONNECT_TIMEOUT": "5",
+        }
+        return client(PROGRAM).start(arguments, env, self.directory)
 
 
 def lines(process: subprocess.Popen[str], stop: threading.Event, limit: float) -> Iterator[str]:
@@ -227,7 +201,7 @@ def lines(process: subprocess.Popen[str], stop: threading.Event, limit: float) -
 def initialise(bench: Bench, database: str, scale: int) -> None:
     """`pgbench --initialize`: the four tables of TPC-B, vacuumed."""
     with Scratch(bench.target, database) as scratch:
-        process = scratch.start(["--initialize", "--quiet", f"--scale={scale}"])
+        process = scratch.start(bench.client, ["--initialize", "--quiet", f"--scale={scale}"])
         told = [line for line in lines(process, bench.stop, 3600) if line]
     if process.returncode != 0 and not bench.stop.is_set():
         raise DevstackError(f"pgbench could not make its tables: {_reason(told)}")
@@ -260,6 +234,7 @@ def run(
         logs = Logs(scratch.directory)
         started = time.monotonic()
         process = scratch.start(
+            bench.client,
             [
                 "--no-vacuum",
                 f"--client={clients}",
@@ -269,7 +244,7 @@ def run(
                 "--log",
                 f"--log-prefix={_LOG}",
                 *arguments,
-            ]
+            ],
         )
         second = 0
         for line in lines(process, bench.stop, seconds + GRACE_S):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, LiteralString
 
+from devstack_tui.contracts.client import FindClient
 from devstack_tui.contracts.model import Target
 from devstack_tui.contracts.workload import Bench, Measurement, Workload
 from devstack_tui.loadgen.closed_loop import telling
@@ -44,9 +45,9 @@ class _Pgbench:
     unit = "TPS"
     drivers: tuple[str, ...] = ("pgbench",)
 
-    def engine(self) -> tuple[str, str]:
+    def engine(self, client: FindClient) -> tuple[str, str]:
         """pgbench and its version."""
-        return "pgbench", pgbench.version()
+        return "pgbench", pgbench.version(client)
 
     def settings(self, bench: Bench) -> dict[str, str]:
         """Each with its source, for a value may come from the server's command line, a file, the

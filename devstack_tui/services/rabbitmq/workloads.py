@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from devstack_tui.contracts.client import FindClient
 from devstack_tui.contracts.model import Target
 from devstack_tui.contracts.workload import Bench, Measurement, Workload
 from devstack_tui.loadgen.closed_loop import run_clients, telling
@@ -38,7 +39,7 @@ class PublishGet:
     unit: str = "messages/s"
     drivers: tuple[str, ...] = ("pika",)
 
-    def engine(self) -> tuple[str, str]:
+    def engine(self, client: FindClient) -> tuple[str, str]:  # noqa: ARG002
         """pika: its own CPU is most of a request, so that the client is often the limit."""
         from importlib.metadata import version
 

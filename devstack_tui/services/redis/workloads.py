@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from devstack_tui.contracts.client import FindClient
 from devstack_tui.contracts.model import Target
 from devstack_tui.contracts.workload import Bench, Interval, Measurement, Workload
 from devstack_tui.core.errors import DevstackError, UnreachableError, UsageError
@@ -46,7 +47,7 @@ class RedisWorkload:
     unit: str = "ops/s"
     drivers: tuple[str, ...] = ()
 
-    def engine(self) -> tuple[str, str]:
+    def engine(self, client: FindClient) -> tuple[str, str]:  # noqa: ARG002
         """Our own; its version changes when its figures do."""
         return ENGINE
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from devstack_tui.contracts.client import FindClient
 from devstack_tui.contracts.model import Target
 from devstack_tui.contracts.workload import Bench, Measurement, Workload
 from devstack_tui.loadgen import http_client
@@ -20,7 +21,7 @@ class Get:
     unit: str = "requests/s"
     drivers: tuple[str, ...] = ("fastapi", "uvicorn")
 
-    def engine(self) -> tuple[str, str]:
+    def engine(self, client: FindClient) -> tuple[str, str]:  # noqa: ARG002
         """Our own client: one connection for each."""
         return http_client.ENGINE
 

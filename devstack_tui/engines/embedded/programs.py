@@ -1,0 +1,108 @@
+"""Programs that are run beside the servers: their own helpers, and clients of this machine."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from devstack_tui.contracts.engine import Completed
+from devstack_tui.contracts.registry import not_installed
+from devstack_tui.contracts.service import Service
+from devstack_tui.core.errors import DevstackError, NotInstalledError
+from devstack_tui.core.programs import find_program, version_of
+
+
+class HostClient:
+    """See `devstack_tui.contracts.client.Client`."""
+
+    def __init__(self, program: Path) -> None:
+        self._program = program
+
+    def version(self, flag: str, pattern: str) -> str:
+        """See the Protocol."""
+        return version_of(self._program, flag, pattern)
+
+    def start(
+        self, arguments: Sequence[str], env: Mapping[str, str], folder: Path
+    ) -> subprocess.Popen[str]:
+        """See the Protocol."""
+        return subprocess.Popen(
+            [str(self._program), *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            cwd=folder,
+            umask=0o077,
+            env={"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C", **env},
+        )
+
+
+def find_client(service: Service, names: Sequence[str]) -> HostClient:
+    """Beside the server's own program, for Debian keeps some out of PATH; else the one on PATH.
+
+    Raises `NotInstalledError` with the remedy."""
+    try:
+        folder = service.launcher().locate().program.parent
+        beside = next((folder / name for name in names if (folder / name).is_file()), None)
+    except NotInstalledError:
+        beside = None
+    program = beside or find_program(*names)
+    if program is None:
+        raise not_installed(service.name)
+    return HostClient(program)
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What a program that runs beside a server has of it: environment, directory, and the account
+    (uid, gid; None: as who we are)."""
+
+    env: Mapping[str, str]
+    folder: Path
+    owner: tuple[int, int] | None
+
+
+def run(argv: Sequence[str], beside: Beside, stdin: str, limit: float) -> Completed:
+    """Run a helper to its end.
+
+    Raises `DevstackError` when it cannot be run or does not end within `limit` seconds."""
+    try:
+        ended = subprocess.run(
+            list(argv),
+            env=dict(beside.env),
+            cwd=beside.folder,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=limit,
+            check=False,
+            start_new_session=True,
+            umask=0o077,
+            user=beside.owner[0] if beside.owner else None,
+            group=beside.owner[1] if beside.owner else None,
+            extra_groups=[] if beside.owner else None,
+        )
+    except subprocess.TimeoutExpired:
+        raise DevstackError(f"{Path(argv[0]).name} did not end within {limit:.0f} s") from None
+    except OSError as error:
+        raise DevstackError(f"{Path(argv[0]).name} does not run: {error.strerror}") from None
+    return Completed(ended.returncode, ended.stdout, ended.stderr)
+
+
+def interact(argv: Sequence[str], beside: Beside) -> int:
+    """Run a program at our terminal. Returns its exit status. Raises OSError."""
+    return subprocess.run(
+        list(argv),
+        env={**beside.env, "TERM": os.environ.get("TERM", "dumb")},
+        cwd=beside.folder,
+        check=False,
+        user=beside.owner[0] if beside.owner else None,
+        group=beside.owner[1] if beside.owner else None,
+        extra_groups=[] if beside.owner else None,
+    ).returncode
