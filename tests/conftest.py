@@ -76,6 +76,11 @@ class Cli:
         assert ended.stdout, ended.stderr
         return msgspec.json.decode(ended.stdout)
 
+    def heal(self) -> subprocess.CompletedProcess[str]:
+        """What `status` says must be run to heal the stack, run as it stands."""
+        (remedy,) = {one["remedy"] for one in self.json("status")["needs_healing"]}
+        return self.run(*remedy.removeprefix(f"devstack-tui --stack {self.stack} ").split())
+
     def enter(self, patch: pytest.MonkeyPatch) -> None:
         """Let this process see the stack as its command line does."""
         for name in ("XDG_STATE_HOME", "XDG_CONFIG_HOME"):

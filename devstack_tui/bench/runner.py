@@ -68,7 +68,7 @@ class Runner:
         self._ours = ours
         self._keeps = keep
         self._history = History(stack.paths.root / "history.db")
-        self._journal = Journal(stack.paths.root / "bench.jsonl")
+        self._journal = Journal(stack.paths.bench_journal)
 
     async def run(self, entries: Sequence[Entry], size: str, runs: int) -> Events:
         """Every workload `runs` times. Closing the generator stops the child and its data go.

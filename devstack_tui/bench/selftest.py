@@ -123,7 +123,7 @@ def _slowed(stack: Stack, entry: Entry) -> Iterator[Intent]:
     engine = stack.engine()
     running = [unit.unit for unit in engine.units(entry.service) if unit.running]
     held = engine.aim(entry.service, running, Fault.FREEZE)
-    journal = Journal(stack.paths.root / "bench.jsonl")
+    journal = Journal(stack.paths.bench_journal)
     intent = journal.begin(THROTTLE, entry.service.name, **held.undo)
     task = asyncio.create_task(_throttle(engine, held))
     try:

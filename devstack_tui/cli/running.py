@@ -20,17 +20,51 @@ from devstack_tui.stack.stack import Stack
 
 T = TypeVar("T")
 
+LOOKING = frozenset(
+    {
+        *("status", "logs", "doctor", "report"),
+        *("bench list", "bench show", "bench compare", "bench export"),
+        *("tune list", "tune show", "tune history", "tune advise"),
+        *("drill list", "drill plan", "drill history", "drill show", "drill compare"),
+        *("check list", "check show", "check matrix"),
+        "certs list",
+    }
+)
+"""The verbs that change nothing, as every verb with `--plan`. All others heal the stack first."""
 
-def existing(options: argparse.Namespace) -> Stack:
-    """The stack that was named, with what a killed verb left undone mended and told.
 
-    One that was never made is a wrong name, except the default.
-    """
+def named(options: argparse.Namespace) -> Stack:
+    """The stack that was named. One that was never made is a wrong name, except the default."""
     name = getattr(options, "stack", DEFAULT_STACK)
     require_stack(name)
-    stack = Stack(name)
-    stack.heal_unless_busy(lambda text: print(text, file=sys.stderr, flush=True))
+    return Stack(name)
+
+
+def existing(options: argparse.Namespace) -> Stack:
+    """The stack that was named. What a killed verb left undone is healed, or, by a verb that only
+    looks, named on stderr."""
+    stack = named(options)
+    if looks(options):
+        name_repairs(stack)
+    else:
+        stack.heal_unless_busy(_narrate)
     return stack
+
+
+def looks(options: argparse.Namespace) -> bool:
+    """Whether the verb changes nothing."""
+    verb = f"{options.verb} {getattr(options, 'what', '')}".strip()
+    return verb in LOOKING or getattr(options, "plan", False)
+
+
+def name_repairs(stack: Stack) -> None:
+    """Name on stderr what killed verbs left undone, each with the command that heals it."""
+    for repair in stack.needs_healing():
+        _narrate(str(repair))
+
+
+def _narrate(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 def run_to_end(work: Coroutine[Any, Any, int]) -> int:

@@ -182,7 +182,7 @@ class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Hands(Protocol):
     """What the engine lets a drill do. Every change is journaled with its undo before it is made,
-    and undone by `heal`, by the next verb, or by the watchdog when we are killed."""
+    and undone by `heal`, by the next change, or by the watchdog when we are killed."""
 
     def installation(self) -> Installation:
         """What the service runs from. Raises `DevstackError` where that is not found."""

@@ -179,8 +179,21 @@ class ServiceStatus(msgspec.Struct, frozen=True):
     facts: dict[str, str] = {}
 
 
+class Repair(msgspec.Struct, frozen=True):
+    """What a killed verb left undone: `action` as the journal names it, `what` in words, and the
+    command that finishes it or takes it back."""
+
+    action: str
+    what: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"needs healing: {self.what}  → {self.remedy}"
+
+
 class StackStatus(msgspec.Struct, frozen=True):
-    """One look at a whole stack. `busy` names the verb that is changing it, if any."""
+    """One look at a whole stack. `busy` names the verb that is changing it, if any. `notes` are
+    sentences; each of `needs_healing` is among them."""
 
     stack: str
     engine: str
@@ -190,6 +203,7 @@ class StackStatus(msgspec.Struct, frozen=True):
     busy: str = ""
     busy_pid: int = 0
     notes: tuple[str, ...] = ()
+    needs_healing: tuple[Repair, ...] = ()
 
     @property
     def healthy(self) -> bool:

@@ -1,8 +1,9 @@
 """What was measured on one stack: every run, in a SQLite file that survives a crash.
 
 The rollback journal with full synchronisation (SQLite's default) makes every addition whole or
-absent after a `kill -9` or a power cut, and needs no other file beside the database. A file that
-is corrupt nevertheless is set aside and told of in `notes`: history is no reason to fail.
+absent after a `kill -9` or a power cut, and needs no other file beside the database. Reading never
+changes the file. One that is corrupt nevertheless is reported in `notes` by who reads it, and set
+aside by who adds to it: history is no reason to fail.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import shutil
 import sqlite3
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -159,27 +162,58 @@ class History:
 
     def subjects(self) -> Subjects:
         """What was run: every pair of kind and name, sorted."""
-        if not self.path.exists():
-            return []
 
         def read(database: sqlite3.Connection) -> Subjects:
             query = "SELECT DISTINCT kind, name FROM runs ORDER BY kind, name"
             return database.execute(query).fetchall()
 
-        return self._use(read, "reading the history")
+        return self._read(read, [])
 
     def _select(self, query: str, values: tuple[str | int | None, ...]) -> Rows:
-        # Looking makes no file: a stack that was never measured has no history.
-        if not self.path.exists():
-            return []
-
         def read(database: sqlite3.Connection) -> Rows:
             rows = database.execute(query, values).fetchall()
             return [_row(row) for row in rows]
 
-        return self._use(read, "reading the history")
+        return self._read(read, [])
 
     # -- the file ----------------------------------------------------------------------------
+
+    def _read(self, work: Callable[[sqlite3.Connection], _Result], empty: _Result) -> _Result:
+        """`work` on the file as it is; `empty` where there is none yet, or a corrupt one."""
+        doing = "reading the history"
+        try:
+            return self._as_it_is(work) if self.path.exists() else empty
+        except sqlite3.Error as error:
+            if not _corrupt(error):
+                raise _explain(error, self.path, doing) from None
+            note = f"{self.path} is corrupt: the next run that is kept sets it aside"
+            if note not in self.notes:
+                self.notes.append(note)
+            return empty
+        except OSError as error:
+            raise files.explain(error, doing) from None
+
+    def _as_it_is(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
+        """A file of an older schema, and one whose last addition was killed, is read from a copy
+        that is brought up to date."""
+        try:
+            address = f"{self.path.absolute().as_uri()}?mode=ro"
+            with contextlib.closing(
+                sqlite3.connect(address, timeout=BUSY_S, isolation_level=None, uri=True)
+            ) as database:
+                if _version(database) >= SCHEMA:
+                    self._migrate(database)  # refuses a newer one
+                    _ours(database)
+                    with _transaction(database, "BEGIN"):
+                        return work(database)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:
+                raise
+        with tempfile.TemporaryDirectory(prefix="devstack-tui-") as folder:
+            for found in self.path.parent.glob(f"{self.path.name}*"):
+                if found.name in (self.path.name, f"{self.path.name}-journal"):
+                    shutil.copy(found, folder)
+            return History(Path(folder) / self.path.name)._once(work)
 
     def _use(self, work: Callable[[sqlite3.Connection], _Result], doing: str) -> _Result:
         """`work` in a transaction, once more on a new file if the old one turns out corrupt."""
@@ -287,7 +321,7 @@ def _ours(database: sqlite3.Connection) -> None:
         raise
 
 
-def _corrupt(error: sqlite3.DatabaseError) -> bool:
+def _corrupt(error: sqlite3.Error) -> bool:
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
     return isinstance(error, _CorruptError) or code in (
         sqlite3.SQLITE_CORRUPT,

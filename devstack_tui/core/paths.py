@@ -85,6 +85,11 @@ class StackPaths:
     def journal(self) -> Path:
         return self.root / "journal.jsonl"
 
+    @property
+    def bench_journal(self) -> Path:
+        """What benchmarks have begun: they heal it themselves."""
+        return self.root / "bench.jsonl"
+
 
 def stack_names() -> list[str]:
     """The stacks that exist on this machine for this user, sorted."""

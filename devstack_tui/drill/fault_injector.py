@@ -1,7 +1,7 @@
 """What a drill may do to the stack: each change is journaled before it is made, and taken back.
 
 The intents (`drill.kill`, `drill.freeze`, `drill.partition`, and `drill.run` around them) hold all
-that their undo needs, so that the watchdog, or any next verb, heals and removes what we left when
+that their undo needs, so that the watchdog, or the next change, heals and removes what we left when
 we are killed.
 """
 

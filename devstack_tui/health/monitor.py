@@ -75,6 +75,7 @@ class Monitor:
         instance = stack.instance()
         engine = stack.engine()
         owner = StackLock.held(stack.paths.lock)
+        repairs = () if owner else stack.needs_healing()
         selected = stack.selected()
         shown = [s for s in services() if stack.settings.services[s.name].enabled]
         loop = asyncio.get_running_loop()
@@ -92,7 +93,8 @@ class Monitor:
             instance=instance.id if instance else "",
             busy=owner.verb if owner else "",
             busy_pid=owner.pid if owner else 0,
-            notes=() if owner else _notes(stack),
+            notes=tuple(map(str, repairs)),
+            needs_healing=repairs,
         )
 
     async def watch(self, interval: float, wake: asyncio.Event) -> AsyncIterator[StackStatus]:
@@ -287,14 +289,6 @@ def _latency(window: collections.deque[float]) -> Latency:
         return ordered[min(len(ordered) - 1, round(share * (len(ordered) - 1)))]
 
     return Latency(rank(0.5), rank(0.95), len(ordered), tuple(window))
-
-
-def _notes(stack: Stack) -> tuple[str, ...]:
-    """What the journal has left undone while nobody works on the stack."""
-    halfway = stack.interrupted_restart()
-    if not halfway:
-        return ()
-    return (f"a restart of {', '.join(halfway)} was interrupted: `devstack-tui up` finishes it",)
 
 
 def _source(path: Path) -> str:

@@ -2,7 +2,7 @@
 
 Before anything is changed, the files of before are kept beside them and the journal says so. While
 that copy is there the rotation is not over: whatever goes wrong, the copy is put back, by us or by
-the next verb.
+the next change.
 """
 
 from __future__ import annotations

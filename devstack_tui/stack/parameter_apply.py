@@ -1,6 +1,6 @@
 """Giving services the parameters that the stack's store holds, and taking that back.
 
-Used by an apply while it runs, and by the next verb for one that was killed.
+Used by an apply while it runs, and by the next change for one that was killed.
 """
 
 from __future__ import annotations

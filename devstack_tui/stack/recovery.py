@@ -13,7 +13,8 @@ from pathlib import Path
 from devstack_tui.contracts.drill import Cleanable, Sweepable
 from devstack_tui.contracts.engine import Engine, Run
 from devstack_tui.contracts.faults import handle_of
-from devstack_tui.contracts.registry import service
+from devstack_tui.contracts.model import Repair
+from devstack_tui.contracts.registry import NAMES, service, services
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.journal import Intent, Journal
 from devstack_tui.core.lock import StackLock
@@ -41,6 +42,55 @@ def orphans(paths: StackPaths) -> list[Intent]:
         kind: StackLock.held(lock_of(paths, kind)) for kind in {_kind(i.action) for i in pending}
     }
     return [intent for intent in pending if held[_kind(intent.action)] is None]
+
+
+def needed(paths: StackPaths, engine: Callable[[], Engine]) -> tuple[Repair, ...]:
+    """What killed verbs left undone, oldest first; nothing while a verb changes the stack: that
+    one heals. `engine` is called only if there is something. Changes nothing."""
+    journals = [path for path in (paths.journal, paths.bench_journal) if path.exists()]
+    if not journals or StackLock.held(paths.lock):
+        return ()
+    pending = [intent for path in journals for intent in Journal(path).pending()]
+    kinds = {_kind(intent.action) for intent in pending}
+    held = {kind for kind in kinds if StackLock.held(lock_of(paths, _LOCKS.get(kind, kind)))}
+    repairs: dict[str, Repair] = {}
+    for intent in pending:
+        kind = _kind(intent.action)
+        if kind not in held:
+            subject = intent.subject.replace(",", ", ")
+            what = f"an interrupted {_VERBS.get(kind, intent.action)} of {subject}"
+            repair = Repair(intent.action, what, _remedy(paths.name, engine(), intent))
+            repairs.setdefault(what, repair)
+    return tuple(repairs.values())
+
+
+_VERBS = {
+    parameter_apply.ACTION: "`tune`",
+    rotation.ACTION: "`certs rotate`",
+    "wipe": "`down --wipe`",
+    "restart": "`restart`",
+    "bench": "`bench run`",
+    "throttle": "`regress --self-test`",
+}
+_LOCKS = {"throttle": "bench"}
+
+
+def _remedy(stack: str, engine: Engine, intent: Intent) -> str:
+    """The command that heals `intent` and starts no service that did not run."""
+    command = f"devstack-tui --stack {stack}"
+    if intent.action == "wipe":
+        return f"{command} down --wipe"
+    if intent.action in ("bench", "throttle"):
+        workload = intent.subject
+        if workload in NAMES:
+            workload = service(workload).workloads()[0].name
+        return f"{command} bench run --quick --runs 1 {workload}"
+    wanted = {found.name for found in services() if engine.units(found)}
+    if _kind(intent.action) not in HANDLERS:
+        wanted |= {name for name in intent.subject.split(",") if name in NAMES}
+    # With nothing to start: whatever takes the stack down heals it first.
+    names = [name for name in NAMES if name in wanted]
+    return " ".join([command, "up", *names] if names else [command, "down"])
 
 
 def heal(engine: Engine, paths: StackPaths, say: Say) -> None:

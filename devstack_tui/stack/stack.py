@@ -17,6 +17,7 @@ import msgspec
 
 from devstack_tui import engines
 from devstack_tui.contracts.engine import Engine
+from devstack_tui.contracts.model import Repair
 from devstack_tui.contracts.registry import NAMES, service, services
 from devstack_tui.contracts.service import Service
 from devstack_tui.core import files
@@ -28,7 +29,6 @@ from devstack_tui.core.lock import StackLock
 from devstack_tui.core.paths import DEFAULT_STACK, StackPaths, stack_names
 from devstack_tui.identity import bootstrap, rotation
 from devstack_tui.identity.certificates import encrypted
-from devstack_tui.stack import recovery
 from devstack_tui.stack.orchestrator import Workers
 from devstack_tui.stack.transaction import Events, Tell, changing, relay
 from devstack_tui.state import directories, settings
@@ -72,6 +72,15 @@ class Stack:
         found = self.instance()
         names = found.selected if found else self.settings.profile(self.settings.default_profile)
         return tuple(name for name in NAMES if name in names)
+
+    def needs_healing(self) -> tuple[Repair, ...]:
+        """What killed verbs left undone, with the command that heals it. Changes nothing."""
+        paths = self.paths
+        if not (paths.journal.exists() or paths.bench_journal.exists()) or not self.instance():
+            return ()
+        from devstack_tui.stack import recovery
+
+        return recovery.needed(paths, self.engine)
 
     def resolve(self, names: Sequence[str], profile: str | None = None) -> tuple[Service, ...]:
         """What `up` of these names or this profile starts: they and what they require.
@@ -230,7 +239,7 @@ class Stack:
 
     def heal(self) -> Events:
         """Finish what a killed verb left, if its owner is gone; tells each repair."""
-        if self.paths.journal.exists() and recovery.orphans(self.paths):
+        if self._orphaned():
             found = self.instance()
             if found is not None:
                 engine = self._engine(found)
@@ -242,7 +251,7 @@ class Stack:
 
         Without anything pending this is one look for a file.
         """
-        if not self.paths.journal.exists() or not recovery.orphans(self.paths):
+        if not self._orphaned():
             return
         found = self.instance()
         lock = StackLock(self.paths.lock, "heal")
@@ -254,7 +263,16 @@ class Stack:
             except OSError as error:
                 raise files.explain(error, "healing what was left undone") from None
 
+    def _orphaned(self) -> bool:
+        if not self.paths.journal.exists():
+            return False
+        from devstack_tui.stack import recovery
+
+        return bool(recovery.orphans(self.paths))
+
     def _repair(self, engine: Engine, say: Callable[[str], None]) -> None:
+        from devstack_tui.stack import recovery
+
         for note in engine.recover():
             say(note)
         recovery.heal(engine, self.paths, say)

@@ -1,7 +1,7 @@
 """Applying values: journal, store, configuration, live or one restart, and reading back.
 
 What does not take brings the last good configuration back by itself; so does closing the
-generator, and, after a `kill -9`, the next verb (`stack.recovery`).
+generator, and, after a `kill -9`, the next change (`stack.recovery`).
 """
 
 from __future__ import annotations

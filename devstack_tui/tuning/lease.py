@@ -1,7 +1,7 @@
 """A service's parameters, lent for a measurement and given back whatever happens.
 
 Meanwhile the stack's `tune.lock` is held, so that nobody else tunes, and the journal knows what
-the stack set before: after a `kill -9` the next verb gives it back.
+the stack set before: after a `kill -9` the next change gives it back.
 """
 
 from __future__ import annotations

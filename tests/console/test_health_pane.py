@@ -11,7 +11,7 @@ from devstack_tui.console.app import DevstackApp
 from devstack_tui.console.health.detail import DetailPanel
 from devstack_tui.console.health.rows import COLUMNS, cells, columns_for
 from devstack_tui.console.health.table import HealthTable
-from devstack_tui.contracts.model import StackStatus
+from devstack_tui.contracts.model import Repair, StackStatus
 from devstack_tui.core.children import Cli, Outage
 
 from . import states
@@ -35,6 +35,21 @@ async def test_before_the_first_snapshot_it_says_what_can_be_done(stub: Cli) -> 
     async with app.run_test() as pilot:
         await until(pilot, lambda: "looking at the stack" in screen_text(app))
         assert "u brings it up" in screen_text(app)
+
+
+async def test_what_needs_healing_is_above_the_table_until_it_is_healed(
+    app: DevstackApp, feed: FakeFeed, recorded: dict[str, StackStatus]
+) -> None:
+    repair = Repair("tune", "an interrupted `tune` of redis", "devstack-tui --stack default up")
+    healthy = recorded["healthy"]
+    broken = msgspec.structs.replace(healthy, notes=(str(repair),), needs_healing=(repair,))
+    async with app.run_test(size=(120, 30)) as pilot:
+        await until(pilot, lambda: table_of(app).row_count == 8)
+        assert "needs healing" not in screen_text(app)
+        feed.put(broken)
+        await until(pilot, lambda: str(repair) in screen_text(app))
+        feed.put(healthy)
+        await until(pilot, lambda: "needs healing" not in screen_text(app))
 
 
 async def test_only_the_cells_that_changed_are_updated(

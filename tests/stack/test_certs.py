@@ -225,14 +225,18 @@ def _killed_at(cli: Cli, point: str) -> None:
 
 
 @pytest.mark.parametrize("point", ["Vault issues a certificate", "the server takes it"])
-def test_a_rotation_that_is_killed_is_taken_back_by_the_next_verb(live: Cli, point: str) -> None:
+def test_a_rotation_that_is_killed_is_taken_back_by_the_next_change(live: Cli, point: str) -> None:
     files = sorted(Path(live.root / "data" / "redis" / "tls").glob("server.*"))
     before = {path: path.read_bytes() for path in files}
     _killed_at(live, point)
-    healed = live.run("status")
+    journal = (live.root / "journal.jsonl").read_bytes()
+    assert "an interrupted `certs rotate` of redis" in live.run("certs", "list").stderr
+    assert (live.root / "journal.jsonl").read_bytes() == journal
+    healed = live.heal()
     assert "taking back an interrupted `certs rotate` of redis" in healed.stderr
     assert "not taken back" not in healed.stderr
     assert healed.returncode == 0
+    assert live.json("status")["needs_healing"] == []
     assert {path: path.read_bytes() for path in files} == before
     assert not (live.root / "journal.jsonl").exists()
     assert not (files[0].parent / "before.json").exists()

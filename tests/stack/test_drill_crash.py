@@ -74,7 +74,7 @@ def test_a_frozen_master_goes_on_as_soon_as_the_drill_is_killed(live: Cli) -> No
     assert written(live) == set()
 
 
-def test_without_its_watchdog_the_next_verb_starts_what_the_drill_killed(live: Cli) -> None:
+def test_without_its_watchdog_the_next_change_starts_what_the_drill_killed(live: Cli) -> None:
     wait_whole(live)
     before = pids(live)
     with drilling(live, "sigkill", "second") as (drill, victim):
@@ -85,8 +85,10 @@ def test_without_its_watchdog_the_next_verb_starts_what_the_drill_killed(live: C
         drill.wait()
         assert pending(live) == ["drill.run", "drill.kill"]
         assert written(live)
-    status = live.run("status", "--json")
-    assert "drill.kill" in status.stderr
+    looked = live.run("status")
+    assert "an interrupted drill.kill of" in looked.stderr
+    assert len(pending(live)) == 2
+    assert "drill.kill" in live.heal().stderr
     assert pending(live) == []
     after = pids(live)
     assert {unit for unit in before if before[unit] != after[unit]} == {victim}
@@ -102,7 +104,7 @@ def node_timeout(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> int:
     return drill.read_setting(Stack(cli.stack).engine().target(found))
 
 
-def test_the_node_timeout_of_a_killed_sweep_is_set_back_by_the_next_verb(
+def test_the_node_timeout_of_a_killed_sweep_is_set_back_by_the_next_change(
     live: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wait_whole(live)
@@ -124,6 +126,8 @@ def test_the_node_timeout_of_a_killed_sweep_is_set_back_by_the_next_verb(
     assert node_timeout(live, monkeypatch) == before + 700
     assert pending(live) == ["drill.setting"]
     assert "drill.setting" in live.run("logs", "redis").stderr
+    assert pending(live) == ["drill.setting"]
+    assert "drill.setting" in live.heal().stderr
     assert node_timeout(live, monkeypatch) == before
     assert pending(live) == []
     wait_whole(live)

@@ -85,7 +85,8 @@ def test_nobody_else_tunes_during_an_ab_and_a_killed_one_is_taken_back(lab: Cli)
         assert refused.returncode == 2
         assert "measures with its own values now" in refused.stderr
     shown = lab.run("tune", "show", "postgres")
-    assert "taking back an interrupted `tune`: postgres" in shown.stderr
+    assert "an interrupted `tune` of postgres" in shown.stderr
+    assert "taking back an interrupted `tune`: postgres" in lab.heal().stderr
     assert effective(lab) == before
     assert not (lab.root / "journal.jsonl").exists()
 

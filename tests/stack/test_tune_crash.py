@@ -28,7 +28,7 @@ def _ended_at(cli: Cli, point: str, number: signal.Signals) -> int:
     return run.returncode
 
 
-def test_an_apply_that_is_killed_is_taken_back_by_the_next_verb(fresh: Cli) -> None:
+def test_an_apply_that_is_killed_is_taken_back_by_the_next_change(fresh: Cli) -> None:
     assert fresh.run("up", "postgres", "redis").returncode == 0
     before = fresh.json("tune", "show")["parameters"]
     for point in POINTS:
@@ -36,7 +36,10 @@ def test_an_apply_that_is_killed_is_taken_back_by_the_next_verb(fresh: Cli) -> N
         # The first point is told just before the journal is written: nothing may be there yet.
         begun = bool(Journal(fresh.root / "journal.jsonl").pending())
         assert begun or point == POINTS[0]
-        healed = fresh.run("status")
+        looked = fresh.run("status")
+        assert ("an interrupted `tune` of postgres, redis" in looked.stderr) == begun
+        assert bool(Journal(fresh.root / "journal.jsonl").pending()) == begun
+        healed = fresh.heal() if begun else fresh.run("up", "postgres", "redis")
         told = "taking back an interrupted `tune`: postgres, redis" in healed.stderr
         assert told == begun, point
         assert "not taken back" not in healed.stderr

@@ -195,9 +195,13 @@ def test_a_transaction_that_was_cut_short_is_rolled_back(
     )
     writer = python(code, str(history.path))
     writer.wait(timeout=30)
-    assert history.path.with_name("history.db-journal").exists()
+    left = {path: path.read_bytes() for path in history.path.parent.iterdir()}
+    assert history.path.with_name("history.db-journal") in left
     assert b"lost" not in {row.document for row in history.list("bench", limit=1000)}
+    assert {path: path.read_bytes() for path in history.path.parent.iterdir()} == left
     history.check()
+    assert not history.path.with_name("history.db-journal").exists()
+    assert b"lost" not in {row.document for row in history.list("bench", limit=1000)}
     assert history.notes == []
 
 
@@ -231,6 +235,10 @@ def test_a_corrupt_file_is_set_aside_and_told_of(
     fill(history)
     damage(history.path)
     broken = history.path.read_bytes()
+    look = History(history.path)
+    assert len(ids(look, limit=1000)) < 400
+    assert look.notes == [f"{look.path} is corrupt: the next run that is kept sets it aside"]
+    assert (aside(look), look.path.read_bytes()) == ([], broken)
     history.check()
     [kept] = aside(history)
     assert kept.read_bytes() == broken
@@ -256,7 +264,8 @@ def test_every_corrupt_file_is_kept(history: History) -> None:
     for _ in range(3):
         add(history, "a")
         garbage(history.path)
-        assert ids(history) == []
+        add(history, "b")
+        assert ids(history) == ["b"]
     assert len(aside(history)) == len(history.notes) == 3
 
 
@@ -286,6 +295,7 @@ def test_an_empty_file_is_a_history_without_runs(history: History) -> None:
     history.path.touch()
     assert ids(history) == []
     assert history.notes == []
+    assert history.path.stat().st_size == 0
 
 
 def test_a_file_of_a_newer_release_is_refused_and_left_alone(history: History) -> None:
@@ -310,6 +320,9 @@ def test_a_file_of_an_older_schema_is_brought_up_to_date(
     steps = (*module.MIGRATIONS, ("ALTER TABLE runs ADD COLUMN note TEXT NOT NULL DEFAULT ''",))
     monkeypatch.setattr(module, "MIGRATIONS", steps)
     monkeypatch.setattr(module, "SCHEMA", len(steps))
+    before = history.path.read_bytes()
+    assert ids(history) == ["a"]
+    assert history.path.read_bytes() == before
     add(history, "b")
     assert sorted(ids(history)) == ["a", "b"]
     database = sqlite3.connect(history.path)

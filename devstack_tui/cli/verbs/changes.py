@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from devstack_tui.cli.running import confirm_destructive, each, run_to_end
+from devstack_tui.cli.running import confirm_destructive, each, name_repairs, run_to_end
 from devstack_tui.core.errors import UsageError
 from devstack_tui.core.events import Done, Event, Note, Phase, Planned, Progress, encode
 from devstack_tui.core.paths import DEFAULT_STACK, require_stack
@@ -27,6 +27,7 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError("give services or --profile, not both")
     plan = stack.plan(options.verb, names, profile)
     if options.plan:
+        name_repairs(stack)
         _say_plan(plan, options)
         return 0
     wipe = bool(getattr(options, "wipe", False))

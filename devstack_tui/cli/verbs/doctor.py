@@ -10,6 +10,7 @@ import sys
 
 import msgspec
 
+from devstack_tui.cli.running import name_repairs
 from devstack_tui.contracts.model import Requirement
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.hint import Hint
@@ -28,6 +29,7 @@ MARKS = {"ok": "✔", "missing": "✖", "warning": "!", "optional": "–"}
 def run(options: argparse.Namespace) -> int:
     """Run the verb; exit status 1 when something that the stack needs is missing."""
     stack = Stack(getattr(options, "stack", DEFAULT_STACK))
+    name_repairs(stack)
     if options.install:
         install(stack)
     findings = list(examine(stack))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from devstack_tui.cli.running import existing, run_to_end, standard_input
+from devstack_tui.cli.running import named, run_to_end, standard_input
 from devstack_tui.contracts.model import StackStatus, State
 from devstack_tui.health.monitor import Monitor
 from devstack_tui.present.looks import BAD, BUSY, GOOD, QUIET, WARN, state_look, state_text
@@ -25,7 +25,7 @@ STYLES = {GOOD: "green", WARN: "yellow", BAD: "red", BUSY: "cyan", QUIET: "dim"}
 
 def run(options: argparse.Namespace) -> int:
     """Run the verb; exit status 1 when a required service is not healthy."""
-    stack = existing(options)
+    stack = named(options)
     if options.watch:
         return run_to_end(_watch(stack, options))
     return run_to_end(_once(stack, options.json or options.jsonl))
@@ -45,10 +45,12 @@ async def _once(stack: Stack, as_json: bool) -> int:
     if as_json:
         print(msgspec.json.encode(status).decode())
     else:
+        for note in status.notes:
+            print(note, file=sys.stderr, flush=True)
         from rich.console import Console
 
         console = Console(width=None if sys.stdout.isatty() else 150)
-        console.print(table(status))
+        console.print(table(msgspec.structs.replace(status, notes=())))
     return 0 if status.healthy else 1
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual import on
 from textual.app import ComposeResult
 from textual.widget import Widget
-from textual.widgets import DataTable
+from textual.widgets import DataTable, Static
 
 from devstack_tui.actions import by_id
 from devstack_tui.console.health.changes import Recent
@@ -34,6 +34,7 @@ class HealthPane(Pane):
         self._job: Job | None = None
 
     def compose(self) -> ComposeResult:
+        yield Static(id="needs-healing", markup=False)
         yield HealthTable()
         yield DetailPanel()
 
@@ -46,6 +47,9 @@ class HealthPane(Pane):
     def show_status(self, status: StackStatus, recent: Recent) -> None:
         """Show a snapshot."""
         self._status, self._recent = status, recent
+        notes = self.query_one("#needs-healing", Static)
+        notes.update("\n".join(status.notes))
+        notes.display = bool(status.notes)
         self.query_one(HealthTable).show(status.services)
         self._show_selected()
 

@@ -64,7 +64,7 @@ BEFORE = (
     "see that the cluster is whole and every replica in sync, three times in a row",
     "write and read on every shard at a fixed rate, by a process of its own",
 )
-HEALED_BY = "if the drill is killed: a watchdog heals at once, or any next verb does"
+HEALED_BY = "if the drill is killed: a watchdog heals at once, or the next change does"
 
 
 class _Keyed:

@@ -1,0 +1,55 @@
+"""Verbs that look change nothing of a stack that runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from devstack_tui.core.journal import Journal
+from devstack_tui.core.paths import StackPaths
+from devstack_tui.stack import parameter_apply
+from tests.conftest import Cli
+from tests.unit.test_looking import snapshot
+
+LOOKS = [
+    ("status", "--json"),
+    ("logs", "redis"),
+    ("doctor",),
+    ("bench", "list"),
+    ("tune", "show"),
+    ("drill", "plan", "redis.failover"),
+    ("check", "matrix"),
+    ("certs", "list"),
+    ("up", "--plan"),
+]
+
+
+def kept(root: Path) -> dict[str, tuple[int, int, str]]:
+    """All of the stack but what its servers write by themselves."""
+    servers = tuple(f"{folder}/" for folder in ("data", "logs", "run/sockets"))
+    found = snapshot(root)
+    return {path: what for path, what in found.items() if not f"{path}/".startswith(servers)}
+
+
+def test_a_look_at_servers_that_run_changes_nothing(
+    live: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live.enter(monkeypatch)
+    paths = StackPaths.of(live.stack)
+    parameter_apply.intend(paths, {"postgres": ["work_mem"]})
+    try:
+        before = kept(live.root)
+        pids = {row["name"]: [u["pid"] for u in row["units"]] for row in live.status().values()}
+        for words in LOOKS:
+            ended = live.run(*words)
+            assert ended.returncode == 0, (words, ended.stderr)
+            assert kept(live.root) == before, words
+            if words[0] != "status":
+                assert "needs healing: an interrupted `tune` of postgres" in ended.stderr
+        after = {row["name"]: [u["pid"] for u in row["units"]] for row in live.status().values()}
+        assert after == pids
+        assert len(Journal(paths.journal).pending()) == 1
+        assert live.heal().returncode == 0
+    finally:
+        paths.journal.unlink(missing_ok=True)
