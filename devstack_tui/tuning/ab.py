@@ -26,15 +26,14 @@ from devstack_tui.tuning.apply import apply
 from devstack_tui.tuning.events import (
     AbDone,
     Ablation,
-    AbPair,
     AbPlanned,
     AbReport,
     Change,
     Note,
     TuneDone,
 )
-from devstack_tui.tuning.lease import ServiceHand, borrowed
-from devstack_tui.tuning.measure import Measurer, Sample
+from devstack_tui.tuning.lease import borrowed, track_of
+from devstack_tui.tuning.measure import Measured, Measurer, Sample
 from devstack_tui.tuning.reports import Pair
 from devstack_tui.tuning.show import DEVELOPMENT_ONLY
 from devstack_tui.tuning.telling import Events, Tell, told
@@ -47,19 +46,16 @@ LOOK_AFTER = 2
 """Pairs after which the spread is known well enough to tell what can be detected."""
 
 
-class Order(msgspec.Struct, frozen=True, kw_only=True):
+class Order(Measured, frozen=True, kw_only=True):
     """What is to be compared: profiles `a` and `b`. `keep` is `a`, `b` or `before`."""
 
     a: str
     b: str
-    workload: str
-    size: str = "full"
     pairs: int = PAIRS
     margin: float = MARGIN
     keep: str = BEFORE
     ablate: bool = False
     only: tuple[str, ...] = ()
-    force: bool = False
 
 
 def ab(stack: Stack, measurer: Measurer, order: Order) -> Events:
@@ -73,28 +69,16 @@ def ab(stack: Stack, measurer: Measurer, order: Order) -> Events:
 
 async def _ab(stack: Stack, measurer: Measurer, order: Order, tell: Tell) -> None:
     started = time.time()
-    service = measurer.service(order.workload)
-    fingerprint = measurer.fingerprint(order.workload, order.size)
-    history = History.of(stack.paths)
-    before = reports.past(history, order.workload, order.size, fingerprint)
+    track = track_of(stack, measurer, order, VERB)
     found = await asyncio.to_thread(
-        sides, stack, service, order.a, order.b, only=order.only, force=order.force
+        sides, stack, track.service, order.a, order.b, only=order.only, force=order.force
     )
-    hand = ServiceHand(stack, service, VERB, force=order.force)
-    track = Track(measurer, hand, order.workload, order.size, run_s=before.run_s)
-    plan = _planned(
-        order,
-        found,
-        unit=measurer.unit(order.workload),
-        spread=before.spread,
-        run_s=track.run_s(found.restart),
-        command=_command(stack, order),
-    )
+    plan = _planned(stack, order, found, track)
     ran: Ran | None = None
     ablation: tuple[Ablation, ...] = ()
     kept, trouble = BEFORE, None
     try:
-        async with borrowed(stack, VERB, service, found.a.values, tell):
+        async with borrowed(stack, VERB, track.service, found.a.values, tell):
             tell(plan)
             for note in _warnings(plan):
                 tell(Note(note))
@@ -108,9 +92,11 @@ async def _ab(stack: Stack, measurer: Measurer, order: Order, tell: Tell) -> Non
         assert trouble is not None
         tell(AbDone(None, trouble.exit_code, trouble.message, trouble.remedy))
         return
+    seconds = time.time() - started
     report = reports.ab_report(
-        plan, ran.pairs, order=ran.order, seconds=time.time() - started, fingerprint=fingerprint
+        plan, ran.pairs, order=ran.order, seconds=seconds, fingerprint=track.fingerprint
     )
+    history = History.of(stack.paths)
     report = msgspec.structs.replace(
         report,
         stopped=ran.stopped,
@@ -128,35 +114,20 @@ async def _ab(stack: Stack, measurer: Measurer, order: Order, tell: Tell) -> Non
 # -- before ----------------------------------------------------------------------------------
 
 
-def _planned(
-    order: Order, found: Sides, *, unit: str, spread: float | None, run_s: float, command: str
-) -> AbPlanned:
-    runs = 2 * order.pairs
-    if order.ablate:
-        runs += order.pairs * _ablation_runs(found.changes)
-    return AbPlanned(
-        workload=order.workload,
-        size=order.size,
-        unit=unit,
-        a=order.a,
-        b=order.b,
-        changes=found.changes,
-        pairs=order.pairs,
-        expected_s=runs * run_s,
-        detectable=verdicts.detectable(spread, order.pairs, order.margin),
+def _planned(stack: Stack, order: Order, found: Sides, track: Track) -> AbPlanned:
+    runs = 2 + (_ablation_runs(found.changes) if order.ablate else 0)
+    plan = track.plan(
+        order.a,
+        order.b,
+        found.changes,
+        order.pairs,
+        expected_s=order.pairs * runs * track.run_s(found.restart),
         margin=order.margin,
-        command=command,
     )
-
-
-def _command(stack: Stack, order: Order) -> str:
-    words = ["tune", "ab", order.a, order.b, "--workload", order.workload]
-    words += ["--size", order.size, "--pairs", str(order.pairs)]
-    if order.margin != MARGIN:
-        words += ["--margin", f"{order.margin:g}"]
-    for name in order.only:
-        words += ["--only", name]
-    return reports.command(stack.name, *words, *(["--ablate"] if order.ablate else []))
+    words = ["--margin", f"{order.margin:g}"] if order.margin != MARGIN else []
+    words += [word for name in order.only for word in ("--only", name)]
+    words += ["--ablate"] if order.ablate else []
+    return msgspec.structs.replace(plan, command=reports.ab_command(stack.name, plan, *words))
 
 
 def _warnings(plan: AbPlanned) -> list[str]:
@@ -201,7 +172,7 @@ async def compare(track: Track, found: Sides, plan: AbPlanned, tell: Tell) -> Ra
         ratios = _ratios(ran.pairs)
         left = plan.pairs - number
         ends = time.time() + left * (time.time() - started) / number
-        tell(_pair(number, ran.pairs[-1], ratios, ends))
+        tell(reports.pair_done(ran.pairs, ends))
         if number == LOOK_AFTER and plan.detectable is None and left:
             _tell_detectable(ratios, plan, tell)
         if verdict := verdicts.settled(ratios, plan.pairs, plan.margin):
@@ -214,20 +185,6 @@ async def compare(track: Track, found: Sides, plan: AbPlanned, tell: Tell) -> Ra
 
 def _ratios(pairs: Sequence[Pair]) -> list[float]:
     return reports.ratios_of((a.throughput, b.throughput) for a, b in pairs)
-
-
-def _pair(number: int, pair: Pair, ratios: Sequence[float], ends_at: float) -> AbPair:
-    so_far = stats.paired(ratios)
-    return AbPair(
-        pair=number,
-        a=pair[0].throughput,
-        b=pair[1].throughput,
-        ratio=ratios[-1],
-        estimate=so_far.ratio,
-        low=so_far.low,
-        high=so_far.high,
-        ends_at=ends_at,
-    )
 
 
 def _tell_detectable(ratios: Sequence[float], plan: AbPlanned, tell: Tell) -> None:

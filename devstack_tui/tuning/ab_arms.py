@@ -15,8 +15,10 @@ from typing import Protocol
 import msgspec
 
 from devstack_tui.core.errors import DevstackError
-from devstack_tui.tuning.events import AbRun, AbTick, Note
+from devstack_tui.tuning import verdicts
+from devstack_tui.tuning.events import AbPlanned, AbRun, AbTick, Change, Note
 from devstack_tui.tuning.measure import Measurer, Sample
+from devstack_tui.tuning.reports import Past
 from devstack_tui.tuning.telling import Tell
 
 Settings = Mapping[str, str | None]
@@ -50,7 +52,7 @@ class FailedRunError(DevstackError):
 
 
 class Track:
-    """Runs arms of one workload. `run_s` is how long an earlier run took, if that is known."""
+    """Runs arms of one workload; `past` is what earlier runs of it showed."""
 
     def __init__(
         self,
@@ -59,14 +61,16 @@ class Track:
         workload: str,
         size: str,
         *,
-        run_s: float | None = None,
+        past: Past = Past(),  # noqa: B008 - frozen
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.workload = workload
         self.size = size
         self._measurer = measurer
         self._hand = hand
-        self._guess = run_s
+        self.service = measurer.service(workload)
+        self.fingerprint = measurer.fingerprint(workload, size)
+        self._past = past
         self._clock = clock
         self._took: dict[bool, list[float]] = {True: [], False: []}
 
@@ -74,10 +78,36 @@ class Track:
         """About how long one run takes, its arm and the restart included; seconds."""
         if took := self._took[restart]:
             return sum(took) / len(took)
-        if self._guess is not None:
-            return self._guess
+        if self._past.run_s is not None:
+            return self._past.run_s
         own = self._measurer.seconds(self.workload, self.size) + OVERHEAD_S
         return own + (RESTART_S if restart else 0.0)
+
+    def plan(
+        self,
+        a: str,
+        b: str,
+        changes: tuple[Change, ...],
+        pairs: int,
+        *,
+        expected_s: float,
+        margin: float,
+        command: str = "",
+    ) -> AbPlanned:
+        """What an A/B of the profiles `a` and `b` in so many pairs will be."""
+        return AbPlanned(
+            workload=self.workload,
+            size=self.size,
+            unit=self._measurer.unit(self.workload),
+            a=a,
+            b=b,
+            changes=changes,
+            pairs=pairs,
+            expected_s=expected_s,
+            detectable=verdicts.detectable(self._past.spread, pairs, margin),
+            margin=margin,
+            command=command,
+        )
 
     async def run(self, arm: Arm, pair: int, pairs: int, restart: bool, tell: Tell) -> Sample:
         """One run of `arm`, which is told as number `pair` of `pairs`; repeated once if it fails.

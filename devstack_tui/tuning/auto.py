@@ -19,7 +19,6 @@ from pathlib import Path
 import msgspec
 
 from devstack_tui.contracts.tunable import DEFAULT, Apply
-from devstack_tui.core import stats
 from devstack_tui.core.errors import DevstackError, UsageError
 from devstack_tui.core.history import History
 from devstack_tui.stack.stack import Stack
@@ -27,7 +26,6 @@ from devstack_tui.tuning import profiles, reports, verdicts
 from devstack_tui.tuning.ab_arms import Arm, Settings, Track
 from devstack_tui.tuning.ab_sides import differences
 from devstack_tui.tuning.events import (
-    AbPair,
     AbPlanned,
     AbReport,
     AutoDone,
@@ -35,8 +33,8 @@ from devstack_tui.tuning.events import (
     AutoReport,
 )
 from devstack_tui.tuning.halving import Rounds
-from devstack_tui.tuning.lease import ServiceHand, borrowed
-from devstack_tui.tuning.measure import Measurer, Sample
+from devstack_tui.tuning.lease import borrowed, track_of
+from devstack_tui.tuning.measure import Measured, Measurer, Sample
 from devstack_tui.tuning.profiles import BASELINE
 from devstack_tui.tuning.search import Search
 from devstack_tui.tuning.search_space import DURABLE, OPTIMIZED, Space, admission, space_of
@@ -60,15 +58,12 @@ class NothingFoundError(DevstackError):
     exit_code = 4
 
 
-class Order(msgspec.Struct, frozen=True, kw_only=True):
+class Order(Measured, frozen=True, kw_only=True):
     """What is searched for: `budget_s` in seconds, `save` the profile's name (empty: ours)."""
 
-    workload: str
-    size: str = "full"
     budget_s: float = 900.0
     durable: bool = False
     save: str = ""
-    force: bool = False
 
 
 def auto(stack: Stack, measurer: Measurer, order: Order) -> Events:
@@ -83,24 +78,12 @@ def auto(stack: Stack, measurer: Measurer, order: Order) -> Events:
 
 async def _auto(stack: Stack, measurer: Measurer, order: Order, tell: Tell) -> None:
     started, begun = time.time(), time.monotonic()
-    service = measurer.service(order.workload)
-    fingerprint = measurer.fingerprint(order.workload, order.size)
-    history = History.of(stack.paths)
+    track = track_of(stack, measurer, order, VERB)
+    service = track.service
     name = order.save or f"auto-{service}"
     profiles.require_name(name, taken=(BASELINE, OPTIMIZED, DURABLE))
     space = await asyncio.to_thread(space_of, stack, service, order.durable, order.force)
-    before = reports.past(history, order.workload, order.size, fingerprint)
-    hand = ServiceHand(stack, service, VERB, force=order.force)
-    track = Track(measurer, hand, order.workload, order.size, run_s=before.run_s)
-    proof = Proof(
-        stack=stack,
-        track=track,
-        space=space,
-        order=order,
-        unit=measurer.unit(order.workload),
-        fingerprint=fingerprint,
-        spread=before.spread,
-    )
+    proof = Proof(stack=stack, track=track, space=space, order=order)
     _require_time(order, track)
     report: AutoReport | None = None
     trouble: DevstackError | None = None
@@ -132,7 +115,7 @@ async def _auto(stack: Stack, measurer: Measurer, order: Order, tell: Tell) -> N
             against = await proof.run(best, name, blocks, tell)
         report = _report(stack, order, name, space, best, search.tried, against)
         report = msgspec.structs.replace(report, seconds=time.time() - started)
-        reports.keep(history, report, started)
+        reports.keep(History.of(stack.paths), report, started)
     except DevstackError as error:
         trouble = error
     if trouble is not None:
@@ -187,10 +170,6 @@ class Proof:
     track: Track
     space: Space
     order: Order
-    unit: str
-    fingerprint: str
-    spread: float | None
-    """Of the ratio of two runs, as far as earlier ones tell."""
 
     def reserve_s(self) -> float:
         """The time for it, by what runs took so far with the restart that it may need."""
@@ -208,7 +187,14 @@ class Proof:
             differences(self.space.parameters, one.values, b.values) for one in arms if one != b
         ]
         restart = any(change.apply == Apply.RESTART for found in changes for change in found)
-        plan = self._plan(a, b, restart, len(arms), blocks)
+        plan = self.track.plan(
+            BASELINE,
+            name,
+            differences(self.space.parameters, a.values, b.values),
+            blocks,
+            expected_s=len(arms) * blocks * self.track.run_s(restart),
+            margin=MARGIN,
+        )
         tell(plan)
         orders = list(itertools.permutations(arms))
         samples: list[dict[str, Sample]] = []
@@ -220,28 +206,13 @@ class Proof:
                 block[arm.key] = await self.track.run(arm, number, blocks, restart, tell)
                 places += arm.key.upper()
             samples.append(block)
-            tell(_pair(number, samples))
+            tell(reports.pair_done(_pairs(samples, "a")))
         seconds = time.time() - started
         baseline = self._judge(plan, samples, "a", places, seconds)
         if c not in arms:
             return baseline, None
         other = msgspec.structs.replace(plan, a=OPTIMIZED, changes=changes[-1])
         return baseline, self._judge(other, samples, "c", places, seconds)
-
-    def _plan(self, a: Arm, b: Arm, restart: bool, arms: int, blocks: int) -> AbPlanned:
-        return AbPlanned(
-            workload=self.order.workload,
-            size=self.order.size,
-            unit=self.unit,
-            a=a.title,
-            b=b.title,
-            changes=differences(self.space.parameters, a.values, b.values),
-            pairs=blocks,
-            expected_s=arms * blocks * self.track.run_s(restart),
-            detectable=verdicts.detectable(self.spread, blocks, MARGIN),
-            margin=MARGIN,
-            command="",
-        )
 
     def _judge(
         self,
@@ -251,15 +222,15 @@ class Proof:
         places: str,
         seconds: float,
     ) -> AbReport:
-        words = ["tune", "ab", plan.a, plan.b, "--workload", plan.workload]
-        words += ["--size", plan.size, "--pairs", str(len(blocks))]
-        plan = msgspec.structs.replace(plan, command=reports.command(self.stack.name, *words))
+        plan = msgspec.structs.replace(
+            plan, pairs=len(blocks), command=reports.ab_command(self.stack.name, plan)
+        )
         return reports.ab_report(
             plan,
-            [(block[key], block["b"]) for block in blocks],
+            _pairs(blocks, key),
             order=places,
             seconds=seconds,
-            fingerprint=self.fingerprint,
+            fingerprint=self.track.fingerprint,
         )
 
 
@@ -269,19 +240,8 @@ def order_of(number: int, orders: int) -> int:
     return (number // 2 if number % 2 else orders - number // 2) % orders
 
 
-def _pair(number: int, blocks: Sequence[Mapping[str, Sample]]) -> AbPair:
-    ratios = [block["b"].throughput / block["a"].throughput for block in blocks]
-    found = stats.paired(ratios)
-    last = blocks[-1]
-    return AbPair(
-        pair=number,
-        a=last["a"].throughput,
-        b=last["b"].throughput,
-        ratio=ratios[-1],
-        estimate=found.ratio,
-        low=found.low,
-        high=found.high,
-    )
+def _pairs(blocks: Sequence[Mapping[str, Sample]], key: str) -> list[reports.Pair]:
+    return [(block[key], block["b"]) for block in blocks]
 
 
 # -- the end -----------------------------------------------------------------------------------

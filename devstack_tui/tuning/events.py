@@ -12,6 +12,10 @@ from devstack_tui.contracts.tunable import Advice, Parameter, Problem, Share
 Now = Annotated[float, msgspec.Meta(description="Unix time, seconds")]
 
 
+class _Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
+    at: Now = msgspec.field(default_factory=time.time)
+
+
 class Row(msgspec.Struct, frozen=True, kw_only=True):
     """One line of `tune show` and of the editor. Values are canonical texts.
 
@@ -100,7 +104,7 @@ class Change(msgspec.Struct, frozen=True):
     durability: str = ""
 
 
-class TunePlanned(msgspec.Struct, frozen=True, tag_field="event", tag="tune_planned"):
+class TunePlanned(_Event, frozen=True, tag="tune_planned"):
     """What will be changed, before anything is; `steps` are sentences in order."""
 
     stack: str
@@ -108,16 +112,14 @@ class TunePlanned(msgspec.Struct, frozen=True, tag_field="event", tag="tune_plan
     changes: tuple[Change, ...]
     steps: tuple[str, ...]
     warnings: tuple[str, ...] = ()
-    at: Now = msgspec.field(default_factory=time.time)
 
 
-class TuneStep(msgspec.Struct, frozen=True, tag_field="event", tag="tune_step"):
+class TuneStep(_Event, frozen=True, tag="tune_step"):
     """`phase` is journal, configure, live, reload, restart, read, restore."""
 
     service: str
     phase: str
     detail: str = ""
-    at: Now = msgspec.field(default_factory=time.time)
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -132,7 +134,7 @@ class Outcome(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
-class TuneDone(msgspec.Struct, frozen=True, tag_field="event", tag="tune_done"):
+class TuneDone(_Event, frozen=True, tag="tune_done"):
     """The last event of an apply. `restored` tells that the last good configuration is back."""
 
     exit_code: int
@@ -141,20 +143,18 @@ class TuneDone(msgspec.Struct, frozen=True, tag_field="event", tag="tune_done"):
     restored: bool = False
     message: str = ""
     remedy: str = ""
-    at: Now = msgspec.field(default_factory=time.time)
 
 
-class Note(msgspec.Struct, frozen=True, tag_field="event", tag="tune_note"):
+class Note(_Event, frozen=True, tag="tune_note"):
     """A sentence for the user."""
 
     text: str
-    at: Now = msgspec.field(default_factory=time.time)
 
 
 # --- A/B ----------------------------------------------------------------------------------------
 
 
-class AbPlanned(msgspec.Struct, frozen=True, tag_field="event", tag="ab_planned"):
+class AbPlanned(_Event, frozen=True, tag="ab_planned"):
     """Before the first run: how long it will take, and what it will be able to see.
 
     `detectable` is the smallest gain (0.06: 6 %) that this many pairs call IMPROVED four times out
@@ -172,10 +172,9 @@ class AbPlanned(msgspec.Struct, frozen=True, tag_field="event", tag="ab_planned"
     detectable: float | None
     margin: float
     command: str
-    at: Now = msgspec.field(default_factory=time.time)
 
 
-class AbRun(msgspec.Struct, frozen=True, tag_field="event", tag="ab_run"):
+class AbRun(_Event, frozen=True, tag="ab_run"):
     """A run of arm `a` or `b` begins a phase: applying, preparing, running. `title` is how a user
     calls the arm: a profile, or the candidate of a search."""
 
@@ -184,7 +183,6 @@ class AbRun(msgspec.Struct, frozen=True, tag_field="event", tag="ab_run"):
     phase: str
     pairs: int
     title: str = ""
-    at: Now = msgspec.field(default_factory=time.time)
 
 
 class AbTick(msgspec.Struct, frozen=True, tag_field="event", tag="ab_tick"):
@@ -261,26 +259,24 @@ class AbReport(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float = 0.0
 
 
-class AbDone(msgspec.Struct, frozen=True, tag_field="event", tag="ab_done"):
+class AbDone(_Event, frozen=True, tag="ab_done"):
     """The end. Without a report it failed, and `message` says why."""
 
     report: AbReport | None
     exit_code: int
     message: str = ""
     remedy: str = ""
-    at: Now = msgspec.field(default_factory=time.time)
 
 
 # --- cost ---------------------------------------------------------------------------------------
 
 
-class CostPhase(msgspec.Struct, frozen=True, tag_field="event", tag="cost_phase"):
+class CostPhase(_Event, frozen=True, tag="cost_phase"):
     """`phase` is applying, writing, killing, restarting, counting, returning."""
 
     service: str
     phase: str
     detail: str = ""
-    at: Now = msgspec.field(default_factory=time.time)
 
 
 class CostReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -302,20 +298,19 @@ class CostReport(msgspec.Struct, frozen=True, kw_only=True):
     sentence: str = ""
 
 
-class CostDone(msgspec.Struct, frozen=True, tag_field="event", tag="cost_done"):
+class CostDone(_Event, frozen=True, tag="cost_done"):
     """The end."""
 
     reports: tuple[CostReport, ...]
     exit_code: int
     message: str = ""
     remedy: str = ""
-    at: Now = msgspec.field(default_factory=time.time)
 
 
 # --- search -------------------------------------------------------------------------------------
 
 
-class AutoPlanned(msgspec.Struct, frozen=True, tag_field="event", tag="auto_planned"):
+class AutoPlanned(_Event, frozen=True, tag="auto_planned"):
     """The search: how many candidates enter, how many rounds, what is left for confirming."""
 
     workload: str
@@ -324,19 +319,17 @@ class AutoPlanned(msgspec.Struct, frozen=True, tag_field="event", tag="auto_plan
     budget_s: float
     confirm_s: float
     durable: bool
-    at: Now = msgspec.field(default_factory=time.time)
 
 
-class AutoRound(msgspec.Struct, frozen=True, tag_field="event", tag="auto_round"):
+class AutoRound(_Event, frozen=True, tag="auto_round"):
     """A round begins with so many candidates, each against the best so far."""
 
     round: int
     candidates: int
     detail: str = ""
-    at: Now = msgspec.field(default_factory=time.time)
 
 
-class AutoCandidate(msgspec.Struct, frozen=True, tag_field="event", tag="auto_candidate"):
+class AutoCandidate(_Event, frozen=True, tag="auto_candidate"):
     """One candidate's standing: its ratio over so many runs to what its round compares with, the
     baseline in the first round and then the best so far. Round 0: it was never let in."""
 
@@ -346,7 +339,6 @@ class AutoCandidate(msgspec.Struct, frozen=True, tag_field="event", tag="auto_ca
     pairs: int
     kept: bool
     reason: str = ""
-    at: Now = msgspec.field(default_factory=time.time)
 
 
 class AutoReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -364,14 +356,13 @@ class AutoReport(msgspec.Struct, frozen=True, kw_only=True):
     command: str = ""
 
 
-class AutoDone(msgspec.Struct, frozen=True, tag_field="event", tag="auto_done"):
+class AutoDone(_Event, frozen=True, tag="auto_done"):
     """The end."""
 
     report: AutoReport | None
     exit_code: int
     message: str = ""
     remedy: str = ""
-    at: Now = msgspec.field(default_factory=time.time)
 
 
 TuneEvent = (

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Iterable
 
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.events import Note as StackNote
+from devstack_tui.core.history import History
 from devstack_tui.core.journal import Journal
 from devstack_tui.core.lock import StackLock
 from devstack_tui.stack import parameter_apply
@@ -20,9 +21,11 @@ from devstack_tui.stack.recovery import lock_of
 from devstack_tui.stack.stack import Stack
 from devstack_tui.stack.transaction import Tell as StackTell
 from devstack_tui.stack.transaction import changing
-from devstack_tui.tuning.ab_arms import Settings
+from devstack_tui.tuning import reports
+from devstack_tui.tuning.ab_arms import Settings, Track
 from devstack_tui.tuning.apply import apply
 from devstack_tui.tuning.events import Note, TuneDone
+from devstack_tui.tuning.measure import Measured, Measurer
 from devstack_tui.tuning.telling import Tell
 
 
@@ -81,6 +84,15 @@ async def _heal(stack: Stack, tell: Tell) -> None:
         async for event in events:
             if isinstance(event, StackNote):
                 tell(Note(event.text))
+
+
+def track_of(stack: Stack, measurer: Measurer, order: Measured, verb: str) -> Track:
+    """Where the arms of an order run. Raises `UsageError` for an unknown workload."""
+    service = measurer.service(order.workload)
+    fingerprint = measurer.fingerprint(order.workload, order.size)
+    past = reports.past(History.of(stack.paths), order.workload, order.size, fingerprint)
+    hand = ServiceHand(stack, service, verb, force=order.force)
+    return Track(measurer, hand, order.workload, order.size, past=past)
 
 
 class ServiceHand:

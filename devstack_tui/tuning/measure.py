@@ -27,6 +27,15 @@ class Sample(msgspec.Struct, frozen=True):
     settings: dict[str, str] = {}
 
 
+class Measured(msgspec.Struct, frozen=True, kw_only=True):
+    """What every order to measure has: the workload, and whether changes of somebody else are no
+    obstacle (`force`)."""
+
+    workload: str
+    size: str = "full"
+    force: bool = False
+
+
 class Measurer(Protocol):
     """Runs one workload once, on fresh data, in a process of its own; keeps nothing in the
     history of the benchmarks."""

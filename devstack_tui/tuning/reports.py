@@ -14,7 +14,7 @@ import msgspec
 from devstack_tui.core import codec, stats
 from devstack_tui.core.history import History
 from devstack_tui.tuning import verdicts
-from devstack_tui.tuning.events import AbPlanned, AbReport, AutoReport, CostReport
+from devstack_tui.tuning.events import AbPair, AbPlanned, AbReport, AutoReport, CostReport
 from devstack_tui.tuning.measure import Sample
 
 AB, COST, AUTO = "ab", "cost", "auto"
@@ -107,6 +107,23 @@ def ab_report(
     )
 
 
+def pair_done(pairs: Sequence[Pair], ends_at: float | None = None) -> AbPair:
+    """The event of the last of `pairs`, with the estimate of all of them."""
+    a, b = pairs[-1]
+    ratios = ratios_of((one.throughput, other.throughput) for one, other in pairs)
+    found = stats.paired(ratios)
+    return AbPair(
+        pair=len(pairs),
+        a=a.throughput,
+        b=b.throughput,
+        ratio=ratios[-1],
+        estimate=found.ratio,
+        low=found.low,
+        high=found.high,
+        ends_at=ends_at,
+    )
+
+
 def _p99_ratio(pairs: Sequence[Pair]) -> float | None:
     ratios = [b.p99 / a.p99 for a, b in pairs if a.p99 and b.p99]
     return stats.paired(ratios).ratio if ratios else None
@@ -141,3 +158,9 @@ def command(stack: str, *words: str) -> str:
     """A command line of ours, as a user types it."""
     named = () if stack == "default" else ("--stack", stack)
     return shlex.join(("devstack-tui", *named, *words))
+
+
+def ab_command(stack: str, plan: AbPlanned, *more: str) -> str:
+    """The command line of an A/B."""
+    words = ["tune", "ab", plan.a, plan.b, "--workload", plan.workload]
+    return command(stack, *words, "--size", plan.size, "--pairs", str(plan.pairs), *more)
