@@ -19,7 +19,7 @@ from devstack_tui.core.check import Status
 from devstack_tui.core.errors import DevstackError
 
 if TYPE_CHECKING:
-    from devstack_tui.contracts.model import Tls
+    from devstack_tui.contracts.service_files import ServiceFiles, ServicePath
     from devstack_tui.identity.vault_api import VaultApi
 
 
@@ -65,8 +65,12 @@ class Audit(Protocol):
     def target(self, service: str) -> Target:
         """How to reach a service."""
 
-    def tls_files(self, service: str) -> Tls:
-        """Where the service's certificate, key and chain lie."""
+    def files(self, service: str) -> ServiceFiles:
+        """The service's own files: its certificate, key and chain, its configuration."""
+
+    def own_file(self, path: Path) -> ServicePath:
+        """One of the stack's own files, `ca` or something in `secrets`, read and judged as those of
+        a service."""
 
     def login(self, name: str) -> VaultApi:
         """A client of Vault with a token of the AppRole of `name` that is made once an audit and
@@ -177,8 +181,10 @@ class TlsPart(Protocol):
         `PlainRefused`, `Untrusted`, `OSError` when there is no answer, or `DevstackError` with the
         reason in words."""
 
-    def reload(self, target: Target, tls: Tls, reload_unit: Callable[[str], None]) -> bool:
-        """Make the running server take the certificate and key that lie in `tls` now, without
+    def reload(
+        self, target: Target, files: ServiceFiles, reload_unit: Callable[[str], None]
+    ) -> bool:
+        """Make the running server take the certificate and key that lie in its files now, without
         losing a connection; `reload_unit` has one of its units read its files again. False: it
         needs a restart."""
 
@@ -205,10 +211,6 @@ class Bench(Protocol):
     @property
     def audit(self) -> Audit: ...
 
-    @property
-    def data(self) -> Path:
-        """Where the services' data directories lie, by service name."""
-
     def root(self) -> AbstractContextManager[VaultApi]:
         """A root token, made with the unseal key and revoked at the end."""
 
@@ -219,8 +221,16 @@ class Bench(Protocol):
     def reload(self, unit: str) -> None:
         """Have a unit read its files again."""
 
-    def edited(self, path: Path, change: Callable[[str], str]) -> AbstractContextManager[None]:
+    def edited(
+        self, path: ServicePath, change: Callable[[str], str], *, keep_mtime: bool = False
+    ) -> AbstractContextManager[None]:
         """A file with other contents, its mode and owner kept; as it was at the end."""
+
+    def reconfigured(
+        self, service: str, name: str, change: Callable[[str], str]
+    ) -> AbstractContextManager[None]:
+        """A service that was restarted with another text of its file `name`; restarted with its
+        own at the end."""
 
 
 class Checks(Protocol):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -213,35 +212,6 @@ class StackStatus(msgspec.Struct, frozen=True):
     def get(self, name: str) -> ServiceStatus | None:
         """The row of service `name`."""
         return next((s for s in self.services if s.name == name), None)
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """The user that runs a server: ours, or an unprivileged one when we are root."""
-
-    uid: int
-    gid: int
-    name: str
-
-    @property
-    def switched(self) -> bool:
-        """Whether this is another user than the one we run as."""
-        return self.uid != os.geteuid()
-
-    @property
-    def owner(self) -> tuple[int, int] | None:
-        """Whom the server's files are given to; None: they are ours already."""
-        return (self.uid, self.gid) if self.switched else None
-
-
-@dataclass(frozen=True, slots=True)
-class Tls:
-    """The certificate files of a service, PEM. `chain` is the intermediate and the root."""
-
-    cert: Path
-    key: Path
-    ca: Path
-    chain: Path
 
 
 class ServiceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

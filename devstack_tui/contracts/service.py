@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from devstack_tui.contracts.acks import Acks
     from devstack_tui.contracts.audit import Checks, Saboteur, TlsPart
     from devstack_tui.contracts.drill import Drill
-    from devstack_tui.contracts.server_home import Site
+    from devstack_tui.contracts.server_home import ServerHome
     from devstack_tui.contracts.tunable import Rolling, Tunables
     from devstack_tui.contracts.workload import Workload
 
@@ -37,8 +37,9 @@ class ProcessSpec:
     """One long-running process of a service: `unit` is its name in logs and records.
 
     `grace_s` is how long it may take to end after `stop_signal` before it is killed. `alone` is a
-    directory in which no process of the same program may work when this one starts: what a killed
-    server leaves for a moment. Once none does, `pid_file` is stale and removed.
+    directory of the service in which no process of the same program may work when this one starts:
+    a killed server leaves some for a moment. Once none does, `pid_file`, a file of the service, is
+    stale and removed.
     """
 
     unit: str
@@ -46,8 +47,8 @@ class ProcessSpec:
     env: Mapping[str, str] = field(default_factory=dict)
     stop_signal: str = "SIGTERM"
     grace_s: float = 8.0
-    alone: Path | None = None
-    pid_file: Path | None = None
+    alone: str | None = None
+    pid_file: str | None = None
 
 
 class Server(Protocol):
@@ -57,10 +58,10 @@ class Server(Protocol):
     def claims(self, settings: ServiceSettings) -> dict[str, int]:
         """Every TCP port that the service will bind, by a name for the message."""
 
-    def prepare(self, site: Site, installation: Installation) -> None:
+    def prepare(self, home: ServerHome, installation: Installation) -> None:
         """Make data directory and configuration, before the server runs."""
 
-    def complete(self, site: Site, installation: Installation) -> None:
+    def complete(self, home: ServerHome, installation: Installation) -> None:
         """What needs the running server: wait until it accepts, create users, join nodes."""
 
 
@@ -70,7 +71,7 @@ class Launcher(Protocol):
     def locate(self) -> Installation:
         """Find the program. Raises `NotInstalledError` whose remedy brings it."""
 
-    def processes(self, site: Site, installation: Installation) -> Sequence[ProcessSpec]:
+    def processes(self, home: ServerHome, installation: Installation) -> Sequence[ProcessSpec]:
         """The processes to run, in the order of their start."""
 
 

@@ -82,9 +82,9 @@ class ServicePath:
     def __str__(self) -> str:
         return self.files.path(self.name)
 
-    def read(self) -> bytes:
+    def read(self, last: int | None = None) -> bytes:
         """See `ServiceFiles.read`."""
-        return self.files.read(self.name)
+        return self.files.read(self.name, last)
 
     def stat(self) -> FileStat | None:
         """See `ServiceFiles.stat`."""

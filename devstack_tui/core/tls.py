@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -33,6 +34,18 @@ def strict(context: _C) -> _C:
     context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_STRICT
     context.verify_flags &= ~ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
     return context
+
+
+def load_identity(context: ssl.SSLContext, cert: bytes, key: bytes) -> None:
+    """Have `context` show a certificate and prove it by its key, both PEM. OpenSSL reads files
+    only: it is given one in memory. Raises `ssl.SSLError` for a key that is not the certificate's.
+    """
+    held = os.memfd_create("identity")
+    try:
+        os.write(held, key + b"\n" + cert)
+        context.load_cert_chain(f"/proc/self/fd/{held}")
+    finally:
+        os.close(held)
 
 
 def with_key_extensions(

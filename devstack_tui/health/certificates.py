@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import itertools
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import msgspec
 
 from devstack_tui.contracts.audit import Listener
+from devstack_tui.contracts.engine import Engine
 from devstack_tui.contracts.model import Certificate
 from devstack_tui.contracts.registry import IDENTITY, services
+from devstack_tui.contracts.registry import service as service_named
 from devstack_tui.contracts.service import Service
+from devstack_tui.contracts.service_files import CERT, CHAIN, ServicePath
 from devstack_tui.core.errors import DevstackError
-from devstack_tui.identity.approle_login import tls_files
 from devstack_tui.identity.certificates import Age, age, days_left, described, encrypted, served
 from devstack_tui.stack.stack import Stack
 
@@ -57,17 +59,19 @@ def look(stack: Stack) -> tuple[CertificateRow, ...]:
     """The root, the intermediate, and the leaf of every service that ever had one, with a
     handshake at each listener of those that run. Blocks."""
     now = time.time()
-    data = stack.paths.data
-    rows = [_row(ROOT, ROOT, stack.paths.root / "ca.crt", now)]
-    rows.append(_row(INTERMEDIATE, INTERMEDIATE, tls_files(data / IDENTITY).chain, now))
+    engine = stack.engine()
+    vault = service_named(IDENTITY)
+    root, chain = engine.target(vault).ca, ServicePath(engine.files(vault), CHAIN)
+    rows = [_row(ROOT, ROOT, str(root), root.read_bytes, now)]
+    rows.append(_row(INTERMEDIATE, INTERMEDIATE, str(chain), chain.read, now))
     with ThreadPoolExecutor(16) as pool:
         leaves = pool.map(
-            lambda found: _leaf(stack, found, now),
-            (s for s in services() if tls_files(data / s.name).cert.exists()),
+            lambda found: _leaf(engine, found, now),
+            (found for found in services() if engine.files(found).stat(CERT)),
         )
         rows += leaves
         looked = {
-            row.name: list(pool.map(_handshake, _listeners(stack, row), itertools.repeat(row)))
+            row.name: list(pool.map(_handshake, _listeners(engine, row), itertools.repeat(row)))
             for row in rows
             if row.kind == LEAF
         }
@@ -76,18 +80,18 @@ def look(stack: Stack) -> tuple[CertificateRow, ...]:
     )
 
 
-def _leaf(stack: Stack, service: Service, now: float) -> CertificateRow:
-    path = tls_files(stack.paths.data / service.name).cert
-    return _row(service.name, LEAF, path, now)
+def _leaf(engine: Engine, service: Service, now: float) -> CertificateRow:
+    leaf = ServicePath(engine.files(service), CERT)
+    return _row(service.name, LEAF, str(leaf), leaf.read, now)
 
 
-def _row(name: str, kind: str, path: Path, now: float) -> CertificateRow:
+def _row(name: str, kind: str, path: str, read: Callable[[], bytes], now: float) -> CertificateRow:
     """The first certificate of a PEM file."""
     from cryptography import x509
 
-    row = CertificateRow(name=name, kind=kind, path=str(path))
+    row = CertificateRow(name=name, kind=kind, path=path)
     try:
-        found = described(x509.load_pem_x509_certificates(path.read_bytes())[0])
+        found = described(x509.load_pem_x509_certificates(read())[0])
     except OSError as error:
         return msgspec.structs.replace(row, problem=f"it cannot be read: {error.strerror}")
     except (ValueError, IndexError) as error:
@@ -97,9 +101,8 @@ def _row(name: str, kind: str, path: Path, now: float) -> CertificateRow:
     )
 
 
-def _listeners(stack: Stack, row: CertificateRow) -> tuple[Listener, ...]:
-    engine = stack.engine()
-    service = next(found for found in services() if found.name == row.name)
+def _listeners(engine: Engine, row: CertificateRow) -> tuple[Listener, ...]:
+    service = service_named(row.name)
     running = any(unit.running for unit in engine.units(service))
     return encrypted(service, engine.target(service)) if running else ()
 

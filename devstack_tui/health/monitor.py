@@ -27,9 +27,10 @@ from devstack_tui.contracts.model import (
 )
 from devstack_tui.contracts.registry import services
 from devstack_tui.contracts.service import Service
+from devstack_tui.contracts.service_files import CERT, ServiceFiles
 from devstack_tui.core.errors import DevstackError, NotInstalledError, UnreachableError
 from devstack_tui.core.lock import Owner, StackLock
-from devstack_tui.identity.approle_login import read_certificate, tls_files
+from devstack_tui.identity.approle_login import read_certificate
 from devstack_tui.identity.certificates import Age, age, ending
 from devstack_tui.identity.certificates import remedy as rotates
 from devstack_tui.stack.probing import probe_once
@@ -134,7 +135,7 @@ class Monitor:
         memory = self._memory[service.name]
         target = engine.target(service)
         units = tuple(engine.units(service))
-        row = self._fixed(service, target, required, memory)
+        row = self._fixed(service, target, engine.files(service), required, memory)
         if not units:
             return self._without_units(row, service, engine, memory)
         row = _with_usage(row, units, engine.usage(service), memory)
@@ -154,7 +155,12 @@ class Monitor:
         return _judged(row, seen, gone, memory)
 
     def _fixed(
-        self, service: Service, target: Target, required: bool, memory: _Memory
+        self,
+        service: Service,
+        target: Target,
+        files: ServiceFiles,
+        required: bool,
+        memory: _Memory,
     ) -> ServiceStatus:
         """What does not depend on whether the service answers."""
         endpoint = target.endpoint
@@ -168,23 +174,21 @@ class Monitor:
             required=required,
             endpoint=str(endpoint),
             tls_endpoint=_tls_endpoint(endpoint),
-            certificate=self._certificate(service, memory),
+            certificate=self._certificate(files, memory),
             approle=service.role,
             config_source=_source(self._stack.settings.path),
             connect=command,
         )
 
-    def _certificate(self, service: Service, memory: _Memory) -> Certificate | None:
-        path = tls_files(self._stack.paths.data / service.name).cert
-        try:
-            modified = path.stat().st_mtime
-        except OSError:
+    def _certificate(self, files: ServiceFiles, memory: _Memory) -> Certificate | None:
+        found = files.stat(CERT)
+        if found is None:
             return None
-        if memory.certificate[0] != modified:
+        if memory.certificate[0] != found.mtime_ns:
             try:
-                memory.certificate = (modified, read_certificate(path))
+                memory.certificate = (found.mtime_ns, read_certificate(files))
             except DevstackError:
-                memory.certificate = (modified, None)
+                memory.certificate = (found.mtime_ns, None)
         return memory.certificate[1]
 
     def _without_units(

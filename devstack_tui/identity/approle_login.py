@@ -8,11 +8,13 @@ from pathlib import Path
 
 import msgspec
 
-from devstack_tui.contracts.model import Certificate, Credentials, Target, Tls
+from devstack_tui.contracts.model import Certificate, Credentials, Target
 from devstack_tui.contracts.server_home import HOST
 from devstack_tui.contracts.service import Service
-from devstack_tui.core import codec, files
+from devstack_tui.contracts.service_files import CA, CERT, CHAIN, KEY, ServiceFiles
+from devstack_tui.core import codec
 from devstack_tui.core.errors import DevstackError
+from devstack_tui.core.files import make_dir, write_private
 from devstack_tui.core.tls import with_key_extensions
 from devstack_tui.identity import bootstrap, certificates
 from devstack_tui.identity.vault_api import VaultApi, VaultError, approle_files, login_as
@@ -20,14 +22,6 @@ from devstack_tui.identity.vault_api import VaultApi, VaultError, approle_files,
 RENEW_BELOW_DAYS = 90
 MINT_AFTER_DAYS = 15
 DAY = 86400.0
-
-
-def tls_files(data: Path) -> Tls:
-    """Where a service's certificate lives, below its data directory."""
-    folder = data / "tls"
-    return Tls(
-        folder / "server.crt", folder / "server.key", folder / "ca.crt", folder / "chain.crt"
-    )
 
 
 def credentials_path(secrets: Path, name: str) -> Path:
@@ -44,51 +38,44 @@ def read_credentials(secrets: Path, service: Service) -> Credentials:
         return Credentials()
 
 
-def read_certificate(path: Path) -> Certificate | None:
-    """The leaf in a PEM file, or None when there is none. Raises `DevstackError` for rubbish."""
+def read_certificate(files: ServiceFiles) -> Certificate | None:
+    """A service's leaf, or None when it has none. Raises `DevstackError` for rubbish."""
     from cryptography import x509
 
     try:
-        raw = path.read_bytes()
+        raw = files.read(CERT)
     except OSError:
         return None
     try:
         leaf = certificates.described(x509.load_pem_x509_certificate(raw))
     except ValueError as error:
-        raise DevstackError(f"{path} is no usable certificate: {error}") from None
+        raise DevstackError(f"{files.path(CERT)} is no usable certificate: {error}") from None
     if not leaf.sans:
-        raise DevstackError(f"{path} is no usable certificate: it is for no name")
+        raise DevstackError(f"{files.path(CERT)} is no usable certificate: it is for no name")
     return leaf
 
 
 def obtain(
-    vault: Target,
-    service: Service,
-    tls: Tls,
-    ca: Path,
-    owner: tuple[int, int] | None,
-    *,
-    renew: bool = False,
+    vault: Target, service: Service, files: ServiceFiles, *, renew: bool = False
 ) -> Credentials:
-    """Log in as `service`, read its secret, and renew its certificate where that is due, or in any
-    case if told to.
+    """Log in as `service`, read its secret, and renew its certificate where that is due, with
+    `renew` in any case.
 
     A missing or refused secret_id is minted anew by the admin AppRole. The token is revoked.
     """
     client = _login(vault, service)
     try:
         found = client.credentials(service.secret) if service.credentials else Credentials()
-        if renew or _due(service, tls, ca):
-            issue(client, service, tls, owner)
+        if renew or _due(service, files, vault.ca):
+            issue(client, service, files)
     finally:
         if service.token_type != "batch":  # a batch token cannot be revoked: it just ends
             client.revoke()
         client.__exit__()
     if service.credentials is not None:
-        files.make_dir(vault.secrets / "credentials")
-        files.write_private(
-            credentials_path(vault.secrets, service.name), msgspec.json.encode(found)
-        )
+        path = credentials_path(vault.secrets, service.name)
+        make_dir(path.parent)
+        write_private(path, msgspec.json.encode(found))
     return found
 
 
@@ -120,28 +107,27 @@ def renew_admin(vault: Target) -> None:
             admin.revoke()
 
 
-def _due(service: Service, tls: Tls, ca: Path) -> bool:
+def _due(service: Service, files: ServiceFiles, root: Path) -> bool:
     """Whether a new leaf is needed: none, ending soon, other names, or another root."""
     try:
-        leaf = read_certificate(tls.cert)
-        root = ca.read_bytes()
-        known = tls.ca.read_bytes()
+        leaf = read_certificate(files)
+        known = files.read(CA)
+        if leaf is None or root.read_bytes() != known or not matches(files):
+            return True
     except (DevstackError, OSError):
-        return True
-    if leaf is None or root != known or not matches(tls):
         return True
     soon = leaf.not_after < time.time() + RENEW_BELOW_DAYS * DAY
     return soon or not set(bootstrap.names_of(service)) <= set(leaf.sans)
 
 
-def matches(tls: Tls) -> bool:
+def matches(files: ServiceFiles) -> bool:
     """Whether the private key belongs to the leaf: a crash between two writes may part them."""
     from cryptography import x509
     from cryptography.hazmat.primitives import serialization
 
     try:
-        leaf = x509.load_pem_x509_certificate(tls.cert.read_bytes())
-        key = serialization.load_pem_private_key(tls.key.read_bytes(), password=None)
+        leaf = x509.load_pem_x509_certificate(files.read(CERT))
+        key = serialization.load_pem_private_key(files.read(KEY), password=None)
     except (OSError, ValueError):
         return False
     spki = serialization.PublicFormat.SubjectPublicKeyInfo
@@ -149,7 +135,7 @@ def matches(tls: Tls) -> bool:
     return leaf.public_key().public_bytes(pem, spki) == key.public_key().public_bytes(pem, spki)
 
 
-def issue(vault: VaultApi, service: Service, tls: Tls, owner: tuple[int, int] | None) -> None:
+def issue(vault: VaultApi, service: Service, files: ServiceFiles) -> None:
     """Have a leaf issued by the intermediate and write it with its key and its chain, 0600."""
     names = bootstrap.names_of(service)
     answer = vault.call(
@@ -162,16 +148,18 @@ def issue(vault: VaultApi, service: Service, tls: Tls, owner: tuple[int, int] | 
     )["data"]
     chain = "\n".join(answer["ca_chain"]) + "\n"
     root = answer["ca_chain"][-1] + "\n"
-    files.make_dir(tls.cert.parent, owner=owner)
-    # Whatever a crash leaves of these five writes, `_due` finds it and issues all of them again.
-    files.write_private(tls.ca, root, owner=owner)
-    files.write_private(tls.chain, chain, owner=owner)
-    files.write_private(tls.key, answer["private_key"] + "\n", owner=owner)
     leaf = answer["certificate"] + "\n" + answer["issuing_ca"] + "\n"
-    files.write_private(tls.cert, leaf, owner=owner)
+    _write(files, root, chain, answer["private_key"] + "\n", leaf)
 
 
-def self_signed(service: Service, tls: Tls, ca: Path, owner: tuple[int, int] | None) -> None:
+def _write(files: ServiceFiles, root: str, chain: str, key: str, leaf: str) -> None:
+    """Whatever a crash leaves of these writes, `_due` finds it and issues all of them again."""
+    files.directory("tls")
+    for name, text in ((CA, root), (CHAIN, chain), (KEY, key), (CERT, leaf)):
+        files.write(name, text)
+
+
+def self_signed(service: Service, files: ServiceFiles) -> None:
     """A first certificate for Vault's own listener, until its PKI can issue a real one.
 
     It is its own root, so that the bootstrap is verified too; valid for one day.
@@ -200,15 +188,10 @@ def self_signed(service: Service, tls: Tls, ca: Path, owner: tuple[int, int] | N
     )
     builder = with_key_extensions(builder, key.public_key(), None, ca=True)
     leaf = builder.sign(key, hashes.SHA256())
-    pem = leaf.public_bytes(serialization.Encoding.PEM)
+    pem = leaf.public_bytes(serialization.Encoding.PEM).decode()
     private = key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    files.make_dir(tls.cert.parent, owner=owner)
-    files.write_private(tls.key, private, owner=owner)
-    files.write_private(tls.cert, pem, owner=owner)
-    files.write_private(tls.ca, pem, owner=owner)
-    files.write_private(tls.chain, pem, owner=owner)
-    files.write_private(ca, pem)
+    _write(files, pem, pem, private.decode(), pem)

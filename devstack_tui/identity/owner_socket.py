@@ -12,18 +12,16 @@ import base64
 import contextlib
 import http.client
 import json
-import os
-import socket
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
-from devstack_tui.core import files
+from devstack_tui.contracts.service_files import ServiceFiles
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.identity import bootstrap
 
-CONFIG = "bao.hcl"
+CONFIG_FILE = "bao.hcl"
 SOCKET = "owner.sock"
 LISTENER = f"""
 listener "unix" {{
@@ -36,20 +34,17 @@ WITHIN_S = 20.0
 
 
 class RootKey:
-    """Vault's own directory and the stack's secrets. Every method raises `DevstackError`."""
+    """Vault's own files and the stack's secrets. Every method raises `DevstackError`."""
 
-    def __init__(self, data: Path, secrets: Path, timeout: float = 10.0) -> None:
-        self._data = data
+    def __init__(self, files: ServiceFiles, secrets: Path, timeout: float = 10.0) -> None:
+        self._files = files
         self._secrets = secrets
         self._timeout = timeout
         self._generating = threading.Lock()
 
     def listen(self) -> None:
         """Add the socket to the configuration: from its next start on Vault answers there."""
-        path = self._data / CONFIG
-        text = path.read_text(encoding="utf-8")
-        if LISTENER not in text:
-            files.write_private(path, text + LISTENER)
+        self._files.edit(CONFIG_FILE, lambda text: text if LISTENER in text else text + LISTENER)
 
     def open(self) -> None:
         """Wait for a Vault that was just started, unseal it, wait until it is active."""
@@ -87,7 +82,7 @@ class RootKey:
         return keys.unseal_key
 
     def _call(self, method: str, path: str, **body: str) -> dict[str, Any]:
-        with contextlib.closing(_Connection(self._data, self._timeout)) as connection:
+        with contextlib.closing(_Connection(self._files, self._timeout)) as connection:
             # The API refuses a request whose body is no JSON object.
             connection.request(method, f"/v1/{path}", json.dumps(body) if method != "GET" else None)
             answer = connection.getresponse()
@@ -99,18 +94,13 @@ class RootKey:
 
 
 class _Connection(http.client.HTTPConnection):
-    """HTTP over the socket in a directory, however long the directory's path is."""
+    """HTTP over the socket among Vault's files."""
 
-    def __init__(self, folder: Path, timeout: float) -> None:
+    def __init__(self, files: ServiceFiles, timeout: float) -> None:
         super().__init__("localhost", timeout=timeout)
-        self._folder = folder
+        self._files = files
+        self._within = timeout
 
     def connect(self) -> None:
-        """A socket's path has at most 107 bytes: it is reached through the open directory."""
-        folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            self.sock = socket.socket(socket.AF_UNIX)
-            self.sock.settimeout(self.timeout)
-            self.sock.connect(f"/proc/self/fd/{folder}/{SOCKET}")
-        finally:
-            os.close(folder)
+        """Connect to the socket."""
+        self.sock = self._files.connect(SOCKET, self._within)

@@ -11,17 +11,16 @@ import contextlib
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
 import msgspec
 
 from devstack_tui.contracts.acks import Indeterminate, NotWritten, Writer
 from devstack_tui.contracts.audit import Listener
 from devstack_tui.contracts.engine import Engine, Run
-from devstack_tui.contracts.model import Tls
 from devstack_tui.contracts.registry import IDENTITY, service
 from devstack_tui.contracts.service import Service
-from devstack_tui.core import codec, files
+from devstack_tui.contracts.service_files import CA, CERT, CHAIN, KEY, ServiceFiles
+from devstack_tui.core import codec
 from devstack_tui.core.errors import DevstackError, UnreachableError
 from devstack_tui.core.events import Rotated
 from devstack_tui.core.journal import Intent, Journal
@@ -29,7 +28,7 @@ from devstack_tui.core.paths import StackPaths
 from devstack_tui.identity import approle_login, certificates
 
 ACTION = "certs"
-BEFORE = "before.json"
+BEFORE = "tls/before.json"
 TAKEN_S = 10.0
 """How long a server may need until every listener serves the new certificate."""
 WITNESS_S = 5.0
@@ -64,33 +63,33 @@ def rotate(
     Raises `DevstackError` after the old certificate was put back, `NeedsRestart` among them.
     """
     started = time.monotonic()
-    tls = approle_login.tls_files(paths.data / rotated.name)
-    old = approle_login.read_certificate(tls.cert)
+    files = engine.files(rotated)
+    old = approle_login.read_certificate(files)
     if old is None:
         raise UnreachableError(
             f"{rotated.title} has no certificate yet", f"`devstack-tui up {rotated.name}` gives it"
         )
     journal = Journal(paths.journal)
     run = uuid.uuid4().hex[:12]
-    _keep(tls)
+    _keep(files)
     intent = journal.begin("certs.rotate", rotated.name, run=run)
     running = any(unit.running for unit in engine.units(rotated))
     try:
         with _witness(engine, rotated, run if running else "") as held:
             say("Vault issues a certificate")
-            _issue(engine, rotated, tls)
+            _issue(engine, rotated)
             how, listeners = "at its next start", tuple[str, ...]()
             if running:
                 say("the server takes it")
-                how, listeners = _take(engine, rotated, tls, restart)
+                how, listeners = _take(engine, rotated, restart)
             told = held(how == "reloaded")
     except BaseException:
-        _put_back(engine, rotated, tls)
+        _put_back(engine, rotated)
         journal.end(intent)
         raise
-    (tls.cert.parent / BEFORE).unlink()
+    files.remove(BEFORE)
     journal.end(intent)
-    new = approle_login.read_certificate(tls.cert)
+    new = approle_login.read_certificate(files)
     assert new is not None
     return Rotated(
         rotated.name,
@@ -104,15 +103,19 @@ def rotate(
     )
 
 
-def take_back(engine: Engine, paths: StackPaths, intents: Sequence[Intent], say: Say) -> None:
+def take_back(
+    engine: Engine,
+    paths: StackPaths,  # noqa: ARG001
+    intents: Sequence[Intent],
+    say: Say,
+) -> None:
     """Put the certificates back that killed rotations left halfway. The lock is held."""
     for intent in intents:
         found = service(intent.subject)
-        tls = approle_login.tls_files(paths.data / found.name)
         try:
-            if (tls.cert.parent / BEFORE).exists():
+            if engine.files(found).stat(BEFORE):
                 say(f"taking back an interrupted `certs rotate` of {found.name}")
-                _put_back(engine, found, tls)
+                _put_back(engine, found)
             acks = found.acks()
             if acks is not None and any(unit.running for unit in engine.units(found)):
                 acks.cleanup(engine.target(found), intent.undo["run"])
@@ -120,45 +123,27 @@ def take_back(engine: Engine, paths: StackPaths, intents: Sequence[Intent], say:
             say(f"not taken back: {error.message}")
 
 
-def _keep(tls: Tls) -> None:
-    kept = Kept(*(path.read_text() for path in (tls.cert, tls.key, tls.ca, tls.chain)))
-    files.write_private(tls.cert.parent / BEFORE, msgspec.json.encode(kept))
+def _keep(files: ServiceFiles) -> None:
+    kept = Kept(*(files.read(name).decode() for name in (CERT, KEY, CA, CHAIN)))
+    files.write(BEFORE, msgspec.json.encode(kept))
 
 
-def _put_back(engine: Engine, rotated: Service, tls: Tls) -> None:
+def _put_back(engine: Engine, rotated: Service) -> None:
     """The files of before, served again. Raises `DevstackError` when the server does not."""
-    copy = tls.cert.parent / BEFORE
-    kept = codec.decode(copy.read_bytes(), Kept)
-    owner = _owner(tls.cert.parent)
-    for path, text in (
-        (tls.ca, kept.ca),
-        (tls.chain, kept.chain),
-        (tls.key, kept.key),
-        (tls.cert, kept.cert),
-    ):
-        files.write_private(path, text, owner=owner)
+    files = engine.files(rotated)
+    kept = codec.decode(files.read(BEFORE), Kept)
+    for name, text in ((CA, kept.ca), (CHAIN, kept.chain), (KEY, kept.key), (CERT, kept.cert)):
+        files.write(name, text)
     if any(unit.running for unit in engine.units(rotated)):
         # A server that had to be restarted for the new one has to be for the old one too.
-        _take(engine, rotated, tls, restart=True)
-    copy.unlink()
+        _take(engine, rotated, restart=True)
+    files.remove(BEFORE)
 
 
-def _owner(folder: Path) -> tuple[int, int]:
-    found = folder.stat()
-    return found.st_uid, found.st_gid
-
-
-def _issue(engine: Engine, rotated: Service, tls: Tls) -> None:
+def _issue(engine: Engine, rotated: Service) -> None:
     vault = engine.target(service(IDENTITY))
     try:
-        approle_login.obtain(
-            vault,
-            rotated,
-            tls,
-            engine.target(rotated).ca,
-            _owner(tls.cert.parent),
-            renew=True,
-        )
+        approle_login.obtain(vault, rotated, engine.files(rotated), renew=True)
     except UnreachableError as error:
         # With a certificate that has ended Vault can be asked for no other: its start mends that.
         raise UnreachableError(
@@ -166,17 +151,18 @@ def _issue(engine: Engine, rotated: Service, tls: Tls) -> None:
         ) from None
 
 
-def _take(engine: Engine, rotated: Service, tls: Tls, restart: bool) -> tuple[str, tuple[str, ...]]:
+def _take(engine: Engine, rotated: Service, restart: bool) -> tuple[str, tuple[str, ...]]:
     """Make the running server serve what lies in the files, and see it."""
     part = rotated.tls()
     assert part is not None
     target = engine.target(rotated)
-    wanted = approle_login.read_certificate(tls.cert)
+    files = engine.files(rotated)
+    wanted = approle_login.read_certificate(files)
     assert wanted is not None
     listeners = certificates.encrypted(rotated, target)
 
     how = "reloaded"
-    if not part.reload(target, tls, engine.reload) and not _serves(listeners, wanted.serial):
+    if not part.reload(target, files, engine.reload) and not _serves(listeners, wanted.serial):
         if not restart:
             raise NeedsRestart(
                 f"{rotated.title} cannot take a certificate while it runs",

@@ -15,11 +15,13 @@ from pathlib import Path
 from types import TracebackType
 
 from devstack_tui.contracts import registry
-from devstack_tui.contracts.model import Target, Tls
+from devstack_tui.contracts.model import Target
 from devstack_tui.contracts.registry import IDENTITY
+from devstack_tui.contracts.service_files import ServiceFiles, ServicePath
 from devstack_tui.core.errors import DevstackError, NotInstalledError
 from devstack_tui.core.redact import redact
-from devstack_tui.identity import approle_login, bootstrap
+from devstack_tui.core.rooted_files import RootedFiles
+from devstack_tui.identity import bootstrap
 from devstack_tui.identity.vault_api import VaultApi, VaultError, login_as
 from devstack_tui.stack.stack import Stack
 
@@ -129,9 +131,14 @@ class StackAudit:
         """See the Protocol."""
         return self._engine.target(registry.service(service))
 
-    def tls_files(self, service: str) -> Tls:
+    def files(self, service: str) -> ServiceFiles:
         """See the Protocol."""
-        return approle_login.tls_files(self._stack.paths.data / service)
+        return self._engine.files(registry.service(service))
+
+    def own_file(self, path: Path) -> ServicePath:
+        """See the Protocol."""
+        root = self._stack.paths.root
+        return ServicePath(RootedFiles(root), str(path.relative_to(root)))
 
     # -- what is shared --------------------------------------------------------------------
 

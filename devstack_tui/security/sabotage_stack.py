@@ -7,14 +7,13 @@ import re
 import socket
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 from devstack_tui.contracts import registry
 from devstack_tui.contracts.audit import Audit, Listener
 from devstack_tui.contracts.engine import Run
 from devstack_tui.contracts.registry import IDENTITY
 from devstack_tui.contracts.service import Service
-from devstack_tui.core import files
+from devstack_tui.contracts.service_files import ServicePath
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.identity.owner_socket import RootKey
 from devstack_tui.identity.vault_api import VaultApi, VaultError
@@ -37,7 +36,7 @@ class StackBench:
         self._stack = stack
         self._engine = stack.engine()
         self._audit = audit
-        self._root = RootKey(self.data / IDENTITY, stack.paths.secrets)
+        self._root = RootKey(audit.files(IDENTITY), stack.paths.secrets)
 
     def prepare(self) -> None:
         """Open the way to root tokens; restarts the service that gives identities."""
@@ -48,11 +47,6 @@ class StackBench:
     def audit(self) -> Audit:
         """See the Protocol."""
         return self._audit
-
-    @property
-    def data(self) -> Path:
-        """See the Protocol."""
-        return self._stack.paths.data
 
     @contextlib.contextmanager
     def root(self) -> Iterator[VaultApi]:
@@ -81,19 +75,28 @@ class StackBench:
         self._engine.reload(unit)
 
     @contextlib.contextmanager
-    def edited(self, path: Path, change: Callable[[str], str]) -> Iterator[None]:
+    def edited(
+        self, path: ServicePath, change: Callable[[str], str], *, keep_mtime: bool = False
+    ) -> Iterator[None]:
         """See the Protocol. Raises `DevstackError` for a change that changes nothing."""
-        before = path.read_text(encoding="utf-8")
-        after = change(before)
-        if after == before:
-            raise DevstackError(f"{path.name} is not as the sabotage expects: nothing was changed")
-        state = path.stat()
-        mode, owner = state.st_mode & 0o7777, (state.st_uid, state.st_gid)
-        files.write_private(path, after, mode, owner)
+        found = path.stat()
+        before = path.files.edit(path.name, change, keep_mtime=keep_mtime)
+        if found is None or path.read() == before.encode():
+            raise DevstackError(f"{path} is not as the sabotage expects: nothing was changed")
         try:
             yield
         finally:
-            files.write_private(path, before, mode, owner)
+            path.files.write(path.name, before, mode=found.mode)
+
+    @contextlib.contextmanager
+    def reconfigured(self, service: str, name: str, change: Callable[[str], str]) -> Iterator[None]:
+        """See the Protocol."""
+        try:
+            with self.edited(ServicePath(self._audit.files(service), name), change):
+                self.restart(service)
+                yield
+        finally:
+            self.restart(service)
 
     # -- waiting ---------------------------------------------------------------------------
 

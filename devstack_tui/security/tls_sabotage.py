@@ -7,19 +7,19 @@ shows that it did. What is a matter of a server's own settings is in its `sabota
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 from devstack_tui.contracts.audit import Audit, Bench, Breaking, Sabotage
-from devstack_tui.contracts.model import Certificate, Tls
+from devstack_tui.contracts.model import Certificate
 from devstack_tui.contracts.registry import IDENTITY, services
 from devstack_tui.contracts.service import Service
+from devstack_tui.contracts.service_files import CERT, CHAIN, KEY, ServiceFiles, ServicePath
 from devstack_tui.core.errors import DevstackError
+from devstack_tui.core.files import PRIVATE_FILE
 from devstack_tui.identity import approle_login
 from devstack_tui.identity.certificates import await_served, encrypted, served
 from devstack_tui.security import forged_certs
@@ -177,8 +177,8 @@ def _swapped(
     service: Service, first: Breaking, make: forged_certs.Maker, bench: Bench
 ) -> Iterator[None]:
     """After `first`, the service serves what `make` makes, and in the end what it served before."""
-    tls = bench.audit.tls_files(service.name)
-    before = _leaf(tls)
+    files = bench.audit.files(service.name)
+    before = _leaf(files)
     with bench.root() as root:
         issuer = forged_certs.intermediate(root)
     with contextlib.ExitStack() as undo:
@@ -186,9 +186,11 @@ def _swapped(
         made = make(issuer, before.sans)
         undo.callback(_take, bench, service, before.serial)
         if made.known:
-            undo.enter_context(bench.edited(tls.chain, lambda text: made.known + text))
-        undo.enter_context(bench.edited(tls.key, lambda _: made.key))
-        undo.enter_context(bench.edited(tls.cert, lambda _: made.cert))
+            undo.enter_context(
+                bench.edited(ServicePath(files, CHAIN), lambda text: made.known + text)
+            )
+        undo.enter_context(bench.edited(ServicePath(files, KEY), lambda _: made.key))
+        undo.enter_context(bench.edited(ServicePath(files, CERT), lambda _: made.cert))
         _take(bench, service, made.serial)
         left = made.ends - time.time()
         if left < SHORT_S:
@@ -201,16 +203,16 @@ def _take(bench: Bench, service: Service, serial: str) -> None:
     `DevstackError` when it refuses."""
     part = service.tls()
     assert part is not None
-    target, tls = bench.audit.target(service.name), bench.audit.tls_files(service.name)
-    if not part.reload(target, tls, bench.reload):
+    target = bench.audit.target(service.name)
+    if not part.reload(target, bench.audit.files(service.name), bench.reload):
         bench.restart(service.name)
     await_served(encrypted(service, target), serial, TAKEN_S)
 
 
-def _leaf(tls: Tls) -> Certificate:
-    found = approle_login.read_certificate(tls.cert)
+def _leaf(files: ServiceFiles) -> Certificate:
+    found = approle_login.read_certificate(files)
     if found is None:
-        raise DevstackError(f"there is no certificate at {tls.cert}")
+        raise DevstackError(f"there is no certificate at {files.path(CERT)}")
     return found
 
 
@@ -220,46 +222,42 @@ def _leaf(tls: Tls) -> Certificate:
 @contextlib.contextmanager
 def _file_differs(service: Service, bench: Bench) -> Iterator[None]:
     """Another leaf for the same key lies in the file."""
-    tls = bench.audit.tls_files(service.name)
+    files = bench.audit.files(service.name)
     with bench.root() as root:
-        made = forged_certs.reissued(
-            forged_certs.intermediate(root), _leaf(tls).sans, tls.key.read_bytes()
-        )
-    with _unnoticed(service, bench, tls.cert, made.cert):
+        issuer = forged_certs.intermediate(root)
+    made = forged_certs.reissued(issuer, _leaf(files).sans, files.read(KEY))
+    with _unnoticed(service, bench, CERT, made.cert):
         yield
 
 
 @contextlib.contextmanager
 def _key_differs(service: Service, bench: Bench) -> Iterator[None]:
     """A key of nobody's lies in the file."""
-    tls = bench.audit.tls_files(service.name)
-    with _unnoticed(service, bench, tls.key, forged_certs.key()):
+    with _unnoticed(service, bench, KEY, forged_certs.key()):
         yield
 
 
 @contextlib.contextmanager
-def _unnoticed(service: Service, bench: Bench, path: Path, text: str) -> Iterator[None]:
+def _unnoticed(service: Service, bench: Bench, name: str, text: str) -> Iterator[None]:
     """A file with other contents that the server does not take by itself."""
     # Some read their files at the first handshake, and look every two minutes whether their time
     # has changed.
     for listener in encrypted(service, bench.audit.target(service.name)):
         served(listener, TAKEN_S)
-    about = path.stat()
-    with bench.edited(path, lambda _: text):
-        os.utime(path, ns=(about.st_atime_ns, about.st_mtime_ns))
+    path = ServicePath(bench.audit.files(service.name), name)
+    with bench.edited(path, lambda _: text, keep_mtime=True):
         yield
 
 
 @contextlib.contextmanager
 def _key_mode(service: Service, bench: Bench) -> Iterator[None]:
     """Everybody may read the key."""
-    key = bench.audit.tls_files(service.name).key
-    mode = key.stat().st_mode & 0o7777
-    key.chmod(0o644)
+    files = bench.audit.files(service.name)
+    files.chmod(KEY, 0o644)
     try:
         yield
     finally:
-        key.chmod(mode)
+        files.chmod(KEY, PRIVATE_FILE)
 
 
 _FILES: tuple[tuple[str, str, Callable[[Service, Bench], AbstractContextManager[None]]], ...] = (
@@ -275,7 +273,7 @@ _FILES: tuple[tuple[str, str, Callable[[Service, Bench], AbstractContextManager[
 @contextlib.contextmanager
 def _trusting(make: Callable[[], str], bench: Bench) -> Iterator[None]:
     """Clients are given one certificate more to trust."""
-    with bench.edited(bench.audit.ca, lambda text: text + make()):
+    with bench.edited(bench.audit.own_file(bench.audit.ca), lambda text: text + make()):
         yield
 
 

@@ -15,6 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from devstack_tui.cli.text.certs import list_lines
 from devstack_tui.contracts.model import Certificate, Observation, ServiceStatus, State
+from devstack_tui.contracts.service_files import CERT
+from devstack_tui.core.rooted_files import RootedFiles
 from devstack_tui.health.certificates import CertificateRow, Served
 from devstack_tui.health.monitor import _judged, _Memory
 from devstack_tui.identity.approle_login import read_certificate
@@ -236,10 +238,11 @@ def test_the_api_refuses_an_unknown_version(name: str) -> None:
 
 
 def test_a_certificate_that_is_for_no_name_is_not_usable(tmp_path: Path) -> None:
-    path = tmp_path / "ca.crt"
-    path.write_text(untrusted_ca.root("no names", datetime.timedelta(days=1))[1])
+    files = RootedFiles(tmp_path)
+    files.directory("tls")
+    files.write(CERT, untrusted_ca.root("no names", datetime.timedelta(days=1))[1])
     from devstack_tui.core.errors import DevstackError
 
     with pytest.raises(DevstackError, match="it is for no name"):
-        read_certificate(path)
+        read_certificate(files)
     assert ipaddress.ip_address(untrusted_ca.HOST)

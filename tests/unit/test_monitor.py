@@ -27,6 +27,7 @@ from devstack_tui.core import process
 from devstack_tui.core.errors import NotInstalledError, UnreachableError
 from devstack_tui.core.lock import StackLock
 from devstack_tui.core.paths import StackPaths
+from devstack_tui.core.rooted_files import RootedFiles
 from devstack_tui.engines.embedded.process_units import used
 from devstack_tui.health import monitor as module
 from devstack_tui.health.monitor import Monitor
@@ -81,6 +82,9 @@ class FakeEngine:
     def target(self, service: Service) -> Target:
         endpoint = Endpoint(service.scheme, "127.0.0.1", 1000, 2000)
         return Target(service.name, endpoint, {}, Credentials(), Path("ca"), Path("secrets"))
+
+    def files(self, service: Service) -> RootedFiles:
+        return RootedFiles(Path("no-such-directory") / service.name)
 
     def probe(self, service: Service, *_: object) -> Observation:
         self.asked.append(service.name)

@@ -10,30 +10,18 @@ import pytest
 from devstack_tui.contracts.model import Installation
 from devstack_tui.contracts.registry import service
 from devstack_tui.services.mysql.server import MARIADB, MYSQL
+from tests.engines.memory import MemoryFiles
 
 
-class Place:
-    """A site that keeps what is written, with all that was initialised before."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.written: dict[str, str] = {}
-
-    def site(self, tuning: dict[str, str]) -> SimpleNamespace:
-        return SimpleNamespace(
-            data=self.folder,
-            tuning=tuning,
-            directory=lambda name: self.folder / name,
-            build=lambda name, make: self.folder / name,
-            write=self._write,
-            port=lambda name: 15432,
-            tls=SimpleNamespace(cert="cert", key="key", ca="ca"),
-            credentials=SimpleNamespace(user="devstack", database="devstack", password="x"),
-        )
-
-    def _write(self, name: str, text: str) -> Path:
-        self.written[name] = text
-        return self.folder / name
+def home(files: MemoryFiles, tuning: dict[str, str]) -> SimpleNamespace:
+    """A place where all is initialised already."""
+    return SimpleNamespace(
+        files=files,
+        tuning=tuning,
+        build=lambda name, make: files.path(name),
+        port=lambda name: 15432,
+        credentials=SimpleNamespace(user="devstack", database="devstack", password="x"),
+    )
 
 
 @pytest.mark.parametrize(
@@ -49,9 +37,10 @@ def test_the_tuning_is_at_the_end_and_without_it_the_file_is_as_it_was(
 ) -> None:
     flavour, version = made
     installation = Installation(tmp_path / "server", version, flavour, version.partition(".")[0])
-    place, server = Place(tmp_path), service(name).server()
-    server.prepare(place.site({}), installation)  # type: ignore[arg-type]
-    plain = place.written[file]
-    server.prepare(place.site({"max_connections": "200"}), installation)  # type: ignore[arg-type]
+    files, server = MemoryFiles({}), service(name).server()
+    files.directory("")
+    server.prepare(home(files, {}), installation)  # type: ignore[arg-type]
+    plain = files.read(file).decode()
+    server.prepare(home(files, {"max_connections": "200"}), installation)  # type: ignore[arg-type]
     assert "# set by" not in plain
-    assert place.written[file] == f"{plain}# set by tuning\n{line}"
+    assert files.read(file).decode() == f"{plain}# set by tuning\n{line}"

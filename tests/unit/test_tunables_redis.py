@@ -11,6 +11,7 @@ from devstack_tui.contracts.tunable import Apply, Parameter
 from devstack_tui.core import units
 from devstack_tui.core.errors import UsageError
 from devstack_tui.core.machine import Machine
+from devstack_tui.core.rooted_files import RootedFiles
 from devstack_tui.services.redis import aof
 from devstack_tui.services.redis.config_syntax import (
     apply_to,
@@ -193,7 +194,7 @@ def test_a_node_that_gets_an_aof_begins_it_with_its_snapshot(tmp_path: Path) -> 
     old = tmp_path / "appendonlydir"
     old.mkdir()
     (old / "appendonly.aof.manifest").write_text("file old.aof seq 7 type i\n")
-    aof.begin(tmp_path, had_one=False, owner=None)
+    aof.begin(RootedFiles(tmp_path.parent), tmp_path.name, had_one=False)
     (base,) = old.glob("*.rdb")
     assert base.read_bytes() == b"REDIS0010 snapshot"
     assert (old / "appendonly.aof.manifest").read_text() == f"file {base.name} seq 1 type b\n"
@@ -202,7 +203,7 @@ def test_a_node_that_gets_an_aof_begins_it_with_its_snapshot(tmp_path: Path) -> 
 def test_an_aof_that_nobody_opened_follows_the_snapshot(tmp_path: Path) -> None:
     for content in (b"first", b"second"):
         (tmp_path / "dump.rdb").write_bytes(content)
-        aof.begin(tmp_path, had_one=True, owner=None)
+        aof.begin(RootedFiles(tmp_path.parent), tmp_path.name, had_one=True)
         (base,) = (tmp_path / "appendonlydir").glob("*.rdb")
         assert base.read_bytes() == content
 
@@ -213,7 +214,7 @@ def test_an_aof_in_use_is_left_alone(tmp_path: Path) -> None:
     folder.mkdir()
     manifest = "file a.1.base.rdb seq 1 type b\nfile a.1.incr.aof seq 1 type i\n"
     (folder / "appendonly.aof.manifest").write_text(manifest)
-    aof.begin(tmp_path, had_one=True, owner=None)
+    aof.begin(RootedFiles(tmp_path.parent), tmp_path.name, had_one=True)
     assert (folder / "appendonly.aof.manifest").read_text() == manifest
 
 

@@ -10,9 +10,11 @@ from typing import cast
 import pytest
 
 from devstack_tui.contracts.audit import Audit, Check
+from devstack_tui.contracts.service_files import ServicePath
 from devstack_tui.core.check import Status
 from devstack_tui.core.errors import ConfigError
 from devstack_tui.core.redact import redact
+from devstack_tui.core.rooted_files import RootedFiles
 from devstack_tui.identity.vault_api import approle_files
 from devstack_tui.services.vault.audit import files
 from devstack_tui.services.vault.checks import CHECKS
@@ -35,6 +37,9 @@ class Here:
 
     def services(self) -> tuple[str, ...]:
         return ("vault", "postgres")
+
+    def own_file(self, path: Path) -> ServicePath:
+        return ServicePath(RootedFiles(self.secrets), str(path.relative_to(self.secrets)))
 
 
 def catalogue() -> tuple[Check, ...]:

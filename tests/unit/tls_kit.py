@@ -18,8 +18,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from devstack_tui.contracts import service_files
 from devstack_tui.contracts.audit import Listener
-from devstack_tui.contracts.model import Tls
+from devstack_tui.core.rooted_files import RootedFiles
 from devstack_tui.core.tls import with_key_extensions
 
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
@@ -83,6 +84,16 @@ def make(
     return Pair(builder.sign(by.key if by else key, hashes.SHA256()), key)
 
 
+class Files:
+    """Where the files of a service lie whose directory is `home`."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.cert, self.key = home / service_files.CERT, home / service_files.KEY
+        self.chain = home / service_files.CHAIN
+        self.cert.parent.mkdir()
+
+
 @dataclass
 class Pki:
     """Root, intermediate, and a folder for their files."""
@@ -94,19 +105,14 @@ class Pki:
         self.middle = make("middle", self.root, ca=True, days=2000)
         self.ca = self.folder / "ca.crt"
         self.ca.write_bytes(self.root.pem)
-        self.files = Tls(
-            self.folder / "server.crt",
-            self.folder / "server.key",
-            self.ca,
-            self.folder / "chain.crt",
-        )
+        self.files = Files(self.folder)
         self.files.chain.write_bytes(self.middle.pem + self.root.pem)
 
     def leaf(self, **changes: Any) -> Pair:
         """A leaf by the intermediate, good unless `changes` say otherwise."""
         return make("leaf", self.middle, **changes)
 
-    def write(self, leaf: Pair, *more: Pair) -> Tls:
+    def write(self, leaf: Pair, *more: Pair) -> Files:
         """The files of a server that serves `leaf` and sends `more` with it."""
         self.files.cert.write_bytes(b"".join(one.pem for one in (leaf, *more)))
         self.files.key.write_bytes(
@@ -149,7 +155,7 @@ def answering(serve: Callable[[socket.socket], None]) -> Iterator[Listener]:
 
 @contextlib.contextmanager
 def tls_server(
-    files: Tls, tune: Callable[[ssl.SSLContext], None] = lambda context: None
+    files: Files, tune: Callable[[ssl.SSLContext], None] = lambda context: None
 ) -> Iterator[Listener]:
     """A server of TLS that ends each connection after its handshake."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -168,16 +174,16 @@ def tls_server(
 class FakeAudit:
     """As much of an `Audit` as handshakes need."""
 
-    def __init__(self, ca: Path, files: Tls | None = None, timeout: float = 2.0) -> None:
+    def __init__(self, ca: Path, files: Files | None = None, timeout: float = 2.0) -> None:
         self.ca = ca
         self.timeout = timeout
         self._files = files
         self._known: dict[str, tuple[object, Exception | None]] = {}
         self._lock = threading.Lock()
 
-    def tls_files(self, _service: str) -> Tls:
+    def files(self, _service: str) -> RootedFiles:
         assert self._files is not None
-        return self._files
+        return RootedFiles(self._files.home)
 
     def once(self, key: str, make: Callable[[], object]) -> object:
         with self._lock:

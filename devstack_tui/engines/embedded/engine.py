@@ -28,7 +28,6 @@ from devstack_tui.contracts.model import (
     Usage,
 )
 from devstack_tui.contracts.registry import service as service_named
-from devstack_tui.contracts.server_home import Site
 from devstack_tui.contracts.service import ProcessSpec, Server, Service
 from devstack_tui.contracts.tunable import Rolling
 from devstack_tui.core import files, machine, process
@@ -49,10 +48,12 @@ from devstack_tui.engines.embedded import (
     requirements,
     sockets,
 )
+from devstack_tui.engines.embedded.accounts import account_of
 from devstack_tui.engines.embedded.places import Places
 from devstack_tui.engines.embedded.process_records import Record, Records
-from devstack_tui.engines.embedded.process_units import account_of, await_alone, seen, used
+from devstack_tui.engines.embedded.process_units import await_alone, seen, used
 from devstack_tui.engines.embedded.programs import Beside
+from devstack_tui.engines.embedded.server_home import ProcessHome
 from devstack_tui.engines.embedded.unit_logs import Logs
 from devstack_tui.identity import approle_login
 from devstack_tui.state import directories, parameter_store
@@ -73,7 +74,7 @@ class _Place:
     service: Service
     server: Server
     installation: Installation
-    site: Site
+    home: ProcessHome
 
 
 class EmbeddedEngine:
@@ -162,7 +163,7 @@ class EmbeddedEngine:
         """See the Protocol."""
         with self._explained(service, "configuring"):
             place = self._place(service, run)
-            place.server.prepare(place.site, place.installation)
+            place.server.prepare(place.home, place.installation)
 
     def cycle(self, service: Service, run: Run, before: Callable[[str], None]) -> None:
         """See the Protocol."""
@@ -177,16 +178,16 @@ class EmbeddedEngine:
                 return
             # A node that is missing can take over nothing.
             self._bring(place, run)
-            for unit in rolling.order(place.site.target):
+            for unit in rolling.order(place.home.target):
                 before(unit)
-                rolling.hand_over(place.site.target, unit)
+                rolling.hand_over(place.home.target, unit)
                 run.say(Phase.STOPPING, unit)
                 for record in self._records.of(service.name):
                     if record.unit == unit:
                         self._end_unit(record)
                 self._bring(place, run)
-                place.site.wait_for(
-                    f"the others to take {unit} in again", partial(_settled, rolling, place.site)
+                place.home.wait_for(
+                    f"the others to take {unit} in again", partial(_settled, rolling, place.home)
                 )
 
     @contextlib.contextmanager
@@ -204,32 +205,32 @@ class EmbeddedEngine:
         installation = self.locate(service)
         data_series.check(self._series(service), service.name, installation)
         run.say(Phase.PREPARING, "")
-        return _Place(service, service.server(), installation, self.site(service, run))
+        return _Place(service, service.server(), installation, self.home(service, run))
 
     def _bring(self, place: _Place, run: Run) -> None:
         """Prepare, start the units that are missing, complete."""
-        service, server, site = place.service, place.server, place.site
+        service, server, home = place.service, place.server, place.home
         self._require_ports(service)
-        server.prepare(site, place.installation)
+        server.prepare(home, place.installation)
         data_series.note(self._series(service), place.installation)
         present = self._alive(service)
         run.say(Phase.STARTING, "")
-        specs = service.launcher().processes(site, place.installation)
+        specs = service.launcher().processes(home, place.installation)
         for order, spec in enumerate(specs):
             if spec.unit not in present:
-                self._spawn(site, spec, order, self._made_for(service))
-        server.complete(site, place.installation)
+                self._spawn(home, spec, order, self._made_for(service))
+        server.complete(home, place.installation)
         self._records.completed(service.name)
 
     def respawn(self, service: Service, run: Run) -> None:
         """See the Protocol."""
         with self._explained(service, "starting"):
             credentials = approle_login.read_credentials(self._paths.secrets, service)
-            site = self._site(service, run, credentials)
+            home = self._home(service, run, credentials)
             self._end(service, run)
-            specs = service.launcher().processes(site, self.locate(service))
+            specs = service.launcher().processes(home, self.locate(service))
             for order, spec in enumerate(specs):
-                self._spawn(site, spec, order, self._made_for(service))
+                self._spawn(home, spec, order, self._made_for(service))
             self._records.completed(service.name)
 
     def stop(self, service: Service, run: Run) -> bool:
@@ -422,7 +423,7 @@ class EmbeddedEngine:
 
     def files(self, service: Service) -> RootedFiles:
         """See the Protocol."""
-        return RootedFiles(self._paths.data / service.name, account_of(service).owner)
+        return self._places.files(service)
 
     def require_stopped(self) -> None:
         """See the Protocol."""
@@ -443,12 +444,12 @@ class EmbeddedEngine:
             path.unlink()
         (root / "instance.json").unlink(missing_ok=True)
 
-    def site(self, service: Service, run: Run) -> Site:
+    def home(self, service: Service, run: Run) -> ProcessHome:
         """The service's place, with its secret and certificate fetched by its own AppRole."""
-        return self._site(service, run, self._places.login(service, run))
+        return self._home(service, run, self._places.login(service, run))
 
-    def _site(self, service: Service, run: Run, credentials: Credentials) -> Site:
-        return self._places.site(
+    def _home(self, service: Service, run: Run, credentials: Credentials) -> ProcessHome:
+        return self._places.home(
             service,
             run,
             credentials,
@@ -458,21 +459,21 @@ class EmbeddedEngine:
         )
 
     def _spawn(
-        self, site: Site, spec: ProcessSpec, order: int, made_for: tuple[str, ...]
+        self, home: ProcessHome, spec: ProcessSpec, order: int, made_for: tuple[str, ...]
     ) -> Record:
-        await_alone(site, spec)
+        await_alone(home, spec)
         log = self._logs.path(spec.unit)
         if log.exists() and log.stat().st_size > LOG_ROTATE_BYTES:
             log.replace(log.with_suffix(".log.1"))
-        record = self._records.intend(spec, site.service, order, made_for)
+        record = self._records.intend(spec, home.service, order, made_for)
         return self._records.started(
             record,
             process.spawn(
                 spec.argv,
-                site.environment({process.UNIT_VARIABLE: spec.unit, **spec.env}),
-                site.data,
+                home.environment({process.UNIT_VARIABLE: spec.unit, **spec.env}),
+                home.data,
                 log,
-                site.owner,
+                home.account.owner,
             ),
         )
 
@@ -481,8 +482,8 @@ class EmbeddedEngine:
         os.kill(self._main(unit)[1].pid, signal.SIGHUP)
 
 
-def _settled(rolling: Rolling, site: Site) -> bool:
+def _settled(rolling: Rolling, home: ProcessHome) -> bool:
     """Whether the next node may end. Raises what is still missing."""
-    if missing := rolling.settled(site.target):
+    if missing := rolling.settled(home.target):
         raise DevstackError(missing)
     return True

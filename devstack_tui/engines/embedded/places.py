@@ -11,13 +11,15 @@ from devstack_tui.contracts.engine import Run
 from devstack_tui.contracts.model import Credentials, Endpoint, Target
 from devstack_tui.contracts.registry import IDENTITY, services
 from devstack_tui.contracts.registry import service as service_named
-from devstack_tui.contracts.server_home import HOST, Site
+from devstack_tui.contracts.server_home import HOST
 from devstack_tui.contracts.service import Service
 from devstack_tui.core import files
 from devstack_tui.core.events import Phase
 from devstack_tui.core.journal import Journal
 from devstack_tui.core.paths import StackPaths
-from devstack_tui.engines.embedded.process_units import account_of
+from devstack_tui.core.rooted_files import RootedFiles
+from devstack_tui.engines.embedded.accounts import account_of
+from devstack_tui.engines.embedded.server_home import ProcessHome
 from devstack_tui.identity import approle_login
 from devstack_tui.state import parameter_store
 from devstack_tui.state.instance import Instance
@@ -50,14 +52,18 @@ class Places:
     def login(self, service: Service, run: Run) -> Credentials:
         """The service's secret, fetched from Vault by its own AppRole; its certificate is written
         on the way. Nothing for the service that all others log in to."""
-        data, owner = self._home(service)
+        self._make_home(service)
         if IDENTITY not in service.requires:
             return Credentials()
-        vault, ca = self.target(service_named(IDENTITY)), self.target(service).ca
+        vault = self.target(service_named(IDENTITY))
         run.say(Phase.PREPARING, "logging in to Vault")
-        return approle_login.obtain(vault, service, approle_login.tls_files(data), ca, owner)
+        return approle_login.obtain(vault, service, self.files(service))
 
-    def site(
+    def files(self, service: Service) -> RootedFiles:
+        """What lies in the service's data directory."""
+        return RootedFiles(self._paths.data / service.name, account_of(service).owner)
+
+    def home(
         self,
         service: Service,
         run: Run,
@@ -66,18 +72,16 @@ class Places:
         died: Callable[[], str],
         reload: Callable[[str], None],
         stop: Callable[[], object],
-    ) -> Site:
+    ) -> ProcessHome:
         """All that the service's server part is given."""
-        data, _ = self._home(service)
-        return Site(
+        return ProcessHome(
             stack=self._paths.name,
             instance=self._instance.id,
             service=service.name,
             settings=self._settings.of(service.name, self._instance.port_offset),
-            data=data,
+            data=self._make_home(service),
             account=account_of(service),
             credentials=credentials,
-            tls=approle_login.tls_files(data),
             target=self.target(service),
             journal=Journal(self._paths.journal),
             peers=self._peers(service),
@@ -89,10 +93,9 @@ class Places:
             stop=stop,
         )
 
-    def _home(self, service: Service) -> tuple[Path, tuple[int, int] | None]:
-        """The service's data directory, and who owns it if not we."""
+    def _make_home(self, service: Service) -> Path:
         owner = account_of(service).owner
-        return files.make_dir(self._paths.data / service.name, owner=owner), owner
+        return files.make_dir(self._paths.data / service.name, owner=owner)
 
     def _peers(self, service: Service) -> Mapping[str, Target]:
         members = {*self._instance.selected, IDENTITY} - {service.name}

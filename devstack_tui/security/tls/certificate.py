@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import datetime
-import stat
-from pathlib import Path
+from collections.abc import Callable
 
 from devstack_tui.contracts import registry
 from devstack_tui.contracts.audit import Finding
-from devstack_tui.contracts.model import Tls
+from devstack_tui.contracts.service_files import CERT, KEY, ServicePath
 from devstack_tui.core.check import Status
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.identity import bootstrap
@@ -60,8 +59,8 @@ def san_ip(sight: Sight) -> Finding:
 
 def file(sight: Sight) -> Finding:
     """The server serves what lies in its file, and not what lay there before."""
-    leaf, path = sight.leaf(), _files(sight).cert
-    own = facts.read_pem(_bytes(path), str(path))[0]
+    leaf, path = sight.leaf(), _file(sight, CERT)
+    own = _lying(path)
     if own.der != leaf.der:
         return Finding(
             Status.FAIL,
@@ -73,20 +72,20 @@ def file(sight: Sight) -> Finding:
 
 def key(sight: Sight) -> Finding:
     """The private key file belongs to the certificate file: a restart will work."""
-    files = _files(sight)
-    leaf = facts.read_pem(_bytes(files.cert), str(files.cert))[0]
-    if not facts.key_matches(_bytes(files.key), leaf):
-        return Finding(Status.FAIL, f"{files.key} is not the key of {leaf.subject}")
-    return Finding(Status.PASS, f"{files.key} is the key of {leaf.subject}")
+    leaf, path = _lying(_file(sight, CERT)), _file(sight, KEY)
+    if not facts.key_matches(_bytes(path.read, str(path)), leaf):
+        return Finding(Status.FAIL, f"{path} is not the key of {leaf.subject}")
+    return Finding(Status.PASS, f"{path} is the key of {leaf.subject}")
 
 
 def key_mode(sight: Sight) -> Finding:
     """Nobody but its owner can read the key."""
-    path = _files(sight).key
+    path = _file(sight, KEY)
     found = path.stat()
-    mode = stat.S_IMODE(found.st_mode)
-    told = f"{path} has mode {mode:04o}, owner uid {found.st_uid}"
-    return Finding(Status.FAIL if mode & 0o077 else Status.PASS, told)
+    if found is None:
+        raise DevstackError(f"{path} is not there")
+    evidence = f"{path} has mode {found.mode:04o}, owner uid {found.uid}"
+    return Finding(Status.FAIL if found.mode & 0o077 else Status.PASS, evidence)
 
 
 def validity(sight: Sight) -> Finding:
@@ -175,16 +174,22 @@ def leaf(sight: Sight) -> Finding:
     )
 
 
-def _files(sight: Sight) -> Tls:
-    return sight.audit.tls_files(sight.listener.service)
+def _file(sight: Sight, name: str) -> ServicePath:
+    return ServicePath(sight.audit.files(sight.listener.service), name)
+
+
+def _lying(path: ServicePath) -> Facts:
+    """The first certificate in a file."""
+    return facts.read_pem(_bytes(path.read, str(path)), str(path))[0]
 
 
 def _roots(sight: Sight) -> tuple[Facts, ...]:
-    return facts.read_pem(_bytes(sight.audit.ca), str(sight.audit.ca))
+    path = sight.audit.ca
+    return facts.read_pem(_bytes(path.read_bytes, str(path)), str(path))
 
 
-def _bytes(path: Path) -> bytes:
+def _bytes(read: Callable[[], bytes], path: str) -> bytes:
     try:
-        return path.read_bytes()
+        return read()
     except OSError as error:
         raise DevstackError(f"{path} cannot be read: {error.strerror}") from None

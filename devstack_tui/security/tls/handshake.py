@@ -13,9 +13,9 @@ from typing import Any
 
 from devstack_tui.contracts.audit import Listener, ProtocolFault, Untrusted
 from devstack_tui.core.errors import DevstackError
-from devstack_tui.core.tls import strict
+from devstack_tui.core.tls import load_identity, strict
 
-Identity = tuple[Path, Path]
+Identity = tuple[bytes, bytes]
 """Our own certificate and key, for a listener that wants to see one."""
 _DER = 2  # `_ssl.ENCODING_DER`
 _SILENCE_S = 1.0
@@ -103,7 +103,7 @@ def _shake(
     identity: Identity | None,
 ) -> Session:
     if identity is not None:
-        context.load_cert_chain(*identity)
+        load_identity(context, *identity)
     with socket.create_connection((listener.host, listener.port), timeout) as sock:
         listener.begin(sock)
         sock.settimeout(timeout)

@@ -18,6 +18,7 @@ from devstack_tui.contracts.audit import (
     TlsPart,
     Untrusted,
 )
+from devstack_tui.contracts.service_files import CERT, KEY
 from devstack_tui.core.check import Status
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.security.tls import facts, handshake, probe, untrusted_ca
@@ -120,8 +121,8 @@ class Sight:
     def _identity(self) -> handshake.Identity | None:
         if not self.listener.mutual:
             return None
-        files = self.audit.tls_files(self.listener.service)
-        return files.cert, files.key
+        files = self.audit.files(self.listener.service)
+        return files.read(CERT), files.read(KEY)
 
     def _once(self, what: str, make: Callable[[], _T]) -> _T:
         return cast(_T, self.audit.once(f"tls:{self.listener.name}:{what}", make))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from devstack_tui.contracts.model import Installation
 from devstack_tui.contracts.registry import not_installed
-from devstack_tui.contracts.server_home import Site
+from devstack_tui.contracts.server_home import ServerHome
 from devstack_tui.contracts.service import Launcher, ProcessSpec
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.programs import find_program, version_of
@@ -26,10 +26,10 @@ class ForgejoLauncher:
         flavour = "Gitea" if program.name == "gitea" else "Forgejo"
         return Installation(program, version, flavour, version.partition(".")[0])
 
-    def processes(self, site: Site, installation: Installation) -> Sequence[ProcessSpec]:
+    def processes(self, home: ServerHome, installation: Installation) -> Sequence[ProcessSpec]:
         """The web server, which migrates its database by itself."""
-        config = site.data / "app.ini"
-        return [ProcessSpec("forgejo", [str(installation.program), "web", "--config", str(config)])]
+        config = home.files.path("app.ini")
+        return [ProcessSpec("forgejo", [str(installation.program), "web", "--config", config])]
 
 
 LAUNCHER: Launcher = ForgejoLauncher()

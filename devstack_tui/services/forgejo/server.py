@@ -12,7 +12,7 @@ import json
 import secrets
 
 from devstack_tui.contracts.model import Installation, ServiceSettings
-from devstack_tui.contracts.server_home import HOST, Site
+from devstack_tui.contracts.server_home import HOST, ServerHome
 from devstack_tui.contracts.service import Server
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.services.forgejo.client import connect
@@ -52,6 +52,7 @@ ENABLED = false
 MODE = console
 LEVEL = Info
 """
+KEYS = "keys.json"
 
 
 class ForgejoServer:
@@ -61,35 +62,34 @@ class ForgejoServer:
         """The one port."""
         return {"main": settings.ports["main"]}
 
-    def prepare(self, site: Site, installation: Installation) -> None:
+    def prepare(self, home: ServerHome, installation: Installation) -> None:
         """Its keys once; the configuration at every start."""
-        if site.account.uid == 0:
+        if home.as_root:
             raise DevstackError(
                 f"{installation.flavour} refuses to run as root",
                 "make an account for it: useradd --system forgejo",
             )
-        work = site.directory("work")
-        port = site.port("main")
-        site.write("app.ini", CONFIG.format(work=work, host=HOST, port=port, **_keys(site)))
+        work = home.files.directory("work")
+        port = home.port("main")
+        home.files.write("app.ini", CONFIG.format(work=work, host=HOST, port=port, **_keys(home)))
 
-    def complete(self, site: Site, installation: Installation) -> None:
+    def complete(self, home: ServerHome, installation: Installation) -> None:
         """Wait until it is healthy."""
 
         def healthy() -> bool:
-            with connect(site.target, 2) as client:
+            with connect(home.target, 2) as client:
                 return client.get("/api/healthz").status_code == 200
 
-        site.wait_for(f"{installation.flavour} to be healthy", healthy, timeout=90)
+        home.wait_for(f"{installation.flavour} to be healthy", healthy, timeout=90)
 
 
-def _keys(site: Site) -> dict[str, str]:
+def _keys(home: ServerHome) -> dict[str, str]:
     """The keys that its data is sealed with: made once, kept 0600."""
-    path = site.data / "keys.json"
-    if not path.exists():
+    if home.files.stat(KEYS) is None:
         made = {name: _key() for name in ("lfs_jwt_secret", "jwt_secret")}
         made |= {name: secrets.token_urlsafe(48) for name in ("secret_key", "internal_token")}
-        site.write(path.name, json.dumps(made))
-    found: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
+        home.files.write(KEYS, json.dumps(made))
+    found: dict[str, str] = json.loads(home.files.read(KEYS))
     return found
 
 

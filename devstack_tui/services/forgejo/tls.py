@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from devstack_tui.contracts.audit import Listener, PlainRefused, ProtocolFault, TlsPart
-from devstack_tui.contracts.model import Target, Tls
+from devstack_tui.contracts.model import Target
+from devstack_tui.contracts.service_files import ServiceFiles
 from devstack_tui.loadgen.bounded_socket import begin_at_once, get, translated
 
 
@@ -44,7 +45,7 @@ class ForgejoTls:
     def reload(
         self,
         target: Target,  # noqa: ARG002
-        tls: Tls,  # noqa: ARG002
+        files: ServiceFiles,  # noqa: ARG002
         reload_unit: Callable[[str], None],  # noqa: ARG002
     ) -> bool:
         """It has no certificate to take."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from devstack_tui.contracts.model import Installation
 from devstack_tui.contracts.registry import not_installed
-from devstack_tui.contracts.server_home import Site
+from devstack_tui.contracts.server_home import ServerHome
 from devstack_tui.contracts.service import Launcher, ProcessSpec
 from devstack_tui.core import files
 from devstack_tui.core.paths import APP
@@ -29,12 +29,12 @@ class MongodbLauncher:
         version = version_of(program, "--version", r"db version v(\d+\.\d+\.\d+)")
         return Installation(program, version, "MongoDB", ".".join(version.split(".")[:2]))
 
-    def processes(self, site: Site, installation: Installation) -> Sequence[ProcessSpec]:
+    def processes(self, home: ServerHome, installation: Installation) -> Sequence[ProcessSpec]:
         """The server."""
         return [
             ProcessSpec(
                 unit="mongodb",
-                argv=[str(installation.program), "--config", str(site.data / "mongod.json")],
+                argv=[str(installation.program), "--config", home.files.path("mongod.json")],
             )
         ]
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 from devstack_tui.contracts.audit import Bench, Saboteur
-from devstack_tui.services.mongodb.server import merged
+from devstack_tui.services.mongodb.server import CONFIG_FILE, merged
 
 # OpenSSL has no TLS 1.0 and 1.1 above its security level 0.
 _OLD = {"setParameter": {"opensslCipherConfig": "DEFAULT:@SECLEVEL=0"}}
@@ -21,36 +21,26 @@ def _tls(**values: str) -> dict[str, Any]:
     return {"net": {"tls": values}}
 
 
-@contextlib.contextmanager
-def _set(more: dict[str, Any], bench: Bench) -> Iterator[None]:
-    def change(text: str) -> str:
-        return json.dumps(merged(json.loads(text), more), indent=2) + "\n"
-
-    with _restarted(bench, change):
-        yield
+def _set(more: dict[str, Any], bench: Bench) -> AbstractContextManager[None]:
+    return _changed(bench, lambda config: merged(config, more))
 
 
-@contextlib.contextmanager
-def _off(bench: Bench) -> Iterator[None]:
-    def change(text: str) -> str:
-        config = json.loads(text)
+def _off(bench: Bench) -> AbstractContextManager[None]:
+    def change(config: dict[str, Any]) -> dict[str, Any]:
         del config["net"]["tls"]
         # An option of a TLS that is off keeps it from starting.
         del config["setParameter"]["suppressNoTLSPeerCertificateWarning"]
-        return json.dumps(config, indent=2) + "\n"
+        return config
 
-    with _restarted(bench, change):
-        yield
+    return _changed(bench, change)
 
 
-@contextlib.contextmanager
-def _restarted(bench: Bench, change: Callable[[str], str]) -> Iterator[None]:
-    try:
-        with bench.edited(bench.data / "mongodb" / "mongod.json", change):
-            bench.restart("mongodb")
-            yield
-    finally:
-        bench.restart("mongodb")
+def _changed(
+    bench: Bench, change: Callable[[dict[str, Any]], dict[str, Any]]
+) -> AbstractContextManager[None]:
+    return bench.reconfigured(
+        "mongodb", CONFIG_FILE, lambda text: json.dumps(change(json.loads(text)), indent=2) + "\n"
+    )
 
 
 SABOTAGE = Saboteur(

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 from devstack_tui.contracts.model import Installation, ServiceSettings
-from devstack_tui.contracts.server_home import HOST, Site
+from devstack_tui.contracts.server_home import HOST, ServerHome
 from devstack_tui.contracts.service import Server
+from devstack_tui.contracts.service_files import CA
 from devstack_tui.core.errors import DevstackError
+from devstack_tui.services.mongodb.cert_reload import join_certificate
 from devstack_tui.services.mongodb.config_syntax import configured
 from devstack_tui.services.mongodb.wire import Refused, Wire
 
+CONFIG_FILE = "mongod.json"
 _AUTHENTICATION_FAILED = 18
 
 
@@ -23,24 +25,23 @@ class MongodbServer:
         """The one port."""
         return {"main": settings.ports["main"]}
 
-    def prepare(self, site: Site, installation: Installation) -> None:
+    def prepare(self, home: ServerHome, installation: Installation) -> None:
         """The data directory, and at every start the configuration and the certificate.
 
         mongod wants its certificate and its key in one file.
         """
-        both = site.tls.cert.read_text().rstrip() + "\n" + site.tls.key.read_text()
-        pem = site.write("server.pem", both)
-        config = configuration(site, site.directory("db"), pem)
-        config = merged(config, configured(installation, site.tuning))
+        pem = join_certificate(home.files)
+        config = configuration(home, home.files.directory("db"), pem)
+        config = merged(config, configured(installation, home.tuning))
         # Its configuration is YAML, of which JSON is a part.
-        site.write("mongod.json", json.dumps(config, indent=2) + "\n")
+        home.files.write(CONFIG_FILE, json.dumps(config, indent=2) + "\n")
 
-    def complete(self, site: Site, installation: Installation) -> None:  # noqa: ARG002
+    def complete(self, home: ServerHome, installation: Installation) -> None:  # noqa: ARG002
         """Wait until it accepts, then make the stack's user and see that it can log in."""
-        site.wait_for("MongoDB to accept connections", lambda: _answers(site))
-        user, password = site.credentials.user, site.credentials.password
+        home.wait_for("MongoDB to accept connections", lambda: _answers(home))
+        user, password = home.credentials.user, home.credentials.password
         try:
-            with Wire(site.target, 10) as wire:
+            with Wire(home.target, 10) as wire:
                 wire.login(user, password)
         except Refused as error:
             if error.code != _AUTHENTICATION_FAILED:
@@ -48,7 +49,7 @@ class MongodbServer:
         else:
             return
         # As long as it has no user at all, mongod lets somebody from localhost make the first.
-        with Wire(site.target, 10) as wire:
+        with Wire(home.target, 10) as wire:
             try:
                 wire.command(
                     "admin",
@@ -66,25 +67,25 @@ class MongodbServer:
             wire.login(user, password)
 
 
-def _answers(site: Site) -> bool:
-    with Wire(site.target, 2) as wire:
+def _answers(home: ServerHome) -> bool:
+    with Wire(home.target, 2) as wire:
         return bool(wire.command("admin", {"hello": 1})["isWritablePrimary"])
 
 
-def configuration(site: Site, data: Path, pem: Path) -> dict[str, Any]:
+def configuration(home: ServerHome, data: str, pem: str) -> dict[str, Any]:
     """mongod's configuration: no secret in it but the path of one."""
     return {
         # quiet: a probe every two seconds would fill the log with connections.
         "systemLog": {"quiet": True},
-        "storage": {"dbPath": str(data)},
+        "storage": {"dbPath": data},
         "net": {
             "bindIp": HOST,
-            "port": site.port("main"),
+            "port": home.port("main"),
             "unixDomainSocket": {"enabled": False},
             "tls": {
                 "mode": "preferTLS",
-                "certificateKeyFile": str(pem),
-                "CAFile": str(site.tls.ca),
+                "certificateKeyFile": pem,
+                "CAFile": home.files.path(CA),
                 "allowConnectionsWithoutCertificates": True,
                 "disabledProtocols": "TLS1_0,TLS1_1",
             },

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from devstack_tui.contracts.model import Installation
 from devstack_tui.contracts.registry import not_installed
-from devstack_tui.contracts.server_home import Site
+from devstack_tui.contracts.server_home import ServerHome
 from devstack_tui.contracts.service import Launcher, ProcessSpec
 from devstack_tui.core.programs import find_program, version_of
 from devstack_tui.services.mysql.server import MARIADB, MYSQL, PRIVATE
@@ -25,12 +25,12 @@ class MysqlLauncher:
         flavour = MARIADB if "mariadb" in full.lower() else MYSQL
         return Installation(program, number, flavour, ".".join(number.split(".")[:2]))
 
-    def processes(self, site: Site, installation: Installation) -> Sequence[ProcessSpec]:
+    def processes(self, home: ServerHome, installation: Installation) -> Sequence[ProcessSpec]:
         """The server. `--defaults-file` keeps the machine's own my.cnf out."""
         return [
             ProcessSpec(
                 unit="mysql",
-                argv=[str(installation.program), f"--defaults-file={site.data / 'my.cnf'}"],
+                argv=[str(installation.program), f"--defaults-file={home.files.path('my.cnf')}"],
                 env=PRIVATE,
             )
         ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 
 from devstack_tui.contracts.audit import Bench, Saboteur
 from devstack_tui.services.mysql.client import connect
@@ -15,16 +16,10 @@ _OLD = "ssl-cipher = DEFAULT:@SECLEVEL=0"
 _LENIENT = "ssl-cipher = HIGH:!aNULL:!kRSA:@SECLEVEL=0"
 
 
-@contextlib.contextmanager
-def _set(lines: tuple[str, ...], bench: Bench) -> Iterator[None]:
+def _set(lines: tuple[str, ...], bench: Bench) -> AbstractContextManager[None]:
     """Further lines of my.cnf: the last one of a name counts."""
     more = "".join(f"{line}\n" for line in lines)
-    try:
-        with bench.edited(bench.data / "mysql" / "my.cnf", lambda text: text + more):
-            bench.restart("mysql")
-            yield
-    finally:
-        bench.restart("mysql")
+    return bench.reconfigured("mysql", "my.cnf", lambda text: text + more)
 
 
 @contextlib.contextmanager

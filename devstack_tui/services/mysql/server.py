@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import re
-from pathlib import Path
 
 from devstack_tui.contracts.model import Installation, ServiceSettings
-from devstack_tui.contracts.server_home import HOST, Site
+from devstack_tui.contracts.server_home import HOST, ServerHome
 from devstack_tui.contracts.service import Server
+from devstack_tui.contracts.service_files import CA, CERT, KEY
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.programs import find_program
 from devstack_tui.services.mysql.client import connect
@@ -74,39 +74,39 @@ class MysqlServer:
         """The one port."""
         return {"main": settings.ports["main"]}
 
-    def prepare(self, site: Site, installation: Installation) -> None:
+    def prepare(self, home: ServerHome, installation: Installation) -> None:
         """The system tables once; the configuration and the account at every start."""
         mariadb = installation.flavour == MARIADB
-        tuning = configured(installation, site.tuning)
-        tmp = site.directory("tmp")
+        tuning = configured(installation, home.tuning)
+        tmp = home.files.directory("tmp")
 
-        def make(staging: Path) -> None:
-            site.say("making the system tables")
+        def make(staging: str) -> None:
+            home.say("making the system tables")
             # TMPDIR and not an argument: the script would split it at a space.
-            site.run(install_argv(installation, staging), env={**PRIVATE, "TMPDIR": str(tmp)})
+            home.run(install_argv(installation, staging), env={**PRIVATE, "TMPDIR": tmp})
 
-        data = site.build("cluster", make)
-        init = site.write("init.sql", init_sql(site, mariadb))
+        data = home.build("cluster", make)
+        init = home.files.write("init.sql", init_sql(home, mariadb))
         text = CONFIG.format(
             data=data,
             tmp=tmp,
             init=init,
             host=HOST,
-            port=site.port("main"),
-            cert=site.tls.cert,
-            key=site.tls.key,
-            ca=site.tls.ca,
+            port=home.port("main"),
+            cert=home.files.path(CERT),
+            key=home.files.path(KEY),
+            ca=home.files.path(CA),
         )
-        site.write("my.cnf", (text if mariadb else text + CONFIG_MYSQL) + tuning)
+        home.files.write("my.cnf", (text if mariadb else text + CONFIG_MYSQL) + tuning)
 
-    def complete(self, site: Site, installation: Installation) -> None:
+    def complete(self, home: ServerHome, installation: Installation) -> None:
         """Wait until it accepts the stack's user, then make the probe's table."""
 
         import pymysql
 
         def accepts() -> bool:
             try:
-                connect(site.target, 2).close()
+                connect(home.target, 2).close()
             except pymysql.err.OperationalError as error:
                 # It does not get better by waiting: the account is made before it listens.
                 if error.args[0] == _ACCESS_DENIED:
@@ -114,12 +114,12 @@ class MysqlServer:
                 raise
             return True
 
-        site.wait_for(f"{installation.flavour} to accept connections", accepts)
+        home.wait_for(f"{installation.flavour} to accept connections", accepts)
         try:
-            connection = connect(site.target, 10)
+            connection = connect(home.target, 10)
         except pymysql.err.OperationalError as error:
             raise DevstackError(
-                f"{installation.flavour} refuses {site.credentials.user!r}: {error.args[-1]}",
+                f"{installation.flavour} refuses {home.credentials.user!r}: {error.args[-1]}",
                 "its init file failed: `devstack-tui logs mysql` says why",
             ) from error
         with contextlib.closing(connection):
@@ -128,7 +128,7 @@ class MysqlServer:
             )
 
 
-def install_argv(installation: Installation, staging: Path) -> list[str]:
+def install_argv(installation: Installation, staging: str) -> list[str]:
     """The command that fills an empty data directory. Raises `DevstackError` if it is missing."""
     if installation.flavour == MYSQL:
         return [
@@ -153,15 +153,15 @@ def install_argv(installation: Installation, staging: Path) -> list[str]:
     ]
 
 
-def init_sql(site: Site, mariadb: bool) -> str:
+def init_sql(home: ServerHome, mariadb: bool) -> str:
     """What the server runs at every start: the one account, its password, its database."""
-    user, database = site.credentials.user, site.credentials.database
+    user, database = home.credentials.user, home.credentials.database
     for name in (user, database):
         if not _IDENTIFIER.fullmatch(name):
             raise AssertionError(name)
     text = INIT.format(database=database)
     for host in (HOST, "localhost"):
-        text += INIT_USER.format(user=user, host=host, password=quoted(site.credentials.password))
+        text += INIT_USER.format(user=user, host=host, password=quoted(home.credentials.password))
     return INIT_MARIADB + text if mariadb else text
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from devstack_tui.contracts.model import Target, Tls
+from devstack_tui.contracts.model import Target
+from devstack_tui.contracts.service_files import ServiceFiles
 
 
-def reload(target: Target, tls: Tls, reload_unit: Callable[[str], None]) -> bool:  # noqa: ARG001
+def reload(target: Target, files: ServiceFiles, reload_unit: Callable[[str], None]) -> bool:  # noqa: ARG001
     """SIGHUP to the postmaster: it reads its files anew before it accepts another connection, and
     keeps what it had where it cannot use them. Sessions keep theirs."""
     reload_unit("postgres")

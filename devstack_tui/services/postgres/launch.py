@@ -8,7 +8,7 @@ from pathlib import Path
 
 from devstack_tui.contracts.model import Installation
 from devstack_tui.contracts.registry import not_installed
-from devstack_tui.contracts.server_home import Site
+from devstack_tui.contracts.server_home import ServerHome
 from devstack_tui.contracts.service import Launcher, ProcessSpec
 from devstack_tui.core.programs import version_of
 
@@ -29,7 +29,7 @@ class PostgresLauncher:
         version = version_of(program, "--version", r"\(PostgreSQL\) (\d+(?:\.\d+)*)")
         return Installation(program, version, "PostgreSQL", version.partition(".")[0])
 
-    def processes(self, site: Site, installation: Installation) -> Sequence[ProcessSpec]:
+    def processes(self, home: ServerHome, installation: Installation) -> Sequence[ProcessSpec]:
         """The postmaster. SIGINT is its fast shutdown: sessions end, nothing is lost."""
         # Only the file is named here: a parameter given with -c would beat ALTER SYSTEM for good.
         return [
@@ -38,13 +38,13 @@ class PostgresLauncher:
                 argv=[
                     str(installation.program),
                     "-c",
-                    f"config_file={site.data / 'postgresql.conf'}",
+                    f"config_file={home.files.path('postgresql.conf')}",
                 ],
                 stop_signal="SIGINT",
                 # Backends outlive a killed postmaster until they notice, and keep its memory.
-                alone=site.data / "cluster",
+                alone="cluster",
                 # It takes a dead postmaster that nobody has waited for yet, a zombie, for alive.
-                pid_file=site.data / "cluster" / "postmaster.pid",
+                pid_file="cluster/postmaster.pid",
             )
         ]
 

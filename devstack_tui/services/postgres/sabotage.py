@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from devstack_tui.contracts.audit import Bench, Saboteur
+from devstack_tui.contracts.service_files import ServicePath
 
 # OpenSSL has no TLS 1.0 and 1.1 above its security level 0.
 _OLD = {"ssl_min_protocol_version": "TLSv1", "ssl_ciphers": "DEFAULT:@SECLEVEL=0"}
@@ -32,7 +33,7 @@ def _encrypted_only(bench: Bench) -> Iterator[None]:
 @contextlib.contextmanager
 def _edited(bench: Bench, name: str, change: Callable[[str], str]) -> Iterator[None]:
     try:
-        with bench.edited(bench.data / "postgres" / name, change):
+        with bench.edited(ServicePath(bench.audit.files("postgres"), name), change):
             # Whoever connects after the signal was sent is served by the new settings: the
             # postmaster takes it before it accepts.
             bench.reload("postgres")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 from devstack_tui.contracts.model import Installation, ServiceSettings
-from devstack_tui.contracts.server_home import HOST, Site
+from devstack_tui.contracts.server_home import HOST, ServerHome
 from devstack_tui.contracts.service import Server
+from devstack_tui.contracts.service_files import CA, CERT, KEY
 from devstack_tui.services.postgres.client import connect
 from devstack_tui.services.postgres.config_syntax import configured
 from devstack_tui.services.postgres.probe import TABLE
@@ -46,20 +46,20 @@ class PostgresServer:
         """The one port."""
         return {"main": settings.ports["main"]}
 
-    def prepare(self, site: Site, installation: Installation) -> None:
+    def prepare(self, home: ServerHome, installation: Installation) -> None:
         """initdb once; the configuration at every start."""
-        (site.data / "initdb-password").unlink(missing_ok=True)
-        tuning = configured(installation, site.tuning)
+        home.files.remove("initdb-password")
+        tuning = configured(installation, home.tuning)
 
-        def make(staging: Path) -> None:
-            site.say("making the database cluster")
-            password = site.write("initdb-password", site.credentials.password + "\n")
+        def make(staging: str) -> None:
+            home.say("making the database cluster")
+            password = home.files.write("initdb-password", home.credentials.password + "\n")
             try:
-                site.run(
+                home.run(
                     [
                         str(installation.program.parent / "initdb"),
                         f"--pgdata={staging}",
-                        f"--username={site.credentials.user}",
+                        f"--username={home.credentials.user}",
                         f"--pwfile={password}",
                         "--auth=scram-sha-256",
                         "--encoding=UTF8",
@@ -68,45 +68,45 @@ class PostgresServer:
                     ]
                 )
             finally:
-                password.unlink()
+                home.files.remove("initdb-password")
 
-        cluster = site.build("cluster", make)
-        hba = site.write("pg_hba.conf", HBA.format(host=HOST))
-        ident = site.write("pg_ident.conf", "")
-        site.write(
+        cluster = home.build("cluster", make)
+        hba = home.files.write("pg_hba.conf", HBA.format(host=HOST))
+        ident = home.files.write("pg_ident.conf", "")
+        home.files.write(
             "postgresql.conf",
             CONFIG.format(
                 cluster=cluster,
                 hba=hba,
                 ident=ident,
                 host=HOST,
-                port=site.port("main"),
-                cert=site.tls.cert,
-                key=site.tls.key,
-                ca=site.tls.ca,
+                port=home.port("main"),
+                cert=home.files.path(CERT),
+                key=home.files.path(KEY),
+                ca=home.files.path(CA),
             )
             + tuning,
         )
 
-    def complete(self, site: Site, installation: Installation) -> None:  # noqa: ARG002
+    def complete(self, home: ServerHome, installation: Installation) -> None:  # noqa: ARG002
         """Wait until it accepts, then make the database and the probe's table."""
         import psycopg
 
         def accepts() -> bool:
-            connect(site.target, 2, "postgres").close()
+            connect(home.target, 2, "postgres").close()
             return True
 
-        site.wait_for("PostgreSQL to accept connections", accepts)
-        name = site.credentials.database
+        home.wait_for("PostgreSQL to accept connections", accepts)
+        name = home.credentials.database
         if not re.fullmatch(r"[a-z_]+", name):
             raise AssertionError(name)
-        with connect(site.target, 10, "postgres") as connection:
+        with connect(home.target, 10, "postgres") as connection:
             known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,))
             if known.fetchone() is None:
                 connection.execute(
                     psycopg.sql.SQL("CREATE DATABASE {}").format(psycopg.sql.Identifier(name))
                 )
-        with connect(site.target, 10) as connection:
+        with connect(home.target, 10) as connection:
             connection.execute(
                 f"CREATE TABLE IF NOT EXISTS {TABLE} (id int PRIMARY KEY, token bigint NOT NULL)"
             )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from devstack_tui.contracts.model import Target, Tls
+from devstack_tui.contracts.model import Target
+from devstack_tui.contracts.service_files import ServiceFiles
 from devstack_tui.services.rabbitmq import erl_call
 
 
-def reload(target: Target, tls: Tls, reload_unit: Callable[[str], None]) -> bool:  # noqa: ARG001
+def reload(target: Target, files: ServiceFiles, reload_unit: Callable[[str], None]) -> bool:  # noqa: ARG001
     """Erlang forgets the files that it has read, and reads them for the next handshake; by itself
     it would do so within two minutes. Connections keep theirs.
 
@@ -16,5 +17,5 @@ def reload(target: Target, tls: Tls, reload_unit: Callable[[str], None]) -> bool
     """
     if erl_call.caller() is None:
         return False
-    erl_call.evaluate(target, tls.cert.parent.parent, "ssl:clear_pem_cache()")
+    erl_call.evaluate(target, files, "ssl:clear_pem_cache()")
     return True

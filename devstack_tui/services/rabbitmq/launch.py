@@ -8,7 +8,7 @@ from pathlib import Path
 
 from devstack_tui.contracts.model import Installation
 from devstack_tui.contracts.registry import not_installed
-from devstack_tui.contracts.server_home import HOST, Site
+from devstack_tui.contracts.server_home import HOST, ServerHome
 from devstack_tui.contracts.service import Launcher, ProcessSpec
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.programs import find_program
@@ -43,38 +43,38 @@ class RabbitmqLauncher:
         version = _version(program)
         return Installation(program, version, "RabbitMQ", ".".join(version.split(".")[:2]))
 
-    def processes(self, site: Site, installation: Installation) -> Sequence[ProcessSpec]:
+    def processes(self, home: ServerHome, installation: Installation) -> Sequence[ProcessSpec]:
         """The port mapper, then the node."""
         epmd = erlang.epmd()
         if epmd is None:
             raise not_installed("rabbitmq")
-        shared = {"ERL_EPMD_ADDRESS": HOST, "ERL_EPMD_PORT": str(site.port("epmd"))}
+        shared = {"ERL_EPMD_ADDRESS": HOST, "ERL_EPMD_PORT": str(home.port("epmd"))}
         return [
             ProcessSpec(unit="rabbitmq-epmd", argv=[str(epmd)], env=shared, grace_s=2.0),
             ProcessSpec(
                 unit="rabbitmq",
                 argv=["/bin/sh", "-c", START, str(installation.program), str(epmd)],
-                env={**shared, **environment(site)},
+                env={**shared, **environment(home)},
             ),
         ]
 
 
-def environment(site: Site) -> dict[str, str]:
+def environment(home: ServerHome) -> dict[str, str]:
     """The variables of a node that has nothing in /etc or /var."""
-    data = site.data
-    plugins = data / "plugins"
+    path = home.files.path
+    plugins = home.files.stat("plugins") is not None
     return {
-        "RABBITMQ_NODENAME": node_name(site.stack),
+        "RABBITMQ_NODENAME": node_name(home.stack),
         "RABBITMQ_CONF_ENV_FILE": "/dev/null",
-        "RABBITMQ_CONFIG_FILE": str(data / "rabbitmq.conf"),
-        "RABBITMQ_CONFIG_FILES": str(data / "conf.d"),
-        "RABBITMQ_ADVANCED_CONFIG_FILE": str(data / "advanced.config"),
-        "RABBITMQ_MNESIA_BASE": str(data / "mnesia"),
-        "RABBITMQ_LOG_BASE": str(data / "log"),
+        "RABBITMQ_CONFIG_FILE": path("rabbitmq.conf"),
+        "RABBITMQ_CONFIG_FILES": path("conf.d"),
+        "RABBITMQ_ADVANCED_CONFIG_FILE": path("advanced.config"),
+        "RABBITMQ_MNESIA_BASE": path("mnesia"),
+        "RABBITMQ_LOG_BASE": path("log"),
         "RABBITMQ_LOGS": "-",
-        "RABBITMQ_ENABLED_PLUGINS_FILE": str(data / "enabled_plugins"),
-        **({"RABBITMQ_PLUGINS_DIR": str(plugins)} if plugins.is_dir() else {}),
-        "RABBITMQ_DIST_PORT": str(site.port("dist")),
+        "RABBITMQ_ENABLED_PLUGINS_FILE": path("enabled_plugins"),
+        **({"RABBITMQ_PLUGINS_DIR": path("plugins")} if plugins else {}),
+        "RABBITMQ_DIST_PORT": str(home.port("dist")),
         # Relative to the data directory: the script splits this at spaces.
         "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-args_file vm.args",
         # The script then becomes the node. Otherwise it stays as its parent, and a kill of the

@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator
 
 from devstack_tui.contracts.audit import Bench, Saboteur
+from devstack_tui.contracts.service_files import CA
 from devstack_tui.services.rabbitmq import erl_call
 
 _TERM = "devstack_tui_sabotage"
@@ -57,7 +58,7 @@ def _set(options: str, bench: Bench) -> Iterator[None]:
 @contextlib.contextmanager
 def _bare(bench: Bench) -> Iterator[None]:
     """Its file of authorities holds the root alone: from there too it takes what it sends."""
-    root = json.dumps(str(bench.audit.tls_files("rabbitmq").ca))
+    root = json.dumps(bench.audit.files("rabbitmq").path(CA))
     with _set(f"[{{cacertfile, {root}}}]", bench):
         yield
 
@@ -77,7 +78,7 @@ def _closed(port: str, bench: Bench) -> Iterator[None]:
 def _evaluate(bench: Bench, expression: str) -> None:
     # Whole, or the names in it would be bound already for the next one.
     whole = f"(fun() -> {expression} end)()"
-    erl_call.evaluate(bench.audit.target("rabbitmq"), bench.data / "rabbitmq", whole)
+    erl_call.evaluate(bench.audit.target("rabbitmq"), bench.audit.files("rabbitmq"), whole)
 
 
 SABOTAGE = Saboteur(

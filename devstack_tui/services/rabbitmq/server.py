@@ -6,11 +6,13 @@ import secrets
 from pathlib import Path
 
 from devstack_tui.contracts.model import Installation, ServiceSettings
-from devstack_tui.contracts.server_home import HOST, Site
+from devstack_tui.contracts.server_home import HOST, ServerHome
 from devstack_tui.contracts.service import Server
+from devstack_tui.contracts.service_files import CERT, CHAIN, KEY
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.services.rabbitmq import erlang
 from devstack_tui.services.rabbitmq.client import connect
+from devstack_tui.services.rabbitmq.erl_call import COOKIE
 
 CONFIG = """\
 # Written by devstack-tui at every start: a change here is lost.
@@ -61,30 +63,30 @@ class RabbitmqServer:
         """AMQP, AMQPS, the node's port for its tools, and the port mapper's."""
         return {name: settings.ports[name] for name in ("main", "tls", "dist", "epmd")}
 
-    def prepare(self, site: Site, installation: Installation) -> None:
+    def prepare(self, home: ServerHome, installation: Installation) -> None:
         """The cookie once; the configuration at every start."""
         for name in ("mnesia", "log", "conf.d"):
-            site.directory(name)
-        if not (site.data / ".erlang.cookie").exists():
-            site.write(".erlang.cookie", secrets.token_hex(20))
-        site.write(
+            home.files.directory(name)
+        if home.files.stat(COOKIE) is None:
+            home.files.write(COOKIE, secrets.token_hex(20))
+        home.files.write(
             "rabbitmq.conf",
             CONFIG.format(
                 host=HOST,
-                main=site.port("main"),
-                tls=site.port("tls"),
-                chain=site.tls.chain,
-                cert=site.tls.cert,
-                key=site.tls.key,
-                user=site.credentials.user,
-                vhost=site.credentials.database,
+                main=home.port("main"),
+                tls=home.port("tls"),
+                chain=home.files.path(CHAIN),
+                cert=home.files.path(CERT),
+                key=home.files.path(KEY),
+                user=home.credentials.user,
+                vhost=home.credentials.database,
             ),
         )
-        password = erlang.binary(site.credentials.password)
-        site.write("advanced.config", SECRET.format(password=password))
-        site.write("enabled_plugins", "[].\n")
+        password = erlang.binary(home.credentials.password)
+        home.files.write("advanced.config", SECRET.format(password=password))
+        home.files.write("enabled_plugins", "[].\n")
         plugins = plugins_of(installation.program)
-        arguments = ARGUMENTS.format(node=node_name(site.stack), dist=site.port("dist"))
+        arguments = ARGUMENTS.format(node=node_name(home.stack), dist=home.port("dist"))
         base = erlang.root()
         arguments += erlang.polling(base)
         if plugins is not None and base is not None:
@@ -92,10 +94,10 @@ class RabbitmqServer:
                 erlang.argument(str(path)) for path in erlang.code_path([plugins, base / "lib"])
             )
             arguments += f"-pa {paths}\n"
-        site.write("vm.args", arguments)
-        link_core(site, plugins)
+        home.files.write("vm.args", arguments)
+        link_core(home, plugins)
 
-    def complete(self, site: Site, installation: Installation) -> None:  # noqa: ARG002
+    def complete(self, home: ServerHome, installation: Installation) -> None:  # noqa: ARG002
         """Wait until the stack's user can log in. The node itself makes it, at its first start."""
         import pika
 
@@ -104,21 +106,21 @@ class RabbitmqServer:
         def accepts() -> bool:
             nonlocal refused
             try:
-                with connect(site.target, 5):
+                with connect(home.target, 5):
                     return True
             except pika.exceptions.ProbableAuthenticationError:
                 # It does not get better by waiting: the user is made before the node listens.
                 refused = True
                 return True
 
-        site.wait_for("RabbitMQ to accept connections", accepts)
+        home.wait_for("RabbitMQ to accept connections", accepts)
         if refused:
             raise DevstackError(
-                f"RabbitMQ refuses the password that Vault has for {site.credentials.user!r}",
+                f"RabbitMQ refuses the password that Vault has for {home.credentials.user!r}",
                 "its data is from another Vault: `devstack-tui down --wipe` makes both anew",
             )
-        if not (site.data / COMPLETE).exists():
-            site.write(COMPLETE, "")
+        if home.files.stat(COMPLETE) is None:
+            home.files.write(COMPLETE, "")
 
 
 def node_name(stack: str) -> str:
@@ -132,7 +134,7 @@ def plugins_of(program: Path) -> Path | None:
     return plugins if any(plugins.glob("rabbit-[0-9]*/ebin")) else None
 
 
-def link_core(site: Site, plugins: Path | None) -> None:
+def link_core(home: ServerHome, plugins: Path | None) -> None:
     """A plugin directory with the core alone.
 
     No plugin is enabled, and yet the node would read the configuration schemas, the feature flags
@@ -140,13 +142,12 @@ def link_core(site: Site, plugins: Path | None) -> None:
     """
     if plugins is None:
         return
-    folder = site.directory("plugins")
+    home.files.directory("plugins")
     core = sorted(plugins.glob("rabbit-[0-9]*"))[-1]
-    for link in folder.iterdir():
-        if link.name != core.name or link.resolve() != core.resolve():
-            link.unlink()
-    if not (folder / core.name).is_symlink():
-        (folder / core.name).symlink_to(core)
+    for name in home.files.list("plugins"):
+        if name != core.name:
+            home.files.remove(f"plugins/{name}")
+    home.files.link(f"plugins/{core.name}", str(core))
 
 
 SERVER: Server = RabbitmqServer()

@@ -7,22 +7,24 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from devstack_tui.contracts.acks import kind_of
-from devstack_tui.contracts.model import Target, Tls
+from devstack_tui.contracts.model import Target
+from devstack_tui.contracts.service_files import CERT, KEY, ServiceFiles
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.services.redis.client import close, connect, node_count, node_name
 
 TIMEOUT_S = 5.0
 
 
-def reload(target: Target, tls: Tls, reload_unit: Callable[[str], None]) -> bool:  # noqa: ARG001
+def reload(target: Target, files: ServiceFiles, reload_unit: Callable[[str], None]) -> bool:  # noqa: ARG001
     """On each node CONFIG SET of the file that it has: it reads certificate and key anew, for the
     bus too, and keeps what it had where it cannot use them. Connections keep theirs.
 
     A node that does not run reads them when it starts.
     """
+    names = {"tls-cert-file": files.path(CERT), "tls-key-file": files.path(KEY)}
     for index in range(node_count(target)):
         with contextlib.suppress(ConnectionRefusedError):
-            configure(target, index, {"tls-cert-file": str(tls.cert), "tls-key-file": str(tls.key)})
+            configure(target, index, names)
     return True
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
-from devstack_tui.contracts.server_home import Site
+from devstack_tui.contracts.server_home import ServerHome
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.services.redis import topology
 from devstack_tui.services.redis.client import close, connect, look, node_count, node_name
@@ -27,27 +27,27 @@ class _NotYet(Exception):
     """What the cluster still lacks; the wait shows it when the time is over."""
 
 
-def form(site: Site) -> None:
+def form(home: ServerHome) -> None:
     """Return when all slots are served and every replica is in sync.
 
     Raises `DevstackError` when that takes longer than a minute, or when the nodes belong to
     another cluster.
     """
     with ExitStack() as stack:
-        former = _Former(site, stack)
-        site.wait_for("the Redis nodes to accept connections", former.reach)
+        former = _Former(home, stack)
+        home.wait_for("the Redis nodes to accept connections", former.reach)
         former.refuse_strangers()
-        site.wait_for("the Redis cluster to form", former.step)
+        home.wait_for("the Redis cluster to form", former.step)
 
 
 class _Former:
     """The nodes of one cluster and the connections to them."""
 
-    def __init__(self, site: Site, stack: ExitStack) -> None:
-        self._site = site
+    def __init__(self, home: ServerHome, stack: ExitStack) -> None:
+        self._home = home
         self._stack = stack
-        self._masters = int(site.target.options["masters"])
-        self._total = node_count(site.target)
+        self._masters = int(home.target.options["masters"])
+        self._total = node_count(home.target)
         self._clients: dict[int, redis.Redis] = {}
         self._met: dict[tuple[int, int], float] = {}
 
@@ -55,7 +55,7 @@ class _Former:
         """Connect to every node that is not connected yet."""
         for index in range(self._total):
             if index not in self._clients:
-                client = connect(self._site.target, index, 2)
+                client = connect(self._home.target, index, 2)
                 self._stack.callback(close, client)
                 client.ping()
                 self._clients[index] = client
@@ -72,7 +72,7 @@ class _Former:
                         f"{node_name(view.index)} knows a Redis node at {node.host}:{node.port} "
                         "that is not in stack.toml",
                         "delete the stack's data with `devstack-tui --stack "
-                        f"{self._site.stack} down --wipe` and start it again",
+                        f"{self._home.stack} down --wipe` and start it again",
                     )
 
     def step(self) -> bool:
@@ -124,7 +124,7 @@ class _Former:
         for index, view in views.items():
             known = {node.id: node for node in view.nodes if not node.joining}
             for other in range(self._total):
-                port = self._site.port("tls") + other
+                port = self._home.port("tls") + other
                 node = known.get(views[other].me.id)
                 if node is not None and node.port == port and (node.connected or node.myself):
                     continue
@@ -133,7 +133,7 @@ class _Former:
                 pair = (min(index, other), max(index, other))
                 if time.monotonic() - self._met.get(pair, 0.0) > MEET_AGAIN_S:
                     self._met[pair] = time.monotonic()
-                    host, port = self._site.target.endpoint.host, self._site.port("tls")
+                    host, port = self._home.target.endpoint.host, self._home.port("tls")
                     self._command(pair[0], "MEET", host, port + pair[1])
         return pairs
 

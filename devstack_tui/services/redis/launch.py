@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from devstack_tui.contracts.model import Installation
 from devstack_tui.contracts.registry import not_installed
-from devstack_tui.contracts.server_home import Site
+from devstack_tui.contracts.server_home import ServerHome
 from devstack_tui.contracts.service import Launcher, ProcessSpec
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.programs import find_program, version_of
@@ -34,13 +34,13 @@ class RedisLauncher:
         flavour = "Valkey" if program.name.startswith("valkey") else "Redis"
         return Installation(program, version, flavour, version.partition(".")[0])
 
-    def processes(self, site: Site, installation: Installation) -> Sequence[ProcessSpec]:
+    def processes(self, home: ServerHome, installation: Installation) -> Sequence[ProcessSpec]:
         """One for each node. SIGTERM saves the data and ends it."""
-        names = [node_name(index) for index in range(node_count(site.target))]
+        names = [node_name(index) for index in range(node_count(home.target))]
         return [
             ProcessSpec(
                 unit=name,
-                argv=[str(installation.program), str(site.data / name / "redis.conf")],
+                argv=[str(installation.program), home.files.path(f"{name}/redis.conf")],
             )
             for name in names
         ]

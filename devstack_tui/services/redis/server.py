@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from devstack_tui.contracts.model import Installation, ServiceSettings
-from devstack_tui.contracts.server_home import HOST, Site
+from devstack_tui.contracts.server_home import HOST, ServerHome
 from devstack_tui.contracts.service import Server
+from devstack_tui.contracts.service_files import CA, CERT, KEY, ServiceFiles
 from devstack_tui.core.errors import DevstackError, UsageError
 from devstack_tui.services.redis import aof
 from devstack_tui.services.redis.client import node_count, node_name, source_address
@@ -16,6 +16,7 @@ from devstack_tui.services.redis.config_syntax import apply_to, configured, in_f
 if TYPE_CHECKING:
     from devstack_tui.services.redis import Settings
 
+TOPOLOGY = "topology"
 BUS = 10000  # Redis puts the cluster bus there, above the TLS port when the bus speaks TLS
 CONFIG = """\
 # Written by devstack-tui at every start: a change here is lost.
@@ -80,59 +81,59 @@ class RedisServer:
             )
         return claims
 
-    def prepare(self, site: Site, installation: Installation) -> None:
+    def prepare(self, home: ServerHome, installation: Installation) -> None:
         """A directory and a configuration for each node; nodes.conf in it belongs to Redis."""
-        self._same_topology(site)
-        site.say("writing the configuration")
-        lines = configured(installation, site.tuning)
-        for index in range(node_count(site.target)):
+        self._same_topology(home)
+        home.say("writing the configuration")
+        lines = configured(installation, home.tuning)
+        for index in range(node_count(home.target)):
             name = node_name(index)
-            directory = site.directory(name)
             text = CONFIG.format(
                 host=HOST,
-                port=site.port("main") + index,
-                tls_port=site.port("tls") + index,
-                dir=_quote(str(directory)),
-                password=_quote(site.credentials.password),
-                cert=_quote(str(site.tls.cert)),
-                key=_quote(str(site.tls.key)),
-                ca=_quote(str(site.tls.ca)),
-                node_timeout=site.target.options["node_timeout_ms"],
+                port=home.port("main") + index,
+                tls_port=home.port("tls") + index,
+                dir=_quote(home.files.directory(name)),
+                password=_quote(home.credentials.password),
+                cert=_quote(home.files.path(CERT)),
+                key=_quote(home.files.path(KEY)),
+                ca=_quote(home.files.path(CA)),
+                node_timeout=home.target.options["node_timeout_ms"],
             )
             if release(installation.version) >= (7, 0):
                 text += CONFIG_7.format(source=source_address(index))
             if lines.get("appendonly") == ["appendonly yes"]:
-                aof.begin(directory, _has_aof(directory / "redis.conf"), site.owner)
+                aof.begin(home.files, name, had_one=_has_aof(home.files, f"{name}/redis.conf"))
             # In the node's own directory, where CONFIG REWRITE may replace it.
-            site.write(f"{name}/redis.conf", apply_to(text, lines))
+            home.files.write(f"{name}/redis.conf", apply_to(text, lines))
 
-    def _same_topology(self, site: Site) -> None:
+    def _same_topology(self, home: ServerHome) -> None:
         """Refuse to start nodes that the cluster does not know, or without some that it does."""
-        options = site.target.options
+        options = home.target.options
         wanted = f"{options['masters']}+{int(options['masters']) * int(options['replicas'])}"
-        record = site.data / "topology"
-        if any(site.data.glob("redis-*/nodes.conf")) and record.exists():
-            present = record.read_text(encoding="utf-8").strip()
+        nodes = [one for one in home.files.list() if one.startswith("redis-")]
+        formed = any(home.files.stat(f"{one}/nodes.conf") for one in nodes)
+        if formed and home.files.stat(TOPOLOGY):
+            present = home.files.read(TOPOLOGY).decode().strip()
             if present != wanted:
                 raise DevstackError(
-                    f"the Redis cluster of stack {site.stack!r} has {present} nodes (masters + "
+                    f"the Redis cluster of stack {home.stack!r} has {present} nodes (masters + "
                     f"replicas), but stack.toml says {wanted}",
                     "set `masters` and `replicas` back, or delete the stack's data with "
-                    f"`devstack-tui --stack {site.stack} down --wipe` and start it again",
+                    f"`devstack-tui --stack {home.stack} down --wipe` and start it again",
                 )
-        site.write("topology", wanted + "\n")
+        home.files.write(TOPOLOGY, wanted + "\n")
 
-    def complete(self, site: Site, installation: Installation) -> None:  # noqa: ARG002
+    def complete(self, home: ServerHome, installation: Installation) -> None:  # noqa: ARG002
         """Make the cluster, or wait until the one that exists is whole."""
         from devstack_tui.services.redis.cluster import form
 
-        form(site)
+        form(home)
 
 
-def _has_aof(config: Path) -> bool:
+def _has_aof(files: ServiceFiles, config: str) -> bool:
     """Whether a node's configuration, as it was written last, has the append-only file."""
     try:
-        return in_file(config.read_text(encoding="utf-8")).get("appendonly", ("", 0))[0] == "yes"
+        return in_file(files.read(config).decode()).get("appendonly", ("", 0))[0] == "yes"
     except FileNotFoundError:
         return False
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import devstack_tui
 from devstack_tui.contracts.model import Installation
 from devstack_tui.contracts.registry import not_installed
-from devstack_tui.contracts.server_home import Site
+from devstack_tui.contracts.server_home import ServerHome
 from devstack_tui.contracts.service import Launcher, ProcessSpec
+from devstack_tui.contracts.service_files import CA
 from devstack_tui.services.reference_api.config import FILE
 from devstack_tui.services.reference_api.server import UNIT
 
@@ -25,12 +26,12 @@ class ReferenceApiLauncher:
             raise not_installed("reference_api")
         return Installation(Path(sys.executable), devstack_tui.__version__, "FastAPI", "1")
 
-    def processes(self, site: Site, installation: Installation) -> Sequence[ProcessSpec]:
+    def processes(self, home: ServerHome, installation: Installation) -> Sequence[ProcessSpec]:
         """One process for HTTP and HTTPS."""
         env = {
             # Some drivers add the system's authorities to the root that they are given: have none.
-            "SSL_CERT_FILE": str(site.tls.ca),
-            "SSL_CERT_DIR": str(site.data / "no-other-authority"),
+            "SSL_CERT_FILE": home.files.path(CA),
+            "SSL_CERT_DIR": home.files.path("no-other-authority"),
         }
         folder = Path(devstack_tui.__file__).resolve().parents[1]
         if folder.name not in ("site-packages", "dist-packages"):
@@ -43,7 +44,7 @@ class ReferenceApiLauncher:
                     str(installation.program),
                     "-m",
                     "devstack_tui.services.reference_api",
-                    str(site.data / FILE),
+                    home.files.path(FILE),
                 ],
                 env=env,
             )

@@ -11,6 +11,7 @@ import msgspec
 
 from devstack_tui.contracts.audit import Bench, Saboteur
 from devstack_tui.contracts.registry import service
+from devstack_tui.contracts.service_files import ServicePath
 from devstack_tui.identity.certificates import HANDSHAKE_S, encrypted, served
 from devstack_tui.services.reference_api.config import FILE, TLS_CIPHERS
 from devstack_tui.services.reference_api.server import UNIT
@@ -50,7 +51,7 @@ def _edited(
         return msgspec.json.encode({**msgspec.json.decode(text), **values}).decode()
 
     try:
-        with bench.edited(bench.data / "reference_api" / FILE, change):
+        with bench.edited(ServicePath(bench.audit.files("reference_api"), FILE), change):
             take()
             yield
     finally:

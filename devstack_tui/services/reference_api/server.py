@@ -5,8 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from devstack_tui.contracts.model import Installation, ServiceSettings
-from devstack_tui.contracts.server_home import HOST, Site
+from devstack_tui.contracts.server_home import HOST, ServerHome
 from devstack_tui.contracts.service import Server
+from devstack_tui.contracts.service_files import CA, CERT, KEY
 from devstack_tui.identity.vault_api import approle_files
 from devstack_tui.services.reference_api.client import connect
 from devstack_tui.services.reference_api.config import FILE, ApiConfig, Peer
@@ -21,17 +22,17 @@ class ReferenceApiServer:
         """HTTP and HTTPS."""
         return {"http": settings.ports["main"], "https": settings.ports["tls"]}
 
-    def prepare(self, site: Site, installation: Installation) -> None:  # noqa: ARG002
+    def prepare(self, home: ServerHome, installation: Installation) -> None:  # noqa: ARG002
         """Its configuration: addresses and paths, no secret."""
-        role_id, secret_id = approle_files(site.target.secrets, UNIT)
+        role_id, secret_id = approle_files(home.target.secrets, UNIT)
         config = ApiConfig(
-            stack=site.stack,
+            stack=home.stack,
             host=HOST,
-            http_port=site.port("main"),
-            https_port=site.port("tls"),
-            cert=str(site.tls.cert),
-            key=str(site.tls.key),
-            ca=str(site.tls.ca),
+            http_port=home.port("main"),
+            https_port=home.port("tls"),
+            cert=home.files.path(CERT),
+            key=home.files.path(KEY),
+            ca=home.files.path(CA),
             role_id=str(role_id),
             secret_id=str(secret_id),
             peers={
@@ -42,21 +43,21 @@ class ReferenceApiServer:
                     ports=target.ports,
                     options=target.options,
                 )
-                for name, target in site.peers.items()
+                for name, target in home.peers.items()
             },
         )
-        site.write(FILE, msgspec.json.format(msgspec.json.encode(config)).decode())
+        home.files.write(FILE, msgspec.json.format(msgspec.json.encode(config)).decode())
 
-    def complete(self, site: Site, installation: Installation) -> None:  # noqa: ARG002
+    def complete(self, home: ServerHome, installation: Installation) -> None:  # noqa: ARG002
         """Wait until both ports answer; a backend that is down is the probe's business."""
 
         def answers() -> bool:
-            with connect(site.target, 2) as client:
+            with connect(home.target, 2) as client:
                 secure = client.get("/health/").status_code
-                plain = client.get(f"http://{HOST}:{site.port('main')}/health/").status_code
+                plain = client.get(f"http://{HOST}:{home.port('main')}/health/").status_code
             return secure == plain == 200
 
-        site.wait_for("the reference API to answer", answers)
+        home.wait_for("the reference API to answer", answers)
 
 
 SERVER: Server = ReferenceApiServer()

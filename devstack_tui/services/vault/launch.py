@@ -8,7 +8,7 @@ from pathlib import Path
 
 from devstack_tui.contracts.model import Installation
 from devstack_tui.contracts.registry import not_installed
-from devstack_tui.contracts.server_home import Site
+from devstack_tui.contracts.server_home import ServerHome
 from devstack_tui.contracts.service import Launcher, ProcessSpec
 from devstack_tui.core.programs import find_program, version_of
 
@@ -24,12 +24,12 @@ class VaultLauncher:
         version = version_of(program, "version", r"OpenBao v(\d+(?:\.\d+)*)")
         return Installation(program, version, "OpenBao", version.partition(".")[0])
 
-    def processes(self, site: Site, installation: Installation) -> Sequence[ProcessSpec]:
+    def processes(self, home: ServerHome, installation: Installation) -> Sequence[ProcessSpec]:
         """The one server."""
         return [
             ProcessSpec(
                 unit="vault",
-                argv=[str(installation.program), "server", f"-config={site.data / 'bao.hcl'}"],
+                argv=[str(installation.program), "server", f"-config={home.files.path('bao.hcl')}"],
                 env={"BAO_SKIP_SETCAP": "1"},
             )
         ]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import functools
 import re
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 
 from devstack_tui.contracts.audit import Bench, Saboteur
+from devstack_tui.identity.owner_socket import CONFIG_FILE
 
 _CIPHERS = (
     "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
@@ -20,8 +21,7 @@ _CIPHERS = (
 )
 
 
-@contextlib.contextmanager
-def _set(values: dict[str, str], bench: Bench) -> Iterator[None]:
+def _set(values: dict[str, str], bench: Bench) -> AbstractContextManager[None]:
     """Settings of the listener; one that is there is replaced."""
 
     def change(text: str) -> str:
@@ -30,12 +30,7 @@ def _set(values: dict[str, str], bench: Bench) -> Iterator[None]:
         lines = "".join(f'  {name} = "{value}"\n' for name, value in values.items())
         return text.replace('listener "tcp" {\n', f'listener "tcp" {{\n{lines}')
 
-    try:
-        with bench.edited(bench.data / "vault" / "bao.hcl", change):
-            bench.restart("vault")
-            yield
-    finally:
-        bench.restart("vault")
+    return bench.reconfigured("vault", CONFIG_FILE, change)
 
 
 SABOTAGE = Saboteur(

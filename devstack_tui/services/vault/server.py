@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shutil
 import time
-from pathlib import Path
 
 from devstack_tui.contracts.model import Installation, ServiceSettings
 from devstack_tui.contracts.registry import services
-from devstack_tui.contracts.server_home import HOST, Site
+from devstack_tui.contracts.server_home import HOST, ServerHome
 from devstack_tui.contracts.service import Server
-from devstack_tui.core import files
+from devstack_tui.contracts.service_files import CA, CERT, KEY, ServiceFiles
 from devstack_tui.core.errors import DevstackError, UnreachableError
 from devstack_tui.identity import approle_login, bootstrap
+from devstack_tui.identity.owner_socket import CONFIG_FILE
 from devstack_tui.identity.vault_api import VaultApi, VaultError
 from devstack_tui.services.vault import SERVICE
 
+AUDIT_LOG = "audit.log"
 AUDIT_ROTATE_BYTES = 64 * 1024 * 1024
 # OpenBao refuses audit devices that are created by its API: they are declared here.
 CONFIG = """\
@@ -62,47 +62,44 @@ class VaultServer:
         """The API and raft's port."""
         return dict(settings.ports)
 
-    def prepare(self, site: Site, installation: Installation) -> None:  # noqa: ARG002
+    def prepare(self, home: ServerHome, installation: Installation) -> None:  # noqa: ARG002
         """Configuration, and a certificate that the listener can start with."""
-        keys = bootstrap.read_keys(site.target.secrets)
-        self._after_crash(site, keys)
-        if _usable(site):
-            if site.tls.ca.read_bytes() != _read(site.target.ca):
-                files.write_private(site.target.ca, site.tls.ca.read_bytes())
-        else:
-            approle_login.self_signed(SERVICE, site.tls, site.target.ca, site.owner)
-        raft = site.directory("raft")
-        audit = site.data / "audit.log"
-        if audit.exists() and audit.stat().st_size > AUDIT_ROTATE_BYTES:
-            audit.replace(audit.with_suffix(".log.1"))
-        site.write(
-            "bao.hcl",
+        keys = bootstrap.read_keys(home.target.secrets)
+        self._after_crash(home, keys)
+        if not _usable(home.files):
+            approle_login.self_signed(SERVICE, home.files)
+        home.trust(home.files.read(CA))
+        audit = home.files.stat(AUDIT_LOG)
+        if audit is not None and audit.size > AUDIT_ROTATE_BYTES:
+            home.files.rename(AUDIT_LOG, f"{AUDIT_LOG}.1")
+        home.files.write(
+            CONFIG_FILE,
             CONFIG.format(
                 host=HOST,
-                port=site.port("main"),
-                cluster=site.port("cluster"),
-                raft=json.dumps(str(raft)),
-                cert=json.dumps(str(site.tls.cert)),
-                key=json.dumps(str(site.tls.key)),
-                audit=json.dumps(str(audit)),
+                port=home.port("main"),
+                cluster=home.port("cluster"),
+                raft=json.dumps(home.files.directory("raft")),
+                cert=json.dumps(home.files.path(CERT)),
+                key=json.dumps(home.files.path(KEY)),
+                audit=json.dumps(home.files.path(AUDIT_LOG)),
             ),
         )
 
         # One that runs since before a crash may still serve the certificate of before.
         with contextlib.suppress(UnreachableError):
-            site.reload("vault")
+            home.reload("vault")
 
-    def complete(self, site: Site, installation: Installation) -> None:  # noqa: ARG002
+    def complete(self, home: ServerHome, installation: Installation) -> None:  # noqa: ARG002
         """Initialise and unseal, bootstrap what is missing, and serve a certificate of the PKI."""
-        secrets = site.target.secrets
-        with VaultApi(site.target) as vault:
-            site.wait_for("Vault to answer", lambda: bool(vault.health()))
+        secrets = home.target.secrets
+        with VaultApi(home.target) as vault:
+            home.wait_for("Vault to answer", lambda: bool(vault.health()))
             keys = bootstrap.read_keys(secrets)
             if not vault.health()["initialized"]:
-                site.say("initialising Vault")
-                intent = site.journal.begin("vault.init", "vault")
+                home.say("initialising Vault")
+                intent = home.journal.begin("vault.init", "vault")
                 keys = bootstrap.initialise(vault, secrets)
-                site.journal.end(intent)
+                home.journal.end(intent)
             if keys is None:
                 raise DevstackError(
                     f"Vault is initialised, but its unseal key {bootstrap.keys_path(secrets)} "
@@ -110,67 +107,58 @@ class VaultServer:
                     "put the file back from a copy, or wipe the stack with `down --wipe`",
                 )
             if vault.health()["sealed"]:
-                site.say("unsealing Vault")
+                home.say("unsealing Vault")
                 bootstrap.unseal(vault, keys)
-            site.wait_for("Vault to become active", lambda: not vault.health()["standby"])
+            home.wait_for("Vault to become active", lambda: not vault.health()["standby"])
             if not keys.made_by:
-                site.say("making PKI, policies and AppRoles")
-                self._bootstrap(vault, site, keys)
-        approle_login.renew_admin(site.target)
-        self._certificate(site)
+                home.say("making PKI, policies and AppRoles")
+                self._bootstrap(vault, home, keys)
+        approle_login.renew_admin(home.target)
+        self._certificate(home)
 
-    def _after_crash(self, site: Site, keys: bootstrap.Keys | None) -> None:
+    def _after_crash(self, home: ServerHome, keys: bootstrap.Keys | None) -> None:
         """An initialisation that was killed before its key was kept can never be unsealed. Nothing
         was built on it yet, so it is thrown away."""
-        for intent in site.journal.pending():
+        for intent in home.journal.pending():
             if intent.action == "vault.init":
                 if keys is None:
                     # The request may still be on its way in a server that outlived its starter.
-                    site.stop()
-                    shutil.rmtree(site.data / "raft", ignore_errors=True)
-                site.journal.end(intent)
+                    home.stop()
+                    home.files.remove("raft")
+                home.journal.end(intent)
 
-    def _bootstrap(self, vault: VaultApi, site: Site, keys: bootstrap.Keys) -> None:
+    def _bootstrap(self, vault: VaultApi, home: ServerHome, keys: bootstrap.Keys) -> None:
         vault.token = keys.root_token
         try:
-            bootstrap.bootstrap(vault, site.target.secrets, keys, services())
+            bootstrap.bootstrap(vault, home.target.secrets, keys, services())
         except VaultError as error:
             if error.status != 403:
                 raise
             # The root token was revoked and the crash came before that was written down.
-            bootstrap.finish(site.target.secrets, keys, services())
+            bootstrap.finish(home.target.secrets, keys, services())
         vault.token = ""
 
-    def _certificate(self, site: Site) -> None:
+    def _certificate(self, home: ServerHome) -> None:
         """Give the listener a leaf of the PKI in place of its first, self-signed one."""
-        before = _read(site.tls.cert)
-        approle_login.obtain(site.target, SERVICE, site.tls, site.target.ca, site.owner)
-        if _read(site.tls.cert) == before:
+        before = home.files.read(CERT)
+        approle_login.obtain(home.target, SERVICE, home.files)
+        if home.files.read(CERT) == before:
             return
-        site.say("serving the PKI's certificate")
-        files.write_private(site.target.ca, site.tls.ca.read_bytes())
-        site.reload("vault")
+        home.say("serving the PKI's certificate")
+        home.trust(home.files.read(CA))
+        home.reload("vault")
 
         def trusted() -> bool:
-            with VaultApi(site.target) as vault:
+            with VaultApi(home.target) as vault:
                 return bool(vault.health()["initialized"])
 
-        site.wait_for("Vault to serve the PKI's certificate", trusted, 15)
+        home.wait_for("Vault to serve the PKI's certificate", trusted, 15)
 
 
-def _usable(site: Site) -> bool:
+def _usable(files: ServiceFiles) -> bool:
     """Whether the listener can start with the certificate that is there."""
-    leaf = approle_login.read_certificate(site.tls.cert)
-    return (
-        leaf is not None and leaf.not_after > time.time() + 3600 and approle_login.matches(site.tls)
-    )
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return b""
+    leaf = approle_login.read_certificate(files)
+    return leaf is not None and leaf.not_after > time.time() + 3600 and approle_login.matches(files)
 
 
 SERVER: Server = VaultServer()

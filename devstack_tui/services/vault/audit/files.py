@@ -2,82 +2,68 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 from devstack_tui.contracts.audit import Audit, Check, Finding, Severity
 from devstack_tui.contracts.registry import services
+from devstack_tui.contracts.service_files import ServicePath
 from devstack_tui.core.check import Status
 from devstack_tui.core.files import PRIVATE_DIR, PRIVATE_FILE
 from devstack_tui.identity import bootstrap
 from devstack_tui.identity.approle_login import credentials_path
+from devstack_tui.identity.owner_socket import CONFIG_FILE
 from devstack_tui.identity.vault_api import approle_files
 from devstack_tui.services.vault.audit.kit import check, failed, judged
 from devstack_tui.services.vault.matrix import roles, secrets
+from devstack_tui.services.vault.server import AUDIT_LOG
 
-Where = Callable[[Audit], Path]
-
-
-def home(audit: Audit) -> Path:
-    """Vault's data directory."""
-    return audit.tls_files("vault").cert.parent.parent
+Where = Callable[[Audit], ServicePath]
 
 
-def role_id(role: str, audit: Audit) -> Path:
-    """The file with the role_id of an AppRole."""
-    return approle_files(audit.secrets, role)[0]
+def _own(path_in: Callable[[Path], Path], audit: Audit) -> ServicePath:
+    """A file or directory in the stack's directory of secrets."""
+    return audit.own_file(path_in(audit.secrets))
 
 
-def secret_id(role: str, audit: Audit) -> Path:
-    """The file with its secret_id."""
-    return approle_files(audit.secrets, role)[1]
-
-
-def accessor(role: str, audit: Audit) -> Path:
-    """The file with the accessor of its secret_id."""
-    return secret_id(role, audit).with_name("secret-id-accessor")
-
-
-def folder(role: str, audit: Audit) -> Path:
-    """The directory of an AppRole."""
-    return secret_id(role, audit).parent
-
-
-def credentials(name: str, audit: Audit) -> Path:
-    """The copy of a service's secret for its clients."""
-    return credentials_path(audit.secrets, name)
+def _of_vault(name: str, audit: Audit) -> ServicePath:
+    """One of Vault's own files."""
+    return ServicePath(audit.files("vault"), name)
 
 
 def _fixed() -> dict[str, tuple[str, Where]]:
     return {
-        "keys": ("the unseal key", lambda audit: bootstrap.keys_path(audit.secrets)),
-        "secrets": ("the directory of secrets", lambda audit: audit.secrets),
-        "config": ("Vault's configuration", lambda audit: home(audit) / "bao.hcl"),
-        "audit_log": ("the audit log", lambda audit: home(audit) / "audit.log"),
-        "storage": ("Vault's storage", lambda audit: home(audit) / "raft" / "vault.db"),
-        "data": ("Vault's data directory", home),
+        "keys": ("the unseal key", partial(_own, bootstrap.keys_path)),
+        "secrets": ("the directory of secrets", partial(_own, lambda secrets: secrets)),
+        "config": ("Vault's configuration", partial(_of_vault, CONFIG_FILE)),
+        "audit_log": ("the audit log", partial(_of_vault, AUDIT_LOG)),
+        "storage": ("Vault's storage", partial(_of_vault, "raft/vault.db")),
+        "data": ("Vault's data directory", partial(_of_vault, "")),
     }
+
+
+def _of_role(role: str, name: str) -> Where:
+    """One of the files of an AppRole, or with an empty name their directory."""
+    return partial(_own, lambda secrets: approle_files(secrets, role)[0].parent / name)
 
 
 def watched() -> dict[str, tuple[str, Where]]:
     """Every file and directory by the end of its check's id: what it is, and where."""
     found = _fixed()
     for role in roles():
-        found[f"{role}.role_id"] = (f"the role_id of {role}", partial(role_id, role))
-        found[f"{role}.secret_id"] = (f"the secret_id of {role}", partial(secret_id, role))
-        found[f"{role}.accessor"] = (
-            f"the accessor of the secret_id of {role}",
-            partial(accessor, role),
-        )
-        found[f"{role}.folder"] = (f"the directory of the AppRole {role}", partial(folder, role))
+        for kind, what, name in (
+            ("role_id", "role_id", "role-id"),
+            ("secret_id", "secret_id", "secret-id"),
+            ("accessor", "accessor of the secret_id", "secret-id-accessor"),
+        ):
+            found[f"{role}.{kind}"] = (f"the {what} of {role}", _of_role(role, name))
+        found[f"{role}.folder"] = (f"the directory of the AppRole {role}", _of_role(role, ""))
     for service in services():
         if service.credentials is not None:
             found[f"{service.secret}.credentials"] = (
                 f"the password of {service.secret}",
-                partial(credentials, service.name),
+                partial(_own, partial(credentials_path, name=service.name)),
             )
     return found
 
@@ -123,20 +109,16 @@ def _check(
 
 def _private(name: str, where: Where, audit: Audit) -> Finding:
     path = where(audit)
+    found = path.stat()
     # No colon after a path: what follows "secret-id:" would be taken for the secret, and hidden.
-    try:
-        found = path.stat()
-    except FileNotFoundError:
+    if found is None:
         absent = name in secrets() and name.replace("-", "_") not in audit.services()
         why = f"since {name} was never started" if absent else "`devstack-tui up` makes it anew"
-        return Finding(
-            Status.SKIPPED if absent else Status.ERROR, f"there is no {path.name}, {why}"
-        )
-    mode = stat.S_IMODE(found.st_mode)
-    wanted = PRIVATE_DIR if stat.S_ISDIR(found.st_mode) else PRIVATE_FILE
-    mine = found.st_uid == os.geteuid()
-    evidence = f"{path} has mode {mode:04o}, owner {found.st_uid}"
-    return judged(mine and mode & ~wanted == 0, evidence)
+        missing = path.name.rpartition("/")[2]
+        return Finding(Status.SKIPPED if absent else Status.ERROR, f"there is no {missing}, {why}")
+    wanted = PRIVATE_DIR if found.is_directory else PRIVATE_FILE
+    evidence = f"{path} has mode {found.mode:04o}, owner {found.uid}"
+    return judged(found.own and found.mode & ~wanted == 0, evidence)
 
 
 def _no_root_token(audit: Audit) -> Finding:

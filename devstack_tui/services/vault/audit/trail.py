@@ -7,12 +7,13 @@ import secrets as random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from devstack_tui.contracts.audit import Audit, Check, Finding, Severity
+from devstack_tui.contracts.service_files import ServicePath
 from devstack_tui.core.errors import UnreachableError
 from devstack_tui.services.vault.audit.kit import ask, check, judged, shared, tables, unsure
+from devstack_tui.services.vault.server import AUDIT_LOG
 
 WRITER = "postgres"
 TAIL_BYTES = 1024 * 1024
@@ -107,18 +108,18 @@ def _leave_trail(audit: Audit) -> _Trail:
         time.sleep(0.02)
 
 
-def _logs(audit: Audit) -> list[Path]:
+def _logs(audit: Audit) -> list[ServicePath]:
     """Where every file device writes; where ours would when there is none."""
+    files = audit.files("vault")
     devices = tables(audit, "sys/audit").values()
-    found = [Path(device["options"]["file_path"]) for device in devices if device["type"] == "file"]
-    return found or [audit.tls_files("vault").cert.parent.parent / "audit.log"]
+    found = [str(one["options"]["file_path"]) for one in devices if one["type"] == "file"]
+    names = [path.removeprefix(f"{files.path()}/") for path in found] or [AUDIT_LOG]
+    return [ServicePath(files, name) for name in names]
 
 
-def _after(path: Path, mark: str) -> list[dict[str, Any]]:
+def _after(path: ServicePath, mark: str) -> list[dict[str, Any]]:
     """The entries from the mark to the next read of the writer's secret that was answered."""
-    with path.open("rb") as log:
-        log.seek(max(0, path.stat().st_size - TAIL_BYTES))
-        lines = log.read().decode(errors="replace").splitlines()
+    lines = path.read(TAIL_BYTES).decode(errors="replace").splitlines()
     found: list[dict[str, Any]] = []
     for line in lines:
         if found or mark in line:

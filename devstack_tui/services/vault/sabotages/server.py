@@ -5,15 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-import stat
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from devstack_tui.contracts.audit import Bench, Sabotage
 from devstack_tui.identity import bootstrap
+from devstack_tui.identity.owner_socket import CONFIG_FILE
 from devstack_tui.identity.vault_api import VaultApi
 from devstack_tui.services.vault.audit.files import watched
 from devstack_tui.services.vault.audit.kit import VAULT
@@ -166,20 +165,19 @@ def _chmod(kind: str, bench: Bench) -> Iterator[None]:
         for name, (_, where) in watched().items()
         if name.rpartition(".")[2] == kind
     ]
-    modes: dict[Path, int] = {}
+    modes = [(path, found) for path in paths if (found := path.stat())]
     try:
-        for path in filter(Path.exists, paths):
-            modes[path] = stat.S_IMODE(path.stat().st_mode)
-            path.chmod(modes[path] | (0o055 if path.is_dir() else 0o044))
+        for path, found in modes:
+            path.files.chmod(path.name, found.mode | (0o055 if found.is_directory else 0o044))
         yield
     finally:
-        for path, mode in modes.items():
-            path.chmod(mode)
+        for path, found in modes:
+            path.files.chmod(path.name, found.mode)
 
 
 def _kept_root(bench: Bench) -> AbstractContextManager[None]:
     return bench.edited(
-        bootstrap.keys_path(bench.audit.secrets),
+        bench.audit.own_file(bootstrap.keys_path(bench.audit.secrets)),
         lambda text: text.replace('"root_token":""', '"root_token":"s.kept"'),
     )
 
@@ -202,26 +200,20 @@ def _tune(vault: VaultApi, visibility: str) -> None:
     vault.call("post", "sys/mounts/secret/tune", listing_visibility=visibility)
 
 
-@contextlib.contextmanager
-def _configured(change: Callable[[str], str], bench: Bench) -> Iterator[None]:
+def _configured(change: Callable[[str], str], bench: Bench) -> AbstractContextManager[None]:
     """Vault restarted with another configuration, and with its own at the end."""
-    try:
-        with bench.edited(bench.data / VAULT / "bao.hcl", change):
-            bench.restart(VAULT)
-            yield
-    finally:
-        bench.restart(VAULT)
+    return bench.reconfigured(VAULT, CONFIG_FILE, change)
 
 
 @contextlib.contextmanager
 def _raw_log(bench: Bench) -> Iterator[None]:
-    log = bench.data / VAULT / "audit-raw.log"
-    stanza = RAW_STANZA.format(json.dumps(str(log)))
+    files, log = bench.audit.files(VAULT), "audit-raw.log"
+    stanza = RAW_STANZA.format(json.dumps(files.path(log)))
     try:
         with _configured(lambda text: text + stanza, bench):
             yield
     finally:
-        log.unlink(missing_ok=True)
+        files.remove(log)
 
 
 def _opened(text: str) -> str:

@@ -1,0 +1,148 @@
+"""The place of a server that runs as processes of this machine."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from devstack_tui.contracts.model import Credentials, ServiceSettings, Target
+from devstack_tui.contracts.server_home import Cancelled
+from devstack_tui.core import files as private
+from devstack_tui.core.errors import DevstackError
+from devstack_tui.core.journal import Journal
+from devstack_tui.core.redact import redact
+from devstack_tui.core.rooted_files import RootedFiles
+from devstack_tui.engines.embedded.accounts import Account
+
+
+@dataclass(frozen=True)
+class ProcessHome:
+    """See `devstack_tui.contracts.server_home.ServerHome`."""
+
+    stack: str
+    instance: str
+    service: str
+    settings: ServiceSettings
+    data: Path
+    account: Account
+    credentials: Credentials
+    target: Target
+    journal: Journal
+    peers: Mapping[str, Target] = field(default_factory=dict)
+    tuning: Mapping[str, str] = field(default_factory=dict)
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    say: Callable[[str], None] = lambda text: None
+    reload: Callable[[str], None] = lambda unit: None
+    stop: Callable[[], object] = lambda: None
+    died: Callable[[], str] = lambda: ""
+    """Why the service cannot come any more (a process ended), or an empty string."""
+
+    @property
+    def files(self) -> RootedFiles:
+        """See the Protocol."""
+        return RootedFiles(self.data, self.account.owner)
+
+    @property
+    def as_root(self) -> bool:
+        """See the Protocol."""
+        return self.account.uid == 0
+
+    def port(self, name: str) -> int:
+        """See the Protocol."""
+        return self.settings.ports[name]
+
+    def build(self, name: str, make: Callable[[str], None]) -> str:
+        """See the Protocol."""
+        if self.files.stat(name) is None:
+            staging = f".{name}.new"
+            self.files.remove(staging)
+            make(self.files.directory(staging))
+            self.files.rename(staging, name)
+        return self.files.path(name)
+
+    def environment(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
+        """A clean environment: nothing of the caller's, so no secret of theirs reaches a server."""
+        return {
+            "PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
+            "LANG": "C.UTF-8",
+            "HOME": str(self.data),
+            "DEVSTACK_TUI_INSTANCE": self.instance,
+            **(more or {}),
+        }
+
+    def run(
+        self, argv: Sequence[str], env: Mapping[str, str] | None = None, timeout: float = 120.0
+    ) -> str:
+        """See the Protocol."""
+        self.check()
+        switched = self.account.switched
+        process = subprocess.Popen(
+            list(argv),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=self.environment({"DEVSTACK_TUI_UNIT": f"helper:{self.service}", **(env or {})}),
+            cwd=self.data,
+            start_new_session=True,
+            umask=0o077,
+            user=self.account.uid if switched else None,
+            group=self.account.gid if switched else None,
+            extra_groups=[] if switched else None,
+        )
+        deadline = time.monotonic() + timeout
+        while True:
+            try:
+                raw, _ = process.communicate(timeout=0.2)
+                break
+            except subprocess.TimeoutExpired:
+                if self.cancelled.is_set() or time.monotonic() > deadline:
+                    os.killpg(process.pid, 9)
+                    process.communicate()
+                    self.check()
+                    raise DevstackError(
+                        f"{Path(argv[0]).name} did not end within {timeout:.0f} s"
+                    ) from None
+        output = raw.decode(errors="replace")
+        if process.returncode != 0:
+            lines = [line.strip() for line in output.splitlines() if line.strip()]
+            # Some end with advice for screens on end: what says "error" comes first.
+            tail = " · ".join(([x for x in lines if "error" in x.lower()] or lines)[-4:])
+            raise DevstackError(
+                f"{Path(argv[0]).name} failed (exit {process.returncode}): {redact(tail)}"
+            )
+        return output
+
+    def check(self) -> None:
+        """See the Protocol."""
+        if self.cancelled.is_set():
+            raise Cancelled(f"interrupted while {self.service} was starting")
+
+    def wait_for(self, what: str, condition: Callable[[], bool], timeout: float = 60.0) -> None:
+        """See the Protocol."""
+        self.say(f"waiting for {what}")
+        deadline = time.monotonic() + timeout
+        last = ""
+        while True:
+            self.check()
+            if reason := self.died():
+                raise DevstackError(reason)
+            try:
+                if condition():
+                    return
+            except Exception as error:  # a driver's own class: the server is not ready yet
+                last = redact(str(error).strip().partition("\n")[0])
+            if time.monotonic() > deadline:
+                why = f": {last}" if last else ""
+                raise DevstackError(f"{what} did not happen within {timeout:.0f} s{why}")
+            self.cancelled.wait(0.05)
+
+    def trust(self, root: bytes) -> None:
+        """See the Protocol."""
+        path = self.target.ca
+        if not path.exists() or path.read_bytes() != root:
+            private.write_private(path, root)
