@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import statistics
 import sys
 import time
 import uuid
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -26,7 +25,9 @@ from devstack_tui.bench.events import (
     WorkloadSummary,
 )
 from devstack_tui.contracts.faults import Fault, Handle
+from devstack_tui.core.children import Child
 from devstack_tui.core.errors import DevstackError
+from devstack_tui.core.event_stream import to_end
 from devstack_tui.core.fingerprint import Fingerprint
 from devstack_tui.core.histogram import Buckets, Histogram
 from devstack_tui.core.history import History
@@ -39,10 +40,10 @@ PREPARE_S = 4.0
 """What preparing and cleaning up take about, for the plan."""
 END_S = 15.0
 """How long a child may take to remove its data when it was told to stop."""
-LINE_LIMIT = 8 * 1024 * 1024
 CLIENT_BOUND = 0.85
 THROTTLE = "throttle"
 """The self-test's hold on the servers, in the journal."""
+PROGRAM = (sys.executable, "-m", "devstack_tui.bench.child")
 NO_LATENCY = LatencyMs(0.0, 0.0, 0.0, 0.0)
 
 Events = AsyncGenerator[BenchEvent, None]
@@ -110,14 +111,15 @@ class Runner:
         order = child.Order(self._stack.name, entry.service.name, entry.name, dict(params), runs)
         intent = self._journal.begin("bench", entry.name)
         run = _Run(entry, size, runs, self._prints[entry.name])
-        async with contextlib.aclosing(_messages(order)) as messages:
-            async for message in messages:
-                for event in run.take(message):
+        async with _child(order) as process:
+            async for lines in process.batches():
+                for event in run.events(lines):
                     if isinstance(event, RunEnded) and self._keeps:
                         self._keep(event.result)
                     yield event
+            died = await process.ended()
         self._journal.end(intent)
-        for event in run.close():
+        for event in run.close(died.message):
             yield event
 
     def _keep(self, result: RunResult) -> None:
@@ -146,9 +148,8 @@ class Runner:
                 order = child.Order(
                     self._stack.name, entry.service.name, entry.name, entry.sizes.quick, 0
                 )
-                async with contextlib.aclosing(_messages(order)) as messages:
-                    async for _ in messages:
-                        pass
+                async with _child(order) as process:
+                    await process.ended()
             self._journal.end(intent)
 
 
@@ -165,6 +166,12 @@ class _Run:
         self._started = time.time()
         self._ended = 0
         self._failed = False
+
+    def events(self, lines: Iterable[bytes]) -> Iterator[BenchEvent]:
+        """The events of some lines; one that is no message is left out."""
+        for line in lines:
+            with contextlib.suppress(ValueError):
+                yield from self.take(child.decode(line))
 
     def take(self, message: child.Message) -> list[BenchEvent]:
         """The events of one message."""
@@ -187,11 +194,11 @@ class _Run:
                 why = " → ".join(filter(None, [message.message, message.remedy]))
                 return [RunEnded(self._problem(message.run or self._ended, why), self._runs)]
 
-    def close(self) -> list[BenchEvent]:
-        """What a child that ended without a word leaves to be said."""
+    def close(self, died: str) -> list[BenchEvent]:
+        """What is to be said when the child ended early: `died` is its last word on stderr."""
         if self._failed or self._ended == self._runs:
             return []
-        why = "its process ended before the run did"
+        why = f"its process ended before the run did: {died}"
         return [RunEnded(self._problem(self._ended + 1, why), self._runs)]
 
     def _tick(self, message: child.Second) -> Tick:
@@ -296,32 +303,12 @@ def expected(entries: Sequence[Entry], size: str, runs: int) -> float:
     return sum(seconds * runs + PREPARE_S for seconds in each)
 
 
-async def _messages(order: child.Order) -> AsyncGenerator[child.Message, None]:
-    """What the child says. Closing the generator closes its input: it stops and cleans up."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "devstack_tui.bench.child",
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        limit=LINE_LIMIT,
-        # Ctrl-C at the terminal is for us: we tell the child ourselves, by closing its input.
-        start_new_session=True,
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    process.stdin.write(msgspec.json.encode(order) + b"\n")
+@contextlib.asynccontextmanager
+async def _child(order: child.Order) -> AsyncGenerator[Child, None]:
+    """A child at work. Its input is closed at the end: it stops and cleans up."""
+    process = await Child.start(PROGRAM, "the benchmark", END_S, own_session=True)
     try:
-        async for line in process.stdout:
-            with contextlib.suppress(ValueError):
-                yield child.decode(line)
-        await process.wait()
+        process.say(msgspec.json.encode(order).decode())
+        yield process
     finally:
-        process.stdin.close()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(END_S):
-                await process.stdout.read()
-                await process.wait()
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+        await to_end(process.close())

@@ -68,13 +68,23 @@ def _narrate(text: str) -> None:
 
 
 def run_to_end(work: Coroutine[Any, Any, int]) -> int:
-    """Run `work`; SIGINT, SIGTERM and SIGHUP cancel it, and what it began is taken back."""
+    """Run `work`; SIGINT, SIGTERM and SIGHUP cancel it, and what it began is taken back.
+
+    A second SIGINT does not wait for that: as after a `kill -9`, the next verb heals.
+    """
 
     async def guarded() -> int:
         task = asyncio.ensure_future(work)
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in (signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, task.cancel)
+
+        def interrupted() -> None:
+            if task.cancelling():
+                os._exit(130)
+            task.cancel()
+
+        loop.add_signal_handler(signal.SIGINT, interrupted)
         try:
             return await task
         except asyncio.CancelledError:

@@ -83,10 +83,18 @@ class Child:
         self._drain = asyncio.create_task(self._read_errors())
 
     @classmethod
-    async def start(cls, argv: Sequence[str], what: str, grace_s: float = _GRACE_S) -> Child:
+    async def start(
+        cls,
+        argv: Sequence[str],
+        what: str,
+        grace_s: float = _GRACE_S,
+        *,
+        own_session: bool = False,
+    ) -> Child:
         """Run `argv`; a program that cannot be started is a `DevstackError`.
 
-        `grace_s` is how long `close` waits between its pushes.
+        `grace_s` is how long `close` waits between its pushes. In a session of its own, ctrl-C at
+        the terminal does not reach it: only `close` ends it.
         """
         try:
             process = await asyncio.create_subprocess_exec(
@@ -94,6 +102,7 @@ class Child:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
+                start_new_session=own_session,
             )
         except OSError as error:
             raise DevstackError(f"{what} cannot be started: {error.strerror}") from error

@@ -7,7 +7,6 @@ we are killed.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import threading
 import time
@@ -20,7 +19,7 @@ from devstack_tui.contracts.model import Installation, Target
 from devstack_tui.contracts.service import Service
 from devstack_tui.core import files
 from devstack_tui.core.errors import DevstackError, UsageError
-from devstack_tui.core.event_stream import insist
+from devstack_tui.core.event_stream import Emit, in_thread, thread_events
 from devstack_tui.core.journal import Intent, Journal
 from devstack_tui.stack.probing import probe_once
 
@@ -106,38 +105,24 @@ class StackHands:
         """Start what is missing and wait until the service's probe passes."""
         self._check(service)
         self._touched = True
-        await self._in_thread(self._start)
+        # Two must never start a service: it is waited for, cancelled or not.
+        await in_thread(self._start)
         for intent in [one for one in self._intents if one.action == KILL]:
             self._end(intent)
 
     async def cycle(self, service: str) -> AsyncGenerator[str, None]:
         """Restart the service node by node; yields each unit before it is ended."""
         self._check(service)
-        loop = asyncio.get_running_loop()
-        queue: asyncio.Queue[str | None] = asyncio.Queue()
-        cancelled = threading.Event()
         self._touched = True
         intent = self._begin(KILL, service)
 
-        def before(unit: str) -> None:
-            loop.call_soon_threadsafe(queue.put_nowait, unit)
+        def work(emit: Emit[str], cancelled: threading.Event) -> None:
+            self._engine.cycle(self._service, Run(cancelled=cancelled), emit)
 
-        def work() -> None:
-            try:
-                self._engine.cycle(self._service, Run(cancelled=cancelled), before)
-            finally:
-                loop.call_soon_threadsafe(queue.put_nowait, None)
-
-        task = asyncio.create_task(asyncio.to_thread(work))
-        try:
-            while (unit := await queue.get()) is not None:
+        async with contextlib.aclosing(thread_events(work)) as units:
+            async for unit in units:
                 yield unit
-            await task
-            self._end(intent)
-        finally:
-            cancelled.set()
-            with contextlib.suppress(Exception):
-                await insist(task)
+        self._end(intent)
 
     def heal(self) -> list[str]:
         """Take back whatever is left, start what is missing, wait until the service is whole.
@@ -199,10 +184,6 @@ class StackHands:
                     f"look at `devstack-tui logs {self._service.name}`",
                 )
             time.sleep(0.1)
-
-    async def _in_thread(self, work: Callable[[], None]) -> None:
-        """`work` to its end: a thread cannot be cancelled, and two must never start a service."""
-        await insist(asyncio.create_task(asyncio.to_thread(work)))
 
     # -- the journal -------------------------------------------------------------------------
 

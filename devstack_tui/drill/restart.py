@@ -32,7 +32,7 @@ from devstack_tui.contracts.registry import service, services
 from devstack_tui.contracts.service import Service
 from devstack_tui.core.check import Result, Status, verdict
 from devstack_tui.core.errors import DevstackError, UnreachableError
-from devstack_tui.core.event_stream import insist
+from devstack_tui.core.event_stream import Emit, task_events
 from devstack_tui.core.redact import redact
 from devstack_tui.drill import restart_steps as steps
 from devstack_tui.drill.restart_steps import Outcome, Promise
@@ -121,34 +121,20 @@ class RestartDrill:
         """See `contracts.drill.Cleanable`."""
         _acks(self._service).cleanup(target, run)
 
-    async def run(self, context: Context) -> AsyncGenerator[DrillEvent, None]:
-        """One repeat, in a task of its own; what it tells is passed on."""
-        events: asyncio.Queue[DrillEvent | None] = asyncio.Queue()
-        repeat = _Repeat(self.name, context, events)
-        task = asyncio.create_task(repeat.perform())
-        task.add_done_callback(lambda _: events.put_nowait(None))
-        try:
-            while (event := await events.get()) is not None:
-                yield event
-            await task
-        finally:
-            task.cancel()
-            # It cleans before it ends: nobody else may begin with healing beside it.
-            with contextlib.suppress(asyncio.CancelledError, DevstackError):
-                await insist(task)
+    def run(self, context: Context) -> AsyncGenerator[DrillEvent, None]:
+        """One repeat. It cleans before it ends."""
+        return task_events(lambda emit: _Repeat(self.name, context, emit).perform())
 
 
 class _Repeat:
     """One repeat from its preconditions to its result."""
 
-    def __init__(
-        self, drill: str, context: Context, events: asyncio.Queue[DrillEvent | None]
-    ) -> None:
+    def __init__(self, drill: str, context: Context, emit: Emit[DrillEvent]) -> None:
         self._drill = drill
         self._context = context
         self._service = service(context.service)
         self._acks = _acks(self._service)
-        self._tell = events.put_nowait
+        self._tell = emit
         self._results: list[Result] = []
         self._broken = False
         """Whether the fault is in force: nothing can be asked of the service then."""

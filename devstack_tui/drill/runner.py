@@ -25,7 +25,7 @@ from devstack_tui.contracts.engine import Feature
 from devstack_tui.core import files
 from devstack_tui.core.check import Status, exit_code
 from devstack_tui.core.errors import DevstackError
-from devstack_tui.core.event_stream import insist
+from devstack_tui.core.event_stream import in_thread
 from devstack_tui.core.fingerprint import host
 from devstack_tui.core.history import History
 from devstack_tui.core.journal import Intent, Journal
@@ -179,7 +179,7 @@ class Runner:
             failure = files.explain(error, "drilling")
         finally:
             try:
-                await insist(asyncio.create_task(asyncio.to_thread(healed.work)))
+                await in_thread(healed.work)
             finally:
                 self.unhealed = healed.error
         for note in healed.notes:

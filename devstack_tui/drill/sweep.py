@@ -11,7 +11,7 @@ from devstack_tui.contracts.model import Target
 from devstack_tui.core import files
 from devstack_tui.core.check import Status
 from devstack_tui.core.errors import DevstackError, UsageError
-from devstack_tui.core.event_stream import insist
+from devstack_tui.core.event_stream import in_thread
 from devstack_tui.core.journal import Intent, Journal
 from devstack_tui.drill import ownership
 from devstack_tui.drill.catalogue import Entry
@@ -101,7 +101,7 @@ class Sweep:
             except OSError as error:
                 failure = files.explain(error, "sweeping")
             finally:
-                await insist(asyncio.create_task(asyncio.to_thread(back.work)))
+                await in_thread(back.work)
             yield self._done(before, rows, back.error or failure, healed=back.error is None)
 
     async def _one(self, value: int) -> Events:

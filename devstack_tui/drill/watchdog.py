@@ -16,7 +16,7 @@ import time
 
 from devstack_tui.core import files
 from devstack_tui.core.errors import DevstackError
-from devstack_tui.core.event_stream import insist
+from devstack_tui.core.event_stream import to_end
 from devstack_tui.core.journal import Journal
 from devstack_tui.core.lock import StackLock
 from devstack_tui.core.paths import StackPaths
@@ -66,7 +66,7 @@ class Watchdog:
         """One that is ready. Raises `DevstackError` when it cannot be started."""
         task = asyncio.create_task(asyncio.to_thread(cls, stack))
         try:
-            return await insist(task)
+            return await to_end(task)
         except asyncio.CancelledError:
             if task.exception() is None:
                 task.result().close()

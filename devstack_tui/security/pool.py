@@ -7,9 +7,11 @@ import contextlib
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
+
+from devstack_tui.core.event_stream import Emit, from_threads, task_events
 
 Job = TypeVar("Job")
 Answer = TypeVar("Answer")
@@ -50,36 +52,44 @@ class Pool(Generic[Job, Answer]):
         self._waiting: deque[Job] = deque()
         self._turns: list[_Turn[Job]] = []
 
-    async def answers(self, jobs: Iterable[Job]) -> AsyncGenerator[Answer, None]:
+    def answers(self, jobs: Iterable[Job]) -> AsyncGenerator[Answer, None]:
         """Each answer as it comes. Closing the generator starts no further job."""
-        self._waiting.extend(jobs)
-        left = len(self._waiting)
-        queue: asyncio.Queue[Answer] = asyncio.Queue()
+        return task_events(lambda emit: self._supervise(tuple(jobs), emit))
+
+    async def _supervise(self, jobs: Sequence[Job], emit: Emit[Answer]) -> None:
+        left = len(jobs)
+        answered = asyncio.Event()
         end = time.monotonic() + self._total_s
-        for _ in range(min(self._threads, left)):
-            self._start(queue)
+
+        def answer(found: Answer) -> None:
+            nonlocal left
+            left -= 1
+            emit(found)
+            if not left:
+                answered.set()
+
+        send = from_threads(answer)
+        self._waiting.extend(jobs)
         try:
+            for _ in range(min(self._threads, left)):
+                self._start(send)
             while left:
-                answer = await _within(_LOOK_S, queue)
-                if answer is not None:
-                    left -= 1
-                    yield answer[0]
-                    continue
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_LOOK_S):
+                        await answered.wait()
                 over = time.monotonic() > end
                 for job, seconds in self._give_up(over):
-                    left -= 1
-                    yield self._late(job, seconds)
+                    answer(self._late(job, seconds))
                     if not over:
-                        self._start(queue)
+                        self._start(send)
         finally:
             with self._lock:
                 self._waiting.clear()
 
-    def _start(self, queue: asyncio.Queue[Answer]) -> None:
-        loop = asyncio.get_running_loop()
-        threading.Thread(target=self._serve, args=(loop, queue), daemon=True, name="check").start()
+    def _start(self, send: Emit[Answer]) -> None:
+        threading.Thread(target=self._serve, args=(send,), daemon=True, name="check").start()
 
-    def _serve(self, loop: asyncio.AbstractEventLoop, queue: asyncio.Queue[Answer]) -> None:
+    def _serve(self, send: Emit[Answer]) -> None:
         while True:
             with self._lock:
                 if not self._waiting:
@@ -91,8 +101,7 @@ class Pool(Generic[Job, Answer]):
                 self._turns.remove(turn)
                 if turn.given_up:
                     return
-                with contextlib.suppress(RuntimeError):  # the loop is gone: nobody listens
-                    loop.call_soon_threadsafe(queue.put_nowait, answer)
+                send(answer)
 
     def _give_up(self, over: bool) -> list[tuple[Job, float]]:
         """The jobs that are not waited for any more, with the seconds that they had."""
@@ -109,15 +118,3 @@ class Pool(Generic[Job, Answer]):
             if over:
                 self._waiting.clear()
         return [(turn.job, now - turn.started) for turn in late] + [(job, 0.0) for job in never]
-
-
-async def _within(seconds: float, queue: asyncio.Queue[Answer]) -> tuple[Answer] | None:
-    """The next answer, or None when there is none in time.
-
-    Not `wait_for`: in Python 3.11 it loses a cancellation that comes together with an answer.
-    """
-    try:
-        async with asyncio.timeout(seconds):
-            return (await queue.get(),)
-    except TimeoutError:
-        return None

@@ -15,7 +15,7 @@ from devstack_tui.contracts.audit import Check, Finding
 from devstack_tui.contracts.registry import service
 from devstack_tui.core.check import Status
 from devstack_tui.core.errors import DevstackError
-from devstack_tui.core.event_stream import insist
+from devstack_tui.core.event_stream import to_end
 from devstack_tui.core.redact import redact
 from devstack_tui.security import results
 from devstack_tui.security.audit import StackAudit
@@ -102,7 +102,7 @@ class Runner:
                     yield CheckDone(row)
             matrix, notes = await self._matrix()
             closing = asyncio.create_task(asyncio.to_thread(self._audit.close))
-            notes += await insist(closing)
+            notes += await to_end(closing)
             for note in notes:
                 yield AuditNote(note)
             report = AuditReport(
@@ -121,7 +121,7 @@ class Runner:
         finally:
             if closing is None:
                 closing = asyncio.create_task(asyncio.to_thread(self._audit.close))
-            await insist(closing)
+            await to_end(closing)
 
     def _conclude(self, report: AuditReport) -> AuditDone:
         message = remedy = ""

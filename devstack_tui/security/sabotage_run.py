@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import time
 import zlib
@@ -15,7 +14,7 @@ from devstack_tui.contracts.registry import IDENTITY, NAMES
 from devstack_tui.core import files
 from devstack_tui.core.check import Status
 from devstack_tui.core.errors import DevstackError
-from devstack_tui.core.event_stream import insist
+from devstack_tui.core.event_stream import in_thread, merged
 from devstack_tui.core.redact import redact
 from devstack_tui.security.audit import StackAudit
 from devstack_tui.security.catalogue import Catalogue
@@ -203,39 +202,6 @@ class Course:
         return {check.id: found.get(check.id, Status.ERROR) for check in checks}
 
 
-async def merged(streams: Sequence[AsyncGenerator[Item, None]]) -> AsyncGenerator[Item, None]:
-    """The items of all as they come. When one raises, or this is closed, all are closed."""
-    queue: asyncio.Queue[Item | None] = asyncio.Queue()
-
-    async def pump(stream: AsyncGenerator[Item, None]) -> None:
-        async with contextlib.aclosing(stream):
-            async for item in stream:
-                queue.put_nowait(item)
-
-    tasks = [asyncio.create_task(pump(stream)) for stream in streams]
-    for task in tasks:
-        task.add_done_callback(lambda _: queue.put_nowait(None))
-    try:
-        left = len(tasks)
-        while left:
-            item = await queue.get()
-            if item is not None:
-                yield item
-                continue
-            left -= 1
-            for task in tasks:
-                if task.done():
-                    task.result()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await insist(asyncio.create_task(_ended(tasks)))
-
-
-async def _ended(tasks: Sequence[asyncio.Task[None]]) -> None:
-    await asyncio.gather(*tasks, return_exceptions=True)
-
-
 async def _in_thread(work: Callable[[], object]) -> None:
     """`work` to its end, even when cancelled. Whatever it raises is a `DevstackError`."""
 
@@ -249,7 +215,7 @@ async def _in_thread(work: Callable[[], object]) -> None:
         except Exception as error:
             raise DevstackError(f"{type(error).__name__}: {redact(str(error))}") from None
 
-    await insist(asyncio.create_task(asyncio.to_thread(safely)))
+    await in_thread(safely)
 
 
 def _only(check: Check, service: str) -> bool:

@@ -13,7 +13,7 @@ import msgspec
 
 from devstack_tui.core import codec, files, process
 from devstack_tui.core.errors import DevstackError
-from devstack_tui.core.event_stream import insist
+from devstack_tui.core.event_stream import to_end
 from devstack_tui.core.events import Done, Phase, Progress
 from devstack_tui.core.paths import StackPaths, stack_names
 from devstack_tui.core.process import ProcessId
@@ -59,7 +59,7 @@ class Throwaway:
         Raises `DevstackError` when something is left.
         """
         if self.stack.paths.root.exists():
-            await insist(asyncio.create_task(_remove(self.stack)))
+            await to_end(_remove(self.stack))
 
 
 def leftovers() -> list[str]:

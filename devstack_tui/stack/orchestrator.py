@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
@@ -14,20 +12,20 @@ from devstack_tui.contracts.model import Observation
 from devstack_tui.contracts.server_home import Cancelled
 from devstack_tui.contracts.service import Service
 from devstack_tui.core.errors import DevstackError, NotInstalledError
+from devstack_tui.core.event_stream import Emit, thread_events
 from devstack_tui.core.events import Event, Phase, Progress
 from devstack_tui.core.redact import redact
 from devstack_tui.stack.probing import probe_once
 
 PROBE_TIMEOUT_S = 2.0
 HEALTHY_WITHIN_S = 60.0
+INTERRUPTED = "interrupted"
 
 
-class _Teller:
-    """Turns what one service's thread says into events, one for each change."""
+class _Reporter:
+    """Turns what one service's thread reports into events, one for each change."""
 
-    def __init__(
-        self, name: str, emit: Callable[[Event], None], cancelled: threading.Event
-    ) -> None:
+    def __init__(self, name: str, emit: Emit[Event], cancelled: threading.Event) -> None:
         self.cancelled = cancelled
         self._name = name
         self._emit = emit
@@ -43,7 +41,7 @@ class _Teller:
         self._emit(Progress(self._name, phase, detail, remedy, since=self._since))
 
 
-Work = Callable[[Service, _Teller, Sequence[str]], bool]
+Work = Callable[[Service, _Reporter, Sequence[str]], bool]
 """What is done with a service; the names are those that it comes after and that failed."""
 
 
@@ -53,48 +51,34 @@ class Workers:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    async def start(self, chosen: Sequence[Service]) -> AsyncGenerator[Event, None]:
+    def start(self, chosen: Sequence[Service]) -> AsyncGenerator[Event, None]:
         """Each service as soon as what it requires is ready, and what it comes after has ended."""
         names = {service.name for service in chosen}
         needs = {
             service.name: [n for n in (*service.requires, *service.after) if n in names]
             for service in chosen
         }
-        async with contextlib.aclosing(self._run(chosen, needs, self._bring_up)) as events:
-            async for event in events:
-                yield event
+        return self._run(chosen, needs, self._bring_up)
 
-    async def stop(self, chosen: Sequence[Service]) -> AsyncGenerator[Event, None]:
+    def stop(self, chosen: Sequence[Service]) -> AsyncGenerator[Event, None]:
         """Each service as soon as those that need it are gone."""
         needs: dict[str, list[str]] = {service.name: [] for service in chosen}
         for service in chosen:
             for needed in (*service.requires, *service.after):
                 if needed in needs:
                     needs[needed].append(service.name)
-        async with contextlib.aclosing(self._run(chosen, needs, self._bring_down)) as events:
-            async for event in events:
-                yield event
+        return self._run(chosen, needs, self._bring_down)
 
-    async def _run(
+    def _run(
         self,
         chosen: Sequence[Service],
         needs: Mapping[str, Sequence[str]],
         work: Work,
     ) -> AsyncGenerator[Event, None]:
-        if not chosen:
-            return
-        # Of this run alone: a restart stops and then starts with the same workers.
-        cancelled = threading.Event()
-        loop = asyncio.get_running_loop()
-        queue: asyncio.Queue[Event | None] = asyncio.Queue()
         ended = {service.name: threading.Event() for service in chosen}
         succeeded: dict[str, bool] = {}
 
-        def emit(event: Event | None) -> None:
-            loop.call_soon_threadsafe(queue.put_nowait, event)
-
-        def one(service: Service) -> None:
-            tell = _Teller(service.name, emit, cancelled)
+        def one(service: Service, tell: _Reporter) -> None:
             try:
                 known = self._known_before(service, tell, work)
                 if known is None:
@@ -105,37 +89,28 @@ class Workers:
                 succeeded[service.name] = known
             finally:
                 ended[service.name].set()
-                emit(None)
 
-        with ThreadPoolExecutor(len(chosen), thread_name_prefix="service") as pool:
-            try:
+        def every(emit: Emit[Event], cancelled: threading.Event) -> None:
+            with ThreadPoolExecutor(len(chosen) or 1, thread_name_prefix="service") as pool:
                 for service in chosen:
-                    pool.submit(one, service)
-                left = len(chosen)
-                while left:
-                    event = await queue.get()
-                    if event is None:
-                        left -= 1
-                    else:
-                        yield event
-            finally:
-                # Left early: the threads see this, stop what they were starting, and end.
-                cancelled.set()
+                    pool.submit(one, service, _Reporter(service.name, emit, cancelled))
+
+        return thread_events(every)
 
     def _turn(
-        self, service: Service, tell: _Teller, work: Work, succeeded: Mapping[str, bool]
+        self, service: Service, tell: _Reporter, work: Work, succeeded: Mapping[str, bool]
     ) -> bool:
         """The work on a service once all that it waited for has ended."""
         lost = [n for n in service.requires if succeeded.get(n) is False]
         if work == self._bring_up and tell.cancelled.is_set():
-            tell(Phase.SKIPPED, "interrupted")
+            tell(Phase.SKIPPED, INTERRUPTED)
             return False
         if work == self._bring_up and lost:
             tell(Phase.FAILED, f"{lost[0]} did not start")
             return False
         return work(service, tell, [n for n in service.after if succeeded.get(n) is False])
 
-    def _known_before(self, service: Service, tell: _Teller, work: Work) -> bool | None:
+    def _known_before(self, service: Service, tell: _Reporter, work: Work) -> bool | None:
         """How the start of a service ends, where that is known without starting it."""
         try:
             if work == self._bring_up:
@@ -144,7 +119,7 @@ class Workers:
             return self._failed(service, tell, error)
         return None
 
-    def _bring_up(self, service: Service, tell: _Teller, without: Sequence[str]) -> bool:
+    def _bring_up(self, service: Service, tell: _Reporter, without: Sequence[str]) -> bool:
         run = Run(tell, tell.cancelled)
         try:
             units = self._engine.units(service)
@@ -159,21 +134,21 @@ class Workers:
             return self._failed(service, tell, error)
         return True
 
-    def _failed(self, service: Service, tell: _Teller, error: Exception) -> bool:
+    def _failed(self, service: Service, tell: _Reporter, error: Exception) -> bool:
         """Report why a start failed. Returns whether the stack is complete without the service."""
         if isinstance(error, NotInstalledError):
             phase = Phase.SKIPPED if service.optional else Phase.FAILED
             tell(phase, error.message, error.remedy)
             return service.optional
         if isinstance(error, Cancelled):
-            self._bring_down(service, tell, ())
+            self._bring_down(service, tell, (), INTERRUPTED)
         elif isinstance(error, DevstackError):
             tell(Phase.FAILED, error.message, error.remedy)
         else:
             tell(Phase.FAILED, f"{type(error).__name__}: {redact(str(error))}"[:300])
         return False
 
-    def _await_health(self, service: Service, tell: _Teller, without: Sequence[str]) -> None:
+    def _await_health(self, service: Service, tell: _Reporter, without: Sequence[str]) -> None:
         """Probe until it passes. What a service lacks that comes before it, it will not get."""
         deadline = time.monotonic() + HEALTHY_WITHIN_S
         logs = f"look at `devstack-tui logs {service.name}`"
@@ -201,7 +176,9 @@ class Workers:
             return None, error.message
         return seen, "; ".join(seen.problems)
 
-    def _bring_down(self, service: Service, tell: _Teller, _: Sequence[str]) -> bool:
+    def _bring_down(
+        self, service: Service, tell: _Reporter, _: Sequence[str], why: str = ""
+    ) -> bool:
         try:
             gently = self._engine.stop(service, Run(tell))
         except DevstackError as error:
@@ -210,5 +187,6 @@ class Workers:
         except Exception as error:
             tell(Phase.FAILED, f"{type(error).__name__}: {redact(str(error))}"[:300])
             return False
-        tell(Phase.STOPPED, "" if gently else "had to be killed")
+        killed = "" if gently else "had to be killed"
+        tell(Phase.STOPPED, ", ".join(filter(None, [why, killed])))
         return True

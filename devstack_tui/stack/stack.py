@@ -1,8 +1,8 @@
 """The facade: one stack by its name, and the verbs that change it.
 
 Every verb is an async generator of events; the blocking work is done in one thread a service.
-Closing the generator early (ctrl-C) interrupts the services that are on their way and stops
-those; what was ready stays.
+Cancelling its reader (ctrl-C), or closing it, stops the services that are on their way; what was
+ready stays.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from devstack_tui.contracts.registry import NAMES, service, services
 from devstack_tui.contracts.service import Service
 from devstack_tui.core import files
 from devstack_tui.core.errors import DevstackError, UsageError
-from devstack_tui.core.event_stream import insist
+from devstack_tui.core.event_stream import from_threads, in_thread
 from devstack_tui.core.events import Done, Note, Phase, Planned, Progress
 from devstack_tui.core.journal import Journal
 from devstack_tui.core.lock import StackLock
@@ -219,16 +219,16 @@ class Stack:
         engine = self.engine()
         await self._mend(engine, tell)
         tell(Planned(ROTATE, self.name, tuple(found.name for found in chosen)))
-        loop = asyncio.get_running_loop()
+        emit = from_threads(tell)
         for found in chosen:
 
             def say(text: str, name: str = found.name) -> None:
-                loop.call_soon_threadsafe(tell, Progress(name, Phase.PREPARING, text))
+                emit(Progress(name, Phase.PREPARING, text))
 
             work = partial(rotation.rotate, engine, self.paths, found, restart=restart, say=say)
             try:
                 # Interrupted, it ends the one that it is at: that takes seconds.
-                rotated = await insist(asyncio.create_task(asyncio.to_thread(work)))
+                rotated = await in_thread(work)
             except rotation.NeedsRestart as error:
                 tell(Progress(found.name, Phase.SKIPPED, error.message, error.remedy))
             except DevstackError as error:

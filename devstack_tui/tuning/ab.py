@@ -17,6 +17,7 @@ import msgspec
 
 from devstack_tui.core import stats
 from devstack_tui.core.errors import DevstackError
+from devstack_tui.core.event_stream import task_events
 from devstack_tui.core.history import History
 from devstack_tui.stack.stack import Stack
 from devstack_tui.tuning import reports, verdicts
@@ -29,14 +30,15 @@ from devstack_tui.tuning.events import (
     AbPlanned,
     AbReport,
     Change,
+    Events,
     Note,
+    Tell,
     TuneDone,
 )
 from devstack_tui.tuning.lease import borrowed, track_of
 from devstack_tui.tuning.measure import Measured, Measurer, Sample
 from devstack_tui.tuning.reports import Pair
 from devstack_tui.tuning.show import DEVELOPMENT_ONLY
-from devstack_tui.tuning.telling import Events, Tell, told
 
 VERB = "tune ab"
 PAIRS = stats.fewest_pairs()
@@ -64,7 +66,7 @@ def ab(stack: Stack, measurer: Measurer, order: Order) -> Events:
     Raises `UsageError`, `UnreachableError` or `DevstackError` before anything is changed. Closing
     the generator gives the stack back what it had.
     """
-    return told(lambda tell: _ab(stack, measurer, order, tell))
+    return task_events(lambda tell: _ab(stack, measurer, order, tell))
 
 
 async def _ab(stack: Stack, measurer: Measurer, order: Order, tell: Tell) -> None:

@@ -16,10 +16,9 @@ import msgspec
 
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.tuning import verdicts
-from devstack_tui.tuning.events import AbPlanned, AbRun, AbTick, Change, Note
+from devstack_tui.tuning.events import AbPlanned, AbRun, AbTick, Change, Note, Tell
 from devstack_tui.tuning.measure import Measurer, Sample
 from devstack_tui.tuning.reports import Past
-from devstack_tui.tuning.telling import Tell
 
 Settings = Mapping[str, str | None]
 """Canonical texts by parameter of one service; None is the server's default."""

@@ -6,7 +6,6 @@ generator, and, after a `kill -9`, the next change (`stack.recovery`).
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import threading
 import time
@@ -21,13 +20,14 @@ from devstack_tui.contracts.server_home import Cancelled
 from devstack_tui.contracts.service import Service
 from devstack_tui.contracts.tunable import DEFAULT, Parameter, Reading
 from devstack_tui.core.errors import DevstackError, UsageError
+from devstack_tui.core.event_stream import Emit, thread_events
 from devstack_tui.core.events import Done
 from devstack_tui.core.events import Note as CoreNote
 from devstack_tui.core.journal import Intent, Journal
 from devstack_tui.stack import parameter_apply
 from devstack_tui.stack.parameter_apply import Tuner
 from devstack_tui.stack.stack import Stack
-from devstack_tui.stack.transaction import changing
+from devstack_tui.stack.transaction import changing, relay
 from devstack_tui.state import parameter_store, parameter_values
 from devstack_tui.state.parameter_store import HistoryEntry, Tuned
 from devstack_tui.tuning.events import Note, Outcome, TuneDone, TunePlanned, TuneStep
@@ -174,8 +174,11 @@ async def _applied(stack: Stack, wanted: Wanted, options: Options, commit: _Comm
     """One apply under the stack's lock, as events of the tuning."""
     order = _Order(stack, wanted, options, commit)
 
-    async def work(tell: Callable[[Any], None]) -> None:
-        await _uninterrupted(lambda say, cancelled: _Apply(order, say, cancelled).run(), tell)
+    def applying(emit: Emit[Any], cancelled: threading.Event) -> None:
+        _Apply(order, emit, cancelled).run()
+
+    async def work(tell: Emit[Any]) -> None:
+        await relay(thread_events(applying), tell)
 
     async with contextlib.aclosing(changing(stack.paths, "tune", work)) as events:
         async for event in cast("AsyncGenerator[Any, None]", events):
@@ -183,32 +186,6 @@ async def _applied(stack: Stack, wanted: Wanted, options: Options, commit: _Comm
                 yield Note(event.text)
             elif not isinstance(event, Done):
                 yield event
-
-
-async def _uninterrupted(
-    work: Callable[[_Tell, threading.Event], None], tell: Callable[[Any], None]
-) -> None:
-    """Run `work` in a thread to its end: being cancelled only tells it to take all back."""
-    loop = asyncio.get_running_loop()
-    cancelled = threading.Event()
-
-    def say(event: object) -> None:
-        loop.call_soon_threadsafe(tell, event)
-
-    job = asyncio.ensure_future(asyncio.to_thread(work, say, cancelled))
-    interrupted = False
-    while not job.done():
-        try:
-            await asyncio.shield(job)
-        except asyncio.CancelledError:
-            interrupted = True
-            cancelled.set()
-        except Exception:
-            break
-    if interrupted:
-        job.exception()  # it was told to end: why it did is known
-        raise asyncio.CancelledError
-    job.result()
 
 
 class _NotTaken(DevstackError):

@@ -20,6 +20,7 @@ import msgspec
 
 from devstack_tui.contracts.tunable import DEFAULT, Apply
 from devstack_tui.core.errors import DevstackError, UsageError
+from devstack_tui.core.event_stream import task_events
 from devstack_tui.core.history import History
 from devstack_tui.stack.stack import Stack
 from devstack_tui.tuning import profiles, reports, verdicts
@@ -31,6 +32,8 @@ from devstack_tui.tuning.events import (
     AutoDone,
     AutoPlanned,
     AutoReport,
+    Events,
+    Tell,
 )
 from devstack_tui.tuning.halving import Rounds
 from devstack_tui.tuning.lease import borrowed, track_of
@@ -38,7 +41,6 @@ from devstack_tui.tuning.measure import Measured, Measurer, Sample
 from devstack_tui.tuning.profiles import BASELINE
 from devstack_tui.tuning.search import Search
 from devstack_tui.tuning.search_space import DURABLE, OPTIMIZED, Space, admission, space_of
-from devstack_tui.tuning.telling import Events, Tell, told
 
 VERB = "tune auto"
 BLOCKS = 6
@@ -73,7 +75,7 @@ def auto(stack: Stack, measurer: Measurer, order: Order) -> Events:
     `UnreachableError` for a service that is down, before anything is changed. Closing the
     generator gives the stack back what it had.
     """
-    return told(lambda tell: _auto(stack, measurer, order, tell))
+    return task_events(lambda tell: _auto(stack, measurer, order, tell))
 
 
 async def _auto(stack: Stack, measurer: Measurer, order: Order, tell: Tell) -> None:

@@ -20,6 +20,7 @@ from devstack_tui.contracts.acks import Acks
 from devstack_tui.contracts.faults import Fault
 from devstack_tui.contracts.service import Service
 from devstack_tui.core.errors import DevstackError, UsageError
+from devstack_tui.core.event_stream import task_events
 from devstack_tui.core.events import Done
 from devstack_tui.core.history import History
 from devstack_tui.core.journal import Intent, Journal
@@ -30,10 +31,9 @@ from devstack_tui.tuning import reports
 from devstack_tui.tuning.ab_arms import Settings
 from devstack_tui.tuning.ab_sides import relaxed_of, require_possible, settings_of
 from devstack_tui.tuning.catalogue import tunable, tunable_services
-from devstack_tui.tuning.events import CostDone, CostPhase, CostReport, Note
+from devstack_tui.tuning.events import CostDone, CostPhase, CostReport, Events, Note, Tell
 from devstack_tui.tuning.lease import ServiceHand, borrowed
 from devstack_tui.tuning.show import look
-from devstack_tui.tuning.telling import Events, Tell, told
 
 VERB = "tune cost"
 WRITE_S = 2.0
@@ -66,7 +66,7 @@ def cost(
     The last event is `CostDone`. Raises `UsageError` for wrong names and `UnreachableError` for a
     service that is down, before anything is changed.
     """
-    return told(lambda tell: _cost(stack, names, profile, kills, force, tell))
+    return task_events(lambda tell: _cost(stack, names, profile, kills, force, tell))
 
 
 async def _cost(  # noqa: PLR0917 - as `cost`

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import AsyncGenerator, Callable
 from typing import Annotated
 
 import msgspec
@@ -382,3 +383,6 @@ TuneEvent = (
     | AutoCandidate
     | AutoDone
 )
+
+Tell = Callable[[TuneEvent], None]
+Events = AsyncGenerator[TuneEvent, None]

@@ -18,8 +18,7 @@ from dataclasses import dataclass, field
 from devstack_tui.contracts.tunable import DEFAULT
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.tuning.ab_arms import Arm, Settings, Track
-from devstack_tui.tuning.events import AutoCandidate, AutoRound
-from devstack_tui.tuning.telling import Tell
+from devstack_tui.tuning.events import AutoCandidate, AutoRound, Tell
 
 GROUP = 3
 """Candidates between two runs of the reference."""

@@ -24,9 +24,8 @@ from devstack_tui.stack.transaction import changing
 from devstack_tui.tuning import reports
 from devstack_tui.tuning.ab_arms import Settings, Track
 from devstack_tui.tuning.apply import apply
-from devstack_tui.tuning.events import Note, TuneDone
+from devstack_tui.tuning.events import Note, Tell, TuneDone
 from devstack_tui.tuning.measure import Measured, Measurer
-from devstack_tui.tuning.telling import Tell
 
 
 class NotRestoredError(DevstackError):

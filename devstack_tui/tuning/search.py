@@ -16,9 +16,8 @@ from devstack_tui.contracts.tunable import Parameter
 from devstack_tui.core import stats
 from devstack_tui.core.units import canonical
 from devstack_tui.tuning.ab_arms import Settings
-from devstack_tui.tuning.events import AutoCandidate, Note
+from devstack_tui.tuning.events import AutoCandidate, Note, Tell
 from devstack_tui.tuning.halving import GROUP, Candidate, Rounds, best_half, merged
-from devstack_tui.tuning.telling import Tell
 
 SINGLES_SHARE = 0.35
 """Of the time that is left: for trying each single change once."""

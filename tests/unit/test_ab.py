@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,6 @@ from devstack_tui.tuning import reports
 from devstack_tui.tuning.ab import Ran, ablate, compare
 from devstack_tui.tuning.ab_arms import FailedRunError
 from devstack_tui.tuning.events import AbPair, AbRun, AbTick, CostReport, Note
-from devstack_tui.tuning.telling import Tell, told
 from tests.unit.tuning_bed import RUN_S, Bed, plan_of, sides_of
 
 
@@ -124,34 +122,6 @@ async def test_one_change_alone_needs_no_ablation() -> None:
     bed = Bed()
     assert await ablate(bed.track(), sides_of({"x": "0"}, {"x": "1"}), 6, bed.tell) == ()
     assert bed.runs == 0
-
-
-async def test_closing_the_stream_ends_the_work_and_waits_for_what_it_takes_back() -> None:
-    taken_back = asyncio.Event()
-
-    async def work(tell: Tell) -> None:
-        tell(Note("begun"))
-        try:
-            await asyncio.Event().wait()
-        finally:
-            await asyncio.sleep(0)
-            taken_back.set()
-
-    events = told(work)
-    assert isinstance(await anext(events), Note)
-    await events.aclose()
-    assert taken_back.is_set()
-
-
-async def test_what_the_work_raises_reaches_who_follows_it() -> None:
-    async def work(tell: Tell) -> None:
-        tell(Note("begun"))
-        raise DevstackError("no")
-
-    events = told(work)
-    await anext(events)
-    with pytest.raises(DevstackError, match="no"):
-        await anext(events)
 
 
 # -- reports ---------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import Iterator
 
 import pytest
 
@@ -14,7 +14,7 @@ from devstack_tui.core.check import Status
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.security import sabotage_run as courses
 from devstack_tui.security.events import Proof
-from devstack_tui.security.sabotage_run import Course, UnhealedError, merged
+from devstack_tui.security.sabotage_run import Course, UnhealedError
 from devstack_tui.stack.stack import Stack
 from tests.unit.audit_kit import PASSES, Switch, check, fake_the_stack, made_stack, use
 
@@ -268,40 +268,3 @@ class TestCourse:
         assert [proof.sabotage for proof in course.proofs] == ["mysql.broken"]
         assert course.unhealed == ["redis.broken could not be taken back: it does not answer"]
         assert switch.applied == 0
-
-
-# -- streams side by side ----------------------------------------------------------------------
-
-
-async def numbers(count: int, closed: list[int], fails: bool = False) -> AsyncGenerator[int, None]:
-    try:
-        for number in range(count):
-            await asyncio.sleep(0)
-            yield number
-        if fails:
-            raise DevstackError("no")
-    finally:
-        closed.append(count)
-
-
-async def test_streams_are_told_side_by_side() -> None:
-    closed: list[int] = []
-    found = [number async for number in merged([numbers(3, closed), numbers(2, closed)])]
-    assert sorted(found) == [0, 0, 1, 1, 2]
-    assert sorted(closed) == [2, 3]
-
-
-@pytest.mark.parametrize("fails", [True, False])
-async def test_when_one_fails_or_nobody_listens_all_are_closed(fails: bool) -> None:
-    closed: list[int] = []
-    streams = merged([numbers(3, closed, fails), numbers(10**6, closed)])
-    failed = False
-    async with contextlib.aclosing(streams):
-        try:
-            async for _ in streams:
-                if not fails:
-                    break
-        except DevstackError:
-            failed = True
-    assert failed == fails
-    assert sorted(closed) == [3, 10**6]

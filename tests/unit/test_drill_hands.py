@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -13,7 +12,6 @@ import pytest
 from devstack_tui.contracts.drill import Cut
 from devstack_tui.core import process
 from devstack_tui.core.errors import DevstackError, UsageError
-from devstack_tui.core.event_stream import insist
 from devstack_tui.core.journal import Journal
 from devstack_tui.drill import fault_injector
 from devstack_tui.drill.fault_injector import FREEZE, KILL, PARTITION, StackHands
@@ -194,30 +192,6 @@ def test_the_watchdog_waits_until_what_was_told_to_end_is_gone(
     mine.terminate(UNIT)
     fault_injector.await_ends(engine, journal)  # type: ignore[arg-type]
     assert engine.processes(None) == {}
-
-
-async def test_insisting_is_not_ended_by_being_cancelled_however_often() -> None:
-    ended = asyncio.Event()
-    task = asyncio.create_task(ended.wait())
-    waiter = asyncio.create_task(insist(task))
-    for _ in range(3):
-        await asyncio.sleep(0)
-        waiter.cancel()
-    await asyncio.sleep(0)
-    assert not waiter.done()
-    ended.set()
-    with pytest.raises(asyncio.CancelledError):
-        await waiter
-    assert task.result() is True
-
-
-async def test_insisting_returns_what_the_task_returns_and_raises_what_it_raises() -> None:
-    async def fail() -> None:
-        raise DevstackError("no")
-
-    assert await insist(asyncio.create_task(asyncio.sleep(0, 7))) == 7
-    with pytest.raises(DevstackError, match="no"):
-        await insist(asyncio.create_task(fail()))
 
 
 def test_a_signal_to_a_reused_pid_is_never_sent(mine: StackHands, engine: SleeperEngine) -> None:

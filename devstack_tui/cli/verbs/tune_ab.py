@@ -15,8 +15,7 @@ from devstack_tui.cli.text.tune_ab import narrate, print_auto, print_costs, prin
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.stack.stack import Stack
 from devstack_tui.tuning import ab, auto, cost
-from devstack_tui.tuning.events import AbDone, AutoDone, CostDone
-from devstack_tui.tuning.telling import Events
+from devstack_tui.tuning.events import AbDone, AutoDone, CostDone, Events
 
 Done = AbDone | CostDone | AutoDone
 T = TypeVar("T")

@@ -18,6 +18,7 @@ from devstack_tui.contracts.drill import (
 )
 from devstack_tui.contracts.model import Target
 from devstack_tui.core.errors import DevstackError
+from devstack_tui.core.event_stream import task_events
 from devstack_tui.services.redis import bulk
 from devstack_tui.services.redis.client import close, connect, node_count, node_name, source_address
 from devstack_tui.services.redis.drills import rolling, steps
@@ -30,7 +31,6 @@ from devstack_tui.services.redis.drills.preconditions import (
     sequence,
     victim_names,
 )
-from devstack_tui.services.redis.drills.repeat import stream
 from devstack_tui.services.redis.instrument import hash_tags
 from devstack_tui.services.redis.server import BUS
 from devstack_tui.services.redis.topology import describe
@@ -167,7 +167,7 @@ class Failover(_Keyed):
 
     def run(self, context: Context) -> AsyncGenerator[DrillEvent, None]:
         """See the Protocol."""
-        return stream(lambda events: FailoverTurn(context, events).perform())
+        return task_events(lambda emit: FailoverTurn(context, emit).perform())
 
     def read_setting(self, target: Target) -> int:
         """The node timeout, ms."""
@@ -227,7 +227,7 @@ class RollingRestart(_Keyed):
 
     def run(self, context: Context) -> AsyncGenerator[DrillEvent, None]:
         """See the Protocol."""
-        return stream(lambda events: rolling.RollingTurn(context, events).perform())
+        return task_events(lambda emit: rolling.RollingTurn(context, emit).perform())
 
 
 def _told(seen: Look, victim: str) -> str:

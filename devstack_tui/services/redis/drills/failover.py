@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from devstack_tui.contracts.drill import Context
+from devstack_tui.contracts.drill import Context, DrillEvent
 from devstack_tui.contracts.model import Target
 from devstack_tui.core.check import Status
 from devstack_tui.core.errors import DevstackError
+from devstack_tui.core.event_stream import Emit
 from devstack_tui.core.redact import redact
 from devstack_tui.services.redis.client import close, connect, node_name
 from devstack_tui.services.redis.drills import keys, setting, steps
@@ -22,7 +23,7 @@ from devstack_tui.services.redis.drills.preconditions import (
     slot_problems,
     state_problems,
 )
-from devstack_tui.services.redis.drills.repeat import REJOIN_WITHIN_S, Events, Turn
+from devstack_tui.services.redis.drills.repeat import REJOIN_WITHIN_S, Turn
 from devstack_tui.services.redis.drills.steps import Outcome, decide, found
 from devstack_tui.services.redis.instrument import Instrument
 
@@ -36,8 +37,8 @@ class FailoverTurn(Turn):
 
     drill = steps.PREFIX
 
-    def __init__(self, context: Context, events: Events) -> None:
-        super().__init__(context, events)
+    def __init__(self, context: Context, emit: Emit[DrillEvent]) -> None:
+        super().__init__(context, emit)
         self._turn, self._turns = int(context.options["turn"]), int(context.options["turns"])
         self._values: dict[int, dict[str, str]] = {}
 

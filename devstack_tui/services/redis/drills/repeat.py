@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncGenerator, Callable
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 from devstack_tui.contracts.drill import (
     ClusterMap,
@@ -20,7 +20,7 @@ from devstack_tui.contracts.drill import (
 from devstack_tui.contracts.model import Target
 from devstack_tui.core.check import Result, Status, verdict
 from devstack_tui.core.errors import DevstackError
-from devstack_tui.core.event_stream import insist
+from devstack_tui.core.event_stream import Emit
 from devstack_tui.core.redact import redact
 from devstack_tui.services.redis import bulk
 from devstack_tui.services.redis.drills.preconditions import Look, nodes_of, require_ready
@@ -38,25 +38,8 @@ KEYS = "devstack-tui:drill:"
 AGAIN_WITHIN_S = 30.0
 """How long a repeat waits for the preconditions that the first one must find."""
 REJOIN_WITHIN_S = 30.0
-Events = asyncio.Queue[DrillEvent | None]
 P = ParamSpec("P")
 T = TypeVar("T")
-
-
-async def stream(perform: Callable[[Events], Any]) -> AsyncGenerator[DrillEvent, None]:
-    """Run `perform` in a task of its own and pass on what it tells; closing it cancels it."""
-    events: Events = asyncio.Queue()
-    task = asyncio.create_task(perform(events))
-    task.add_done_callback(lambda _: events.put_nowait(None))
-    try:
-        while (event := await events.get()) is not None:
-            yield event
-        await task
-    finally:
-        task.cancel()
-        # It heals and cleans before it ends: nobody else may begin with that beside it.
-        with contextlib.suppress(asyncio.CancelledError, DevstackError):
-            await insist(task)
 
 
 class Turn:
@@ -64,10 +47,10 @@ class Turn:
 
     drill = ""
 
-    def __init__(self, context: Context, events: Events) -> None:
+    def __init__(self, context: Context, emit: Emit[DrillEvent]) -> None:
         self.context = context
         self.target: Target = context.target
-        self.tell = events.put_nowait
+        self.tell = emit
         self.results: list[Result] = []
         self.timings: dict[str, float] = {}
         self._instrument: Instrument | None = None
