@@ -40,7 +40,7 @@ def _processes(instance: str, service: str) -> list[psutil.Process]:
 
 def test_the_first_stops_what_was_starting_and_reports_each(fresh: Cli) -> None:
     run = fresh.start("up", "postgres", "mysql", "redis", "--jsonl")
-    _until(run, "mysql", "preparing")
+    _until(run, "mysql", "starting")
     run.send_signal(signal.SIGINT)
     rest, _ = run.communicate(timeout=60)
     assert run.returncode == 130
