@@ -10,16 +10,10 @@ import importlib
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NoReturn
 
 from devstack_tui import __version__
-from devstack_tui.actions import verb_help
-from devstack_tui.cli.options.certs import certs_options
-from devstack_tui.cli.options.check import check_options
-from devstack_tui.cli.options.drill import drill_options
-from devstack_tui.cli.options.report import report_options
-from devstack_tui.cli.options.tune import tune_options
 from devstack_tui.core.errors import DevstackError, UsageError, unknown_name
 
 EPILOG = """\
@@ -69,7 +63,11 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(message, f"see `{self.prog} --help`")
 
 
-def _parser() -> _Parser:
+def _parser(given: Collection[str] = ()) -> _Parser:
+    """The parser of the command line; of the words `given` it needs the options of their verbs
+    alone, and without a verb those of all."""
+    wanted = VERBS.keys() & set(given)
+    helped = not wanted or not {"-h", "--help"}.isdisjoint(given)
     parser = _Parser(
         prog="devstack-tui",
         description="One keyboard-driven console for a real local data stack. "
@@ -88,53 +86,74 @@ def _parser() -> _Parser:
             help="the stack to work on (default: default)",
         )
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs")
-    made = {
-        name: verbs.add_parser(
-            name,
-            help=verb_help(name),
-            description=f"{verb_help(name)}.",
-            parents=[common],
-            allow_abbrev=False,
+    for name in VERBS:
+        text = _help(name) if helped else ""
+        made = verbs.add_parser(
+            name, help=text, description=f"{text}.", parents=[common], allow_abbrev=False
         )
-        for name in VERBS
-    }
-    for name in ("up", "down", "restart"):
-        _change_options(made[name], name)
-    made["status"].add_argument("--watch", action="store_true", help="again and again")
-    made["status"].add_argument(
-        "--interval", type=_seconds, default=2.0, metavar="S", help="between two looks (default 2)"
-    )
-    made["logs"].add_argument("service", metavar="SERVICE")
-    made["logs"].add_argument("-f", "--follow", action="store_true", help="wait for more")
-    made["logs"].add_argument("--grep", metavar="REGEX", help="only the lines that match")
-    made["logs"].add_argument(
-        "-n", "--lines", type=_count, default=100, metavar="N", help="the last N of each unit"
-    )
-    made["doctor"].add_argument(
-        "--install", action="store_true", help="run the command that brings what is missing"
-    )
-    _bench_options(made["bench"], common)
-    tune_options(made["tune"], common)
-    drill_options(made["drill"], common)
-    certs_options(made["certs"], common)
-    check_options(made["check"], common)
-    report_options(made["report"])
-    _measure_options(made["regress"])
-    made["regress"].add_argument("--junit", metavar="FILE", help="the checks as JUnit XML")
-    made["regress"].add_argument(
-        "--self-test", action="store_true", help="does the gate stay quiet, and does it fail?"
-    )
-    for name, verb in made.items():
-        if name in ("bench", "tune", "drill", "certs", "check", "report"):
-            continue
-        if name != "logs":
-            verb.add_argument("--json", action="store_true", help="one JSON document on stdout")
-        if name != "doctor":
-            verb.add_argument("--jsonl", action="store_true", help="a JSON object for each event")
-    for name in ("status", "logs", "regress"):
-        # For a program that watches: it ends when its input is closed, and takes commands there.
-        made[name].add_argument("--controlled", action="store_true", help=argparse.SUPPRESS)
+        if not wanted or name in wanted:
+            _options(name, made, common)
     return parser
+
+
+def _help(verb: str) -> str:
+    from devstack_tui.actions import verb_help
+
+    return verb_help(verb)
+
+
+def _options(name: str, verb: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
+    """Give `verb` its options; those of a capability are in a module of their own."""
+    match name:
+        case "up" | "down" | "restart":
+            _change_options(verb, name)
+        case "status":
+            verb.add_argument("--watch", action="store_true", help="again and again")
+            verb.add_argument(
+                "--interval",
+                type=_seconds,
+                default=2.0,
+                metavar="S",
+                help="between two looks (default 2)",
+            )
+        case "logs":
+            verb.add_argument("service", metavar="SERVICE")
+            verb.add_argument("-f", "--follow", action="store_true", help="wait for more")
+            verb.add_argument("--grep", metavar="REGEX", help="only the lines that match")
+            verb.add_argument(
+                "-n",
+                "--lines",
+                type=_count,
+                default=100,
+                metavar="N",
+                help="the last N of each unit",
+            )
+        case "doctor":
+            verb.add_argument(
+                "--install", action="store_true", help="run the command that brings what is missing"
+            )
+        case "regress":
+            _measure_options(verb)
+            verb.add_argument("--junit", metavar="FILE", help="the checks as JUnit XML")
+            verb.add_argument(
+                "--self-test",
+                action="store_true",
+                help="does the gate stay quiet, and does it fail?",
+            )
+        case "bench":
+            _bench_options(verb, common)
+            return
+        case _:
+            module = importlib.import_module(f"devstack_tui.cli.options.{name}")
+            getattr(module, f"{name}_options")(verb, common)
+            return
+    if name != "logs":
+        verb.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    if name != "doctor":
+        verb.add_argument("--jsonl", action="store_true", help="a JSON object for each event")
+    if name in ("status", "logs", "regress"):
+        # For a program that watches: it ends when its input is closed, and takes commands there.
+        verb.add_argument("--controlled", action="store_true", help=argparse.SUPPRESS)
 
 
 def _bench_options(verb: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
@@ -222,7 +241,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")
     try:
         try:
-            return _run(_parser().parse_args(given))
+            return _run(_parser(given).parse_args(given))
         finally:
             sys.stdout.flush()  # here, where a reader that is gone is no fault
     except DevstackError as error:

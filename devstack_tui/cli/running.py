@@ -11,12 +11,15 @@ import stat
 import sys
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from devstack_tui.core.errors import UsageError
-from devstack_tui.core.events import Event
 from devstack_tui.core.paths import DEFAULT_STACK, require_stack
-from devstack_tui.stack.stack import Stack
+from devstack_tui.stack.view import StackView
+
+if TYPE_CHECKING:
+    from devstack_tui.core.events import Event
+    from devstack_tui.stack.stack import Stack
 
 T = TypeVar("T")
 
@@ -33,17 +36,19 @@ LOOKING = frozenset(
 """The verbs that change nothing, as every verb with `--plan`. All others heal the stack first."""
 
 
-def named(options: argparse.Namespace) -> Stack:
-    """The stack that was named. One that was never made is a wrong name, except the default."""
-    name = getattr(options, "stack", DEFAULT_STACK)
+def named(options: argparse.Namespace) -> str:
+    """The name of the stack. One that was never made is a wrong name, except the default."""
+    name: str = getattr(options, "stack", DEFAULT_STACK)
     require_stack(name)
-    return Stack(name)
+    return name
 
 
 def existing(options: argparse.Namespace) -> Stack:
     """The stack that was named. What a killed verb left undone is healed, or, by a verb that only
     looks, named on stderr."""
-    stack = named(options)
+    from devstack_tui.stack.stack import Stack
+
+    stack = Stack(named(options))
     if looks(options):
         name_repairs(stack)
     else:
@@ -57,7 +62,7 @@ def looks(options: argparse.Namespace) -> bool:
     return verb in LOOKING or getattr(options, "plan", False)
 
 
-def name_repairs(stack: Stack) -> None:
+def name_repairs(stack: StackView) -> None:
     """Name on stderr what killed verbs left undone, each with the command that heals it."""
     for repair in stack.needs_healing():
         _narrate(str(repair))

@@ -8,10 +8,10 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from devstack_tui.contracts.engine import Engine
 from devstack_tui.contracts.model import (
     Certificate,
     Endpoint,
@@ -26,7 +26,6 @@ from devstack_tui.contracts.model import (
     Usage,
 )
 from devstack_tui.contracts.registry import services
-from devstack_tui.contracts.service import Service
 from devstack_tui.contracts.service_files import CERT, ServiceFiles
 from devstack_tui.core.errors import DevstackError, NotInstalledError, UnreachableError
 from devstack_tui.core.lock import Owner, StackLock
@@ -34,8 +33,12 @@ from devstack_tui.identity.approle_login import read_certificate
 from devstack_tui.identity.certificates import Age, age, ending
 from devstack_tui.identity.certificates import remedy as rotates
 from devstack_tui.stack.probing import probe_once
-from devstack_tui.stack.stack import Stack
+from devstack_tui.stack.view import StackView
 from devstack_tui.state.settings import user_file
+
+if TYPE_CHECKING:
+    from devstack_tui.contracts.engine import Engine
+    from devstack_tui.contracts.service import Service
 
 PROBE_TIMEOUT_S = 1.5
 GLANCE_S = 0.5
@@ -61,7 +64,7 @@ class _Memory:
 class Monitor:
     """Looks at one stack again and again; it only reads. Close it to end its threads."""
 
-    def __init__(self, stack: Stack) -> None:
+    def __init__(self, stack: StackView) -> None:
         self._stack = stack
         self._memory: dict[str, _Memory] = {s.name: _Memory() for s in services()}
         self._pool = ThreadPoolExecutor(len(services()), thread_name_prefix="probe")

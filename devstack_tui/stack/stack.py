@@ -1,4 +1,4 @@
-"""The facade: one stack by its name, and the verbs that change it.
+"""The facade: one stack by its name, with the verbs that change it.
 
 Every verb is an async generator of events; the blocking work is done in one thread a service.
 Cancelling its reader (ctrl-C), or closing it, stops the services that are on their way; what was
@@ -11,13 +11,11 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Any
 
 import msgspec
 
 from devstack_tui import engines
 from devstack_tui.contracts.engine import Engine
-from devstack_tui.contracts.model import Repair
 from devstack_tui.contracts.registry import NAMES, service, services
 from devstack_tui.contracts.service import Service
 from devstack_tui.core import files
@@ -29,8 +27,10 @@ from devstack_tui.core.lock import StackLock
 from devstack_tui.core.paths import DEFAULT_STACK, StackPaths, stack_names
 from devstack_tui.identity import bootstrap, rotation
 from devstack_tui.identity.certificates import encrypted
+from devstack_tui.stack import recovery
 from devstack_tui.stack.orchestrator import Workers
 from devstack_tui.stack.transaction import Events, Tell, changing, relay
+from devstack_tui.stack.view import StackView
 from devstack_tui.state import directories, settings
 from devstack_tui.state import instance as instances
 from devstack_tui.state.instance import Instance
@@ -38,71 +38,8 @@ from devstack_tui.state.instance import Instance
 ROTATE = "certs rotate"
 
 
-class Stack:
-    """One stack. `overrides` are service settings from the command line, for a new stack only."""
-
-    def __init__(
-        self,
-        name: str = DEFAULT_STACK,
-        *,
-        overrides: dict[str, dict[str, Any]] | None = None,
-        port_offset: int | None = None,
-    ) -> None:
-        self.paths = StackPaths.of(name)
-        self.name = name
-        self._overrides = overrides or {}
-        self._offset = port_offset
-        self.settings = settings.load(self._overrides)
-        if port_offset is not None:
-            for known in services():
-                self.settings.of(known.name, port_offset)
-
-    # -- looking ---------------------------------------------------------------------------
-
-    def instance(self) -> Instance | None:
-        """The stack's identity, or None when it was never started."""
-        return instances.read(self.paths)
-
-    def engine(self) -> Engine:
-        """The engine, for looking: a stack that was never started is shown where it would be."""
-        return self._engine(self.instance() or self._placeholder())
-
-    def selected(self) -> tuple[str, ...]:
-        """The services that this stack consists of, in the order of the registry."""
-        found = self.instance()
-        names = found.selected if found else self.settings.profile(self.settings.default_profile)
-        return tuple(name for name in NAMES if name in names)
-
-    def needs_healing(self) -> tuple[Repair, ...]:
-        """What killed verbs left undone, with the command that heals it. Changes nothing."""
-        paths = self.paths
-        if not (paths.journal.exists() or paths.bench_journal.exists()) or not self.instance():
-            return ()
-        from devstack_tui.stack import recovery
-
-        return recovery.needed(paths, self.engine)
-
-    def resolve(self, names: Sequence[str], profile: str | None = None) -> tuple[Service, ...]:
-        """What `up` of these names or this profile starts: they and what they require.
-
-        Raises `UsageError` for an unknown or switched-off service and an unknown profile.
-        """
-        if names:
-            wanted = {service(name).name for name in names}
-            for name in wanted:
-                if not self.settings.services[name].enabled:
-                    raise UsageError(
-                        f"{name} is switched off in {self.settings.path}",
-                        f"set services.{name}.enabled = true",
-                    )
-        else:
-            wanted = set(self.settings.profile(profile or self.settings.default_profile))
-        for found in services():
-            if found.name in wanted:
-                wanted |= set(found.requires)
-        return tuple(found for found in services() if found.name in wanted)
-
-    # -- changing --------------------------------------------------------------------------
+class Stack(StackView):
+    """One stack and the verbs that change it."""
 
     def up(self, names: Sequence[str] = (), profile: str | None = None) -> Events:
         """Start services and wait until the probe of each passes. Idempotent."""
@@ -136,20 +73,6 @@ class Stack:
             if names and found not in chosen:
                 raise UsageError(f"{found.title} has no TLS: there is nothing to rotate")
         return chosen
-
-    def resolve_running(self, names: Sequence[str]) -> tuple[Service, ...]:
-        """The named services, or all that the stack consists of."""
-        wanted = {service(name).name for name in names} or set(self.selected())
-        return tuple(found for found in services() if found.name in wanted)
-
-    def interrupted_restart(self) -> tuple[str, ...]:
-        """The services that a `restart` stopped and, being killed, did not start again."""
-        return tuple(
-            name
-            for intent in Journal(self.paths.journal).pending()
-            if intent.action == "restart"
-            for name in intent.subject.split(",")
-        )
 
     def plan(self, verb: str, names: Sequence[str] = (), profile: str | None = None) -> Planned:
         """What a verb would do, in order, without doing it."""
@@ -266,13 +189,9 @@ class Stack:
     def _orphaned(self) -> bool:
         if not self.paths.journal.exists():
             return False
-        from devstack_tui.stack import recovery
-
         return bool(recovery.orphans(self.paths))
 
     def _repair(self, engine: Engine, say: Callable[[str], None]) -> None:
-        from devstack_tui.stack import recovery
-
         for note in engine.recover():
             say(note)
         recovery.heal(engine, self.paths, say)
@@ -345,14 +264,6 @@ class Stack:
             if not wipe:
                 raise
             return self._placeholder()
-
-    def _placeholder(self) -> Instance:
-        offset = self.settings.port_offset if self._offset is None else self._offset
-        return Instance(f"none-{self.name}", self.name, engines.DEFAULT, offset, 0.0)
-
-    def _engine(self, instance: Instance) -> Engine:
-        own = settings.load(instance.overrides) if instance.overrides else self.settings
-        return engines.create(self.paths, instance, own)
 
 
 def _claims(loaded: settings.StackSettings, offset: int) -> list[int]:

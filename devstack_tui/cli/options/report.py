@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 
-def report_options(verb: argparse.ArgumentParser) -> None:
+def report_options(verb: argparse.ArgumentParser, _common: argparse.ArgumentParser) -> None:
     """Add the options; those common to all verbs are there already."""
     verb.add_argument("--md", metavar="FILE", help="write the report as Markdown")
     verb.add_argument("--html", metavar="FILE", help="write the report as one HTML page")

@@ -14,18 +14,15 @@ import msgspec
 from devstack_tui.cli.running import named, run_to_end, standard_input
 from devstack_tui.contracts.model import StackStatus, State
 from devstack_tui.health.monitor import Monitor
-from devstack_tui.present.looks import BAD, BUSY, GOOD, QUIET, WARN, state_look, state_text
-from devstack_tui.stack.stack import Stack
+from devstack_tui.stack.view import StackView
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-STYLES = {GOOD: "green", WARN: "yellow", BAD: "red", BUSY: "cyan", QUIET: "dim"}
-
 
 def run(options: argparse.Namespace) -> int:
     """Run the verb; exit status 1 when a required service is not healthy."""
-    stack = named(options)
+    stack = StackView(named(options))
     if options.watch:
         return run_to_end(_watch(stack, options))
     return run_to_end(_once(stack, options.json or options.jsonl))
@@ -33,10 +30,10 @@ def run(options: argparse.Namespace) -> int:
 
 def show_once(name: str) -> int:
     """The table, for who has no terminal for the console."""
-    return run_to_end(_once(Stack(name), False))
+    return run_to_end(_once(StackView(name), False))
 
 
-async def _once(stack: Stack, as_json: bool) -> int:
+async def _once(stack: StackView, as_json: bool) -> int:
     monitor = Monitor(stack)
     try:
         status = await monitor.look()
@@ -54,7 +51,7 @@ async def _once(stack: Stack, as_json: bool) -> int:
     return 0 if status.healthy else 1
 
 
-async def _watch(stack: Stack, options: argparse.Namespace) -> int:
+async def _watch(stack: StackView, options: argparse.Namespace) -> int:
     control = _Control()
     monitor = Monitor(stack)
     if options.controlled:
@@ -127,6 +124,9 @@ def table(status: StackStatus) -> RenderableType:
     from rich.table import Table
     from rich.text import Text
 
+    from devstack_tui.present.looks import BAD, BUSY, GOOD, QUIET, WARN, state_look, state_text
+
+    styles = {GOOD: "green", WARN: "yellow", BAD: "red", BUSY: "cyan", QUIET: "dim"}
     notes = [Text(note, style="yellow") for note in status.notes]
     grid = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("service", "state", "version", "role", "endpoint", "tls"):
@@ -134,7 +134,7 @@ def table(status: StackStatus) -> RenderableType:
     for heading in ("p50 ms", "p95 ms", "uptime", "cpu %", "memory"):
         grid.add_column(heading, justify="right", no_wrap=True)
     for row in status.services:
-        style = STYLES[state_look(row.state)]
+        style = styles[state_look(row.state)]
         grid.add_row(
             row.name,
             Text(state_text(row.state), style=style),

@@ -1,0 +1,105 @@
+"""One stack by its name, for looking: who it is, what it consists of, what needs healing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from devstack_tui import engines
+from devstack_tui.contracts.registry import NAMES, service, services
+from devstack_tui.core.errors import UsageError
+from devstack_tui.core.journal import Journal
+from devstack_tui.core.paths import DEFAULT_STACK, StackPaths
+from devstack_tui.state import instance as instances
+from devstack_tui.state import settings
+from devstack_tui.state.instance import Instance
+
+if TYPE_CHECKING:
+    from devstack_tui.contracts.engine import Engine
+    from devstack_tui.contracts.model import Repair
+    from devstack_tui.contracts.service import Service
+
+
+class StackView:
+    """One stack. `overrides` are service settings from the command line, for a new stack only."""
+
+    def __init__(
+        self,
+        name: str = DEFAULT_STACK,
+        *,
+        overrides: dict[str, dict[str, Any]] | None = None,
+        port_offset: int | None = None,
+    ) -> None:
+        self.paths = StackPaths.of(name)
+        self.name = name
+        self._overrides = overrides or {}
+        self._offset = port_offset
+        self.settings = settings.load(self._overrides)
+        if port_offset is not None:
+            for known in services():
+                self.settings.of(known.name, port_offset)
+
+    def instance(self) -> Instance | None:
+        """The stack's identity, or None when it was never started."""
+        return instances.read(self.paths)
+
+    def engine(self) -> Engine:
+        """The engine, for looking: a stack that was never started is shown where it would be."""
+        return self._engine(self.instance() or self._placeholder())
+
+    def selected(self) -> tuple[str, ...]:
+        """The services that this stack consists of, in the order of the registry."""
+        found = self.instance()
+        names = found.selected if found else self.settings.profile(self.settings.default_profile)
+        return tuple(name for name in NAMES if name in names)
+
+    def needs_healing(self) -> tuple[Repair, ...]:
+        """What killed verbs left undone, with the command that heals it. Changes nothing."""
+        paths = self.paths
+        if not (paths.journal.exists() or paths.bench_journal.exists()) or not self.instance():
+            return ()
+        from devstack_tui.stack import recovery
+
+        return recovery.needed(paths, self.engine)
+
+    def resolve(self, names: Sequence[str], profile: str | None = None) -> tuple[Service, ...]:
+        """What `up` of these names or this profile starts: they and what they require.
+
+        Raises `UsageError` for an unknown or switched-off service and an unknown profile.
+        """
+        if names:
+            wanted = {service(name).name for name in names}
+            for name in wanted:
+                if not self.settings.services[name].enabled:
+                    raise UsageError(
+                        f"{name} is switched off in {self.settings.path}",
+                        f"set services.{name}.enabled = true",
+                    )
+        else:
+            wanted = set(self.settings.profile(profile or self.settings.default_profile))
+        for found in services():
+            if found.name in wanted:
+                wanted |= set(found.requires)
+        return tuple(found for found in services() if found.name in wanted)
+
+    def resolve_running(self, names: Sequence[str]) -> tuple[Service, ...]:
+        """The named services, or all that the stack consists of."""
+        wanted = {service(name).name for name in names} or set(self.selected())
+        return tuple(found for found in services() if found.name in wanted)
+
+    def interrupted_restart(self) -> tuple[str, ...]:
+        """The services that a `restart` stopped and, being killed, did not start again."""
+        return tuple(
+            name
+            for intent in Journal(self.paths.journal).pending()
+            if intent.action == "restart"
+            for name in intent.subject.split(",")
+        )
+
+    def _placeholder(self) -> Instance:
+        offset = self.settings.port_offset if self._offset is None else self._offset
+        return Instance(f"none-{self.name}", self.name, engines.DEFAULT, offset, 0.0)
+
+    def _engine(self, instance: Instance) -> Engine:
+        own = settings.load(instance.overrides) if instance.overrides else self.settings
+        return engines.create(self.paths, instance, own)
