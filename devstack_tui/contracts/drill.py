@@ -13,6 +13,7 @@ from typing import Annotated, Protocol, runtime_checkable
 
 import msgspec
 
+from devstack_tui.contracts.client import Client
 from devstack_tui.contracts.model import Installation, Target
 from devstack_tui.core.check import Result
 
@@ -186,6 +187,10 @@ class Hands(Protocol):
 
     def installation(self) -> Installation:
         """What the service runs from. Raises `DevstackError` where that is not found."""
+
+    def client(self, *names: str) -> Client:
+        """The first of these client programs of the service that is found. Raises
+        `NotInstalledError`."""
 
     def units(self, service: str) -> tuple[str, ...]:
         """The units that the service consists of now, in the order of their start."""

@@ -58,6 +58,10 @@ class Target(msgspec.Struct, frozen=True):
     ca: Path
     secrets: Path
     options: dict[str, int | str | bool] = {}
+    clients: str = ""
+    """From where clients of the service call it, as CIDR."""
+    nodes: str = ""
+    """The network in which node n of a service calls the others from the n-th address, as CIDR."""
 
 
 class NodeObservation(msgspec.Struct, frozen=True):

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 
+from devstack_tui.contracts.client import Client
 from devstack_tui.contracts.drill import Cut
 from devstack_tui.contracts.engine import Engine, Feature, Run
 from devstack_tui.contracts.faults import Fault, Handle, handle_of
@@ -53,6 +54,10 @@ class StackHands:
     def installation(self) -> Installation:
         """See the Protocol."""
         return self._engine.locate(self._service)
+
+    def client(self, *names: str) -> Client:
+        """See the Protocol."""
+        return self._engine.client(self._service, *names)
 
     def units(self, service: str) -> tuple[str, ...]:
         """The units that the service consists of now, in the order of their start."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import contextlib
+import threading
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,12 +40,12 @@ from devstack_tui.stack.view import StackView
 from devstack_tui.state.settings import user_file
 
 if TYPE_CHECKING:
-    from devstack_tui.contracts.engine import Engine
+    from devstack_tui.contracts.engine import Engine, UnitEvent
     from devstack_tui.contracts.service import Service
 
 PROBE_TIMEOUT_S = 1.5
 GLANCE_S = 0.5
-"""How often the processes are looked at between two probes: this is how soon a death is seen."""
+"""How soon the begin or the end of a verb is seen between two looks."""
 WINDOW = 60
 """How many probes the percentiles are of."""
 STARTING_S = 20.0
@@ -67,7 +70,7 @@ class Monitor:
     def __init__(self, stack: StackView) -> None:
         self._stack = stack
         self._memory: dict[str, _Memory] = {s.name: _Memory() for s in services()}
-        self._pool = ThreadPoolExecutor(len(services()), thread_name_prefix="probe")
+        self._pool = ThreadPoolExecutor(len(services()) + 1, thread_name_prefix="probe")
 
     def close(self) -> None:
         """End the probing threads; those that wait for an answer end with their time limit."""
@@ -103,30 +106,32 @@ class Monitor:
 
     async def watch(self, interval: float, wake: asyncio.Event) -> AsyncIterator[StackStatus]:
         """A status at once, every `interval` seconds, when `wake` is set, and within half a
-        second when a process dies or a verb begins or ends."""
-        while True:
-            wake.clear()
-            # Before the look: what happens during it is seen by the next one at the latest.
-            seen = self._glance()
-            yield await self.look()
-            due = time.monotonic() + interval
-            while (left := due - time.monotonic()) > 0:
-                try:
-                    await asyncio.wait_for(wake.wait(), min(GLANCE_S, left))
-                    break
-                except TimeoutError:
-                    if self._glance() != seen:
-                        break
-
-    def _glance(self) -> object:
-        """What a look would see of processes and locks, without asking a server."""
+        second when a unit starts or ends or a verb begins or ends."""
+        loop = asyncio.get_running_loop()
+        ended = threading.Event()
+        # Before the first look: what happens during one is seen by the next at the latest.
+        events = self._stack.engine().watch(ended)
+        self._pool.submit(_follow, events, partial(loop.call_soon_threadsafe, wake.set))
         try:
-            engine = self._stack.engine()
-            units = tuple((u.unit, u.start_id) for s in services() for u in engine.units(s))
-        except DevstackError as error:
-            return error.message
+            while True:
+                wake.clear()
+                owner = self._owner()
+                yield await self.look()
+                due = time.monotonic() + interval
+                while (left := due - time.monotonic()) > 0:
+                    try:
+                        await asyncio.wait_for(wake.wait(), min(GLANCE_S, left))
+                        break
+                    except TimeoutError:
+                        if self._owner() != owner:
+                            break
+        finally:
+            ended.set()
+
+    def _owner(self) -> int:
+        """The process that changes the stack now, or 0."""
         owner = StackLock.held(self._stack.paths.lock)
-        return units, owner.pid if owner else 0
+        return owner.pid if owner else 0
 
     def _row(
         self,
@@ -217,6 +222,13 @@ class Monitor:
         )
 
 
+def _follow(events: Iterator[UnitEvent], hint: Callable[[], object]) -> None:
+    """Call `hint` at every event; without a loop to call it in there is nobody to tell."""
+    with contextlib.suppress(DevstackError, OSError, RuntimeError):
+        for _ in events:
+            hint()
+
+
 def _silent(
     running: list[UnitUsage],
     memory: _Memory,
@@ -228,7 +240,7 @@ def _silent(
     if owner is not None and owner.verb == "down":
         return State.STOPPING, f"`down` runs (pid {owner.pid})"
     if gone or not running:
-        return State.DOWN, gone or "it has no process"
+        return State.DOWN, gone or "no unit of it runs"
     starts = frozenset(unit.start_id for unit in running)
     youngest = max(unit.started_at or 0.0 for unit in running)
     if not starts & memory.answered and time.time() - youngest < STARTING_S:

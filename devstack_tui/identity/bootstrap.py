@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from devstack_tui.contracts.model import Target
 from devstack_tui.contracts.service import Service
 from devstack_tui.core import codec, files
 from devstack_tui.core.errors import DevstackError
@@ -21,7 +22,6 @@ from devstack_tui.core.paths import resource
 from devstack_tui.identity.vault_api import VaultApi, VaultError, approle_files
 
 ADMIN = "admin"
-LOOPBACK = ["127.0.0.1/32"]
 TOKEN_TTL = 3600
 TOKEN_MAX_TTL = 4 * 3600
 SECRET_ID_TTL = 30 * 24 * 3600
@@ -91,12 +91,12 @@ def digest(services: Iterable[Service]) -> str:
     return state.hexdigest()[:16]
 
 
-def bootstrap(vault: VaultApi, secrets: Path, keys: Keys, services: Iterable[Service]) -> Keys:
+def bootstrap(vault: VaultApi, target: Target, keys: Keys, services: Iterable[Service]) -> Keys:
     """Make mounts, PKI, policies, AppRoles and secrets; mint the admin's secret_id; revoke root.
 
-    `vault` carries the root token. Returns the keys without it.
+    `vault` carries the root token; `target` is Vault's own. Returns the keys without it.
     """
-    services = list(services)
+    services, secrets = list(services), target.secrets
     mounts = vault.call("get", "sys/mounts")["data"]
     if "secret/" not in mounts:
         vault.call("post", "sys/mounts/secret", type="kv", options={"version": "2"})
@@ -109,7 +109,7 @@ def bootstrap(vault: VaultApi, secrets: Path, keys: Keys, services: Iterable[Ser
         vault.call(
             "post",
             f"auth/approle/role/{service.role}",
-            **_role(service.policy, SECRET_ID_TTL, service.token_type),
+            **_role(service.policy, SECRET_ID_TTL, service.token_type, target.clients),
         )
         _secret(vault, service)
         _write_role_id(vault, secrets, service.secret, service.role)
@@ -117,7 +117,7 @@ def bootstrap(vault: VaultApi, secrets: Path, keys: Keys, services: Iterable[Ser
     vault.call(
         "post",
         f"auth/approle/role/{ADMIN}-role",
-        **_role("admin-policy", ADMIN_SECRET_ID_TTL, "service"),
+        **_role("admin-policy", ADMIN_SECRET_ID_TTL, "service", target.clients),
     )
     _write_role_id(vault, secrets, ADMIN, f"{ADMIN}-role")
     mint_secret_id(vault, secrets, ADMIN)
@@ -155,16 +155,16 @@ def _policy(name: str) -> str:
     return resource(f"configs/vault/policies/{name}.hcl").read_text(encoding="utf-8")
 
 
-def _role(policy: str, secret_id_ttl: int, token_type: str) -> dict[str, Any]:
-    """The settings of an AppRole that can be used from loopback only."""
+def _role(policy: str, secret_id_ttl: int, token_type: str, clients: str) -> dict[str, Any]:
+    """The settings of an AppRole that can be used from the addresses of `clients` only."""
     return {
         "token_policies": [policy],
         "token_ttl": TOKEN_TTL,
         "token_max_ttl": TOKEN_MAX_TTL,
         "token_type": token_type,
-        "token_bound_cidrs": LOOPBACK,
+        "token_bound_cidrs": [clients],
         "bind_secret_id": True,
-        "secret_id_bound_cidrs": LOOPBACK,
+        "secret_id_bound_cidrs": [clients],
         "secret_id_ttl": secret_id_ttl,
         "secret_id_num_uses": 0,
     }

@@ -232,10 +232,12 @@ class MemoryEngine:
         return {thing.name: Usage(None, 1000) for thing in running}
 
     def watch(self, ended: threading.Event) -> Iterator[UnitEvent]:
-        before = self._starts()
+        return self._changes(self._starts(), ended)
+
+    def _changes(self, before: Mapping[str, str], ended: threading.Event) -> Iterator[UnitEvent]:
         while not ended.wait(0.01):
             now = self._starts()
-            for unit in sorted(unit for unit in before.keys() | now.keys()):
+            for unit in sorted(before.keys() | now.keys()):
                 if before.get(unit) != now.get(unit):
                     yield UnitEvent(unit, now.get(unit, ""))
             before = now

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
+import threading
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
+from devstack_tui.contracts.engine import UnitEvent
 from devstack_tui.contracts.model import (
     Credentials,
     Endpoint,
@@ -70,6 +72,18 @@ class FakeEngine:
         table = process.table()
         pids = {unit.unit: unit.pid for unit in self.units_of(service.name) if unit.pid}
         return {unit: used(pid, table) for unit, pid in pids.items()}
+
+    def watch(self, ended: threading.Event) -> Iterator[UnitEvent]:
+        return self._changes(self._starts(), ended)
+
+    def _changes(self, before: list[str], ended: threading.Event) -> Iterator[UnitEvent]:
+        while not ended.wait(0.005):
+            if (now := self._starts()) != before:
+                before = now
+                yield UnitEvent("", "")
+
+    def _starts(self) -> list[str]:
+        return [unit.start_id for found in list(self.found.values()) for unit in found]
 
     def exit_reason(self, service: Service) -> str:
         return self.words.get(service.name, "")
@@ -383,9 +397,8 @@ async def test_a_watch_looks_again_at_once_when_it_is_woken(monitor: Monitor) ->
 
 @pytest.mark.parametrize("asked", [True, False], ids=["while it waits", "before it goes on"])
 async def test_a_watch_looks_again_when_a_process_dies(
-    monitor: Monitor, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch, asked: bool
+    monitor: Monitor, engine: FakeEngine, asked: bool
 ) -> None:
-    monkeypatch.setattr(module, "GLANCE_S", 0.005)
     engine.runs("redis")
     looks = monitor.watch(3600.0, asyncio.Event())
     await anext(looks)

@@ -297,10 +297,12 @@ class EmbeddedEngine:
 
     def watch(self, ended: threading.Event) -> Iterator[UnitEvent]:
         """See the Protocol: by a look at the records twice a second."""
-        before = self._starts()
+        return self._changes(self._starts(), ended)
+
+    def _changes(self, before: Mapping[str, str], ended: threading.Event) -> Iterator[UnitEvent]:
         while not ended.wait(WATCH_S):
             now = self._starts()
-            for unit in sorted(unit for unit in before.keys() | now.keys()):
+            for unit in sorted(before.keys() | now.keys()):
                 if before.get(unit) != now.get(unit):
                     yield UnitEvent(unit, now.get(unit, ""))
             before = now

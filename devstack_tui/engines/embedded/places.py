@@ -25,6 +25,10 @@ from devstack_tui.state import parameter_store
 from devstack_tui.state.instance import Instance
 from devstack_tui.state.settings import StackSettings
 
+CLIENTS = "127.0.0.1/32"
+NODES = "127.0.1.0/24"
+"""Loopback as well: Linux has all of 127.0.0.0/8 there."""
+
 
 class Places:
     """The directories, ports and addresses of one stack's services."""
@@ -47,6 +51,8 @@ class Places:
             ca=self._paths.root / "ca.crt",
             secrets=self._paths.secrets,
             options=settings.options(),
+            clients=CLIENTS,
+            nodes=NODES,
         )
 
     def login(self, service: Service, run: Run) -> Credentials:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import ipaddress
 import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,9 +26,9 @@ def node_name(index: int) -> str:
     return f"redis-{index + 1}"
 
 
-def source_address(index: int) -> str:
-    """The loopback address from which node `index` calls the others (Redis 7.0 and newer)."""
-    return f"127.0.1.{index + 1}"
+def source_address(target: Target, index: int) -> str:
+    """The address from which node `index` calls the others (Redis 7.0 and newer)."""
+    return str(ipaddress.ip_network(target.nodes)[index + 1])
 
 
 @functools.lru_cache(maxsize=8)

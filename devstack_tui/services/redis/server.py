@@ -100,7 +100,7 @@ class RedisServer:
                 node_timeout=home.target.options["node_timeout_ms"],
             )
             if release(installation.version) >= (7, 0):
-                text += CONFIG_7.format(source=source_address(index))
+                text += CONFIG_7.format(source=source_address(home.target, index))
             if lines.get("appendonly") == ["appendonly yes"]:
                 aof.begin(home.files, name, had_one=_has_aof(home.files, f"{name}/redis.conf"))
             # In the node's own directory, where CONFIG REWRITE may replace it.

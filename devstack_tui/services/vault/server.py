@@ -130,7 +130,7 @@ class VaultServer:
     def _bootstrap(self, vault: VaultApi, home: ServerHome, keys: bootstrap.Keys) -> None:
         vault.token = keys.root_token
         try:
-            bootstrap.bootstrap(vault, home.target.secrets, keys, services())
+            bootstrap.bootstrap(vault, home.target, keys, services())
         except VaultError as error:
             if error.status != 403:
                 raise

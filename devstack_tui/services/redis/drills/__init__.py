@@ -101,8 +101,8 @@ class Failover(_Keyed):
             i: (target.ports["tls"] + i, target.ports["tls"] + i + BUS) for i in range(len(names))
         }
         return Cut(
-            source=source_address(victim),
-            network="127.0.1.0/24",
+            source=source_address(target, victim),
+            network=target.nodes,
             own=ports[victim],
             peers=tuple(port for i, pair in ports.items() if i != victim for port in pair),
         )
@@ -257,7 +257,7 @@ def _require_source(target: Target, index: int) -> None:
             "address of its own: its traffic cannot be told from theirs",
             "install Redis 7.0 or newer, or choose --fault sigstop",
         )
-    if found.get(name) != source_address(index):
+    if found.get(name) != source_address(target, index):
         raise DevstackError(
             f"{node_name(index)} was started by an older devstack-tui: its traffic cannot be told "
             "from the other nodes'",

@@ -198,9 +198,10 @@ class FailoverTurn(Turn):
             for number in ("13", "14"):
                 self.decide(decide(number, Status.SKIPPED, "a single victim was asked for"))
         if self._turn == self._turns:
-            good, said = cluster_check(self.target)
-            wrong = problems(after, self.target) + ([said] if good is False else [])
-            self.decide(found("15", wrong, f"as at the beginning; {said}"))
+            context = self.context
+            good, evidence = cluster_check(self.target, context.hands.client, context.folder)
+            wrong = problems(after, self.target) + ([evidence] if good is False else [])
+            self.decide(found("15", wrong, f"as at the beginning; {evidence}"))
 
 
 def _hand_over(target: Target, outcome: Outcome) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import time
@@ -10,12 +9,19 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
+from devstack_tui.contracts.client import FindClient
 from devstack_tui.contracts.drill import NodeView
 from devstack_tui.contracts.model import Target
-from devstack_tui.core.errors import DevstackError, UnreachableError, UsageError, unknown_name
-from devstack_tui.core.programs import find_program
+from devstack_tui.core.errors import (
+    DevstackError,
+    NotInstalledError,
+    UnreachableError,
+    UsageError,
+    unknown_name,
+)
 from devstack_tui.core.redact import redact
 from devstack_tui.services.redis import topology
 from devstack_tui.services.redis.client import close, connect, look, node_count, node_name
@@ -260,32 +266,27 @@ def resolve(seen: Look, victim: str) -> int:
 # -- redis-cli -------------------------------------------------------------------------------
 
 
-def cluster_check(target: Target) -> tuple[bool | None, str]:
-    """What `redis-cli --cluster check` says; None without a redis-cli."""
-    program = find_program("redis-cli", "valkey-cli")
-    if program is None:
-        return None, "redis-cli is not on this machine"
+def cluster_check(target: Target, find: FindClient, folder: Path) -> tuple[bool | None, str]:
+    """The verdict of `redis-cli --cluster check`; None without a redis-cli. Blocks."""
     user = target.credentials.user
-    argv = [
-        str(program),
+    arguments = [
         *("--tls", "--cacert", str(target.ca)),
         *(("--user", user) if user else ()),
         *("--cluster", "check", f"{target.endpoint.host}:{target.ports['tls']}"),
     ]
+    env = {"REDISCLI_AUTH": target.credentials.password}
     try:
-        ended = subprocess.run(
-            argv,
-            env={**os.environ, "REDISCLI_AUTH": target.credentials.password},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=CHECK_S,
-            check=False,
-        )
+        with find("redis-cli", "valkey-cli").start(arguments, env, folder) as check:
+            try:
+                output, _ = check.communicate(timeout=CHECK_S)
+            finally:
+                check.kill()
+    except NotInstalledError:
+        return None, "redis-cli is not on this machine"
     except (OSError, subprocess.TimeoutExpired) as error:
         return False, f"redis-cli --cluster check did not end: {type(error).__name__}"
-    said = _COLOUR.sub("", ended.stdout + ended.stderr).splitlines()
-    told = [line.strip() for line in said if line.startswith(("[ERR]", "[OK]"))]
-    wrong = [line for line in told if line.startswith("[ERR]")]
-    last = (wrong or told or [line for line in said if line] or ["it said nothing"])[-1]
-    return ended.returncode == 0, f"redis-cli --cluster check: {redact(last)}"
+    lines = _COLOUR.sub("", output).splitlines()
+    verdicts = [line.strip() for line in lines if line.startswith(("[ERR]", "[OK]"))]
+    wrong = [line for line in verdicts if line.startswith("[ERR]")]
+    last = (wrong or verdicts or [line for line in lines if line] or ["it printed nothing"])[-1]
+    return check.returncode == 0, f"redis-cli --cluster check: {redact(last)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import ipaddress
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -21,8 +22,6 @@ SECRET_ID_TTL_S = 900
 """What a killed audit leaves ends by itself."""
 VAULT = "vault"
 OK = (200, 204)
-ELSEWHERE = "127.0.0.2"
-"""Another address of this machine, outside of what the AppRoles are bound to."""
 T = TypeVar("T")
 
 
@@ -76,6 +75,11 @@ def ask_as_admin(audit: Audit, method: str, path: str, **body: Any) -> dict[str,
 def tables(audit: Audit, path: str) -> dict[str, dict[str, Any]]:
     """The mounts, auth methods or audit devices by their paths, once an audit."""
     return shared(audit, path, lambda: ask_as_admin(audit, "get", path))
+
+
+def elsewhere(audit: Audit) -> str:
+    """An address outside of what the AppRoles are bound to, from which we can call as well."""
+    return str(ipaddress.ip_network(audit.target(VAULT).clients)[-1] + 1)
 
 
 def raw(

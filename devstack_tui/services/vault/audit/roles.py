@@ -14,18 +14,17 @@ from devstack_tui.core.errors import UnreachableError
 from devstack_tui.identity.bootstrap import (
     ADMIN,
     ADMIN_SECRET_ID_TTL,
-    LOOPBACK,
     SECRET_ID_TTL,
     TOKEN_MAX_TTL,
     TOKEN_TTL,
 )
 from devstack_tui.identity.vault_api import VaultApi, VaultError
 from devstack_tui.services.vault.audit.kit import (
-    ELSEWHERE,
     Answer,
     ask,
     ask_as_admin,
     check,
+    elsewhere,
     failed,
     judged,
     minted,
@@ -68,9 +67,9 @@ def _session(audit: Audit, role: str) -> Session:
         try:
             token = ask(client, "get", "auth/token/lookup-self").document.get("data") or {}
             path = "/v1/auth/token/lookup-self"
-            used, _ = raw(audit, "GET", path, token=client.token, source=ELSEWHERE)
+            used, _ = raw(audit, "GET", path, token=client.token, source=elsewhere(audit))
             path = "/v1/auth/approle/login"
-            other, _ = raw(audit, "POST", path, body=pair_body, source=ELSEWHERE)
+            other, _ = raw(audit, "POST", path, body=pair_body, source=elsewhere(audit))
             if other.ok:
                 with VaultApi(
                     audit.target("vault"), other.document["auth"]["client_token"], audit.timeout
@@ -319,7 +318,9 @@ def _cap(role: str, audit: Audit) -> Finding:
 def _token_cidrs(role: str, audit: Audit) -> Finding:
     seen = session(audit, role)
     here = bool(seen.token)
-    evidence = f"from {ELSEWHERE}: {seen.used_elsewhere}; from here: {'200' if here else 'refused'}"
+    evidence = (
+        f"from {elsewhere(audit)}: {seen.used_elsewhere}; from here: {'200' if here else 'refused'}"
+    )
     if not here:
         return unsure(f"no control: {evidence}")
     return judged(seen.used_elsewhere.denied, evidence)
@@ -330,10 +331,10 @@ def _secret_id_cidrs(role: str, audit: Audit) -> Finding:
     bound = setting(audit, role).get("secret_id_bound_cidrs") or []
     refused = not session(audit, role).login_elsewhere.ok
     evidence = (
-        f"login from {ELSEWHERE}: {session(audit, role).login_elsewhere}; from here: 200; "
+        f"login from {elsewhere(audit)}: {session(audit, role).login_elsewhere}; from here: 200; "
         f"secret_id_bound_cidrs {', '.join(bound) or 'none'}"
     )
-    return judged(refused and bound == LOOPBACK, evidence)
+    return judged(refused and bound == [audit.target("vault").clients], evidence)
 
 
 def _living(role: str, audit: Audit) -> Finding:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -122,13 +123,14 @@ def _entities(bench: Bench) -> contextlib.AbstractContextManager[None]:
 
 def _guessable(bench: Bench) -> contextlib.AbstractContextManager[None]:
     path = f"auth/approle/role/{STRAY}"
+    around = ipaddress.ip_network(bench.audit.target("vault").clients).supernet(new_prefix=8)
 
     def make(vault: VaultApi) -> None:
         vault.call(
             "post",
             path,
             bind_secret_id=False,
-            secret_id_bound_cidrs=["127.0.0.0/8"],
+            secret_id_bound_cidrs=[str(around)],
             token_policies=["default"],
             token_ttl=60,
         )
