@@ -9,20 +9,19 @@ import secrets
 import shutil
 from collections.abc import AsyncGenerator, Sequence
 
-import msgspec
-
-from devstack_tui.core import codec, files, process
+from devstack_tui.core import files
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.event_stream import to_end
 from devstack_tui.core.events import Done, Phase, Progress
+from devstack_tui.core.lock import StackLock
 from devstack_tui.core.paths import StackPaths, stack_names
-from devstack_tui.core.process import ProcessId
 from devstack_tui.stack.stack import Stack
 from devstack_tui.state import directories
 
 PREFIX = "proof-"
 MARK = "throwaway.json"
-"""In the stack's directory: which process made it. Without it no stack is ever removed."""
+"""In the stack's directory: the lock of the process that made it. Without it no stack is ever
+removed."""
 
 
 class Throwaway:
@@ -30,6 +29,7 @@ class Throwaway:
 
     def __init__(self) -> None:
         self.stack = Stack(f"{PREFIX}{os.getpid()}-{secrets.token_hex(2)}")
+        self._lock = StackLock(self.stack.paths.root / MARK, "check")
 
     async def start(self, services: Sequence[str]) -> AsyncGenerator[str, None]:
         """Bring up these services and what they require; yields what is waited for.
@@ -39,13 +39,11 @@ class Throwaway:
         for name in leftovers():
             await _remove(Stack(name))
             yield f"removed {name}, left over from before"
-        paths = self.stack.paths
         try:
-            directories.make(paths)
-            owner = process.identify(os.getpid())
-            files.write_private(paths.root / MARK, msgspec.json.encode(owner))
+            directories.make(self.stack.paths)
         except OSError as error:
             raise files.explain(error, "making a throwaway stack") from None
+        self._lock.try_acquire()
         async with contextlib.aclosing(self.stack.up(services)) as events:
             async for event in events:
                 if isinstance(event, Progress) and event.phase in (Phase.READY, Phase.SKIPPED):
@@ -60,19 +58,17 @@ class Throwaway:
         """
         if self.stack.paths.root.exists():
             await to_end(_remove(self.stack))
+        self._lock.release()
 
 
 def leftovers() -> list[str]:
     """The throwaway stacks whose maker was killed."""
-    found = []
-    for name in stack_names():
-        mark = StackPaths.of(name).root / MARK
-        if name.startswith(PREFIX) and mark.exists():
-            with contextlib.suppress(ValueError, OSError):
-                owner = codec.decode(mark.read_bytes(), ProcessId)
-                if not process.alive(owner):
-                    found.append(name)
-    return found
+    marks = {name: StackPaths.of(name).root / MARK for name in stack_names()}
+    return [
+        name
+        for name, mark in marks.items()
+        if name.startswith(PREFIX) and mark.exists() and StackLock.held(mark) is None
+    ]
 
 
 async def _remove(stack: Stack) -> None:

@@ -51,6 +51,7 @@ class Thing:
     """A unit: `start` is 0 while it does not run."""
 
     name: str
+    owner: str
     start: int = 0
     held: bool = False
     log: list[str] = field(default_factory=list)
@@ -141,7 +142,7 @@ class MemoryFiles:
 
 
 WORLDS: dict[str, dict[str, list[Thing]]] = {}
-"""The units of every service, by the instance of their stack."""
+"""The units of every service, by the directory of their stack."""
 FILES: dict[str, dict[str, dict[str, tuple[bytes | None, FileStat]]]] = {}
 """The files of every service, likewise."""
 
@@ -154,8 +155,9 @@ class MemoryEngine:
     def __init__(self, paths: StackPaths, instance: Instance, settings: StackSettings) -> None:
         self._paths = paths
         self._settings = settings
-        self._things = WORLDS.setdefault(instance.id, {})
-        self._files = FILES.setdefault(instance.id, {})
+        self._things = WORLDS.setdefault(str(paths.root), {})
+        self._files = FILES.setdefault(str(paths.root), {})
+        self._id = instance.id
 
     features = frozenset(Feature) - {Feature.PARTITION}
 
@@ -189,7 +191,10 @@ class MemoryEngine:
 
     def start(self, service: Service, run: Run) -> None:  # noqa: ARG002
         self.files(service).directory("")
-        for thing in self._things.setdefault(service.name, [Thing(service.name)]):
+        numbered = [f"{service.name}-{number}" for number in range(1, 7)]
+        names = numbered if service.rolling() else [service.name]
+        made = [Thing(name, self._id) for name in names]
+        for thing in self._things.setdefault(service.name, made):
             if not thing.start:
                 thing.start, thing.held = next(STARTS), False
                 thing.log.append(f"start {thing.start}")
@@ -229,7 +234,7 @@ class MemoryEngine:
 
     def usage(self, service: Service) -> Mapping[str, Usage]:
         running = [thing for thing in self._things.get(service.name, ()) if thing.start]
-        return {thing.name: Usage(None, 1000) for thing in running}
+        return {thing.name: Usage(1.0, 2_000_000) for thing in running}
 
     def watch(self, ended: threading.Event) -> Iterator[UnitEvent]:
         return self._changes(self._starts(), ended)
@@ -276,15 +281,19 @@ class MemoryEngine:
     def prove_owned(self, service: Service) -> None:
         if not self._things.get(service.name):
             raise UnreachableError(f"{service.title} does not run")
+        if any(thing.owner != self._id for thing in self._things[service.name]):
+            raise DevstackError(f"{service.title} is not of this stack: nothing was touched")
 
     def aim(
         self,
-        service: Service,  # noqa: ARG002
+        service: Service,
         units: Sequence[str],
         fault: Fault,
         cut: Cut | None = None,  # noqa: ARG002
     ) -> Handle:
         self.require(Feature(fault.value))
+        if not units:
+            raise UnreachableError(f"{service.title} does not run")
         return Handle(fault, tuple(units), {unit: str(self._thing(unit).start) for unit in units})
 
     def inject(self, handle: Handle) -> float:
@@ -314,13 +323,17 @@ class MemoryEngine:
         return [thing.name for thing in self._things.get(service.name, ()) if thing.log]
 
     def logs(
-        self,
-        service: Service,
-        lines: int,
-        follow: threading.Event | None = None,  # noqa: ARG002
+        self, service: Service, lines: int, follow: threading.Event | None = None
     ) -> Iterator[LogLine]:
-        for thing in self._things.get(service.name, ()):
-            yield from (LogLine(thing.name, text) for text in thing.log[-lines:])
+        things = self._things.get(service.name, ())
+        read = {thing.name: max(0, len(thing.log) - lines) for thing in things}
+        while True:
+            for thing in things:
+                for text in thing.log[read[thing.name] :]:
+                    read[thing.name] += 1
+                    yield LogLine(thing.name, text)
+            if follow is None or follow.wait(0.01):
+                return
 
     def files(self, service: Service) -> MemoryFiles:
         return MemoryFiles(self._files.setdefault(service.name, {}))
@@ -330,6 +343,7 @@ class MemoryEngine:
             raise DevstackError("a server of this stack still runs")
 
     def wipe(self) -> None:
+        self.require_stopped()
         self._things.clear()
         self._files.clear()
 
@@ -342,9 +356,14 @@ class MemoryEngine:
             raise UnreachableError("no answer in time")
         return Observation(1.0)
 
+    def work(self, unit: str) -> None:
+        """In place of a client of the unit. Raises `UnreachableError`."""
+        if self._thing(unit).held:
+            raise UnreachableError("no answer in time")
+
     def _thing(self, unit: str) -> Thing:
         for thing in (one for things in self._things.values() for one in things):
-            if thing.name == unit and thing.start:
+            if thing.name == unit and thing.start and thing.owner == self._id:
                 return thing
         raise UnreachableError(f"{unit} does not run")
 

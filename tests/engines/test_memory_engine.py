@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
-import msgspec
 import pytest
 
-from devstack_tui import engines
 from devstack_tui.cli.main import main
 from devstack_tui.contracts.engine import Run
 from devstack_tui.contracts.faults import Fault
 from devstack_tui.contracts.registry import service
 from devstack_tui.core.journal import Journal
-from devstack_tui.core.paths import StackPaths
 from devstack_tui.drill.fault_injector import StackHands
 from devstack_tui.stack.stack import Stack
-from devstack_tui.state import directories
-from devstack_tui.state import instance as instances
+from tests.engines.conftest import memory_stack
 from tests.engines.memory import MemoryEngine
 
 POSTGRES = service("postgres")
@@ -30,25 +23,13 @@ RUNNING = ("vault", "postgres", "redis")
 
 @pytest.fixture
 def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
-    """A stack of three services that run in memory."""
-    home = Path(tempfile.mkdtemp(prefix="devstack-memory-"))
-    home.chmod(0o755)
-    monkeypatch.setenv("XDG_STATE_HOME", str(home / "state"))
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "config"))
-    monkeypatch.setitem(engines._ENGINES, "memory", "tests.engines.memory:MemoryEngine")
-    paths = StackPaths.of("m")
-    directories.make(paths)
-    made = instances.new(paths, "memory", 0, {})
-    instances.write(paths, msgspec.structs.replace(made, selected=RUNNING))
-    found = Stack("m")
-    engine = found.engine()
-    assert isinstance(engine, MemoryEngine)
-    for module in ("health.monitor", "drill.restart", "drill.fault_injector"):
-        monkeypatch.setattr(f"devstack_tui.{module}.probe_once", engine.answer)
-    for name in RUNNING:
-        engine.start(service(name), Run())
-    yield found
-    shutil.rmtree(home)
+    """A stack of three services that run in memory, and answer where they would."""
+    with memory_stack(monkeypatch, RUNNING) as found:
+        engine = found.engine()
+        assert isinstance(engine, MemoryEngine)
+        for module in ("health.monitor", "drill.restart", "drill.fault_injector"):
+            monkeypatch.setattr(f"devstack_tui.{module}.probe_once", engine.answer)
+        yield found
 
 
 def rows(capsys: pytest.CaptureFixture[str]) -> dict[str, dict[str, object]]:
@@ -66,7 +47,7 @@ def test_health_is_judged_without_a_process(capsys: pytest.CaptureFixture[str]) 
     found = rows(capsys)
     assert {name for name, row in found.items() if row["state"] == "healthy"} == set(RUNNING)
     assert found["mysql"]["state"] == "stopped"
-    assert found["postgres"]["memory_bytes"] == 1000
+    assert found["postgres"]["memory_bytes"] == 2_000_000
     assert found["postgres"]["cpu_percent"] in (None, 0)
 
 

@@ -6,17 +6,14 @@ fake that has no process; a real one is in tests/sabotage."""
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 
-import msgspec
 import pytest
 
-from devstack_tui.core import process
 from devstack_tui.core.errors import DevstackError, UsageError
+from devstack_tui.core.lock import StackLock
 from devstack_tui.core.paths import StackPaths
-from devstack_tui.core.process import ProcessId
 from devstack_tui.security import proven, throwaway
 from devstack_tui.security.events import AnySecurityEvent, Proof, ProofDone, ProofStep
 from devstack_tui.security.prove import Prover
@@ -91,10 +88,9 @@ def test_what_a_killed_proof_left_is_found_by_its_dead_owner() -> None:
     left = made.paths.root.with_name(f"{throwaway.PREFIX}1-ab")
     made.paths.root.rename(left)
     assert throwaway.leftovers() == []
-    mark = left / throwaway.MARK
-    mark.write_bytes(msgspec.json.encode(process.identify(os.getpid())))
-    assert throwaway.leftovers() == []
-    mark.write_bytes(msgspec.json.encode(ProcessId(1, 0, "another boot")))
+    with StackLock(left / throwaway.MARK, "check") as lock:
+        assert lock.try_acquire() is None
+        assert throwaway.leftovers() == []
     assert throwaway.leftovers() == [left.name]
 
 
