@@ -71,14 +71,15 @@ def test_a_unit_that_ended_or_is_held_still_is_down_with_its_reason(
     assert rows(capsys)["postgres"]["state"] == "healthy"
 
 
-def test_what_a_drill_left_is_healed_by_the_next_verb(
+def test_what_a_drill_left_is_healed_by_the_next_verb_that_changes_the_stack(
     stack: Stack, hands: StackHands, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    hands.freeze("postgres")
-    assert len(Journal(stack.paths.journal).pending()) == 1
-    assert rows(capsys)["postgres"]["state"] == "healthy"
-    hands.kill("postgres")
-    assert rows(capsys)["postgres"]["state"] == "healthy"
+    for fault in (hands.freeze, hands.kill):
+        fault("postgres")
+        assert len(Journal(stack.paths.journal).pending()) == 1
+        assert rows(capsys)["postgres"]["state"] == "down"
+        stack.heal_unless_busy(lambda note: None)
+        assert rows(capsys)["postgres"]["state"] == "healthy"
     assert Journal(stack.paths.journal).pending() == []
 
 
