@@ -292,7 +292,8 @@ class MemoryEngine:
         cut: Cut | None = None,  # noqa: ARG002
     ) -> Handle:
         self.require(Feature(fault.value))
-        if not units:
+        names = [thing.name for thing in self._things.get(service.name, ())]
+        if not units or not set(units) <= set(names):
             raise UnreachableError(f"{service.title} does not run")
         return Handle(fault, tuple(units), {unit: str(self._thing(unit).start) for unit in units})
 

@@ -30,7 +30,7 @@ from devstack_tui.core.errors import NotInstalledError, UnreachableError
 from devstack_tui.core.lock import StackLock
 from devstack_tui.core.paths import StackPaths
 from devstack_tui.core.rooted_files import RootedFiles
-from devstack_tui.engines.embedded.process_units import used
+from devstack_tui.engines.embedded.process_units import usage_of
 from devstack_tui.health import monitor as module
 from devstack_tui.health.monitor import Monitor
 from devstack_tui.stack.stack import Stack
@@ -71,7 +71,7 @@ class FakeEngine:
     def usage(self, service: Service) -> Mapping[str, Usage]:
         table = process.table()
         pids = {unit.unit: unit.pid for unit in self.units_of(service.name) if unit.pid}
-        return {unit: used(pid, table) for unit, pid in pids.items()}
+        return {unit: usage_of(pid, table) for unit, pid in pids.items()}
 
     def watch(self, ended: threading.Event) -> Iterator[UnitEvent]:
         return self._changes(self._starts(), ended)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import os
 import shutil
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -36,7 +34,6 @@ from devstack_tui.core.events import Phase
 from devstack_tui.core.hint import Hint
 from devstack_tui.core.machine import Machine
 from devstack_tui.core.paths import StackPaths
-from devstack_tui.core.process import ProcessId
 from devstack_tui.core.rooted_files import RootedFiles
 from devstack_tui.engines.embedded import (
     data_series,
@@ -51,7 +48,7 @@ from devstack_tui.engines.embedded import (
 from devstack_tui.engines.embedded.accounts import account_of
 from devstack_tui.engines.embedded.places import Places
 from devstack_tui.engines.embedded.process_records import Record, Records
-from devstack_tui.engines.embedded.process_units import await_alone, seen, used
+from devstack_tui.engines.embedded.process_units import Units, await_alone
 from devstack_tui.engines.embedded.programs import Beside
 from devstack_tui.engines.embedded.server_home import ProcessHome
 from devstack_tui.engines.embedded.unit_logs import Logs
@@ -60,16 +57,12 @@ from devstack_tui.state import directories, parameter_store
 from devstack_tui.state.instance import Instance
 from devstack_tui.state.settings import StackSettings
 
-WATCH_S = 0.5
-"""How soon the end of a unit is noticed."""
-TABLE_S = 0.2
-"""How old a look at all processes may be that several questions share."""
 LOG_ROTATE_BYTES = 32 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """All that a server part is told when it is started."""
+    """All that a server part gets when it is started."""
 
     service: Service
     server: Server
@@ -87,10 +80,9 @@ class EmbeddedEngine:
         self._instance = instance
         self._settings = settings
         self._records = Records(paths.run)
+        self._units = Units(self._records, instance)
         self._logs = Logs(paths.logs, self._records)
         self._places = Places(paths, instance, settings)
-        self._table_lock = threading.Lock()
-        self._last_table: tuple[float, process.Table] = (-math.inf, {})
 
     @property
     def features(self) -> frozenset[Feature]:
@@ -130,7 +122,7 @@ class EmbeddedEngine:
 
     def prepare(self, service: Service, run: Run) -> None:
         """See the Protocol."""
-        if not self._alive(service):
+        if not self._units.alive(service):
             run.say(Phase.PREPARING, "")
             data_series.check(self._series(service), service.name, self.locate(service))
             self._require_ports(service)
@@ -140,7 +132,7 @@ class EmbeddedEngine:
         return service.server().claims(settings)
 
     def _require_ports(self, service: Service) -> None:
-        if not self._alive(service):
+        if not self._units.alive(service):
             ports.require_free(service.name, self._claims(service), self._paths.name)
 
     def target(self, service: Service) -> Target:
@@ -155,7 +147,9 @@ class EmbeddedEngine:
         """See the Protocol: prepares, starts the units that are missing, completes."""
         with self._explained(service, "starting"):
             place = self._place(service, run)
-            if any(not self._fits(record, service) for record in self._records.of(service.name)):
+            if any(
+                not self._units.fits(record, service) for record in self._records.of(service.name)
+            ):
                 self._end(service, run)
             self._bring(place, run)
 
@@ -213,12 +207,12 @@ class EmbeddedEngine:
         self._require_ports(service)
         server.prepare(home, place.installation)
         data_series.note(self._series(service), place.installation)
-        present = self._alive(service)
+        present = self._units.alive(service)
         run.say(Phase.STARTING, "")
         specs = service.launcher().processes(home, place.installation)
         for order, spec in enumerate(specs):
             if spec.unit not in present:
-                self._spawn(home, spec, order, self._made_for(service))
+                self._spawn(home, spec, order, self._units.made_for(service))
         server.complete(home, place.installation)
         self._records.completed(service.name)
 
@@ -230,7 +224,7 @@ class EmbeddedEngine:
             self._end(service, run)
             specs = service.launcher().processes(home, self.locate(service))
             for order, spec in enumerate(specs):
-                self._spawn(home, spec, order, self._made_for(service))
+                self._spawn(home, spec, order, self._units.made_for(service))
             self._records.completed(service.name)
 
     def stop(self, service: Service, run: Run) -> bool:
@@ -240,16 +234,6 @@ class EmbeddedEngine:
     def _series(self, service: Service) -> Path:
         return self._paths.data / service.name / data_series.FILE
 
-    def _made_for(self, service: Service) -> tuple[str, ...]:
-        return tuple(name for name in service.after if name in self._instance.selected)
-
-    def _fits(self, record: Record, service: Service) -> bool:
-        """Whether the unit was configured for the services that the stack consists of now."""
-        return record.made_for == self._made_for(service)
-
-    def _alive(self, service: Service) -> set[str]:
-        return {record.unit for record in self._records.of(service.name) if record.alive}
-
     def _end(self, service: Service, run: Run) -> bool:
         gently = True
         for record in reversed(self._records.of(service.name)):
@@ -257,58 +241,25 @@ class EmbeddedEngine:
             gently &= self._end_unit(record)
         return gently
 
-    def _mine(self, pid: int) -> bool:
-        return process.belongs(pid, self._instance.id)
-
     def _end_unit(self, record: Record) -> bool:
         gently = True
         if record.alive and record.process is not None:
             self._records.stopping(record)
-            gently = process.end(record.process, record.signal, record.grace_s, self._mine)
+            gently = process.end(record.process, record.signal, record.grace_s, self._units.mine)
         self._records.remove(record)
         return gently
 
     def units(self, service: Service) -> Sequence[UnitUsage]:
         """See the Protocol."""
-        return [
-            seen(record, self._fits(record, service)) for record in self._records.of(service.name)
-        ]
+        return self._units.of(service)
 
     def usage(self, service: Service) -> Mapping[str, Usage]:
-        """See the Protocol: of the main process, its session and all their children."""
-        running = {
-            record.unit: record.process.pid
-            for record in self._records.of(service.name)
-            if record.alive and record.process is not None
-        }
-        if not running:
-            return {}
-        table = self._table()
-        return {unit: used(pid, table) for unit, pid in running.items()}
-
-    def _table(self) -> process.Table:
-        """Every process of the machine, at most `TABLE_S` seconds ago."""
-        with self._table_lock:
-            at, table = self._last_table
-            if time.monotonic() - at > TABLE_S:
-                table = process.table()
-                self._last_table = time.monotonic(), table
-            return table
+        """See the Protocol."""
+        return self._units.usage(service)
 
     def watch(self, ended: threading.Event) -> Iterator[UnitEvent]:
-        """See the Protocol: by a look at the records twice a second."""
-        return self._changes(self._starts(), ended)
-
-    def _changes(self, before: Mapping[str, str], ended: threading.Event) -> Iterator[UnitEvent]:
-        while not ended.wait(WATCH_S):
-            now = self._starts()
-            for unit in sorted(before.keys() | now.keys()):
-                if before.get(unit) != now.get(unit):
-                    yield UnitEvent(unit, now.get(unit, ""))
-            before = now
-
-    def _starts(self) -> dict[str, str]:
-        return {record.unit: seen(record, False).start_id for record in self._records.all()}
+        """See the Protocol."""
+        return self._units.watch(ended)
 
     def limits(self, service: Service | None = None) -> Machine:  # noqa: ARG002
         """See the Protocol: they share this machine, or our control group."""
@@ -316,12 +267,12 @@ class EmbeddedEngine:
 
     def listeners(self, unit: str) -> Sequence[Listening]:
         """See the Protocol."""
-        main = self._main(unit)[1]
+        main = self._units.main(unit)[1]
         return sockets.listening(process.descendants([main.pid], process.table()))
 
     def environment(self, unit: str) -> Mapping[str, str]:
         """See the Protocol."""
-        return process.environment(self._main(unit)[1].pid)
+        return process.environment(self._units.main(unit)[1].pid)
 
     def execute(
         self,
@@ -339,7 +290,7 @@ class EmbeddedEngine:
         return programs.interact(argv, self._beside(unit, {}))
 
     def _beside(self, unit: str, more: Mapping[str, str]) -> Beside:
-        record, main = self._main(unit)
+        record, main = self._units.main(unit)
         helper = {process.UNIT_VARIABLE: f"helper:{record.service}"}
         env = {**process.environment(main.pid), **helper, **more}
         owner = account_of(service_named(record.service)).owner
@@ -348,22 +299,6 @@ class EmbeddedEngine:
     def client(self, service: Service, *names: str) -> Client:
         """See the Protocol."""
         return programs.find_client(service, names)
-
-    def _main(self, unit: str) -> tuple[Record, ProcessId]:
-        """A unit that runs, and its main process, proven to be the stack's own."""
-        for record in self._records.all():
-            main = record.process
-            if record.unit == unit and main and record.alive and self._mine(main.pid):
-                return record, main
-        raise UnreachableError(f"{unit} does not run")
-
-    def _processes(self, service: Service) -> Mapping[str, ProcessId]:
-        """The main process of each unit that runs, proven to be the stack's own."""
-        return {
-            record.unit: record.process
-            for record in self._records.of(service.name)
-            if record.process is not None and record.alive and self._mine(record.process.pid)
-        }
 
     def prove_owned(self, service: Service) -> None:
         """See the Protocol."""
@@ -386,13 +321,11 @@ class EmbeddedEngine:
             return faults.of_network(units[0], firewall.table_of(self._instance.id), cut)
         if not units:
             raise UnreachableError(f"{service.title} does not run", self._up(service))
-        records = {record.unit: record for record in self._records.of(service.name)}
-        found = self._processes(service)
-        for unit in units:
-            if unit not in found:
-                raise UnreachableError(f"{unit} does not run", self._up(service))
-        mains = [found[unit] for unit in units]
-        return faults.of_processes(fault, units, mains, records[units[0]].signal)
+        try:
+            found = [self._units.main(unit, service) for unit in units]
+        except UnreachableError as error:
+            raise UnreachableError(error.message, self._up(service)) from None
+        return faults.of_processes(fault, units, [main for _, main in found], found[0][0].signal)
 
     def inject(self, handle: Handle) -> float:
         """See the Protocol."""
@@ -481,7 +414,7 @@ class EmbeddedEngine:
 
     def reload(self, unit: str) -> None:
         """See the Protocol: by SIGHUP to its main process."""
-        os.kill(self._main(unit)[1].pid, signal.SIGHUP)
+        os.kill(self._units.main(unit)[1].pid, signal.SIGHUP)
 
 
 def _settled(rolling: Rolling, home: ProcessHome) -> bool:
