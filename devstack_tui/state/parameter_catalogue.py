@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,6 +28,7 @@ from devstack_tui.state.parameter_values import to_server
 FOLDER = "configs/parameters"
 _LIMITS = ("minimum", "maximum", "step", "relaxed_above", "relaxed_below")
 _CONDITIONS = ("flavour", "since", "until", "absent", "when")
+_UNLIMITED = 1e18
 _Version = Annotated[str, msgspec.Meta(pattern=r"^\d+(\.\d+)*$")]
 _Limit = float | str | None
 _Texts = tuple[str, ...] | None
@@ -111,6 +112,56 @@ def kinds(service: str) -> dict[str, Kind]:
 @functools.cache
 def _read(path: Path) -> _File:
     return convert(read_toml(path), _File, path)
+
+
+def with_fields(
+    parameters: Iterable[Parameter], fields: Mapping[str, Mapping[str, object]]
+) -> tuple[Parameter, ...]:
+    """The parameters with other values of the fields that are given by parameter."""
+    return tuple(msgspec.structs.replace(p, **fields.get(p.name, {})) for p in parameters)
+
+
+def reported(
+    parameter: Parameter,
+    limits_from: str,
+    *,
+    apply: Apply,
+    default: str | None,
+    limits: tuple[str | None, str | None],
+    unit: float = 1,
+    step: float | None = None,
+    choices: Iterable[str] | None = None,
+) -> Parameter:
+    """`parameter` with what a running server reports of it; None: it does not report that.
+    `limits` are its least and largest value, in units of `unit`."""
+    found = msgspec.structs.replace(
+        parameter,
+        apply=apply,
+        default=parameter.default if default is None else default,
+        limits_from=limits_from,
+    )
+    if parameter.choices:
+        # Not those that we leave out on purpose: second names, and those for its developers.
+        known = set(parameter.choices if choices is None else choices)
+        return msgspec.structs.replace(
+            found,
+            choices=tuple(n for n in parameter.choices if n in known) or parameter.choices,
+            candidates=tuple(n for n in parameter.candidates if n in known),
+        )
+    return msgspec.structs.replace(
+        found,
+        minimum=_limit(limits[0], unit, parameter.minimum),
+        maximum=_limit(limits[1], unit, parameter.maximum),
+        step=step or parameter.step,
+    )
+
+
+def _limit(text: str | None, unit: float, ours: float | None) -> float | None:
+    # -1 stands for "automatic", which `default` is for; huge numbers are no limit.
+    if text is None or text.startswith("-"):
+        return ours
+    value = float(text) * unit
+    return value if value < _UNLIMITED else ours
 
 
 def _parameter(

@@ -102,10 +102,8 @@ def default_cache(memory: int) -> int:
 
 def _catalogue(installation: Installation, memory: int) -> tuple[Parameter, ...]:
     cache = units.show(Kind.BYTES, default_cache(memory))
-    return tuple(
-        msgspec.structs.replace(found, default=cache) if found.name == _CACHE else found
-        for found in parameter_catalogue.parameters("mongodb", installation)
-    )
+    known = parameter_catalogue.parameters("mongodb", installation)
+    return parameter_catalogue.with_fields(known, {_CACHE: {"default": cache}})
 
 
 @contextlib.contextmanager

@@ -9,8 +9,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from devstack_tui.contracts.model import Installation, Target
 from devstack_tui.contracts.tunable import (
     Parameter,
@@ -33,7 +31,7 @@ from devstack_tui.services.mysql.variables import (
 )
 from devstack_tui.state import parameter_catalogue
 from devstack_tui.state.parameter_advice import Advised
-from devstack_tui.state.parameter_catalogue import version_numbers
+from devstack_tui.state.parameter_catalogue import version_numbers, with_fields
 from devstack_tui.state.parameter_values import to_server
 
 if TYPE_CHECKING:
@@ -79,10 +77,7 @@ class MysqlTunables(Advised):
         if installation.flavour == _MARIADB or version_numbers(installation.version) < (8, 4):
             return known
         readers = str(max(4, (os.cpu_count() or 1) // 2))
-        return tuple(
-            msgspec.structs.replace(found, default=readers) if found.name == _READERS else found
-            for found in known
-        )
+        return with_fields(known, {_READERS: {"default": readers}})
 
     def read(self, target: Target, installation: Installation) -> Reading:
         """The server's own tables of variables as a new session sees them, and its status."""
@@ -99,7 +94,8 @@ class MysqlTunables(Advised):
             effective = {found.name: effect(found, rows[found.name]) for found in told}
             counters = _counters(cursor)
             if not mariadb:
-                told = _with_step(told, _chunk(cursor))
+                chunk = _chunk(cursor)
+                told = with_fields(told, {_POOL: {"step": chunk}} if chunk else {})
         counters["pool_step"] = sum(found.step or 0 for found in told if found.name == _POOL)
         return Reading(with_automatic(told, effective, mariadb), effective, counters)
 
@@ -209,22 +205,13 @@ def _await_resize(cursor: Cursor) -> None:
         time.sleep(0.02)
 
 
-def _chunk(cursor: Cursor) -> int:
+def _chunk(cursor: Cursor) -> float:
     """MySQL rounds its buffer pool up to multiples of this."""
     cursor.execute(
         "SELECT @@global.innodb_buffer_pool_chunk_size * @@global.innodb_buffer_pool_instances"
     )
     row = cursor.fetchone()
-    return int(row[0]) if row else 0
-
-
-def _with_step(parameters: tuple[Parameter, ...], chunk: int) -> tuple[Parameter, ...]:
-    return tuple(
-        msgspec.structs.replace(found, step=float(chunk))
-        if chunk and found.name == _POOL
-        else found
-        for found in parameters
-    )
+    return float(row[0]) if row else 0
 
 
 def _counters(cursor: Cursor) -> dict[str, float]:

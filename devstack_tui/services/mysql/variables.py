@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from devstack_tui.contracts.tunable import Apply, Effective, Kind, Parameter
-from devstack_tui.core import units
+from devstack_tui.contracts.tunable import Apply, Effective, Parameter
+from devstack_tui.state.parameter_catalogue import reported, with_fields
 from devstack_tui.state.parameter_values import from_server, server_unit
 
 if TYPE_CHECKING:
@@ -56,7 +56,6 @@ _SOURCES = {
 # What the server works out from others when nobody sets it. What MariaDB calls their default
 # is another number, and not what it runs with.
 AUTOMATIC = ("thread_cache_size", "innodb_io_capacity_max")
-_UNLIMITED = 1e18
 
 
 class Variable(msgspec.Struct, frozen=True):
@@ -90,22 +89,9 @@ def variables(cursor: Cursor, names: Iterable[str], mariadb: bool) -> dict[str, 
 
 
 def _variable(row: tuple[Any, ...]) -> Variable:
-    name, value, source, path, *rest, read_only = row
-    default, minimum, maximum, step, choices = (
-        None if text is None else str(text) for text in rest
-    )
-    return Variable(
-        str(name),
-        str(value),
-        str(source),
-        str(path),
-        default,
-        minimum,
-        maximum,
-        step,
-        choices,
-        bool(read_only),
-    )
+    texts = (None if text is None else str(text) for text in row[:-1])
+    found: list[Any] = [*texts, bool(row[-1])]
+    return Variable(*found)
 
 
 def effect(parameter: Parameter, row: Variable) -> Effective:
@@ -126,30 +112,16 @@ def effect(parameter: Parameter, row: Variable) -> Effective:
 
 def described(parameter: Parameter, row: Variable, limits_from: str) -> Parameter:
     """`parameter` with the limits, the choices and the default that the server tells."""
-    factor = server_unit(parameter)
-    default = parameter.default
-    if row.default is not None and row.name not in AUTOMATIC:
-        default = from_server(parameter, row.default)
-    apply = Apply.RESTART if row.read_only else parameter.apply
-    if parameter.choices:
-        # Not those that we leave out on purpose: for the server's own developers.
-        known = (row.choices or ",".join(parameter.choices)).lower().split(",")
-        return msgspec.structs.replace(
-            parameter,
-            default=default,
-            apply=apply,
-            choices=tuple(name for name in parameter.choices if name in known),
-            candidates=tuple(name for name in parameter.candidates if name in known),
-            limits_from=limits_from,
-        )
-    return msgspec.structs.replace(
+    known = row.default is not None and row.name not in AUTOMATIC
+    return reported(
         parameter,
-        default=default,
-        apply=apply,
-        minimum=_limit(row.minimum, factor, parameter.minimum),
-        maximum=_limit(row.maximum, factor, parameter.maximum),
-        step=_step(row.step, parameter.step),
-        limits_from=limits_from,
+        limits_from,
+        apply=Apply.RESTART if row.read_only else parameter.apply,
+        default=from_server(parameter, row.default) if known else None,
+        limits=(row.minimum, row.maximum),
+        unit=server_unit(parameter),
+        step=float(row.step) if row.step and float(row.step) > 1 else None,
+        choices=row.choices.lower().split(",") if row.choices else None,
     )
 
 
@@ -158,11 +130,8 @@ def with_automatic(
 ) -> tuple[Parameter, ...]:
     """The parameters with the defaults that follow from other values."""
     values = {name: found.value for name, found in effective.items()}
-    return tuple(
-        msgspec.structs.replace(found, default=automatic(found.name, values, mariadb))
-        if found.name in AUTOMATIC
-        else found
-        for found in parameters
+    return with_fields(
+        parameters, {name: {"default": automatic(name, values, mariadb)} for name in AUTOMATIC}
     )
 
 
@@ -172,17 +141,3 @@ def automatic(name: str, values: Mapping[str, str], mariadb: bool) -> str:
         sessions = int(values.get("max_connections", "151"))
         return str(min(256, sessions) if mariadb else min(100, 8 + sessions // 100))
     return str(max(2000, 2 * int(values.get("innodb_io_capacity", "200"))))
-
-
-def _limit(told: str | None, factor: float, ours: float | None) -> float | None:
-    if told is None:
-        return ours
-    value = float(told) * factor
-    return value if value < _UNLIMITED else ours
-
-
-def _step(told: str | None, ours: float | None) -> float | None:
-    if told is None:
-        return ours
-    step = float(units.parse(Kind.REAL, told))
-    return step if step > 1 else ours

@@ -31,14 +31,13 @@ from devstack_tui.services.postgres.client import connect
 from devstack_tui.services.postgres.config_syntax import canonical, unit
 from devstack_tui.services.postgres.counters import counters
 from devstack_tui.state.parameter_advice import Advised
-from devstack_tui.state.parameter_catalogue import parameters
+from devstack_tui.state.parameter_catalogue import parameters, reported, with_fields
 from devstack_tui.state.parameter_values import told, took
 
 if TYPE_CHECKING:
     import psycopg
 
 TIMEOUT_S = 10.0
-_UNLIMITED = 1e18
 _SETTINGS = """
 SELECT name, setting, unit, context, min_val, max_val, boot_val, enumvals, source, sourcefile,
        sourceline, pending_restart
@@ -156,30 +155,16 @@ def settings(connection: psycopg.Connection[Any], names: Sequence[str]) -> dict[
 
 
 def described(parameter: Parameter, row: Setting, limits_from: str) -> Parameter:
-    """`parameter` with the limits, choices, default and context that the server tells."""
-    apply = _CONTEXTS.get(row.context, parameter.apply)
-    default = parameter.default
-    if row.boot_val is not None and not _negative(row.boot_val):
-        default = canonical(parameter, row.boot_val, row.unit)
-    if parameter.choices:
-        # Not those that we leave out on purpose: second names of another.
-        known = tuple(name for name in parameter.choices if name in (row.enumvals or ()))
-        return msgspec.structs.replace(
-            parameter,
-            apply=apply,
-            default=default,
-            choices=known or parameter.choices,
-            candidates=tuple(name for name in parameter.candidates if name in known),
-            limits_from=limits_from,
-        )
-    factor = unit(parameter, row.unit) if parameter.kind in (Kind.BYTES, Kind.DURATION) else 1.0
-    return msgspec.structs.replace(
+    """`parameter` with the limits, choices, default and context that the server reports."""
+    default = row.boot_val if row.boot_val and not row.boot_val.startswith("-") else None
+    return reported(
         parameter,
-        apply=apply,
-        default=default,
-        minimum=_limit(row.min_val, factor, parameter.minimum),
-        maximum=_limit(row.max_val, factor, parameter.maximum),
-        limits_from=limits_from,
+        limits_from,
+        apply=_CONTEXTS.get(row.context, parameter.apply),
+        default=None if default is None else canonical(parameter, default, row.unit),
+        limits=(row.min_val, row.max_val),
+        unit=unit(parameter, row.unit) if parameter.kind in (Kind.BYTES, Kind.DURATION) else 1,
+        choices=row.enumvals or (),
     )
 
 
@@ -198,32 +183,15 @@ def effect(parameter: Parameter, row: Setting) -> Effective:
     )
 
 
-def _negative(text: str) -> bool:
-    return text.startswith("-")
-
-
-def _limit(told: str | None, factor: float, ours: float | None) -> float | None:
-    # -1 stands for "automatic", which `default` is for; huge numbers are no limit.
-    if told is None or _negative(told):
-        return ours
-    value = float(told) * factor
-    return value if value < _UNLIMITED else None
-
-
 def _with_automatic(
-    told: tuple[Parameter, ...], effective: Mapping[str, Effective]
+    parameters: tuple[Parameter, ...], effective: Mapping[str, Effective]
 ) -> tuple[Parameter, ...]:
     """The default of wal_buffers follows shared_buffers."""
     shared = effective.get("shared_buffers")
     if shared is None:
-        return told
+        return parameters
     size = advice.default_wal_buffers(int(units.parse(Kind.BYTES, shared.value)))
-    return tuple(
-        msgspec.structs.replace(found, default=units.show(Kind.BYTES, size))
-        if found.name == "wal_buffers"
-        else found
-        for found in told
-    )
+    return with_fields(parameters, {"wal_buffers": {"default": units.show(Kind.BYTES, size)}})
 
 
 def _check_files(connection: psycopg.Connection[Any], wanted: set[str]) -> None:
