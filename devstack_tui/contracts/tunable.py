@@ -92,8 +92,8 @@ class Effective(msgspec.Struct, frozen=True, kw_only=True):
     """One parameter's value as a fresh session sees it.
 
     `source` is who won: `default`, `configuration file`, `command line`, `ALTER SYSTEM`,
-    `set at run time` …; `where` the file and line if the server tells. `nodes` holds the value of
-    each node where they differ.
+    `set at run time` …; `where` the file and line if the server reports them. `nodes` holds the
+    value of each node where they differ.
     """
 
     name: str
@@ -106,7 +106,7 @@ class Effective(msgspec.Struct, frozen=True, kw_only=True):
 
 class Reading(msgspec.Struct, frozen=True):
     """One look at a running service: its parameters with the limits, contexts and defaults that
-    the server itself tells, their effective values, and its counters by name."""
+    the server itself reports, their effective values, and its counters by name."""
 
     parameters: tuple[Parameter, ...]
     effective: dict[str, Effective]

@@ -29,13 +29,13 @@ from devstack_tui.state.parameter_values import overruled
 
 ACTION = "tune"
 WITHIN_S = 15.0
-"""A unit that was told to end is back, or the service healthy, within this time."""
+"""A unit that was asked to end is back, or the service healthy, within this time."""
 PROBE_TIMEOUT_S = 2.0
 CLOCK_S = 0.1
-"""How exactly the start of a process can be told."""
+"""How exactly the start of a process is known."""
 
 Say = Callable[[str, str, str], None]
-"""Tells service, phase and detail."""
+"""Reports service, phase and detail."""
 Names = Mapping[str, Iterable[str]]
 """Parameters by service."""
 
@@ -157,18 +157,18 @@ def tunables(service: Service) -> Tunables:
     return found
 
 
-def intend(paths: StackPaths, names: Names, strange: Names | None = None) -> Intent:
+def intend(paths: StackPaths, names: Names, foreign: Names | None = None) -> Intent:
     """Journal what the stack sets now, before `names` are changed: whoever comes after a `kill -9`
     brings that back. End it with `Journal.end` when all is done, or taken back.
 
-    Somebody else has changed the parameters of `strange`, which cannot be brought back.
+    Somebody else has changed the parameters of `foreign`, which cannot be brought back.
     """
     return Journal(paths.journal).begin(
         ACTION,
         ",".join(name for name in NAMES if name in names),
         store=parameter_store.encode(parameter_store.read(paths)),
         names=_encoded(names),
-        strange=_encoded(strange or {}),
+        strange=_encoded(foreign or {}),
     )
 
 

@@ -1,5 +1,5 @@
-"""Two values of one parameter, compared as the server would: what is the same, what took, what
-is not ours, what a crash may cost."""
+"""Values of one parameter, compared as the server would: what is the same, what is in effect, what
+is not ours, what a crash may cost; and the server's own units."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from devstack_tui.core import units
 from devstack_tui.core.units import Value
 
 OWN_SOURCES = ("default", "configuration file")
+"""Of a value that nobody has changed beside the stack."""
 BY_SERVER = "set by the server"
 """It derived the value from another one, or from a limit of the machine."""
-"""Of a value that nobody has changed beside the stack."""
 _NUMBERS = (Kind.BYTES, Kind.DURATION, Kind.INTEGER, Kind.REAL)
 
 
@@ -47,7 +47,7 @@ def rounded(parameter: Parameter, wanted: str, effective: str) -> bool:
     return a != b and abs(float(a) - float(b)) < parameter.step
 
 
-def took(parameter: Parameter, wanted: str | None, found: Effective) -> bool:
+def in_effect(parameter: Parameter, wanted: str | None, found: Effective) -> bool:
     """Whether the server runs with `wanted` (None: as it comes) on every node."""
     if found.nodes:
         return False
@@ -63,19 +63,19 @@ def overruled(parameter: Parameter, wanted: str | None, found: Effective, root: 
     """What somebody else has made of a parameter that the stack sets to `wanted`; empty when
     nobody has. `root` is the stack's own directory."""
     place = Path(found.where.partition(":")[0]) if found.where.startswith("/") else None
-    stranger = (
+    foreign = (
         found.source == "configuration file"
         and place is not None
         and not place.is_relative_to(root)
         and not same(parameter, found.value, parameter.default)
     )
-    if took(parameter, wanted, found) and not stranger:
+    if in_effect(parameter, wanted, found) and not foreign:
         return ""
     ours = f"the stack sets {wanted}" if wanted else f"the stack leaves it at {parameter.default}"
-    return f"{parameter.key} is {told(found)}, but {ours}"
+    return f"{parameter.key} is {describe(found)}, but {ours}"
 
 
-def told(found: Effective) -> str:
+def describe(found: Effective) -> str:
     """The value, who won, and where that is kept."""
     if found.nodes:
         values = ", ".join(f"{value} on {node}" for node, value in sorted(found.nodes.items()))

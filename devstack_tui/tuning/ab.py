@@ -45,7 +45,7 @@ PAIRS = stats.fewest_pairs()
 MARGIN = 0.05
 BEFORE = "before"
 LOOK_AFTER = 2
-"""Pairs after which the spread is known well enough to tell what can be detected."""
+"""Pairs after which the spread is known well enough to say what can be detected."""
 
 
 class Order(Measured, frozen=True, kw_only=True):
@@ -194,7 +194,7 @@ def _tell_detectable(ratios: Sequence[float], plan: AbPlanned, tell: Tell) -> No
     if found is not None:
         tell(
             Note(
-                f"by the spread of {len(ratios)} pairs, {plan.pairs} pairs can tell a gain of "
+                f"by the spread of {len(ratios)} pairs, {plan.pairs} pairs can show a gain of "
                 f"about {found:.0%} or more"
             )
         )
@@ -215,7 +215,7 @@ async def ablate(track: Track, found: Sides, blocks: int, tell: Tell) -> tuple[A
     opposite order. So a drift within a block cancels over two of them. The most telling first.
     """
     if not _ablation_runs(found.changes):
-        tell(Note("there is one change only: it carries all of the difference"))
+        tell(Note("there is only one change: it carries all of the difference"))
         return ()
     without = {
         change.parameter: Arm(

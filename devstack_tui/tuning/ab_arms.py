@@ -26,7 +26,7 @@ Settings = Mapping[str, str | None]
 OVERHEAD_S = 1.5
 """What a run takes beside its measurer's own estimate, about: its process, and its arm."""
 RESTART_S = 4.0
-"""What a restart takes about, for the plan: later runs tell it themselves."""
+"""What a restart takes about, for the plan: later runs are measured."""
 
 
 class Hand(Protocol):
@@ -71,12 +71,12 @@ class Track:
         self.fingerprint = measurer.fingerprint(workload, size)
         self._past = past
         self._clock = clock
-        self._took: dict[bool, list[float]] = {True: [], False: []}
+        self._lasted: dict[bool, list[float]] = {True: [], False: []}
 
     def run_s(self, restart: bool) -> float:
         """About how long one run takes, its arm and the restart included; seconds."""
-        if took := self._took[restart]:
-            return sum(took) / len(took)
+        if lasted := self._lasted[restart]:
+            return sum(lasted) / len(lasted)
         if self._past.run_s is not None:
             return self._past.run_s
         own = self._measurer.seconds(self.workload, self.size) + OVERHEAD_S
@@ -109,7 +109,7 @@ class Track:
         )
 
     async def run(self, arm: Arm, pair: int, pairs: int, restart: bool, tell: Tell) -> Sample:
-        """One run of `arm`, which is told as number `pair` of `pairs`; repeated once if it fails.
+        """One run of `arm`, reported as number `pair` of `pairs`; repeated once if it fails.
 
         Raises `FailedRunError` when that fails as well, and `DevstackError` when the arm cannot
         be put into effect.
@@ -119,7 +119,7 @@ class Track:
             started = self._clock()
             sample = await self._once(arm, pair, pairs, restart, tell)
             if not sample.problem:
-                self._took[restart].append(self._clock() - started)
+                self._lasted[restart].append(self._clock() - started)
                 return sample
             problem = sample.problem
             tell(Note(f"a run of {arm.title} failed: {problem}"))

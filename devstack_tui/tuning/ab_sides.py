@@ -85,7 +85,7 @@ def settings_of(stack: Stack, service: str, name: str) -> dict[str, str | None]:
 def require_possible(
     stack: Stack, service: str, arms: Iterable[Settings], *, force: bool = False
 ) -> Show:
-    """Refuse what could not be applied, before anything is; returns the look that told it.
+    """Refuse what could not be applied, before anything is; returns the look that showed it.
 
     Blocks. Raises as `plan.prepare` does.
     """

@@ -218,13 +218,13 @@ class _Apply:
             return
         self._step("", "journal", "")
         names = {service: prepared.wanted(service) for service in prepared.services}
-        strange = {
+        foreign = {
             service: [
                 r.name for r in prepared.show.parameters if r.service == service and r.elsewhere
             ]
             for service in prepared.services
         }
-        intent = parameter_apply.intend(self._stack.paths, names, strange)
+        intent = parameter_apply.intend(self._stack.paths, names, foreign)
         try:
             parameter_store.write(self._stack.paths, prepared.after)
             for name in prepared.services:
@@ -279,7 +279,7 @@ class _Apply:
             ) from None
 
     def _take_back(self, intent: Intent, error: DevstackError) -> TuneDone:
-        """The last good configuration, and the event that tells of it."""
+        """Restore the last good configuration; returns the event that reports it."""
         self._step(intent.subject, "restore", error.message)
         problems = parameter_apply.take_back(self._engine, self._stack.paths, [intent], self._step)
         self._journal.end(intent)
@@ -320,15 +320,15 @@ def _outcome(
     found = reading.effective.get(parameter.name)
     if found is None:
         return Outcome(
-            service, parameter.name, wanted, "", "", False, "the server does not tell its value"
+            service, parameter.name, wanted, "", "", False, "the server does not report its value"
         )
-    ok = parameter_values.took(parameter, wanted, found)
+    ok = parameter_values.in_effect(parameter, wanted, found)
     reason = ""
     if not ok:
         own = found.source in parameter_values.OWN_SOURCES
-        said = "; ".join(text for text in warned if own and parameter.name in text)
-        told = f", and the server said: {said}" if said else ""
-        reason = f"asked for {wanted or DEFAULT}, but it is {parameter_values.told(found)}{told}"
+        warnings = "; ".join(text for text in warned if own and parameter.name in text)
+        why = f", and the server warned: {warnings}" if warnings else ""
+        reason = f"asked for {wanted or DEFAULT}, but it is {parameter_values.describe(found)}{why}"
     elif wanted and parameter_values.rounded(parameter, wanted, found.value):
         reason = f"the server rounded {wanted} to {found.value}"
     return Outcome(service, parameter.name, wanted, found.value, found.source, ok, reason)

@@ -3,7 +3,7 @@
 The time for the proof is set aside first. What the search finds is then run anew beside the
 baseline and the shipped `optimized`, in blocks of one run each; every six blocks have the six
 possible orders, so that no place in a block favours anybody. How many there are is decided by the
-time that is left before the first of them: more of them tell smaller gains. Each A/B is judged on
+time that is left before the first of them: more of them show smaller gains. Each A/B is judged on
 the ratios within the blocks: the two share the runs of what was found, not their verdicts.
 """
 
@@ -174,7 +174,7 @@ class Proof:
     order: Order
 
     def reserve_s(self) -> float:
-        """The time for it, by what runs took so far with the restart that it may need."""
+        """The time for it, by how long runs lasted so far with the restart that it may need."""
         return proof_s(self.order.budget_s, self.track.run_s(restart=True))
 
     async def run(

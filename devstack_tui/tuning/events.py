@@ -1,4 +1,4 @@
-"""What the tuning tells: the editor, the events of an apply, an A/B, a cost, a search."""
+"""What the tuning reports: the editor, the events of an apply, an A/B, a cost, a search."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class _Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
 class Row(msgspec.Struct, frozen=True, kw_only=True):
     """One line of `tune show` and of the editor. Values are canonical texts.
 
-    `pending`, `baseline` and the values of `profiles` are None where nothing is said; `tuned` is
+    `pending`, `baseline` and the values of `profiles` are None where there is none; `tuned` is
     what the stack's own configuration sets, `set_by` who did (`profile optimized`, `set`, `ab`).
     `lives` says where the value that won is kept; `warning` what is to be known of it (changed by
     somebody else, nodes differ, waits for a restart, relaxed durability).
@@ -124,7 +124,7 @@ class TuneStep(_Event, frozen=True, tag="tune_step"):
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """One parameter read back: `ok` tells whether it took; if not, `reason` says what won."""
+    """One parameter read back: `ok` if it is in effect; if not, `reason` says what won."""
 
     service: str
     parameter: str
@@ -136,7 +136,7 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 class TuneDone(_Event, frozen=True, tag="tune_done"):
-    """The last event of an apply. `restored` tells that the last good configuration is back."""
+    """The last event of an apply. `restored`: the last good configuration is back."""
 
     exit_code: int
     seconds: float

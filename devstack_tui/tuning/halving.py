@@ -88,7 +88,7 @@ class Rounds:
     async def round(
         self, reference: Settings, pool: Sequence[Candidate], passes: int, detail: str, tell: Tell
     ) -> None:
-        """Measure every candidate of the pool `passes` times; then tell how each stands.
+        """Measure every candidate of the pool `passes` times; then report how each stands.
 
         Those that live changes suffice for go first and cost no restart. A candidate that cannot
         be put into effect is out. Raises `DevstackError` when the reference itself fails.

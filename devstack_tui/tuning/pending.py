@@ -37,7 +37,9 @@ def put(stack: Stack, service: str, given: Mapping[str, str]) -> Show:
         waiting = {k: text for k, text in waiting.items() if text != mine.get(k, DEFAULT)}
         for problem in rules.judge(show, {name: {**mine, **waiting, **texts}})[1]:
             if problem.fatal:
-                raise UsageError(f"nothing was set: {rules.said(problem)}", "choose another value")
+                raise UsageError(
+                    f"nothing was set: {rules.sentence(problem)}", "choose another value"
+                )
         pending = {**store.pending, name: waiting}
         parameter_store.write(stack.paths, msgspec.structs.replace(store, pending=pending))
         return look(stack, (name,))

@@ -145,9 +145,9 @@ def _refuse_strangers(show: Show, checked: Mapping[str, object]) -> None:
 def _refuse_problems(prepared: Prepared) -> None:
     fatal = [p for p in _problems(prepared) if p.fatal]
     if fatal:
-        more = "; ".join(rules.said(problem) for problem in fatal[1:])
+        more = "; ".join(rules.sentence(problem) for problem in fatal[1:])
         raise UsageError(
-            f"nothing was changed: {rules.said(fatal[0])}", more or "choose other values"
+            f"nothing was changed: {rules.sentence(fatal[0])}", more or "choose other values"
         )
 
 
@@ -206,7 +206,7 @@ def _differs(parameter: Parameter, row: Row, after: str | None) -> bool:
     if after is None and row.tuned is not None:
         return not parameter_values.same(parameter, row.tuned, parameter.default)
     found = Effective(name=row.name, value=row.effective, source=row.source)
-    return not parameter_values.took(parameter, after, found)
+    return not parameter_values.in_effect(parameter, after, found)
 
 
 def _after(before: Tuned, changes: list[Change], by: str) -> Tuned:
@@ -248,4 +248,4 @@ def _warnings(prepared: Prepared) -> Iterator[str]:
                 f"{change.service}.{change.parameter}={value} is {DEVELOPMENT_ONLY}: "
                 f"{change.durability}"
             )
-    yield from (rules.said(problem) for problem in _problems(prepared) if not problem.fatal)
+    yield from (rules.sentence(problem) for problem in _problems(prepared) if not problem.fatal)

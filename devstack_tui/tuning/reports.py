@@ -1,4 +1,4 @@
-"""Reports of the tuning: how one is made of its runs, and what earlier ones tell the next."""
+"""Reports of the tuning: how one is made of its runs, and what earlier ones show for the next."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ Pair = tuple[Sample, Sample]
 
 
 class Past(msgspec.Struct, frozen=True):
-    """What earlier runs of a workload on the same fingerprint tell: the spread of the ratio of two
-    runs, and how long one of an A/B took (seconds). None: nothing yet."""
+    """What earlier runs of a workload on the same fingerprint showed: the spread of the ratio
+    of two runs, and how long one of an A/B lasted (seconds). None: nothing yet."""
 
     spread: float | None = None
     run_s: float | None = None

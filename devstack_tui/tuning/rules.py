@@ -187,7 +187,7 @@ def _taken(
     return sum(s.bytes for s in part.memory(values, options) if not (sure and s.worst_only))
 
 
-def said(problem: Problem) -> str:
+def sentence(problem: Problem) -> str:
     """The problem with the parameter that it is about."""
     if not problem.parameter or problem.parameter in problem.message:
         return problem.message

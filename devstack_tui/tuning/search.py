@@ -145,7 +145,7 @@ class Search:
         return best
 
     def _admitted(self, reference: Settings, pool: Iterable[Candidate]) -> list[Candidate]:
-        """Those that change something and fit; the others are told with the reason."""
+        """Those that change something and fit; the others are reported with the reason."""
         kept = []
         for one in pool:
             changes = {k: v for k, v in one.changes.items() if reference.get(k) != v}

@@ -42,7 +42,7 @@ _UNITS = {Kind.BYTES: "bytes", Kind.DURATION: "ms"}
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What is said of parameters beside the servers: `costs` by `service.name=value`."""
+    """What is known beside what the servers report; `costs` by `service.name=value`."""
 
     stack: Stack
     store: Tuned
@@ -139,8 +139,8 @@ def _row(beside: _Known, parameter: Parameter, found: Effective | None) -> Row:
     service, name = parameter.service, parameter.name
     pending = store.pending.get(service, {}).get(name)
     effective = found.value if found else ""
-    said = {one.name: one.values.get(service, {}).get(name) for one in beside.profiles}
-    strange = (
+    given = {one.name: one.values.get(service, {}).get(name) for one in beside.profiles}
+    foreign = (
         parameter_values.overruled(parameter, mine, found, stack.paths.root)
         if found is not None
         else ""
@@ -156,18 +156,18 @@ def _row(beside: _Known, parameter: Parameter, found: Effective | None) -> Row:
         default=parameter.default,
         apply=parameter.apply.value,
         durability=parameter.durability,
-        baseline=said.get(BASELINE),
-        profiles={k: text for k, text in said.items() if text is not None and k != BASELINE},
+        baseline=given.get(BASELINE),
+        profiles={k: text for k, text in given.items() if text is not None and k != BASELINE},
         tuned=mine,
         set_by=store.set_by.get(parameter.key, ""),
         lives=_lives(stack, found, mine),
-        changed=mine is not None or bool(strange),
+        changed=mine is not None or bool(foreign),
         relaxed=is_relaxed,
         restart=parameter.apply is Apply.RESTART
         and target is not None
         and not parameter_values.same(parameter, target, effective),
-        warning=_warning(parameter, found, strange, is_relaxed),
-        elsewhere=strange,
+        warning=_warning(parameter, found, foreign, is_relaxed),
+        elsewhere=foreign,
         unit=_UNITS.get(parameter.kind, ""),
         help=parameter.help,
         cost=beside.costs.get(f"{parameter.key}={effective}", ""),
@@ -190,17 +190,17 @@ def _lives(stack: Stack, found: Effective | None, mine: str | None) -> str:
     return found.where
 
 
-def _warning(parameter: Parameter, found: Effective | None, strange: str, is_relaxed: bool) -> str:
-    told = []
+def _warning(parameter: Parameter, found: Effective | None, foreign: str, is_relaxed: bool) -> str:
+    notes = []
     if found is not None and found.nodes:
-        told.append(parameter_values.told(found))
-    elif strange:
-        told.append(f"changed by somebody else: {strange}")
+        notes.append(parameter_values.describe(found))
+    elif foreign:
+        notes.append(f"changed by somebody else: {foreign}")
     elif found is not None and found.pending_restart:
-        told.append("waits for a restart")
+        notes.append("waits for a restart")
     if is_relaxed:
-        told.append(f"{DEVELOPMENT_ONLY}: {parameter.durability}")
-    return "; ".join(told)
+        notes.append(f"{DEVELOPMENT_ONLY}: {parameter.durability}")
+    return "; ".join(notes)
 
 
 def _others(
@@ -244,7 +244,7 @@ def _costs(stack: Stack) -> dict[str, str]:
             report = codec.decode(row.document, CostReport)
             found.update({f"{report.service}.{one}": report.sentence for one in report.relaxed})
     except (DevstackError, ValueError):
-        return {}  # `tune cost` tells of a history that cannot be read
+        return {}  # `tune cost` reports a history that cannot be read
     return found
 
 

@@ -1,4 +1,4 @@
-"""What paired runs say: IMPROVED, REGRESSED, NO DIFFERENCE, or that they cannot tell.
+"""What paired runs say: IMPROVED, REGRESSED, NO DIFFERENCE, or INCONCLUSIVE.
 
 With the margin m: IMPROVED if the 95 % interval of the ratio lies above 1 + m, REGRESSED if it
 lies below 1 - m, NO DIFFERENCE if the 90 % interval lies between the two (two one-sided tests at

@@ -105,7 +105,7 @@ async def test_what_can_be_detected_is_told_once_two_pairs_show_the_spread() -> 
     bed = Bed(gains={"x=1": 1.4}, spread=0.01)
     await ran(bed)
     notes = [event.text for event in bed.told if isinstance(event, Note)]
-    assert [note for note in notes if "can tell a gain" in note]
+    assert [note for note in notes if "can show a gain" in note]
 
 
 async def test_the_ablation_finds_the_parameter_that_carries_the_gain() -> None:

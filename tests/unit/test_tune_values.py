@@ -40,24 +40,26 @@ def test_two_spellings_of_a_value_are_the_same(kind: Kind, one: str, other: str)
 def test_the_servers_own_rounding_is_no_other_value() -> None:
     pool = parameter(step=float(128 << 20))
     assert parameter_values.rounded(pool, "300MB", "384MB")
-    assert parameter_values.took(pool, "300MB", found("384MB"))
-    assert not parameter_values.took(pool, "300MB", found("512MB"))
+    assert parameter_values.in_effect(pool, "300MB", found("384MB"))
+    assert not parameter_values.in_effect(pool, "300MB", found("512MB"))
     assert not parameter_values.rounded(parameter(), "300MB", "301MB")
 
 
 def test_a_value_takes_only_if_every_node_has_it() -> None:
     apart = found("512MB", nodes={"redis-1": "512MB", "redis-2": "256MB"})
-    assert not parameter_values.took(parameter(), "512MB", apart)
-    assert "256MB on redis-2" in parameter_values.told(apart)
+    assert not parameter_values.in_effect(parameter(), "512MB", apart)
+    assert "256MB on redis-2" in parameter_values.describe(apart)
 
 
 def test_what_the_server_chooses_by_itself_took_if_nobody_else_chose() -> None:
     automatic = parameter(special={"-1": "by shared_buffers"})
-    assert parameter_values.took(automatic, "-1", found("4MB"))
-    assert parameter_values.took(automatic, None, found("16MB", "default"))
-    assert parameter_values.took(automatic, None, found("4MB", parameter_values.BY_SERVER))
-    assert not parameter_values.took(automatic, "8MB", found("4MB", parameter_values.BY_SERVER))
-    assert not parameter_values.took(automatic, "-1", found("4MB", "ALTER SYSTEM"))
+    assert parameter_values.in_effect(automatic, "-1", found("4MB"))
+    assert parameter_values.in_effect(automatic, None, found("16MB", "default"))
+    assert parameter_values.in_effect(automatic, None, found("4MB", parameter_values.BY_SERVER))
+    assert not parameter_values.in_effect(
+        automatic, "8MB", found("4MB", parameter_values.BY_SERVER)
+    )
+    assert not parameter_values.in_effect(automatic, "-1", found("4MB", "ALTER SYSTEM"))
 
 
 @pytest.mark.parametrize("source", ["ALTER SYSTEM", "command line", "set at run time"])

@@ -21,7 +21,7 @@ from devstack_tui.tuning.events import (
     TuneStep,
 )
 from devstack_tui.tuning.profiles import Profile
-from devstack_tui.tuning.rules import said, size
+from devstack_tui.tuning.rules import sentence, size
 
 Told = TunePlanned | TuneStep | Note | TuneDone
 
@@ -112,7 +112,7 @@ def tell_rest(show: Show) -> None:
     if show.budget is not None:
         note(budget(show.budget))
     for problem in show.problems:
-        note(f"{'error' if problem.fatal else 'warning'}: {said(problem)}")
+        note(f"{'error' if problem.fatal else 'warning'}: {sentence(problem)}")
 
 
 def budget(found: Budget) -> str:

@@ -1,7 +1,7 @@
 """MongoDB's tunable part: what mongod works with, and how that is changed while it runs.
 
 WiredTiger's own settings go through `wiredTigerEngineRuntimeConfig`. mongod keeps the last text
-that was set and nothing else tells them, so every change repeats what was in the text before.
+that was set and nothing else reports them, so every change repeats what was in the text before.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _RUNTIME = "wiredTigerEngineRuntimeConfig"
 
 
 class _Answers(msgspec.Struct, frozen=True):
-    """What mongod said in one session, and what its configuration file holds (None: unread)."""
+    """What mongod answered in one session, and what its configuration file holds (None: unread)."""
 
     status: dict[str, Any]
     started: dict[str, Any]

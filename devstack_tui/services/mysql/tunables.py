@@ -1,5 +1,5 @@
-"""The tunable part of MySQL and MariaDB: their parameters as the running server tells them, and
-as it takes them."""
+"""The tunable part of MySQL and MariaDB: their parameters as the running server reports them,
+and how they are changed."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 TIMEOUT_S = 30.0
 """A resize of the log answers once it is done."""
 RESIZE_S = 10.0
-"""How long a resize of the buffer pool is waited for; reading back tells what came of it."""
+"""How long a resize of the buffer pool is waited for; reading back shows the result."""
 _NO_RIGHT = (1227, 1142, 1143)
 _COUNTED = {
     "Innodb_buffer_pool_reads": "pool_reads",
@@ -86,18 +86,18 @@ class MysqlTunables(Advised):
         catalogue = self.parameters(installation)
         with asking(target, installation.flavour) as cursor:
             rows = variables(cursor, [found.name for found in catalogue], mariadb)
-            told = tuple(
+            seen = tuple(
                 described(found, rows[found.name], origin)
                 for found in catalogue
                 if found.name in rows
             )
-            effective = {found.name: effect(found, rows[found.name]) for found in told}
+            effective = {found.name: effect(found, rows[found.name]) for found in seen}
             counters = _counters(cursor)
             if not mariadb:
                 chunk = _chunk(cursor)
-                told = with_fields(told, {_POOL: {"step": chunk}} if chunk else {})
-        counters["pool_step"] = sum(found.step or 0 for found in told if found.name == _POOL)
-        return Reading(with_automatic(told, effective, mariadb), effective, counters)
+                seen = with_fields(seen, {_POOL: {"step": chunk}} if chunk else {})
+        counters["pool_step"] = sum(found.step or 0 for found in seen if found.name == _POOL)
+        return Reading(with_automatic(seen, effective, mariadb), effective, counters)
 
     def set_live(
         self, target: Target, parameters: Sequence[Parameter], values: Mapping[str, str | None]

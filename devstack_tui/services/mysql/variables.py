@@ -1,4 +1,4 @@
-"""What a running MySQL or MariaDB tells of its variables: value, source, limits, default."""
+"""What a running MySQL or MariaDB reports of its variables: value, source, limits, default."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _RUN_TIME = "set at run time"
 _FILE = "configuration file"
 _BY_SERVER = "set by the server"
 AT_START = "configuration file or command line"
-"""MariaDB does not tell for log_bin which of them it is."""
+"""MariaDB does not report which of them it is for log_bin."""
 # The words of both servers in those that every service uses.
 _SOURCES = {
     "COMPILE-TIME": "default",
@@ -59,7 +59,7 @@ AUTOMATIC = ("thread_cache_size", "innodb_io_capacity_max")
 
 
 class Variable(msgspec.Struct, frozen=True):
-    """One row; what the server does not tell is None."""
+    """One row; what the server does not report is None."""
 
     name: str
     value: str
@@ -111,7 +111,7 @@ def effect(parameter: Parameter, row: Variable) -> Effective:
 
 
 def described(parameter: Parameter, row: Variable, limits_from: str) -> Parameter:
-    """`parameter` with the limits, the choices and the default that the server tells."""
+    """`parameter` with the limits, the choices and the default that the server reports."""
     known = row.default is not None and row.name not in AUTOMATIC
     return reported(
         parameter,

@@ -1,4 +1,5 @@
-"""PostgreSQL's tunable part: its parameters as the running server tells them, and as it takes them.
+"""PostgreSQL's tunable part: its parameters as the running server reports
+them, and how they are changed.
 
 The stack sets parameters in its own postgresql.conf alone. What beats that file (ALTER SYSTEM, an
 option of the command line) is reported as what won and left alone.
@@ -32,7 +33,7 @@ from devstack_tui.services.postgres.config_syntax import canonical, unit
 from devstack_tui.services.postgres.counters import counters
 from devstack_tui.state.parameter_advice import Advised
 from devstack_tui.state.parameter_catalogue import parameters, reported, with_fields
-from devstack_tui.state.parameter_values import told, took
+from devstack_tui.state.parameter_values import describe, in_effect
 
 if TYPE_CHECKING:
     import psycopg
@@ -103,11 +104,11 @@ class PostgresTunables(Advised):
             version = f"pg_settings of PostgreSQL {installation.version}"
             known = self.parameters(installation)
             rows = settings(connection, [found.name for found in known])
-            told = tuple(
+            seen = tuple(
                 described(found, rows[found.name], version) for found in known if found.name in rows
             )
-            effective = {found.name: effect(found, rows[found.name]) for found in told}
-            return Reading(_with_automatic(told, effective), effective, counters(connection))
+            effective = {found.name: effect(found, rows[found.name]) for found in seen}
+            return Reading(_with_automatic(seen, effective), effective, counters(connection))
 
     def set_live(
         self, target: Target, parameters: Sequence[Parameter], values: Mapping[str, str | None]
@@ -124,9 +125,9 @@ class PostgresTunables(Advised):
             rows = settings(connection, [found.name for found in wanted])
         seen = [(found, effect(found, rows[found.name])) for found in wanted if found.name in rows]
         return tuple(
-            f"{found.name} stays as it is: {told(now)} wins"
+            f"{found.name} stays as it is: {describe(now)} wins"
             for found, now in seen
-            if not took(found, values[found.name], now)
+            if not in_effect(found, values[found.name], now)
         )
 
 
@@ -201,7 +202,7 @@ def _check_files(connection: psycopg.Connection[Any], wanted: set[str]) -> None:
     try:
         rows = connection.execute(_FILE_ERRORS).fetchall()
     except psycopg.errors.InsufficientPrivilege:
-        return  # the reading back tells it
+        return  # reading back shows it
     for name, setting, error, file, line in rows:
         # Of others this only says that they wait for a restart.
         if name in wanted or error != _NOT_APPLIED:

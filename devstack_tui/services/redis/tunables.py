@@ -34,11 +34,11 @@ if TYPE_CHECKING:
 
 TIMEOUT_S = 3.0
 REWRITE_S = 10.0
-"""How long the first AOF of a node may take before it is only told of."""
+"""How long the first AOF of a node may take before it is only mentioned."""
 
 
 class _Node(msgspec.Struct, frozen=True):
-    """What one node said, and its configuration file (None: it cannot be read from here)."""
+    """What one node answered, and its configuration file (None: it cannot be read from here)."""
 
     name: str
     config: dict[str, str]
@@ -97,7 +97,7 @@ def in_stack(parameter: Parameter, options: Mapping[str, int | str | bool]) -> P
 
 @contextlib.contextmanager
 def _node(target: Target, index: int) -> Iterator[redis.Redis]:
-    """A session with one node; what fails is told with its name."""
+    """A session with one node; a failure names it."""
     import redis
 
     client: redis.Redis | None = None
@@ -141,7 +141,7 @@ def _effective(parameter: Parameter, nodes: Sequence[_Node]) -> Effective:
     if differ:
         source = "the nodes differ"
     elif odd:
-        source += "".join(f", {told} on {name}" for name, told in odd.items())
+        source += "".join(f", {other} on {name}" for name, other in odd.items())
     return msgspec.structs.replace(
         first,
         source=source,
