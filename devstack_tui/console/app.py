@@ -9,9 +9,8 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import aclosing, suppress
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on
 from textual.app import App
@@ -22,8 +21,10 @@ from textual.worker import Worker, WorkerState
 
 from devstack_tui.actions import Action, by_id
 from devstack_tui.console import settings
+from devstack_tui.console.health.change_job import ChangeJob, ChangeJobs, ChangeRequest
 from devstack_tui.console.health.changes import Recent
 from devstack_tui.console.health.feed import Feed, StatusFeed
+from devstack_tui.console.job_pane import Jobs, PaneJob
 from devstack_tui.console.keys import bindings
 from devstack_tui.console.pane import Pane
 from devstack_tui.console.registry import CAPABILITIES
@@ -34,16 +35,11 @@ from devstack_tui.contracts.model import StackStatus
 from devstack_tui.core.children import Cli, Outage, refusal
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.files import explain
-from devstack_tui.core.jobs import Job, Jobs
+from devstack_tui.jobs.runner import Runner
 
 if TYPE_CHECKING:
     from textual import events
     from textual.command import Provider
-
-    from devstack_tui.console.bench.jobs import BenchJobs
-    from devstack_tui.console.drill.jobs import DrillJobs
-    from devstack_tui.console.security.jobs import AuditJobs
-    from devstack_tui.console.tuning.jobs import TuningJob, TuningJobs
 
 LOG_LINES = 500
 
@@ -85,9 +81,13 @@ class DevstackApp(App[int]):
         self.now = now
         self.cli = cli or Cli(stack)
         self.feed: Feed = feed or StatusFeed(self.cli)
-        self.jobs = Jobs(self.cli, self._job_changed, now)
+        self.runner = Runner(self.cli)
+        self.jobs = ChangeJobs(self.runner, now)
+        self.jobs.on_change = self._job_changed
+        self.job_lists: list[Jobs[Any, Any]] = [self.jobs]
+        """Of every pane that was ever shown: each is left when the console closes."""
         self.status: StackStatus | None = None
-        self.left_running: Job | TuningJob | None = None
+        self.left_running: PaneJob[Any] | None = None
         self._recent = Recent()
         self._resting = False
         self.register_theme(OKABE_ITO)
@@ -100,34 +100,6 @@ class DevstackApp(App[int]):
         screen = self.screen_stack[0]
         assert isinstance(screen, MainScreen)
         return screen
-
-    @cached_property
-    def bench(self) -> BenchJobs:
-        """The benchmarks: they go on whichever pane is in view, and end with the console."""
-        from devstack_tui.console.bench.jobs import BenchJobs
-
-        return BenchJobs(self.cli, self.now)
-
-    @cached_property
-    def drills(self) -> DrillJobs:
-        """The drills: one at a time; it is aborted and healed when the console closes."""
-        from devstack_tui.console.drill.jobs import DrillJobs
-
-        return DrillJobs(self.cli, self.now)
-
-    @cached_property
-    def tuning(self) -> TuningJobs:
-        """The tuning: an apply outlives the console, an A/B ends with it."""
-        from devstack_tui.console.tuning.jobs import TuningJobs
-
-        return TuningJobs(self.cli, self.now)
-
-    @cached_property
-    def audits(self) -> AuditJobs:
-        """The security checks: they go on whichever pane is in view, and end with the console."""
-        from devstack_tui.console.security.jobs import AuditJobs
-
-        return AuditJobs(self.cli, self.now)
 
     def get_default_screen(self) -> Screen[object]:
         """Textual asks for the screen to begin with."""
@@ -144,21 +116,15 @@ class DevstackApp(App[int]):
 
     async def on_unmount(self) -> None:
         self.workers.cancel_all()
-        self.left_running = await self.jobs.leave()
-        if "bench" in self.__dict__:
-            await self.bench.leave()
-        if "drills" in self.__dict__:
-            await self.drills.leave()
-        if "audits" in self.__dict__:
-            await self.audits.leave()
-        if "tuning" in self.__dict__:
-            self.left_running = await self.tuning.leave() or self.left_running
+        left = await asyncio.gather(*(jobs.leave() for jobs in self.job_lists))
+        self.left_running = next(filter(None, left), None)
         await self.cli.close()
 
     # --- snapshots ---------------------------------------------------------------------------
 
     def _begin(self) -> None:
         self._fit(self.size)
+        self.jobs.adopt()
         self.run_worker(self._read_feed(), group="feed", exclusive=True, exit_on_error=False)
 
     async def _read_feed(self) -> None:
@@ -210,21 +176,21 @@ class DevstackApp(App[int]):
         if not await self.push_screen_wait(screen):
             return
         try:
-            self.jobs.start(verb, services)
+            self.jobs.start(ChangeRequest(verb, services))
         except DevstackError as error:
             self.notify(str(error), title="Not now", severity="warning", markup=False)
 
     def _busy(self) -> str:
         job = self.jobs.running
         if job is not None:
-            return f"{job.verb} is running (pid {job.pid}): wait for its end"
+            return f"{job.request.verb} is running (pid {job.pid}): wait for its end"
         status = self.status
         if status is not None and status.busy:
             return f"{status.busy} is running (pid {status.busy_pid}): wait for its end"
         return ""
 
-    def _job_changed(self, job: Job) -> None:
-        if not self.is_running:
+    def _job_changed(self, job: ChangeJob | None, urgent: bool) -> None:  # noqa: ARG002
+        if not self.is_running or job is None:
             return
         for pane in self.main.panes:
             pane.show_job(job)
@@ -234,10 +200,10 @@ class DevstackApp(App[int]):
                 pass
             elif job.done.exit_code:
                 message = " → ".join(filter(None, [job.done.message, job.done.remedy]))
-                title = f"{job.verb} failed"
+                title = f"{job.request.verb} failed"
                 self.notify(message, title=title, severity="error", timeout=10, markup=False)
             else:
-                self.notify(f"{job.verb} is done in {job.done.seconds:.1f} s", markup=False)
+                self.notify(f"{job.request.verb} is done in {job.done.seconds:.1f} s", markup=False)
         self._rest_or_resume()
 
     # --- logs --------------------------------------------------------------------------------
@@ -350,5 +316,5 @@ def run_console(stack: str) -> int:
     app.run()
     job = app.left_running
     if job is not None and job.running:
-        sys.stderr.write(f"{job.verb} goes on in the background (pid {job.pid})\n")
+        sys.stderr.write(f"{job.request.verb} goes on in the background (pid {job.pid})\n")
     return app.return_code or 0

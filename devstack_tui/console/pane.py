@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.containers import Container
 from textual.message import Message
@@ -11,7 +11,10 @@ from textual.message import Message
 from devstack_tui.actions import Action
 from devstack_tui.console.health.changes import Recent
 from devstack_tui.contracts.model import StackStatus
-from devstack_tui.core.jobs import Job
+
+if TYPE_CHECKING:
+    from devstack_tui.console.app import DevstackApp
+    from devstack_tui.console.health.change_job import ChangeJob
 
 
 class Pane(Container):
@@ -36,18 +39,28 @@ class Pane(Container):
             super().__init__()
             self.service = service
 
+    @property
+    def owner(self) -> DevstackApp:
+        """The app."""
+        return cast("DevstackApp", self.app)
+
+    @property
+    def seen(self) -> bool:
+        """Whether somebody can see the pane: it is drawn only then."""
+        return self.display and self.screen is self.app.screen
+
     def show_status(self, status: StackStatus, recent: Recent) -> None:
         """A new snapshot has come."""
 
     def look_again(self) -> None:
         """The user wants what the pane shows of its own to be read anew; snapshots come anyway."""
 
-    def show_job(self, job: Job) -> None:
-        """A job was started, told something, or ended."""
+    def show_job(self, job: ChangeJob) -> None:
+        """A change of the stack was started, has news, or ended."""
 
     @property
     def shows_job(self) -> bool:
-        """Whether the job's progress is in view, so that its end need not be told elsewhere."""
+        """Whether the job's progress is in view, so that its end need not be shown elsewhere."""
         return False
 
     def show_log_lines(self, lines: list[bytes]) -> None:

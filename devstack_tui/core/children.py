@@ -35,8 +35,11 @@ class Outage:
     retry_in: float
 
 
-def failure(stderr: bytes, exit_code: int, what: str) -> DevstackError:
-    """What a child wrote before it ended, as an error: its last sentence and its `→` remedy."""
+def failure(stderr: bytes, exit_code: int | None, what: str) -> DevstackError:
+    """What a child wrote before it ended, as an error: its last sentence and its `→` remedy.
+
+    `exit_code` is None when it is not known.
+    """
     message = remedy = ""
     for line in stderr.decode("utf-8", "replace").splitlines():
         text = line.strip()
@@ -44,8 +47,11 @@ def failure(stderr: bytes, exit_code: int, what: str) -> DevstackError:
             remedy = text.removeprefix("→").strip()
         elif text:
             message, remedy = _PREFIX.sub("", text), ""
-    if not message:
-        how = f"signal {-exit_code}" if exit_code < 0 else f"exit status {exit_code}"
+    if not message and exit_code is None:
+        message = f"{what} ended without a result"
+    elif not message:
+        status = exit_code or 0
+        how = f"signal {-status}" if status < 0 else f"exit status {status}"
         message = f"{what} ended without a word ({how})"
     return DevstackError(message, remedy)
 

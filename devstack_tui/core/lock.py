@@ -26,6 +26,25 @@ def _whole_file(kind: int) -> bytes:
     return _FLOCK.pack(kind, os.SEEK_SET, 0, 0, 0)
 
 
+def take(fd: int) -> bool:
+    """Lock an open file for whoever has this descriptor, or inherits it. False: it is locked.
+
+    Raises OSError when the file system has no locks.
+    """
+    try:
+        fcntl.fcntl(fd, fcntl.F_OFD_SETLK, _whole_file(fcntl.F_WRLCK))
+    except (BlockingIOError, PermissionError):
+        return False
+    return True
+
+
+def taken(fd: int) -> bool:
+    """Whether somebody else has locked the file. Only asked, never taken: a look must not be in
+    the way of a verb or of another look."""
+    found = fcntl.fcntl(fd, fcntl.F_OFD_GETLK, _whole_file(fcntl.F_WRLCK))
+    return bool(_FLOCK.unpack(found)[0] != fcntl.F_UNLCK)
+
+
 class Owner(msgspec.Struct, frozen=True):
     """Who holds the lock: `since` is Unix time in seconds."""
 
@@ -51,9 +70,7 @@ class StackLock:
             fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise files.explain(error, "taking the lock") from None
-        try:
-            fcntl.fcntl(fd, fcntl.F_OFD_SETLK, _whole_file(fcntl.F_WRLCK))
-        except (BlockingIOError, PermissionError):
+        if not take(fd):
             os.close(fd)
             return self.owner(self._path)
         owner = Owner(os.getpid(), self._verb, time.time())
@@ -99,8 +116,6 @@ class StackLock:
         except OSError:
             return None
         try:
-            # Only asked, never taken: a look must not be in the way of a verb or of another look.
-            found = fcntl.fcntl(fd, fcntl.F_OFD_GETLK, _whole_file(fcntl.F_WRLCK))
+            return StackLock.owner(path) if taken(fd) else None
         finally:
             os.close(fd)
-        return None if _FLOCK.unpack(found)[0] == fcntl.F_UNLCK else StackLock.owner(path)

@@ -156,6 +156,25 @@ def descendants(roots: Iterable[int], table: Table) -> set[int]:
         wanted |= more
 
 
+def signal_writer(pid: int, fd: int, number: signal.Signals) -> bool:
+    """Signal process `pid` if its standard output is the open file `fd`. Whether it was."""
+    try:
+        handle = os.pidfd_open(pid)
+    except OSError:
+        return False
+    try:
+        # Looked at through the handle's lifetime: a reused pid cannot be met in between.
+        there, wanted = Path(f"/proc/{pid}/fd/1").stat(), os.fstat(fd)
+        if (there.st_dev, there.st_ino) != (wanted.st_dev, wanted.st_ino):
+            return False
+        signal.pidfd_send_signal(handle, number)
+    except OSError:
+        return False
+    finally:
+        os.close(handle)
+    return True
+
+
 def usage(members: Iterable[int]) -> tuple[float, int]:
     """CPU seconds used so far and bytes of memory of these processes together.
 

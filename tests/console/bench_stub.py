@@ -1,7 +1,7 @@
 """What `bench` and `regress` print, for the stub of the command line: no server behind them.
 
 `STUB_BENCH_HOLD` names a file whose absence lets a run go on after its third second; as the real
-ones, the children end when their standard input closes, and then say `cleaned` to `STUB_LOG`.
+ones, the children end on SIGTERM, and then say `cleaned` to `STUB_LOG`.
 `STUB_FAILS` names a workload that cannot be prepared.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import os
-import select
+import signal
 import sys
 import time
 from pathlib import Path
@@ -112,18 +112,21 @@ def say(event: Json) -> None:
     sys.stdout.flush()
 
 
-class Closed(Exception):
-    """Standard input has closed."""
+class Ended(Exception):
+    """SIGTERM has come."""
 
 
 def held_by(variable: str) -> None:
     """Wait while the file that the variable names is there."""
     name = os.environ.get(variable)
     deadline = time.monotonic() + 30
+    came: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _frame: came.append(number))
     while name and Path(name).exists() and time.monotonic() < deadline:
-        ready, _, _ = select.select([sys.stdin], [], [], 0.02)
-        if ready and not sys.stdin.readline():
-            raise Closed
+        if came:
+            raise Ended
+        time.sleep(0.02)
+    signal.signal(signal.SIGTERM, before)
 
 
 def log(text: str) -> None:
@@ -145,7 +148,7 @@ def run(words: list[str]) -> int:
     try:
         for name in names:
             summaries += measure(name, size, runs, seconds)
-    except Closed:
+    except Ended:
         log("cleaned")
         return 130
     failed = [s for s in summaries if s["problem"]]
@@ -196,7 +199,7 @@ def regress() -> int:
     log(f"pid {os.getpid()}")
     try:
         measure("postgres.tpcb", "quick", 1, 5)
-    except Closed:
+    except Ended:
         log("cleaned")
         return 130
     checks = [

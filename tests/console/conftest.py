@@ -18,8 +18,9 @@ from .kit import STUB, Clock, FakeFeed
 
 @pytest.fixture(autouse=True)
 def _surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A configuration directory of its own, a fixed time zone, and colours."""
+    """A configuration and a state directory of their own, a fixed time zone, and colours."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state-home"))
     monkeypatch.setenv("TZ", "UTC")
     monkeypatch.delenv("NO_COLOR", raising=False)
     time.tzset()

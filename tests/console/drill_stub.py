@@ -1,7 +1,7 @@
 """What `drill` prints, for the stub of the command line: no server behind it.
 
 `STUB_DRILL_HOLD` names a file whose absence lets a drill go on after its fault; as the real one,
-the child heals and ends when its standard input closes, and then says `healed` to `STUB_LOG`.
+the child heals and ends on SIGTERM, and then says `healed` to `STUB_LOG`.
 `STUB_DRILL_REFUSES` makes every plan a refusal.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from bench_stub import AT, Closed, held_by, log, say
+from bench_stub import AT, Ended, held_by, log, say
 
 Json = dict[str, Any]
 BEFORE, WINDOW, AFTER = 30, 42, 40
@@ -192,7 +192,7 @@ def run(drill: str, fault: str, victim: str) -> int:
         say(cluster(1, healed=True))
         for step in steps(drill):
             say({"event": "step", "repeat": 1, "result": step})
-    except Closed:
+    except Ended:
         log("healed")
         say({"event": "drill_done", "report": None, "exit_code": 130, "healed": True,
              "message": "aborted; everything was healed", "remedy": "", "at": AT})  # fmt: skip

@@ -1,9 +1,9 @@
 """What `check` prints, for the stub of the command line: 600 checks, no server behind them.
 
 `STUB_CHECK_FRESH` lists them as never run. `STUB_CHECK_HOLD` names a file whose absence lets a run
-go on after its first half; as the real one, the child revokes and ends when its standard input
-closes, and then says `revoked` to `STUB_LOG`. `STUB_CHECK_REFUSES` makes a run a refusal, and
-`STUB_CHECK_GONE` everything.
+go on after its first half; as the real one, the child revokes and ends on SIGTERM, and then says
+`revoked` to `STUB_LOG`. `STUB_CHECK_REFUSES` makes a run a refusal, and `STUB_CHECK_GONE`
+everything.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from bench_stub import AT, Closed, held_by, log, say
+from bench_stub import AT, Ended, held_by, log, say
 
 Json = dict[str, Any]
 AGO = 2 * 3600 + 300
@@ -143,7 +143,7 @@ def run(words: list[str]) -> int:
             if place == (len(made) + 1) // 2:
                 held_by("STUB_CHECK_HOLD")
             say({"event": "check_done", "row": one})
-    except Closed:
+    except Ended:
         log("revoked")
         say({"event": "audit_done", "report": None, "exit_code": 130, "message": "cancelled",
              "remedy": "", "at": AT})  # fmt: skip

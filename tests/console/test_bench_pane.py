@@ -14,7 +14,7 @@ from textual.pilot import Pilot
 
 from devstack_tui.actions import in_scope
 from devstack_tui.console.app import DevstackApp
-from devstack_tui.console.bench.jobs import BenchJob, Request
+from devstack_tui.console.bench.job import BenchJob, BenchJobs, BenchRequest
 from devstack_tui.console.bench.model import Course
 from devstack_tui.console.bench.pane import BenchPane
 from devstack_tui.console.screens.sheet import SheetScreen
@@ -60,14 +60,20 @@ def pane_of(app: DevstackApp) -> BenchPane:
     return app.main.query_one(BenchPane)
 
 
+def jobs_of(app: DevstackApp) -> BenchJobs:
+    """Its jobs."""
+    return pane_of(app).jobs
+
+
 def ended(app: DevstackApp) -> bool:
     """Whether nothing runs any more, after something did."""
-    return app.bench.current is not None and not app.bench.current.running and not app.bench.queue
+    jobs = jobs_of(app)
+    return jobs.current is not None and jobs.running is None and not jobs.queue
 
 
 def live(app: DevstackApp) -> bool:
     """Whether the held run has come to its second run."""
-    job = app.bench.current
+    job = jobs_of(app).current
     return job is not None and job.course is not None and len(job.course.ticks) >= 15
 
 
@@ -91,7 +97,7 @@ async def test_what_is_chosen_is_run_with_the_chosen_size_and_number(
         assert "g runs 2 workloads, full, 2 runs each" in screen_text(app)
         await pilot.press("g")
         await until(pilot, lambda: ended(app))
-    words = "postgres.tpcb mysql.bulk_insert --size full --runs 2 --jsonl --controlled"
+    words = "postgres.tpcb mysql.bulk_insert --size full --runs 2 --jsonl"
     assert runs_in(calls) == [f"bench run {words}"]
 
 
@@ -120,7 +126,7 @@ async def test_a_workload_that_is_not_available_says_why_and_is_not_run(
         await until(pilot, lambda: "not available: rabbitmq is stopped" in screen_text(app))
         await pilot.press("enter")
         await pilot.pause()
-        assert app.bench.current is None
+        assert jobs_of(app).current is None
     assert not runs_in(calls)
 
 
@@ -129,7 +135,7 @@ async def test_the_first_second_is_on_the_screen_while_the_run_goes_on(
 ) -> None:
     async with opened(app) as pilot:
         await pilot.press("g")
-        await until(pilot, lambda: app.bench.courses.get("postgres.tpcb"))
+        await until(pilot, lambda: jobs_of(app).courses.get("postgres.tpcb"))
         await until(pilot, lambda: "━ now" in screen_text(app))
         assert "━ p50" in screen_text(app)
         hold.unlink()
@@ -149,7 +155,7 @@ async def test_while_it_runs_its_run_phase_time_and_errors_are_told(
         hold.unlink()
         await until(pilot, lambda: ended(app))
         await until(pilot, lambda: "● postgres.tpcb, quick, 3 runs: done" in screen_text(app))
-        course = app.bench.courses["postgres.tpcb"]
+        course = jobs_of(app).courses["postgres.tpcb"]
         assert [start for start, _ in course.starts] == [0, 12, 24]
         assert "┊errors" in screen_text(app)
 
@@ -197,7 +203,7 @@ async def test_another_tab_keeps_the_benchmark_and_draws_nothing(
         hold.unlink()
         await until(pilot, lambda: ended(app))
         await pilot.pause(1.2)
-        assert "postgres.tpcb-3" in app.bench.results
+        assert "postgres.tpcb-3" in jobs_of(app).results
         assert "cleaned" not in calls.read_text()
         assert [chart.frames for chart in charts] == frames
         await pilot.press(tab("bench"))
@@ -334,7 +340,7 @@ async def test_the_regression_gate_shows_its_checks_and_their_evidence(
         await until(pilot, lambda: "samples 91k, 94k, 96k rows/s" in screen_text(app))
         assert "→ compare the settings" in screen_text(app)
         await pilot.press("escape")
-    assert "regress --quick --jsonl --controlled" in calls.read_text()
+    assert "regress --quick --jsonl" in calls.read_text()
 
 
 async def test_a_small_terminal_shows_one_chart_at_a_time(app: DevstackApp) -> None:
@@ -368,7 +374,7 @@ async def test_every_action_of_the_pane_has_a_key_and_a_method() -> None:
 
 
 def test_lines_that_are_no_events_are_passed_over() -> None:
-    job = BenchJob(Request(("a",), "quick"), 0.0)
+    job = BenchJob(BenchRequest(("a",), "quick"), 0.0)
     for line in (b"", b"garbage", b"{}", b'{"event":"other"}', b"\xff", b"[1,2]"):
         job.take(line, 0.0)
     assert job.error is None
@@ -392,5 +398,5 @@ def test_the_seconds_of_several_runs_follow_each_other() -> None:
 async def test_leaving_waits_for_nothing_when_nothing_runs(app: DevstackApp) -> None:
     async with opened(app):
         began = time.monotonic()
-        await asyncio.wait_for(app.bench.leave(), 2)
+        await asyncio.wait_for(jobs_of(app).leave(), 2)
     assert time.monotonic() - began < 5

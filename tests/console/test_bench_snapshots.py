@@ -61,18 +61,20 @@ def hold(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 async def _live(pilot: Pilot[int]) -> None:
     app = pilot.app
     assert isinstance(app, DevstackApp)
-    await until(pilot, lambda: app.bench.current and app.bench.current.course)
-    course = app.bench.current.course  # type: ignore[union-attr]
+    jobs = app.main.query_one(BenchPane).jobs
+    await until(pilot, lambda: jobs.current and jobs.current.course)
+    course = jobs.current.course  # type: ignore[union-attr]
     assert course is not None
     await until(pilot, lambda: len(course.ticks) == 15)
-    app.main.query_one(BenchPane)._draw()
+    app.main.query_one(BenchPane).redraw()
 
 
 async def _ended(pilot: Pilot[int]) -> None:
     app = pilot.app
     assert isinstance(app, DevstackApp)
-    await until(pilot, lambda: app.bench.current and not app.bench.current.running)
-    app.main.query_one(BenchPane)._draw()
+    jobs = app.main.query_one(BenchPane).jobs
+    await until(pilot, lambda: jobs.current and not jobs.current.running)
+    app.main.query_one(BenchPane).redraw()
 
 
 @BOTH

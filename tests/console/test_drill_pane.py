@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from devstack_tui.console.app import DevstackApp
-from devstack_tui.console.drill.jobs import DrillJobs
+from devstack_tui.console.drill.job import DrillJobs
 from devstack_tui.console.drill.lanes import Window, axis_text, lane_text
 from devstack_tui.console.drill.pane import DrillPane
 from devstack_tui.console.drill.view import DrillView
@@ -21,6 +21,7 @@ from devstack_tui.console.screens.confirm import ConfirmScreen
 from devstack_tui.console.screens.sheet import SheetScreen
 from devstack_tui.core.children import Cli
 from devstack_tui.drill.events import DrillReport
+from devstack_tui.jobs.runner import Runner
 
 from .kit import FakeFeed, screen_text, tab, until
 from .test_jobs import gone
@@ -53,7 +54,7 @@ async def opened(app: DevstackApp, size: tuple[int, int] = LARGE) -> AsyncIterat
         await until(pilot, lambda: app.status is not None)
         await pilot.press(tab("drill"))
         await until(pilot, lambda: pane_of(app).choices.row_count == 4)
-        await until(pilot, lambda: len(app.drills.listing.history) == 3)
+        await until(pilot, lambda: len(pane_of(app).jobs.listing.history) == 3)
         yield pilot
 
 
@@ -68,12 +69,12 @@ async def start(app: DevstackApp, pilot: Pilot[int]) -> None:
     await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
     await until(pilot, lambda: not app.screen.query_one(Input).disabled)
     await pilot.press(*"default", "enter")
-    await until(pilot, lambda: app.drills.current is not None)
+    await until(pilot, lambda: pane_of(app).jobs.current is not None)
 
 
 def waiting(app: DevstackApp) -> bool:
     """Whether the held drill has come to its fault."""
-    job = app.drills.current
+    job = pane_of(app).jobs.current
     return bool(job and job.course and job.course.cells == 50 and job.course.markers)
 
 
@@ -90,7 +91,7 @@ async def test_a_drill_starts_only_after_its_plan_and_the_stacks_name(
         assert "drill run" not in calls.read_text()
         await pilot.press("escape")
         await until(pilot, lambda: app.screen is app.main)
-        assert app.drills.current is None
+        assert pane_of(app).jobs.current is None
 
 
 async def test_a_refused_drill_says_why_and_cannot_be_started(
@@ -126,7 +127,7 @@ async def test_fault_victim_and_repeats_are_chosen_by_keys(app: DevstackApp, cal
     async with opened(app) as pilot:
         await pilot.press("f", "v", "plus", "plus", "minus")
         await start(app, pilot)
-        await until(pilot, lambda: app.drills.running is None)
+        await until(pilot, lambda: pane_of(app).jobs.running is None)
         run = next(line for line in calls.read_text().splitlines() if "drill run" in line)
         assert "--fault sigterm --victim redis-1 --repeat 2" in run
 
@@ -137,12 +138,12 @@ async def test_the_lanes_before_and_after_the_fault_join_without_a_gap(
     async with opened(app) as pilot:
         await start(app, pilot)
         await until(pilot, lambda: waiting(app))
-        course = app.drills.current.course  # type: ignore[union-attr]
+        course = pane_of(app).jobs.current.course  # type: ignore[union-attr]
         assert course is not None
         assert course.zero == 30
         assert course.lanes["shard 1 write"] == "o" * 30 + "x" * 4 + "." * 16
         hold.unlink()
-        await until(pilot, lambda: app.drills.running is None)
+        await until(pilot, lambda: pane_of(app).jobs.running is None)
 
 
 async def test_x_aborts_the_drill_and_the_child_heals_before_it_ends(
@@ -153,7 +154,7 @@ async def test_x_aborts_the_drill_and_the_child_heals_before_it_ends(
         await until(pilot, lambda: waiting(app))
         await until(pilot, lambda: "redis-1 master" in screen_text(app))
         await pilot.press("x")
-        await until(pilot, lambda: app.drills.running is None)
+        await until(pilot, lambda: pane_of(app).jobs.running is None)
         assert "healed" in calls.read_text()
         await until(pilot, lambda: "aborted" in screen_text(app))
         # What the observers met last is not what the cluster is after it was healed.
@@ -170,7 +171,7 @@ async def test_a_drill_goes_on_behind_another_tab_and_its_end_is_told(
         await pilot.press(tab("health"))
         await until(pilot, lambda: app.main.pane.id == "health")
         hold.unlink()
-        await until(pilot, lambda: app.drills.running is None)
+        await until(pilot, lambda: pane_of(app).jobs.running is None)
         await until(pilot, lambda: any("PASS" in n.message for n in app._notifications))
 
 
@@ -194,7 +195,7 @@ async def test_only_one_drill_runs_at_a_time(app: DevstackApp, calls: Path, hold
         await until(pilot, lambda: any("x aborts" in n.message for n in app._notifications))
         assert calls.read_text().count("drill run") == 1
         hold.unlink()
-        await until(pilot, lambda: app.drills.running is None)
+        await until(pilot, lambda: pane_of(app).jobs.running is None)
 
 
 async def test_a_drill_of_a_stopped_service_says_why_it_cannot_run(app: DevstackApp) -> None:
@@ -209,7 +210,7 @@ async def test_a_drill_of_a_stopped_service_says_why_it_cannot_run(app: Devstack
 async def test_enter_on_a_step_shows_its_evidence(app: DevstackApp) -> None:
     async with opened(app) as pilot:
         await start(app, pilot)
-        await until(pilot, lambda: app.drills.running is None)
+        await until(pilot, lambda: pane_of(app).jobs.running is None)
         await pilot.press("k")
         await until(pilot, lambda: pane_of(app).table.row_count == 5)
         await pilot.press("enter")
@@ -251,16 +252,16 @@ async def test_n_goes_round_the_repeats_of_a_drill(app: DevstackApp) -> None:
 async def test_a_turn_shows_the_steps_of_its_repeat_until_the_whole_is_followed(
     stub: Cli,
 ) -> None:
-    jobs = DrillJobs(stub)
-    told = await jobs.report("a1b2c3")
+    jobs = DrillJobs(Runner(stub))
+    report = await jobs.report("a1b2c3")
     repeats = tuple(
-        msgspec.structs.replace(one, steps=one.steps[: one.repeat]) for one in told.repeats
+        msgspec.structs.replace(one, steps=one.steps[: one.repeat]) for one in report.repeats
     )
     view = DrillView(jobs)
     view.turn()
     assert view.result() is None
-    view.report = msgspec.structs.replace(told, repeats=repeats)
-    assert len(view.steps()) == len(told.steps) > 3
+    view.report = msgspec.structs.replace(report, repeats=repeats)
+    assert len(view.steps()) == len(report.steps) > 3
     for number in (1, 2, 3, 1):
         view.turn()
         result, course = view.result(), view.course()
@@ -268,7 +269,7 @@ async def test_a_turn_shows_the_steps_of_its_repeat_until_the_whole_is_followed(
         assert course is not None and course.repeat == number
         assert len(view.steps()) == number
     view.follow()
-    assert len(view.steps()) == len(told.steps)
+    assert len(view.steps()) == len(report.steps)
 
 
 async def test_f5_reads_the_drills_and_their_history_again(
@@ -286,7 +287,7 @@ async def test_the_drill_in_view_is_exported_as_svg_and_json(
 ) -> None:
     async with opened(app) as pilot:
         await start(app, pilot)
-        await until(pilot, lambda: app.drills.running is None)
+        await until(pilot, lambda: pane_of(app).jobs.running is None)
         monkeypatch.chdir(tmp_path)
         await pilot.press("w", "e")
         svg = tmp_path / "drill-redis.failover-ffee00.svg"
@@ -301,7 +302,7 @@ async def test_on_a_small_terminal_the_table_takes_the_place_of_the_lanes(
 ) -> None:
     async with opened(app, (80, 24)) as pilot:
         await start(app, pilot)
-        await until(pilot, lambda: app.drills.running is None)
+        await until(pilot, lambda: pane_of(app).jobs.running is None)
         await until(pilot, lambda: "shard 3 read" in screen_text(app))
         await pilot.press("k")
         await until(pilot, lambda: "redis.failover.16" in screen_text(app))

@@ -38,11 +38,11 @@ def look(snap_compare: Any, stub: Cli, recorded: dict[str, StackStatus]) -> Look
             await until(pilot, lambda: app.status is not None)
             await pilot.press(tab("drill"))
             await until(pilot, lambda: app.main.query_one(DrillPane).choices.row_count == 4)
-            await until(pilot, lambda: len(app.drills.listing.history) == 3)
+            await until(pilot, lambda: len(app.main.query_one(DrillPane).jobs.listing.history) == 3)
             if steps is not None:
                 await steps(pilot)
             await pilot.press(*keys)
-            app.main.query_one(DrillPane)._draw()
+            app.main.query_one(DrillPane).redraw()
             await until(pilot, lambda: text in screen_text(app))
             await pilot.pause()
 
@@ -70,7 +70,7 @@ async def _ended(pilot: Pilot[int]) -> None:
     app = pilot.app
     assert isinstance(app, DevstackApp)
     await start(app, pilot)
-    await until(pilot, lambda: app.drills.running is None)
+    await until(pilot, lambda: app.main.query_one(DrillPane).jobs.running is None)
     await until(pilot, lambda: app.screen is app.main)
 
 

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from devstack_tui.console.health.change_job import ChangeJob, ChangeJobs, ChangeRequest
+from devstack_tui.console.job_pane import BusyError
 from devstack_tui.core.children import Child, Cli, Outage, Watch, failure
 from devstack_tui.core.errors import DevstackError
-from devstack_tui.core.jobs import BusyError, Job, Jobs
+from devstack_tui.jobs.runner import Runner
 
 
 def program(code: str) -> tuple[str, ...]:
@@ -136,13 +138,21 @@ async def test_an_answer_that_never_comes_is_given_up() -> None:
         await cli.ask("doctor", timeout=0.2)
 
 
+def started(jobs: ChangeJobs, verb: str, *services: str) -> ChangeJob:
+    """A change that was begun."""
+    job = jobs.start(ChangeRequest(verb, services))
+    assert job is not None
+    return job
+
+
 async def test_a_job_folds_its_events_and_ends_with_its_result(stub: Cli) -> None:
-    changes: list[Job] = []
-    jobs = Jobs(stub, changes.append)
-    job = jobs.start("up", ["vault", "redis"])
+    changes: list[ChangeJob | None] = []
+    jobs = ChangeJobs(Runner(stub))
+    jobs.on_change = lambda job, _urgent: changes.append(job)
+    job = started(jobs, "up", "vault", "redis")
     with pytest.raises(BusyError, match="up is running"):
-        jobs.start("down", [])
-    await wait_for(lambda: job.done)
+        jobs.start(ChangeRequest("down"))
+    await wait_for(lambda: not job.running)
     assert job.done is not None
     assert job.done.exit_code == 0
     assert job.planned is not None
@@ -154,14 +164,27 @@ async def test_a_job_folds_its_events_and_ends_with_its_result(stub: Cli) -> Non
 
 
 async def test_a_job_that_dies_without_a_result_gets_one(stub: Cli) -> None:
-    jobs = Jobs(stub, lambda _job: None)
-    job = jobs.start("up", ["nothing"])
-    await wait_for(lambda: job.done)
+    jobs = ChangeJobs(Runner(stub))
+    job = started(jobs, "up", "nothing")
+    await wait_for(lambda: not job.running)
     assert job.done is not None
     assert job.done.exit_code == 2
     assert job.done.message == "unknown service 'nothing'"
     assert job.done.remedy == "did you mean mysql?"
     await jobs.leave()
+
+
+async def test_a_job_that_cannot_be_started_says_why(
+    stub: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "a-file"))
+    (tmp_path / "a-file").touch()
+    jobs = ChangeJobs(Runner(stub))
+    job = started(jobs, "up")
+    await wait_for(lambda: not job.running)
+    assert job.done is not None
+    assert job.done.exit_code == 1
+    assert "while starting up" in job.done.message
 
 
 async def test_a_job_has_a_session_of_its_own_and_outlives_who_listens(
@@ -170,11 +193,21 @@ async def test_a_job_has_a_session_of_its_own_and_outlives_who_listens(
     hold = tmp_path / "hold"
     hold.touch()
     monkeypatch.setenv("STUB_HOLD", str(hold))
-    jobs = Jobs(stub, lambda _job: None)
-    job = jobs.start("up", [])
+    jobs = ChangeJobs(Runner(stub))
+    job = started(jobs, "up")
     await wait_for(lambda: len(job.progress) == 6)
     assert os.getsid(job.pid) == job.pid
     assert await jobs.leave() is job
     assert not gone(job.pid)
+    # Another console finds it, follows it from its first event on, and meets its end.
+    other = ChangeJobs(Runner(stub))
+    other.adopt()
+    await wait_for(lambda: other.running and len(other.running.progress) == 6)
+    found = other.running
+    assert found is not None
+    assert (found.request, found.pid) == (ChangeRequest("up"), job.pid)
     hold.unlink()
+    await wait_for(lambda: other.running is None)
+    assert found.done is not None and found.done.exit_code == 0
+    await other.leave()
     await wait_for(lambda: gone(job.pid))

@@ -79,14 +79,19 @@ def runs(calls: Path) -> list[list[str]]:
 
 async def ended(app: DevstackApp, pilot: Pilot[int]) -> None:
     """Wait until an audit has begun and is over, and its end is drawn."""
-    await until(pilot, lambda: app.audits.current is not None and app.audits.running is None)
+    await until(
+        pilot, lambda: pane_of(app).jobs.current is not None and pane_of(app).jobs.running is None
+    )
     await pilot.pause()
 
 
 async def half(app: DevstackApp, pilot: Pilot[int], results: int = 300) -> None:
     """Wait until the held run has told its first half."""
-    await until(pilot, lambda: app.audits.current and len(app.audits.current.results) == results)
-    pane_of(app)._draw()
+    await until(
+        pilot,
+        lambda: pane_of(app).jobs.current and len(pane_of(app).jobs.current.results) == results,
+    )
+    pane_of(app).redraw()
 
 
 async def test_the_last_results_and_their_age_are_there_at_once(app: DevstackApp) -> None:
@@ -96,7 +101,7 @@ async def test_the_last_results_and_their_age_are_there_at_once(app: DevstackApp
         assert "2 h" in text
         assert "2h 05m ago" in text
         assert "✗ FAIL" not in text
-        assert app.audits.current is None
+        assert pane_of(app).jobs.current is None
 
 
 async def test_the_tree_counts_every_suite_and_narrows_the_list(app: DevstackApp) -> None:
@@ -271,7 +276,7 @@ async def test_x_cancels_and_the_results_so_far_stay(
         # The stub lists the old results again: the newer ones of this run are kept.
         await until(pilot, lambda: calls.read_text().count("check list") == 2)
         await pilot.pause()
-        assert app.audits.rows["approle.03"].at > app.audits.rows["tls.files.00"].at
+        assert pane_of(app).jobs.rows["approle.03"].at > pane_of(app).jobs.rows["tls.files.00"].at
 
 
 async def test_the_console_ends_a_running_audit_when_it_closes(
@@ -314,7 +319,7 @@ async def test_checks_that_cannot_be_listed_say_why_and_are_read_again(
         await pilot.press(KEY)
         await until(pilot, lambda: "no such stack → devstack-tui up" in screen_text(app))
         await pilot.press("a", "e")
-        assert app.audits.current is None
+        assert pane_of(app).jobs.current is None
         monkeypatch.delenv("STUB_CHECK_GONE")
         pane_of(app).look_again()
         await until(pilot, lambda: "573 pass" in screen_text(app))

@@ -80,7 +80,7 @@ async def _failed(pilot: Pilot[int]) -> None:
     await pilot.press("a")
     await ended(app, pilot)
     await pilot.press("f", "enter", "down")
-    pane_of(app)._draw()
+    pane_of(app).redraw()
     await until(pilot, lambda: pane_of(app).checks.row_count == 7)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from devstack_tui.console.security.facts import check_facts
-from devstack_tui.console.security.jobs import _latest
+from devstack_tui.console.security.job import _latest
 from devstack_tui.console.security.matrix import Grid, difference, place_cell, subject, summary
 from devstack_tui.console.security.rows import Line, age, proof
 from devstack_tui.core.check import Status

@@ -15,6 +15,12 @@ from .test_jobs import gone, wait_for
 from .tuning_kit import opened, pane_of, pend, pending, pid_in, typed, words_of
 
 
+def ended(app: DevstackApp) -> bool:
+    """Whether a job has run, and none runs now."""
+    jobs = pane_of(app).jobs
+    return jobs.current is not None and jobs.running is None
+
+
 @pytest.fixture(autouse=True)
 def state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """What the stub was told to set."""
@@ -50,7 +56,7 @@ async def test_an_apply_shows_its_plan_wants_the_name_and_tells_each_value(
         await until(pilot, lambda: "1 value changes" in screen_text(app))
         assert "◇ postgres.shared_buffers 256MB → 512MB, restart" in screen_text(app)
         await typed(app, pilot)
-        await until(pilot, lambda: app.tuning.current and app.tuning.current.done)
+        await until(pilot, lambda: ended(app))
         await until(pilot, lambda: "● postgres.shared_buffers 512MB from" in screen_text(app))
         await until(pilot, lambda: "● Apply pending: done in 4.2 s" in screen_text(app))
         await until(pilot, lambda: "◆" not in screen_text(app))
@@ -80,11 +86,15 @@ async def test_undo_and_baseline_ask_as_well(app: DevstackApp, calls: Path) -> N
     async with opened(app) as pilot:
         await pilot.press("u")
         await typed(app, pilot)
-        await until(pilot, lambda: app.tuning.current and not app.tuning.current.running)
+        await until(
+            pilot, lambda: pane_of(app).jobs.current and not pane_of(app).jobs.current.running
+        )
         await pilot.press("b")
         await typed(app, pilot)
         await until(pilot, lambda: len(words_of(calls, "apply")) == 2)
-        await until(pilot, lambda: app.tuning.current and not app.tuning.current.running)
+        await until(
+            pilot, lambda: pane_of(app).jobs.current and not pane_of(app).jobs.current.running
+        )
     assert words_of(calls, "revert") == ["tune revert --plan --jsonl", "tune revert --yes --jsonl"]
     assert words_of(calls, "apply")[1] == "tune apply baseline --yes --jsonl"
 
@@ -94,14 +104,14 @@ async def test_the_history_takes_back_what_came_after_the_change_under_the_curso
 ) -> None:
     async with opened(app) as pilot:
         await pilot.press("r")
-        assert app.tuning.current is None
+        assert pane_of(app).jobs.current is None
         assert any("select the change" in note.message for note in app._notifications)
         await pilot.press("H")
         await until(pilot, lambda: pane_of(app).list.row_count == 3)
         await pilot.press("down", "r")
         await until(pilot, lambda: "Return to change 2" in screen_text(app))
         await typed(app, pilot)
-        await until(pilot, lambda: app.tuning.current and app.tuning.current.done)
+        await until(pilot, lambda: ended(app))
     assert words_of(calls, "revert") == [
         "tune revert --to 2 --plan --jsonl",
         "tune revert --to 2 --yes --jsonl",
@@ -117,10 +127,10 @@ async def test_an_apply_outlives_the_console(
         await typed(app, pilot)
         await until(pilot, lambda: "▶ postgres restart" in screen_text(app))
         await pilot.press("x")
-        assert app.tuning.running is not None
+        assert pane_of(app).jobs.running is not None
     left = app.left_running
     assert left is not None and left.running
-    assert (left.verb, left.pid) == ("tune apply", pid_in(calls))
+    assert (left.request.verb, left.pid) == ("tune apply", pid_in(calls))
     assert not gone(left.pid)
     hold.unlink()
     await wait_for(lambda: gone(left.pid))
@@ -137,7 +147,9 @@ async def test_another_tab_keeps_the_job_and_its_end_is_told_there(
         await until(pilot, lambda: "▶ postgres restart" in screen_text(app))
         await pilot.press(tab("health"))
         hold.unlink()
-        await until(pilot, lambda: app.tuning.current and not app.tuning.current.running)
+        await until(
+            pilot, lambda: pane_of(app).jobs.current and not pane_of(app).jobs.current.running
+        )
         told = [note.message for note in app._notifications]
         assert told == ["● Apply pending: done in 4.2 s"]
 
@@ -165,8 +177,7 @@ async def test_an_ab_draws_each_pair_and_the_interval_and_ends_with_its_verdict(
         await until(pilot, lambda: len(words_of(calls, "apply")) == 2)
     (ab,) = words_of(calls, "ab")
     assert ab == (
-        "tune ab current durable --workload postgres.tpcb --quick --pairs 6"
-        " --ablate --yes --jsonl --controlled"
+        "tune ab current durable --workload postgres.tpcb --quick --pairs 6 --ablate --yes --jsonl"
     )
     assert words_of(calls, "apply")[1] == "tune apply durable --yes --jsonl"
 
@@ -184,7 +195,7 @@ async def test_stop_and_leaving_end_an_ab_which_gives_back_what_it_changed(
                 await pilot.press("x")
                 await until(pilot, lambda: "stopped after" in screen_text(app))
                 await pilot.press("escape")
-                await until(pilot, lambda: app.tuning.running is None)
+                await until(pilot, lambda: pane_of(app).jobs.running is None)
     assert gone(pid_in(calls))
     assert calls.read_text().count("cleaned") == 2
     assert app.left_running is None
@@ -200,9 +211,7 @@ async def test_a_cost_asks_for_the_name_and_tells_what_was_lost(
         await typed(app, pilot)
         lost = "▲ postgres (current values) lost 187 of 5,021"
         await until(pilot, lambda: lost in screen_text(app))
-    assert words_of(calls, "cost") == [
-        "tune cost postgres --profile current --yes --jsonl --controlled"
-    ]
+    assert words_of(calls, "cost") == ["tune cost postgres --profile current --yes --jsonl"]
 
 
 async def test_a_search_tells_its_rounds_and_candidates(app: DevstackApp, calls: Path) -> None:
@@ -213,7 +222,7 @@ async def test_a_search_tells_its_rounds_and_candidates(app: DevstackApp, calls:
         await until(pilot, lambda: "profile auto-x found, 8 tried" in screen_text(app))
         assert "● kept ×1.20 in 4 pairs  postgres.shared_buffers=2GB" in screen_text(app)
     assert words_of(calls, "auto") == [
-        "tune auto postgres.tpcb --quick --budget 15m --durable --yes --jsonl --controlled"
+        "tune auto postgres.tpcb --quick --budget 15m --durable --yes --jsonl"
     ]
 
 
@@ -225,7 +234,7 @@ async def test_only_a_new_pair_draws_the_paired_chart_again(app: DevstackApp, ho
         await until(pilot, lambda: "3 more to come" in screen_text(app))
         chart = pane_of(app).query_one(PairChart)
         frames = chart.frames
-        pane_of(app)._draw()
+        pane_of(app).redraw()
         await pilot.pause()
         assert chart.frames == frames
         hold.unlink()

@@ -138,7 +138,7 @@ async def test_a_profile_goes_into_pending_where_it_differs_and_all_can_be_dropp
         assert "nothing differs" in screen_text(app)
         await pilot.press("down", "enter")
         await until(pilot, lambda: "mongodb.wiredTigerCacheSizeGB" in pending(state))
-        await until(pilot, lambda: app.tuning.putting == 0)
+        await until(pilot, lambda: pane_of(app).jobs.putting == 0)
         found = pending(state)
         assert found["postgres.synchronous_commit"] == "off"
         assert found["redis.maxmemory"] == "512MB"

@@ -24,7 +24,8 @@ BOTH = pytest.mark.parametrize("size", [SMALL, LARGE], ids=["80x24", "120x40"])
 def settled(app: DevstackApp) -> bool:
     """Whether every value that was set is read back, and nothing is on its way."""
     at_work = {worker.group for worker in app.workers if not worker.is_finished}
-    reading = app.tuning._reading.locked() or app.tuning.putting
+    jobs = app.main.query_one(TuningPane).jobs
+    reading = jobs._reading.locked() or jobs.putting
     return not reading and not at_work & {"tuning-put", "tuning-load", "sheet", "plan"}
 
 
@@ -51,14 +52,14 @@ def look(
             await until(pilot, lambda: app.status is not None)
             await app.action_show_pane("tuning")
             pane = app.main.query_one(TuningPane)
-            await until(pilot, lambda: app.tuning.trouble or pane.table.row_count == 104)
+            await until(pilot, lambda: pane.jobs.trouble or pane.table.row_count == 104)
             for step in steps:
                 if step.startswith("…"):
                     await until(pilot, lambda: step[1:] in screen_text(app))  # noqa: B023
                 else:
                     await pilot.press(step)
             await until(pilot, lambda: settled(app))
-            pane._draw()
+            pane.redraw()
             await pilot.pause()
 
         assert snap_compare(app, terminal_size=size, run_before=before)

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench_stub import Closed, held_by, log, say
+from bench_stub import Ended, held_by, log, say
 
 AT = 1793620800.0
 Json = dict[str, Any]
@@ -207,7 +207,7 @@ def prove(a: str, b: str, words: list[str]) -> int:
         if number == 3:
             try:
                 held_by("STUB_TUNE_HOLD")
-            except Closed:
+            except Ended:
                 log("cleaned")
                 return 130
     del about["command"]

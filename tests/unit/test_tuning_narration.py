@@ -3,8 +3,9 @@
 import pytest
 
 from devstack_tui.cli.text.tune_ab import narrate
+from devstack_tui.console.tuning.argv import Order
+from devstack_tui.console.tuning.job import TuningJob
 from devstack_tui.console.tuning.job_log import moment
-from devstack_tui.console.tuning.jobs import Order, TuningJob
 from devstack_tui.tuning.events import AbRun
 
 PAIR = AbRun(2, "b", "running", 6, "optimized")

@@ -1,4 +1,4 @@
-"""What the Bench pane knows: the workloads, the runs of the history, and a run's live course."""
+"""What the Bench pane knows: the workloads, the runs of the history, and a run's live seconds."""
 
 from __future__ import annotations
 

@@ -4,75 +4,56 @@ from __future__ import annotations
 
 import time
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, cast
 
 from rich.console import RenderableType
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.timer import Timer
 from textual.widgets import DataTable, Static
 
 from devstack_tui.bench.events import RunResult
 from devstack_tui.console.bench.charts import BenchCharts
-from devstack_tui.console.bench.jobs import BenchJob, Request
+from devstack_tui.console.bench.job import BenchJob, BenchJobs, BenchRequest
 from devstack_tui.console.bench.model import Course
 from devstack_tui.console.bench.progress import BenchProgress
 from devstack_tui.console.bench.rows import CHECKS, CHOICES, HISTORY, OUTCOMES, checks
 from devstack_tui.console.bench.view import BenchView
+from devstack_tui.console.job_pane import JobPane
 from devstack_tui.console.keys import bindings
-from devstack_tui.console.pane import Pane
 from devstack_tui.console.screens.sheet import Ink, SheetScreen, check_text, comparison_table
 from devstack_tui.console.widgets.line_table import LineTable
 from devstack_tui.core.errors import DevstackError
-from devstack_tui.core.files import explain
 from devstack_tui.core.plot import SCALES
 from devstack_tui.core.plot_svg import svg
 from devstack_tui.present.text import plain
 
-if TYPE_CHECKING:
-    from devstack_tui.console.app import DevstackApp
 
-BEAT_S = 1.0
-
-
-class BenchPane(Pane):
-    """Decides what is shown. What runs belongs to the app's `BenchJobs`, and outlives the pane."""
+class BenchPane(JobPane):
+    """Decides what is shown of the benchmarks."""
 
     BINDINGS = bindings("bench")
+    TITLE = "Bench"
+    jobs: BenchJobs
+    view: BenchView
 
     def __init__(self, id: str = "bench") -> None:
         super().__init__(id=id)
         self._mode = "results"
-        self._stale = True
-        self._beat: Timer | None = None
-        self._told: BenchJob | None = None
 
     def compose(self) -> ComposeResult:
         with Horizontal(id="bench-top"):
             yield LineTable("workloads", CHOICES, header=False)
             yield BenchCharts()
-        yield BenchProgress(self._owner.now)
+        yield BenchProgress(self.owner.now)
         with Vertical(id="bench-bottom", classes="bottom"):
             yield LineTable("bench-table", OUTCOMES)
             yield Static(id="bench-info")
 
-    def on_mount(self) -> None:
-        self.jobs = self._owner.bench
+    def setup(self) -> None:
+        """Make the jobs and the view."""
+        self.jobs = BenchJobs(self.owner.runner, self.owner.now)
         self.view = BenchView(self.jobs)
-        self.jobs.on_change = self._news
-        self._beat = self.set_interval(BEAT_S, self._draw_if_stale)
-        self.look_again()
-        self._draw()
-
-    def on_show(self) -> None:
-        self._draw_if_stale()
-
-    @property
-    def _owner(self) -> DevstackApp:
-        return cast("DevstackApp", self.app)
 
     @property
     def choices(self) -> LineTable:
@@ -84,52 +65,19 @@ class BenchPane(Pane):
         """The table below."""
         return self.query_one("#bench-table", LineTable)
 
-    @property
-    def seen(self) -> bool:
-        """Whether somebody can see the pane: it is drawn only then."""
-        return self.display and self.screen is self.app.screen
-
     # --- news ----------------------------------------------------------------------------------
 
-    def look_again(self) -> None:
-        """Read the workloads and their history again."""
-        self.run_worker(self._load(), group="bench-list", exclusive=True, exit_on_error=False)
-
-    async def _load(self) -> None:
-        try:
-            await self.jobs.load()
-            self.view.trouble = ""
-        except DevstackError as error:
-            self.view.trouble = " → ".join(filter(None, [error.message, error.remedy]))
-        self._stale = True
-        self._draw_if_stale()
-
-    def _news(self, job: BenchJob | None, urgent: bool) -> None:
-        self._stale = True
-        if job is not None and not job.running and job is not self._told:
-            self._told = job
-            self._tell_end(job)
-        if urgent:
-            self._draw_if_stale()
-
-    def _tell_end(self, job: BenchJob) -> None:
+    def job_ended(self, job: BenchJob) -> tuple[str, bool] | None:
+        """What is said of a benchmark that ended unseen; a gate's checks come into view."""
         if job.gate is not None:
             self._mode = "checks"
-        if self.seen or job.stopping:
-            return
-        if job.error is not None:
-            self.notify(str(job.error), title=job.request.title, severity="error", markup=False)
-        else:
-            verdict = job.gate.verdict if job.gate else "done"
-            self.notify(f"{job.request.title}: {plain(verdict)}", title="Bench", markup=False)
+        if job.stopping:
+            return None
+        verdict = str(job.error or (job.gate.verdict if job.gate else "done"))
+        return f"{job.request.title}: {verdict}", job.error is not None
 
-    def _draw_if_stale(self) -> None:
-        # A running benchmark's clock moves without news.
-        if (self._stale or self.jobs.running is not None) and self.seen:
-            self._draw()
-
-    def _draw(self) -> None:
-        self._stale = False
+    def draw(self) -> None:
+        """Draw everything."""
         view, jobs = self.view, self.jobs
         self.choices.show(view.choices())
         self.choices.border_title = "Workloads"
@@ -214,27 +162,27 @@ class BenchPane(Pane):
         """Choose the workload under the cursor, or leave it out."""
         self.view.toggle(self.choices.selected or "")
         self.choices.action_cursor_down()
-        self._draw()
+        self.redraw()
 
     def action_bench_all(self) -> None:
         """Everything, or nothing if everything is chosen."""
         self.view.toggle_all()
-        self._draw()
+        self.redraw()
 
     def action_bench_size(self) -> None:
         """The other size."""
         self.view.size = "full" if self.view.size == "quick" else "quick"
-        self._draw()
+        self.redraw()
 
     def action_bench_more(self) -> None:
         """One run more."""
         self.view.runs = min(self.view.runs + 1, 20)
-        self._draw()
+        self.redraw()
 
     def action_bench_fewer(self) -> None:
         """One run less."""
         self.view.runs = max(self.view.runs - 1, 1)
-        self._draw()
+        self.redraw()
 
     # --- running -------------------------------------------------------------------------------
 
@@ -242,7 +190,7 @@ class BenchPane(Pane):
         """Run what is chosen; without a choice, what is under the cursor."""
         request = self.view.request(self.choices.selected or "")
         if isinstance(request, str):
-            self.notify(request, title="Not now", severity="warning", markup=False)
+            self.refuse(request)
             return
         self._mode = "results"
         self.view.chosen.clear()
@@ -250,24 +198,20 @@ class BenchPane(Pane):
 
     def action_bench_gate(self) -> None:
         """The regression gate."""
-        self._start(Request((), "quick"))
+        self._start(BenchRequest((), "quick"))
 
     def action_bench_stop(self) -> None:
         """Stop everything."""
-        job = self.jobs.running
-        if job is None:
+        if self.jobs.running is None:
             self.notify("No benchmark is running")
-            return
-        waiting = self.jobs.stop()
-        if waiting:
+        elif waiting := self.jobs.stop():
             self.notify(f"{waiting} that waited will not be run")
 
-    def _start(self, request: Request) -> None:
-        began = self.jobs.start(request)
-        if not began:
+    def _start(self, request: BenchRequest) -> None:
+        if self.jobs.start(request) is None:
             how = "the next" if len(self.jobs.queue) == 1 else f"number {len(self.jobs.queue)}"
             self.notify(f"{request.title}: {how} in the queue", title="Bench", markup=False)
-        self._draw()
+        self.redraw()
 
     # --- views ---------------------------------------------------------------------------------
 
@@ -314,7 +258,7 @@ class BenchPane(Pane):
 
     def _bring(self, mode: str) -> None:
         self._mode = mode
-        self._draw()
+        self.redraw()
 
     async def _open_run(self) -> None:
         run = self._selected_run()
@@ -335,7 +279,7 @@ class BenchPane(Pane):
         run = self._selected_run()
         if run is not None:
             self.view.marked = "" if self.view.marked == run.id else run.id
-            self._draw()
+            self.redraw()
 
     def action_bench_compare(self) -> None:
         """Compare the selected run with the marked one, or with the baseline."""
@@ -365,7 +309,7 @@ class BenchPane(Pane):
         """The charts in view as one SVG file."""
         subject = self._subject() or "bench"
         name = f"bench-{subject}-{time.strftime('%Y%m%d-%H%M%S')}.svg"
-        self._save(name, svg(self.query_one(BenchCharts).plots).encode())
+        self.save(name, svg(self.query_one(BenchCharts).plots).encode())
 
     async def _export(self, form: str) -> None:
         run = self._selected_run()
@@ -377,14 +321,4 @@ class BenchPane(Pane):
         except DevstackError as error:
             self.notify(str(error), title="No export", severity="error", markup=False)
             return
-        self._save(f"bench-{run.workload}-{run.id}.{form}", content)
-
-    def _save(self, name: str, content: bytes) -> None:
-        path = Path.cwd() / name.replace("/", "_")
-        try:
-            path.write_bytes(content)
-        except OSError as error:
-            text = str(explain(error, f"saving {path.name}"))
-            self.notify(text, severity="error", markup=False)
-        else:
-            self.notify(str(path), title="Saved", markup=False)
+        self.save(f"bench-{run.workload}-{run.id}.{form}", content)

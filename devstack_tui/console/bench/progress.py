@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from textual.content import Content
 from textual.widgets import Static
 
-from devstack_tui.console.bench.jobs import BenchJob, Request
+from devstack_tui.console.bench.job import BenchJob, BenchRequest
 from devstack_tui.console.bench.rows import error_text
 from devstack_tui.core.plot import seconds_text
 from devstack_tui.present.text import plain
@@ -23,7 +23,7 @@ class BenchProgress(Static):
         self._now = now
         self._line: Content | None = None
 
-    def show(self, job: BenchJob | None, waiting: Sequence[Request], invitation: str) -> None:
+    def show(self, job: BenchJob | None, waiting: Sequence[BenchRequest], invitation: str) -> None:
         """Show `job`, how many wait after it, or what a start would do."""
         if job is None:
             line = Content.styled(f" {invitation}", "$foreground 60%")
@@ -35,7 +35,7 @@ class BenchProgress(Static):
             self._line = line
             self.update(line)
 
-    def _progress(self, job: BenchJob, waiting: Sequence[Request]) -> Content:
+    def _progress(self, job: BenchJob, waiting: Sequence[BenchRequest]) -> Content:
         now, current = self._now(), job.current
         if job.stopping:
             what = "stopping, its data is removed"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 
 from devstack_tui.bench.events import RunResult
-from devstack_tui.console.bench.jobs import BenchJobs, Request
+from devstack_tui.console.bench.job import BenchJobs, BenchRequest
 from devstack_tui.console.bench.model import Check, Course, Group, RegressDone, Workload, groups
 from devstack_tui.console.bench.plots import Scene, course_scene, nothing, trend_scene
 from devstack_tui.console.bench.rows import Choice, Outcome, Past, checks, error_text, when
@@ -66,7 +66,7 @@ class BenchView:
         available = {w.name for w in self._jobs.listing.workloads if w.available}
         self.chosen = set() if self.chosen == available else available
 
-    def request(self, under_cursor: str) -> Request | str:
+    def request(self, under_cursor: str) -> BenchRequest | str:
         """What a start runs, or why there is nothing to run."""
         names = tuple(name for name in self.workloads if name in self.chosen)
         if not names:
@@ -76,7 +76,7 @@ class BenchView:
             if not workload.available:
                 return f"{workload.name} is not available: {plain(workload.reason)}"
             names = (under_cursor,)
-        return Request(names, self.size, self.runs)
+        return BenchRequest(names, self.size, self.runs)
 
     def settings(self) -> str:
         """`4 chosen · quick × 3`."""
@@ -93,7 +93,7 @@ class BenchView:
         if not self.chosen:
             return "space chooses · a all · s size · + - runs · g starts"
         names = tuple(name for name in self.workloads if name in self.chosen)
-        text = f"g runs {Request(names, self.size, self.runs).title}"
+        text = f"g runs {BenchRequest(names, self.size, self.runs).title}"
         seconds = [self._seconds(name) for name in names]
         known = [s for s in seconds if s is not None]
         if not known:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, cast
-
 import msgspec
 from rich.console import RenderableType
 from textual import on
@@ -15,39 +12,35 @@ from textual.widgets import DataTable, Static
 
 from devstack_tui.actions import by_id
 from devstack_tui.console.drill.cluster_map import DrillMap
-from devstack_tui.console.drill.jobs import DrillJobs
+from devstack_tui.console.drill.job import DrillJob, DrillJobs, DrillRequest
 from devstack_tui.console.drill.lanes import DrillLanes
-from devstack_tui.console.drill.model import DrillJob, DrillRequest
 from devstack_tui.console.drill.rows import CHOICES, HISTORY, STEPS, steps
 from devstack_tui.console.drill.sheets import comparison_table, plan_text
 from devstack_tui.console.drill.view import DrillView
+from devstack_tui.console.job_pane import JobPane
 from devstack_tui.console.keys import bindings
-from devstack_tui.console.pane import Pane
 from devstack_tui.console.screens.confirm import ConfirmScreen, Question
 from devstack_tui.console.screens.sheet import Ink, SheetScreen, check_text
 from devstack_tui.console.widgets.line_table import LineTable
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.events import Planned
-from devstack_tui.core.files import explain
+from devstack_tui.drill.events import DrillReport
 from devstack_tui.present.text import plain
 
-if TYPE_CHECKING:
-    from devstack_tui.console.app import DevstackApp
 
-BEAT_S = 0.2
-
-
-class DrillPane(Pane):
-    """Decides what is shown. The drill itself belongs to the app's `DrillJobs`."""
+class DrillPane(JobPane):
+    """Decides what is shown of the drills."""
 
     BINDINGS = bindings("drill")
+    BEAT_S = 0.2
+    TITLE = "Drill"
+    jobs: DrillJobs
+    view: DrillView
 
     def __init__(self, id: str = "drill") -> None:
         super().__init__(id=id)
         self._mode = "steps"
         self._whole = False
-        self._stale = True
-        self._told: DrillJob | None = None
 
     def compose(self) -> ComposeResult:
         with Horizontal(id="drill-top"):
@@ -58,21 +51,10 @@ class DrillPane(Pane):
         with Vertical(id="drill-bottom", classes="bottom"):
             yield LineTable("drill-table", STEPS)
 
-    def on_mount(self) -> None:
-        self.jobs: DrillJobs = self._owner.drills
+    def setup(self) -> None:
+        """Make the jobs and the view."""
+        self.jobs = DrillJobs(self.owner.runner, self.owner.now)
         self.view = DrillView(self.jobs)
-        self.jobs.on_change = self._news
-        self.set_interval(BEAT_S, self._draw_if_stale)
-        self.look_again()
-        self._draw()
-
-    def on_show(self) -> None:
-        self._stale = True
-        self._draw_if_stale()
-
-    @property
-    def _owner(self) -> DevstackApp:
-        return cast("DevstackApp", self.app)
 
     @property
     def choices(self) -> LineTable:
@@ -84,50 +66,17 @@ class DrillPane(Pane):
         """The table below."""
         return self.query_one("#drill-table", LineTable)
 
-    @property
-    def seen(self) -> bool:
-        """Whether somebody can see the pane: it is drawn only then."""
-        return self.display and self.screen is self.app.screen
-
     # --- news ----------------------------------------------------------------------------------
 
-    def look_again(self) -> None:
-        """Read the drills and their history again."""
-        self.run_worker(self._load(), group="drill-list", exclusive=True, exit_on_error=False)
-
-    async def _load(self) -> None:
-        try:
-            await self.jobs.load()
-            self.view.trouble = ""
-        except DevstackError as error:
-            self.view.trouble = " → ".join(filter(None, [error.message, error.remedy]))
-        self._stale = True
-        self._draw_if_stale()
-
-    def _news(self, job: DrillJob | None, urgent: bool) -> None:
-        self._stale = True
-        if job is not None and not job.running and job is not self._told:
-            self._told = job
-            self._whole = True
-            self._tell_end(job)
-        if urgent:
-            self._draw_if_stale()
-
-    def _tell_end(self, job: DrillJob) -> None:
-        if self.seen:
-            return
+    def job_ended(self, job: DrillJob) -> tuple[str, bool] | None:
+        """What is said of a drill that ended unseen; the whole of it comes into view."""
+        self._whole = True
         failed = job.error is not None or job.verdict != "PASS"
-        message = str(job.error) if job.error else f"{job.request.title}: {job.verdict or 'ended'}"
-        severity = "error" if failed and not job.stopping else "information"
-        self.notify(plain(message), title="Drill", severity=severity, markup=False)  # type: ignore[arg-type]
+        text = str(job.error) if job.error else f"{job.request.title}: {job.verdict or 'ended'}"
+        return text, failed and not job.stopping
 
-    def _draw_if_stale(self) -> None:
-        # A running drill's clock moves without news.
-        if (self._stale or self.jobs.running is not None) and self.seen:
-            self._draw()
-
-    def _draw(self) -> None:
-        self._stale = False
+    def draw(self) -> None:
+        """Draw everything."""
         view, name = self.view, self.choices.selected or ""
         self.choices.show(view.choices())
         self.choices.border_title = "Drills"
@@ -135,7 +84,7 @@ class DrillPane(Pane):
         self._draw_map()
         empty = "Nothing was drilled yet: p shows what a drill would do, g starts it."
         self.query_one(DrillLanes).show(view.course(), self._whole, empty)
-        self.query_one("#drill-progress", Static).update(view.progress(self._owner.now(), name))
+        self.query_one("#drill-progress", Static).update(view.progress(self.owner.now(), name))
         self._draw_table()
 
     def _draw_map(self) -> None:
@@ -191,22 +140,22 @@ class DrillPane(Pane):
     def action_drill_fault(self) -> None:
         """The next fault."""
         self.view.next_fault(self.choices.selected or "")
-        self._draw()
+        self.redraw()
 
     def action_drill_victim(self) -> None:
         """The next victim."""
         self.view.next_victim(self.choices.selected or "")
-        self._draw()
+        self.redraw()
 
     def action_drill_more(self) -> None:
         """One repeat more."""
         self.view.repeat(1)
-        self._draw()
+        self.redraw()
 
     def action_drill_fewer(self) -> None:
         """One repeat less."""
         self.view.repeat(-1)
-        self._draw()
+        self.redraw()
 
     # --- running -------------------------------------------------------------------------------
 
@@ -225,24 +174,25 @@ class DrillPane(Pane):
         if (request := self._request()) is None:
             return
         if self.jobs.running is not None:
-            self.notify("a drill is running: x aborts it", title="Not now", severity="warning")
+            self.refuse("a drill is running: x aborts it")
             return
         self.run_worker(self._start(request), group="drill-start", exclusive=True)
 
     def action_drill_abort(self) -> None:
         """End the drill and heal the stack at once."""
-        if not self.jobs.abort():
+        if self.jobs.running is None:
             self.notify("No drill is running")
+        self.jobs.stop()
 
     def _request(self) -> DrillRequest | None:
         request = self.view.request(self.choices.selected or "")
         if isinstance(request, str):
-            self.notify(plain(request), title="Not now", severity="warning", markup=False)
+            self.refuse(request)
             return None
         return request
 
     async def _start(self, request: DrillRequest) -> None:
-        stack = self._owner.stack
+        stack = self.owner.stack
 
         async def planned() -> Planned:
             plan = await self.jobs.plan(request)
@@ -259,20 +209,20 @@ class DrillPane(Pane):
         try:
             self.jobs.start(request)
         except DevstackError as error:
-            self.notify(str(error), title="Not now", severity="warning", markup=False)
-        self._draw()
+            self.refuse(str(error))
+        self.redraw()
 
     # --- views ---------------------------------------------------------------------------------
 
     def action_drill_zoom(self) -> None:
         """The whole course, or its end cell by cell."""
         self._whole = not self._whole
-        self._draw()
+        self.redraw()
 
     def action_drill_turn(self) -> None:
         """The next repeat of the drill in view."""
         self.view.turn()
-        self._draw()
+        self.redraw()
 
     def action_drill_history(self) -> None:
         """Every drill of this stack."""
@@ -287,13 +237,13 @@ class DrillPane(Pane):
         self._mode, self.view.report = "steps", None
         self.view.follow()
         self.remove_class("-table")
-        self._draw()
+        self.redraw()
         self.choices.focus()
 
     def _bring(self, mode: str) -> None:
         self._mode = mode
         self.add_class("-table")
-        self._draw()
+        self.redraw()
         self.table.focus()
 
     async def _open_report(self) -> None:
@@ -308,14 +258,14 @@ class DrillPane(Pane):
             return
         self._mode, self._whole = "steps", True
         self.remove_class("-table")
-        self._draw()
+        self.redraw()
 
     def action_drill_mark(self) -> None:
         """Mark the selected drill for a comparison, or take the mark away."""
         name = self.table.selected
         if self._mode == "history" and name is not None:
             self.view.marked = "" if self.view.marked == name else name
-            self._draw()
+            self.redraw()
 
     def action_drill_compare(self) -> None:
         """Compare the marked drill with the selected one."""
@@ -332,31 +282,22 @@ class DrillPane(Pane):
     # --- exports -------------------------------------------------------------------------------
 
     def action_drill_svg(self) -> None:
-        """The course of the drill in view as an SVG file."""
-        self.run_worker(self._export("svg"), group="drill-export", exit_on_error=False)
+        """The drill in view, drawn over time, as an SVG file."""
+        if (report := self._exported()) is not None:
+            from devstack_tui.drill.timeline import svg
+
+            self.save(f"drill-{report.drill}-{report.id}.svg", svg(report).encode())
 
     def action_drill_json(self) -> None:
         """The drill in view as JSON."""
-        self.run_worker(self._export("json"), group="drill-export", exit_on_error=False)
+        if (report := self._exported()) is not None:
+            text = msgspec.json.format(msgspec.json.encode(report))
+            self.save(f"drill-{report.drill}-{report.id}.json", text)
 
-    async def _export(self, form: str) -> None:
-        report = self.view.report
-        job = self.view.job
+    def _exported(self) -> DrillReport | None:
+        job, report = self.view.job, self.view.report
         if report is None and job is not None and job.done is not None:
             report = job.done.report
         if report is None:
             self.notify("No drill to export yet")
-            return
-        path = Path.cwd() / f"drill-{report.drill}-{report.id}.{form}"
-        try:
-            if form == "svg":
-                from devstack_tui.drill.timeline import svg
-
-                path.write_text(svg(report), encoding="utf-8")
-            else:
-                path.write_bytes(msgspec.json.format(msgspec.json.encode(report)))
-        except OSError as error:
-            text = str(explain(error, f"saving {path.name}"))
-            self.notify(text, severity="error", markup=False)
-        else:
-            self.notify(str(path), title="Saved", markup=False)
+        return report

@@ -5,8 +5,8 @@ from __future__ import annotations
 from textual.content import Content
 
 from devstack_tui.console.drill.cluster_map import node_line, ordered
-from devstack_tui.console.drill.jobs import DrillJobs
-from devstack_tui.console.drill.model import Course, DrillChoice, DrillJob, DrillRequest
+from devstack_tui.console.drill.job import DrillJob, DrillJobs, DrillRequest
+from devstack_tui.console.drill.model import Course, DrillChoice
 from devstack_tui.console.drill.rows import Choice, Past
 from devstack_tui.contracts.drill import DrillResult
 from devstack_tui.core.check import Result
@@ -159,9 +159,9 @@ class DrillView:
         """The cluster map and the counters beside it."""
         course, job = self.course(), self.job
         lines: list[Content] = []
-        # Of a drill that was cut short nobody told what the cluster is like by now.
-        told = job is not None and (job.running or job.verdict)
-        if told and course is not None and course.map is not None:
+        # Nobody looked at the cluster after a drill that was cut short.
+        current = job is not None and (job.running or job.verdict)
+        if current and course is not None and course.map is not None:
             lines += [node_line(node, width) for node in ordered(course.map.nodes)]
         lines += self._figures(course)
         return lines

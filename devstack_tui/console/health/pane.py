@@ -8,6 +8,7 @@ from textual.widget import Widget
 from textual.widgets import DataTable, Static
 
 from devstack_tui.actions import by_id
+from devstack_tui.console.health.change_job import ChangeJob
 from devstack_tui.console.health.changes import Recent
 from devstack_tui.console.health.detail import DetailPanel
 from devstack_tui.console.health.log_buffer import Line
@@ -18,7 +19,6 @@ from devstack_tui.console.keys import bindings
 from devstack_tui.console.pane import Pane
 from devstack_tui.contracts.model import LogLine, ServiceStatus, StackStatus
 from devstack_tui.core import codec
-from devstack_tui.core.jobs import Job
 
 
 class HealthPane(Pane):
@@ -31,7 +31,7 @@ class HealthPane(Pane):
         super().__init__(id=id)
         self._status: StackStatus | None = None
         self._recent = Recent()
-        self._job: Job | None = None
+        self._job: ChangeJob | None = None
 
     def compose(self) -> ComposeResult:
         yield Static(id="needs-healing", markup=False)
@@ -53,7 +53,7 @@ class HealthPane(Pane):
         self.query_one(HealthTable).show(status.services)
         self._show_selected()
 
-    def show_job(self, job: Job) -> None:
+    def show_job(self, job: ChangeJob) -> None:
         """Show a job; a new one comes into view by itself."""
         new = self._job is not job
         self._job = job

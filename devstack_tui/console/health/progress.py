@@ -12,9 +12,9 @@ from textual.content import Content
 from textual.timer import Timer
 from textual.widgets import Static
 
+from devstack_tui.console.health.change_job import ChangeJob
 from devstack_tui.console.ink import ink
 from devstack_tui.core.events import Phase, Progress
-from devstack_tui.core.jobs import Job
 from devstack_tui.present.looks import BAD, GOOD, LOOKS, QUIET, phase_look, phase_text
 from devstack_tui.present.text import plain
 
@@ -27,7 +27,7 @@ class ProgressList(VerticalScroll):
     def __init__(self, now: Callable[[], float]) -> None:
         super().__init__(id="progress", classes="bottom")
         self._now = now
-        self._job: Job | None = None
+        self._job: ChangeJob | None = None
         self._timer: Timer | None = None
 
     def compose(self) -> ComposeResult:
@@ -39,7 +39,7 @@ class ProgressList(VerticalScroll):
         self._run_timer()
         self._draw()
 
-    def show(self, job: Job) -> None:
+    def show(self, job: ChangeJob) -> None:
         """Show `job` as it is now."""
         self._job = job
         if self.is_mounted:
@@ -62,14 +62,14 @@ class ProgressList(VerticalScroll):
         self.query_one("#progress-body", Static).update(self._table(job))
         self.query_one("#progress-result", Static).update(self._result(job))
 
-    def _title(self, job: Job) -> str:
-        what = " ".join([job.verb, *job.services])
+    def _title(self, job: ChangeJob) -> str:
+        what = " ".join([job.request.verb, *job.request.services])
         if job.done is not None:
             how = "done" if job.done.exit_code == 0 else "failed"
             return f"{what} · {how} in {job.done.seconds:.1f} s"
         return f"{what} · pid {job.pid} · {max(self._now() - job.started_at, 0):.0f} s"
 
-    def _table(self, job: Job) -> Table:
+    def _table(self, job: ChangeJob) -> Table:
         table = Table.grid(padding=(0, 2, 0, 0))
         table.add_column(width=11, no_wrap=True)
         table.add_column(no_wrap=True)
@@ -97,7 +97,7 @@ class ProgressList(VerticalScroll):
             )  # fmt: skip
         return table
 
-    def _result(self, job: Job) -> Text:
+    def _result(self, job: ChangeJob) -> Text:
         text = Text()
         for note in job.notes:
             text.append(f"· {plain(note)}\n", ink(self, QUIET))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
 
 from rich.console import RenderableType
 from textual import on
@@ -13,9 +12,9 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import DataTable, Input, Static
 
+from devstack_tui.console.job_pane import ask
 from devstack_tui.console.keys import bindings
 from devstack_tui.console.pane import Pane
-from devstack_tui.console.report.jobs import FORMS, read_report, write_report
 from devstack_tui.console.report.rows import COVERAGE, SUITES
 from devstack_tui.console.report.sheets import check_sheet, counts_sheet, suite_sheet
 from devstack_tui.console.report.view import ReportView
@@ -24,10 +23,11 @@ from devstack_tui.console.screens.sheet import Ink, SheetScreen
 from devstack_tui.console.widgets.line_table import LineTable
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.present.text import plain, shorten
+from devstack_tui.report.model import Report
 
-if TYPE_CHECKING:
-    from devstack_tui.console.app import DevstackApp
-
+FORMS = {".html": "one HTML page, with the charts", ".md": "Markdown"}
+"""What the ending of a file means."""
+_OPTIONS = {".html": "--html", ".md": "--md"}
 AGES_S = 30.0
 """How often the ages are written anew."""
 
@@ -58,10 +58,6 @@ class ReportPane(Pane):
         self.look_again()
 
     @property
-    def _owner(self) -> DevstackApp:
-        return cast("DevstackApp", self.app)
-
-    @property
     def suites(self) -> LineTable:
         """The last results."""
         return self.query_one("#report-suites", LineTable)
@@ -79,20 +75,20 @@ class ReportPane(Pane):
 
     async def _load(self) -> None:
         try:
-            self.view.report = await read_report(self._owner.cli)
+            self.view.report = await ask(self.owner.cli, Report, "report")
             self.view.trouble = ""
         except DevstackError as error:
             self.view.trouble = " → ".join(filter(None, [error.message, error.remedy]))
         self._draw()
 
     def _age(self) -> None:
-        if self.display and self.screen is self.app.screen:
+        if self.seen:
             self._draw()
 
     def _draw(self) -> None:
         view = self.view
         self.query_one("#report-summary", Static).update(view.summary())
-        self.suites.show(view.suites(self._owner.now()))
+        self.suites.show(view.suites(self.owner.now()))
         rows = view.coverage()
         self.coverage.show(rows)
         total = len(view.report.coverage.core) if view.report else 0
@@ -223,7 +219,7 @@ class ReportPane(Pane):
         """Ask for a file, and write the report there."""
         about = "The last result of everything, what is covered, no secret"
         screen = SaveScreen(
-            "Write report", FORMS, f"report-{self._owner.stack}", lambda path: None, about
+            "Write report", FORMS, f"report-{self.owner.stack}", lambda path: None, about
         )
         self.app.push_screen(screen, self._write)
 
@@ -233,7 +229,7 @@ class ReportPane(Pane):
 
     async def _written(self, path: Path) -> None:
         try:
-            await write_report(self._owner.cli, path)
+            await self.owner.cli.ask("report", _OPTIONS[path.suffix], str(path), "--json")
         except DevstackError as error:
             self.notify(str(error), title="Not written", severity="error", markup=False)
         else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
 
 from rich.console import RenderableType
 from textual import on
@@ -12,14 +11,13 @@ from textual.containers import Container, Vertical
 from textual.content import Content
 from textual.widgets import DataTable, Input
 
+from devstack_tui.console.job_pane import JobPane
 from devstack_tui.console.keys import bindings
-from devstack_tui.console.pane import Pane
 from devstack_tui.console.screens.save import SaveScreen
 from devstack_tui.console.screens.sheet import Ink, SheetScreen
 from devstack_tui.console.security.export import FORMS, save
-from devstack_tui.console.security.jobs import AuditJobs
+from devstack_tui.console.security.job import AuditJob, AuditJobs, AuditRequest
 from devstack_tui.console.security.matrix_screen import AccessMatrixScreen
-from devstack_tui.console.security.model import AuditJob, AuditRequest
 from devstack_tui.console.security.progress import SecurityProgress
 from devstack_tui.console.security.rows import BRANCHES, CHECKS
 from devstack_tui.console.security.view import SecurityView
@@ -28,25 +26,23 @@ from devstack_tui.console.widgets.line_table import LineTable
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.present.text import plain
 
-if TYPE_CHECKING:
-    from devstack_tui.console.app import DevstackApp
-
-BEAT_S = 0.2
 SOON_S = 0.06
 AGES_S = 30.0
 """How often the ages are written anew while nothing else happens."""
 
 
-class SecurityPane(Pane):
-    """Decides what is shown. The audit itself belongs to the app's `AuditJobs`."""
+class SecurityPane(JobPane):
+    """Decides what is shown of the checks."""
 
     BINDINGS = bindings("security")
+    BEAT_S = 0.2
+    TITLE = "Security"
+    jobs: AuditJobs
+    view: SecurityView
 
     def __init__(self, id: str = "security") -> None:
         super().__init__(id=id)
-        self._stale = True
         self._drawn_at = 0.0
-        self._told: AuditJob | None = None
 
     def compose(self) -> ComposeResult:
         yield SecurityProgress()
@@ -59,22 +55,11 @@ class SecurityPane(Pane):
             with Vertical(id="security-detail", classes="bottom"):
                 yield FactPanel("check-facts")
 
-    def on_mount(self) -> None:
-        self.jobs: AuditJobs = self._owner.audits
+    def setup(self) -> None:
+        """Make the jobs and the view."""
+        self.jobs = AuditJobs(self.owner.runner, self.owner.now)
         self.view = SecurityView(self.jobs)
-        self.jobs.on_change = self._news
-        self.set_interval(BEAT_S, self._beat)
         self._soon = self.set_timer(SOON_S, self._draw_list)
-        self.look_again()
-        self._draw()
-
-    def on_show(self) -> None:
-        self._stale = True
-        self._beat()
-
-    @property
-    def _owner(self) -> DevstackApp:
-        return cast("DevstackApp", self.app)
 
     @property
     def suites(self) -> LineTable:
@@ -86,53 +71,27 @@ class SecurityPane(Pane):
         """The list."""
         return self.query_one("#checks", LineTable)
 
-    @property
-    def seen(self) -> bool:
-        """Whether somebody can see the pane: it is drawn only then."""
-        return self.display and self.screen is self.app.screen
-
     # --- news ----------------------------------------------------------------------------------
 
-    def look_again(self) -> None:
-        """Read the checks and their last results again."""
-        self.run_worker(self._load(), group="security-list", exclusive=True, exit_on_error=False)
+    def job_ended(self, job: AuditJob) -> tuple[str, bool] | None:
+        """What is said of an audit that ended unseen."""
+        if job.stopping:
+            return None
+        text = str(job.error) if job.error else f"{job.request.title}: {job.verdict or 'ended'}"
+        return text, job.error is not None or job.verdict != "PASS"
 
-    async def _load(self) -> None:
-        try:
-            await self.jobs.load()
-            self.view.trouble = ""
-        except DevstackError as error:
-            self.view.trouble = " → ".join(filter(None, [error.message, error.remedy]))
-        self._stale = True
-        self._beat()
-
-    def _news(self, job: AuditJob | None, urgent: bool) -> None:
-        self._stale = True
-        if job is not None and not job.running and job is not self._told:
-            self._told = job
-            self._tell_end(job)
-        if urgent:
-            self._beat()
-
-    def _tell_end(self, job: AuditJob) -> None:
-        if self.seen or job.stopping:
-            return
-        failed = job.error is not None or job.verdict != "PASS"
-        message = str(job.error) if job.error else f"{job.request.title}: {job.verdict or 'ended'}"
-        severity = "error" if failed else "information"
-        self.notify(plain(message), title="Security", severity=severity, markup=False)  # type: ignore[arg-type]
-
-    def _beat(self) -> None:
+    def beat(self) -> None:
+        """Draw what has changed; of a running audit only its clock moves without news."""
         if not self.seen:
             return
-        if self._stale or self._owner.now() - self._drawn_at > AGES_S:
-            self._draw()
+        if self._stale or self.owner.now() - self._drawn_at > AGES_S:
+            self.redraw()
         elif self.jobs.running is not None:
             self._draw_progress()
 
-    def _draw(self) -> None:
-        self._stale = False
-        self._drawn_at = self._owner.now()
+    def draw(self) -> None:
+        """Draw everything."""
+        self._drawn_at = self.owner.now()
         self._draw_progress()
         self.suites.show(self.view.branches())
         self._draw_list()
@@ -140,11 +99,11 @@ class SecurityPane(Pane):
     def _draw_progress(self) -> None:
         view = self.view
         self.query_one(SecurityProgress).show(
-            self.jobs.current, view.counts(), self._owner.now(), view.trouble
+            self.jobs.current, view.counts(), self.owner.now(), view.trouble
         )
 
     def _draw_list(self) -> None:
-        lines = self.view.lines(self._owner.now())
+        lines = self.view.lines(self.owner.now())
         self.checks.show(lines)
         box = self.query_one("#security-list", Vertical)
         box.border_title = Content(self.view.title(len(lines))).markup
@@ -158,7 +117,7 @@ class SecurityPane(Pane):
 
     def _draw_detail(self) -> None:
         chosen = self.checks.selected
-        title, facts = self.view.about(chosen, self._owner.now())
+        title, facts = self.view.about(chosen, self.owner.now())
         box = self.query_one("#security-detail", Vertical)
         box.border_title = Content(title or "Evidence").markup
         box.border_subtitle = "enter all of it  c copy  r run" if facts else ""
@@ -196,7 +155,7 @@ class SecurityPane(Pane):
         if self.suites.has_focus:
             self.checks.focus()
             return
-        title, facts = self.view.about(self.checks.selected, self._owner.now())
+        title, facts = self.view.about(self.checks.selected, self.owner.now())
         if not facts:
             return
 
@@ -210,7 +169,7 @@ class SecurityPane(Pane):
         suite = self.view.fold()
         if suite:
             self.view.node = suite
-            self._draw()
+            self.redraw()
             self.suites.select(suite)
 
     def action_security_status(self) -> None:
@@ -251,7 +210,7 @@ class SecurityPane(Pane):
 
     def action_security_shown(self) -> None:
         """Every check of the list."""
-        self._start(self.view.shown(list(self.view.lines(self._owner.now()))))
+        self._start(self.view.shown(list(self.view.lines(self.owner.now()))))
 
     def action_security_all(self) -> None:
         """Every check."""
@@ -259,8 +218,9 @@ class SecurityPane(Pane):
 
     def action_security_cancel(self) -> None:
         """End what runs."""
-        if not self.jobs.cancel():
+        if self.jobs.running is None:
             self.notify("No checks are running")
+        self.jobs.stop()
 
     def _start(self, request: AuditRequest | None) -> None:
         if request is None:
@@ -269,7 +229,7 @@ class SecurityPane(Pane):
         try:
             self.jobs.start(request)
         except DevstackError as error:
-            self.notify(str(error), title="Not now", severity="warning", markup=False)
+            self.refuse(str(error))
 
     # --- beside it -----------------------------------------------------------------------------
 
@@ -279,7 +239,7 @@ class SecurityPane(Pane):
 
     def action_security_copy(self) -> None:
         """Copy the evidence."""
-        line = self.view.line(self.checks.selected, self._owner.now())
+        line = self.view.line(self.checks.selected, self.owner.now())
         if line is None or line.row.status is None:
             self.notify("This check has no evidence yet: r makes it", severity="warning")
             return
@@ -295,7 +255,7 @@ class SecurityPane(Pane):
         if all(row.status is None for row in rows):
             self.notify("No check was made yet: there is nothing to export")
             return
-        stack = self._owner.stack
+        stack = self.owner.stack
 
         def write(path: Path) -> None:
             save(path, stack, rows)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from textual.content import Content
 from textual.widgets import Static
 
-from devstack_tui.console.security.model import AuditJob
+from devstack_tui.console.security.job import AuditJob
 from devstack_tui.console.security.rows import KINDS, NEVER, SIGN, kind
 from devstack_tui.core.check import Status
 from devstack_tui.core.plot import seconds_text

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 from devstack_tui.console.health.facts import Fact
 from devstack_tui.console.security.facts import check_facts
-from devstack_tui.console.security.jobs import AuditJobs
-from devstack_tui.console.security.model import AuditRequest
+from devstack_tui.console.security.job import AuditJobs, AuditRequest
 from devstack_tui.console.security.rows import (
     ERROR,
     FAIL,

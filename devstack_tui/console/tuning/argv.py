@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from devstack_tui.jobs.files import JobStarted
+
 CURRENT, PENDING, BASELINE = "current", "pending", "baseline"
 SHIPPED = (BASELINE, "optimized", "durable")
 """The profiles that come with us, and are not written over."""
@@ -12,26 +14,36 @@ SHIPPED = (BASELINE, "optimized", "durable")
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is to be done: `verb` is apply, revert, ab, cost or auto; `title` names it for a user.
+    """What is to be done: `what` is apply, revert, ab, cost or auto; `title` names it for a user.
 
     `b` is the side of an A/B that can be kept.
     """
 
-    verb: str
-    words: tuple[str, ...]
+    what: str
+    arguments: tuple[str, ...]
     title: str
     b: str = ""
 
     @property
-    def detached(self) -> bool:
-        """Whether it outlives the console."""
-        return self.verb in ("apply", "revert")
+    def outlives(self) -> bool:
+        """Whether it goes on when the console closes."""
+        return self.what in ("apply", "revert")
 
     @property
-    def command(self) -> tuple[str, ...]:
-        """The words after the stack's name."""
-        control = () if self.detached else ("--controlled",)
-        return ("tune", self.verb, *self.words, "--yes", "--jsonl", *control)
+    def verb(self) -> str:
+        """`tune apply`."""
+        return f"tune {self.what}"
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The command line behind the verb."""
+        return (*self.arguments, "--yes")
+
+    @classmethod
+    def of(cls, started: JobStarted) -> Order:
+        """The order that a job was started with."""
+        what, arguments = started.verb.split()[1], started.words[:-1]
+        return cls(what, arguments, started.title, arguments[1] if what == "ab" else "")
 
 
 def applying(profile: str = "") -> Order:
@@ -68,7 +80,7 @@ def searching(workload: str, size: str, budget: str, durable: bool) -> Order:
 
 def planning(order: Order) -> tuple[str, ...]:
     """The dry run of an apply or a revert."""
-    return ("tune", order.verb, *order.words, "--plan", "--jsonl")
+    return ("tune", order.what, *order.arguments, "--plan", "--jsonl")
 
 
 def setting(service: str, values: Mapping[str, str]) -> tuple[str, ...]:

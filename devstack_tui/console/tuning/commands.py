@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
-
 from rich.console import RenderableType
 
 from devstack_tui.actions import Action, by_id
-from devstack_tui.console.pane import Pane
+from devstack_tui.console.job_pane import JobPane
 from devstack_tui.console.screens.ask import ChooseScreen, FormScreen, NameScreen, Setting
 from devstack_tui.console.screens.confirm import ConfirmScreen, Question
 from devstack_tui.console.screens.sheet import Ink, SheetScreen
@@ -24,7 +22,7 @@ from devstack_tui.console.tuning.argv import (
     searching,
 )
 from devstack_tui.console.tuning.edit_screen import EditScreen
-from devstack_tui.console.tuning.jobs import TuningJobs
+from devstack_tui.console.tuning.job import TuningJobs
 from devstack_tui.console.tuning.plan_screen import TuningPlanScreen
 from devstack_tui.console.tuning.sheets import change_table, diff_table
 from devstack_tui.console.tuning.view import TuningView, Values
@@ -32,14 +30,11 @@ from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.events import Planned
 from devstack_tui.present.text import plain
 
-if TYPE_CHECKING:
-    from devstack_tui.console.app import DevstackApp
-
 PAIRS = ("6", "8", "10", "12", "16", "20", "30")
 BUDGETS = ("5m", "15m", "30m", "60m")
 
 
-class TuningCommands(Pane):
+class TuningCommands(JobPane):
     """The pane's actions that change something; what is under the cursor is the pane's to say."""
 
     jobs: TuningJobs
@@ -63,14 +58,7 @@ class TuningCommands(Pane):
         """What the job does comes into view."""
         raise NotImplementedError
 
-    @property
-    def _owner(self) -> DevstackApp:
-        return cast("DevstackApp", self.app)
-
-    def _refuse(self, text: str) -> None:
-        self.notify(text, title="Not now", severity="warning", markup=False)
-
-    def _tell(self, error: DevstackError) -> None:
+    def _show_error(self, error: DevstackError) -> None:
         self.notify(str(error), title="Tuning", severity="error", timeout=10, markup=False)
 
     # --- pending -------------------------------------------------------------------------------
@@ -152,7 +140,7 @@ class TuningCommands(Pane):
                 for service, wanted in values.items():
                     await self.jobs.put(service, wanted)
         except DevstackError as error:
-            self._tell(error)
+            self._show_error(error)
         self.look_again()
 
     async def _drop_all(self) -> None:
@@ -160,7 +148,7 @@ class TuningCommands(Pane):
         try:
             await self.jobs.drop_all()
         except DevstackError as error:
-            self._tell(error)
+            self._show_error(error)
         self.look_again()
 
     def action_tuning_diff(self) -> None:
@@ -195,7 +183,7 @@ class TuningCommands(Pane):
         try:
             await self.jobs.save(name, source)
         except DevstackError as error:
-            self._tell(error)
+            self._show_error(error)
         else:
             self.notify(f"Profile {name} is saved", title="Tuning", markup=False)
         self.look_again()
@@ -242,29 +230,29 @@ class TuningCommands(Pane):
             self.run_worker(self._confirm(action, order), group="tuning-ask", exclusive=True)
 
     async def _confirm(self, action: Action, order: Order) -> None:
-        question = Question(order.title, action.help, self._owner.stack, action.typed)
+        question = Question(order.title, action.help, self.owner.stack, action.typed)
         screen = TuningPlanScreen(question, lambda: self.jobs.plan(order))
         if await self.app.push_screen_wait(screen):
             self._start(order)
 
     def _free(self) -> bool:
         """Whether a job can be started; says why not."""
-        running, other = self.jobs.running, self._owner.jobs.running
-        status = self._owner.status
-        busy = running.order.title if running is not None else other.verb if other else ""
+        running, other = self.jobs.running, self.owner.jobs.running
+        status = self.owner.status
+        busy = running.order.title if running is not None else other.request.verb if other else ""
         busy = busy or (status.busy if status is not None else "")
         busy = busy or ("the change of pending" if self.jobs.putting else "")
         if busy:
-            self._refuse(f"{busy} is running: wait for its end")
+            self.refuse(f"{busy} is running: wait for its end")
         return not busy
 
     def _start(self, order: Order) -> None:
         try:
             self.jobs.start(order)
         except DevstackError as error:
-            self._refuse(str(error))
+            self.refuse(str(error))
             return
-        if order.verb == "ab":
+        if order.what == "ab":
             self.bring_chart()
         else:
             self.bring_story()
@@ -336,14 +324,14 @@ class TuningCommands(Pane):
         try:
             found = await self.jobs.workloads()
         except DevstackError as error:
-            self._tell(error)
+            self._show_error(error)
             return ()
         services = {row.service for row in self.view.rows.values()}
         here = next(iter(self.view.pending()), "") or self.view.service(self.cursor)
         usable = [w for w in found if w.available and w.service in services]
         if not usable:
             why = next((plain(w.reason) for w in found if w.reason), "no workload is known")
-            self._refuse(why)
+            self.refuse(why)
         return tuple(w.name for w in sorted(usable, key=lambda w: w.service != here))
 
     def action_tuning_cost(self) -> None:
@@ -365,14 +353,19 @@ class TuningCommands(Pane):
         )
 
         async def plan() -> Planned:
-            return Planned(verb="tune", stack=self._owner.stack, services=steps)
+            return Planned(verb="tune", stack=self.owner.stack, services=steps)
 
-        question = Question(order.title, action.help, self._owner.stack, action.typed)
+        question = Question(order.title, action.help, self.owner.stack, action.typed)
         if await self.app.push_screen_wait(ConfirmScreen(question, plan)):
             self._start(order)
 
     def action_tuning_stop(self) -> None:
         """End what runs."""
-        refused = self.jobs.stop()
-        if refused:
-            self.notify(refused, markup=False)
+        job = self.jobs.running
+        if job is None:
+            self.notify("Nothing is running")
+        elif job.order.outlives:
+            text = f"{job.order.title} is not stopped half-way; u takes it back afterwards"
+            self.notify(text, markup=False)
+        else:
+            self.jobs.stop()

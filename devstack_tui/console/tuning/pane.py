@@ -12,13 +12,13 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.timer import Timer
 from textual.widgets import DataTable, Input
 
+from devstack_tui.console.health.change_job import ChangeJob
 from devstack_tui.console.keys import bindings
 from devstack_tui.console.tuning.commands import TuningCommands
 from devstack_tui.console.tuning.detail import FactPanel
-from devstack_tui.console.tuning.jobs import TuningJob
+from devstack_tui.console.tuning.job import TuningJob, TuningJobs
 from devstack_tui.console.tuning.memory_budget import BudgetLine
 from devstack_tui.console.tuning.pairs_chart import PairChart
 from devstack_tui.console.tuning.progress import TuningProgress
@@ -27,10 +27,8 @@ from devstack_tui.console.tuning.verdict import Styled, ending
 from devstack_tui.console.tuning.view import TuningView
 from devstack_tui.console.widgets.line_table import LineTable
 from devstack_tui.console.widgets.time_chart import TimeChart
-from devstack_tui.core.jobs import Job
 from devstack_tui.present.text import plain
 
-BEAT_S = 1.0
 FRESH_S = 10.0
 """Older values are read again when the pane comes into view."""
 DETAIL, ADVISED, PAST, STORY = "detail", "advice", "history", "job"
@@ -46,19 +44,17 @@ class _Filter(Input):
 
 
 class TuningPane(TuningCommands):
-    """Decides what is shown. What runs belongs to the app's `TuningJobs`, and outlives the pane."""
+    """Decides what is shown of the parameters and the jobs."""
 
     BINDINGS = bindings("tuning")
+    TITLE = "Tuning"
 
     def __init__(self, id: str = "tuning") -> None:
         super().__init__(id=id)
         self._below = DETAIL
         self._proving = False
         """Whether the paired chart is shown instead of the parameters."""
-        self._stale = True
         self._read_at = 0.0
-        self._beat: Timer | None = None
-        self._told: TuningJob | None = None
 
     def compose(self) -> ComposeResult:
         with Vertical(id="tuning-top"):
@@ -69,23 +65,19 @@ class TuningPane(TuningCommands):
             yield TimeChart("tuning-seconds")
             yield FactPanel("tuning-report")
         yield BudgetLine()
-        yield TuningProgress(self._owner.now)
+        yield TuningProgress(self.owner.now)
         with Vertical(id="tuning-bottom", classes="bottom"):
             yield FactPanel("tuning-facts")
             yield LineTable("tuning-list")
 
-    def on_mount(self) -> None:
-        self.jobs = self._owner.tuning
+    def setup(self) -> None:
+        """Make the jobs and the view."""
+        self.jobs = TuningJobs(self.owner.runner, self.owner.now)
         self.view = TuningView(self.jobs)
-        self.jobs.on_change = self._news
-        self._beat = self.set_interval(BEAT_S, self._draw_if_stale)
-        self.look_again()
-        self._draw()
 
     def on_show(self) -> None:
-        if self._owner.now() - self._read_at > FRESH_S and self.jobs.running is None:
+        if self.owner.now() - self._read_at > FRESH_S and self.jobs.running is None:
             self.look_again()
-        self._draw_if_stale()
 
     @property
     def table(self) -> LineTable:
@@ -109,48 +101,26 @@ class TuningPane(TuningCommands):
         table = self.table if self.mode == "parameters" else self.list
         return table.selected or ""
 
-    @property
-    def seen(self) -> bool:
-        """Whether somebody can see the pane: it is drawn only then."""
-        return self.display and self.screen is self.app.screen
-
     def look_again(self) -> None:
         """Read the parameters again."""
-        self._read_at = self._owner.now()
+        self._read_at = self.owner.now()
         self.run_worker(self.jobs.load(), group="tuning-load", exit_on_error=False)
 
     # --- news ----------------------------------------------------------------------------------
 
-    def show_job(self, job: Job) -> None:
+    def show_job(self, job: ChangeJob) -> None:
         """Whatever was started or stopped, the parameters are to be read again."""
         if job.done is not None:
             self._read_at = 0.0
             if self.seen:
                 self.look_again()
 
-    def _news(self, job: TuningJob | None, urgent: bool) -> None:
-        self._stale = True
-        if job is not None and not job.running and job is not self._told:
-            self._told = job
-            if not self.seen and not job.stopping:
-                text, _ = ending(job, self._owner.now())
-                self.notify(
-                    text,
-                    title="Tuning",
-                    severity="error" if job.failed else "information",
-                    timeout=10,
-                    markup=False,
-                )
-        if urgent:
-            self._draw_if_stale()
+    def job_ended(self, job: TuningJob) -> tuple[str, bool] | None:
+        """What is said of a job that ended unseen."""
+        return None if job.stopping else (ending(job, self.owner.now())[0], job.failed)
 
-    def _draw_if_stale(self) -> None:
-        # A running job's clock moves without news.
-        if (self._stale or self.jobs.running is not None) and self.seen:
-            self._draw()
-
-    def _draw(self) -> None:
-        self._stale = False
+    def draw(self) -> None:
+        """Draw everything."""
         view = self.view
         self.query_one("#tuning-top").display = not self._proving
         self.query_one("#tuning-ab").display = self._proving
@@ -228,7 +198,7 @@ class TuningPane(TuningCommands):
     def _filtered(self, event: Input.Changed) -> None:
         event.stop()
         self.view.filter = event.value.strip()
-        self._draw()
+        self.redraw()
 
     @on(Input.Submitted, "#tuning-filter")
     def _filter_done(self, event: Input.Submitted) -> None:
@@ -247,7 +217,7 @@ class TuningPane(TuningCommands):
     def action_tuning_only(self) -> None:
         """Only what is changed or pending, or everything again."""
         self.view.only = not self.view.only
-        self._draw()
+        self.redraw()
 
     def action_tuning_advice(self) -> None:
         """The advisor's list, or back."""
@@ -282,15 +252,15 @@ class TuningPane(TuningCommands):
         elif view.filter or view.only:
             view.filter, view.only = "", False
             self.query_one("#tuning-filter", Input).value = ""
-            self._draw()
+            self.redraw()
         elif self.jobs.running is None:
             view.quiet = self.jobs.current
-            self._draw()
+            self.redraw()
 
     def bring_chart(self) -> None:
         """The paired chart comes into view."""
         self._proving = True
-        self._draw()
+        self.redraw()
         self.query_one(PairChart).focus()
 
     def bring_story(self) -> None:
@@ -300,5 +270,5 @@ class TuningPane(TuningCommands):
     def _bring(self, below: str) -> None:
         self._proving = False
         self._below = below
-        self._draw()
+        self.redraw()
         (self.list if below in (ADVISED, PAST) else self.table).focus()

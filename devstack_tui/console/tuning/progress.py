@@ -7,8 +7,8 @@ from collections.abc import Callable
 from textual.content import Content
 from textual.widgets import Static
 
+from devstack_tui.console.tuning.job import TuningJob
 from devstack_tui.console.tuning.job_log import moment
-from devstack_tui.console.tuning.jobs import TuningJob
 from devstack_tui.console.tuning.verdict import Styled, ending
 from devstack_tui.core.plot import seconds_text
 from devstack_tui.present.text import plain
@@ -45,7 +45,7 @@ class TuningProgress(Static):
             what = "stopping: what it changed is given back"
         parts = [Content.styled(f" ▶ {plain(job.order.title)} · {what} ", "$text-accent")]
         elapsed, expected = job.elapsed(now), job.ab.expected_s if job.ab is not None else 0.0
-        if expected > 0 and job.order.verb == "ab":
+        if expected > 0 and job.order.what == "ab":
             share = min(elapsed / expected, 1.0)
             full = int(share * _BAR)
             parts.append(Content.styled(" " + "█" * full, "$text-primary"))

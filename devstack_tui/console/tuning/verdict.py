@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from devstack_tui.console.bench.rows import verdict
-from devstack_tui.console.tuning.jobs import Done, TuningJob
+from devstack_tui.console.tuning.job import Done, TuningJob
 from devstack_tui.core.plot import seconds_text
 from devstack_tui.present.text import memory, plain
 from devstack_tui.tuning.events import AbReport, AutoDone, Budget, CostDone, TuneDone
@@ -44,7 +44,7 @@ def ending(job: TuningJob, now: float) -> Styled:
     title = plain(job.order.title)
     if job.error is not None:
         return f"✗ {title}: {_with_remedy(job.error.message, job.error.remedy)}", BAD
-    if job.order.verb == "ab" and job.report is not None:
+    if job.order.what == "ab" and job.report is not None:
         return ab_sentence(job.report), ab_style(job.report)
     if job.stopping:
         took = seconds_text(job.elapsed(now))

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from devstack_tui.console.health.facts import Fact
 from devstack_tui.console.tuning.argv import BASELINE, CURRENT, PENDING
 from devstack_tui.console.tuning.facts import parameter_facts, service_facts
+from devstack_tui.console.tuning.job import TuningJob, TuningJobs
 from devstack_tui.console.tuning.job_log import report_story, story
-from devstack_tui.console.tuning.jobs import TuningJob, TuningJobs
 from devstack_tui.console.tuning.pairs_chart import Paired
 from devstack_tui.console.tuning.preview import NOTHING, Judged, judged, pending_of
 from devstack_tui.console.tuning.rows import Heading, Line, Shown, Suggestion

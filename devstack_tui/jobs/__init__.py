@@ -1,0 +1,1 @@
+"""Long work as detached processes: each appends its events to a file that anybody may follow."""
