@@ -35,6 +35,7 @@ VERBS = {
     "check": "check",
     "report": "report",
     "certs": "certs",
+    "job": "job",
 }
 
 
@@ -151,7 +152,7 @@ def _options(name: str, verb: argparse.ArgumentParser, common: argparse.Argument
         verb.add_argument("--json", action="store_true", help="one JSON document on stdout")
     if name != "doctor":
         verb.add_argument("--jsonl", action="store_true", help="a JSON object for each event")
-    if name in ("status", "logs", "regress"):
+    if name in ("status", "logs"):
         # For a program that watches: it ends when its input is closed, and takes commands there.
         verb.add_argument("--controlled", action="store_true", help=argparse.SUPPRESS)
 
@@ -175,7 +176,6 @@ def _bench_options(verb: argparse.ArgumentParser, common: argparse.ArgumentParse
         made[name].add_argument("--runs", type=_runs, metavar="N", help="runs of each")
         _measure_options(made[name])
         made[name].add_argument("--jsonl", action="store_true", help="a JSON object for each event")
-        made[name].add_argument("--controlled", action="store_true", help=argparse.SUPPRESS)
     for name in ("show", "export"):
         made[name].add_argument("run", metavar="RUN", help="its id, or how it begins")
     made["export"].add_argument("--format", choices=("json", "csv"), default="json")

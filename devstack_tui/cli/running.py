@@ -10,7 +10,7 @@ import signal
 import stat
 import sys
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from devstack_tui.core.errors import UsageError
@@ -126,34 +126,6 @@ async def standard_input() -> asyncio.StreamReader:
     else:
         reader.feed_eof()
     return reader
-
-
-_END = object()
-
-
-async def until_closed(events: AsyncGenerator[T, None], controlled: bool) -> AsyncIterator[T]:
-    """`events` until they end; if `controlled`, until standard input ends. Then they are closed."""
-    closed = asyncio.create_task(_input_closed()) if controlled else None
-    async with contextlib.aclosing(events):
-        while True:
-            step = asyncio.ensure_future(anext(events, _END))
-            try:
-                waiting = {task for task in (step, closed) if task is not None}
-                await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                if not step.done():
-                    step.cancel()
-                    with contextlib.suppress(asyncio.CancelledError, StopAsyncIteration):
-                        await step
-            if step.cancelled() or (event := step.result()) is _END:
-                return
-            yield event  # type: ignore[misc]
-
-
-async def _input_closed() -> None:
-    reader = await standard_input()
-    while await reader.read(4096):
-        pass
 
 
 async def each(events: AsyncIterator[Event], show: Callable[[Event], None]) -> list[Event]:

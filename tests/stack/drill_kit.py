@@ -41,7 +41,7 @@ def evidence(document: dict[str, Any], number: str) -> str:
 @contextmanager
 def drilling(cli: Cli, fault: str, victim: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A drill that has struck, and the node that it hit, which is suspected by now."""
-    process = cli.start(*drill_argv(cli, fault, victim, "--jsonl", "--controlled"))
+    process = cli.start(*drill_argv(cli, fault, victim, "--jsonl"))
     assert process.stdin and process.stdout and process.stderr
     try:
         for line in process.stdout:

@@ -71,6 +71,7 @@ def test_a_partition_is_taken_back_at_once_when_the_drill_is_aborted(live: Cli) 
         assert firewall.present(table)
         second = live.run("drill", "run", "redis.rolling", "--yes", "--stack", live.stack)
         assert (second.returncode, "another drill" in second.stderr) == (3, True)
+        process.terminate()
         out, err = process.communicate()
     assert process.returncode == 130, err
     last = msgspec.json.decode(out.splitlines()[-1])

@@ -47,7 +47,7 @@ WRONG = [
     (["bench", "run", "--size", "ful"], "unknown choice 'ful'", "did you mean full?"),
     (["bench", "export", "1", "--format", "jsn"], "unknown choice 'jsn'", "did you mean json?"),
     (["tune", "ab", "a", "b", "--keep", "c"], "unknown choice 'c'", "known: a, b, before"),
-    (["zzz"], "unknown verb 'zzz'", "known: bench, certs, check, doctor, down, drill, logs"),
+    (["zzz"], "unknown verb 'zzz'", "known: bench, certs, check, doctor, down, drill, job, logs"),
     (["up", "--plan", "postgrse"], "unknown service 'postgrse'", "did you mean postgres?"),
     (["logs", "redsi"], "unknown service 'redsi'", "did you mean redis?"),
     (["restart", "redsi"], "unknown service 'redsi'", "did you mean redis?"),
@@ -168,7 +168,7 @@ def test_every_verb_has_help_and_takes_the_stacks_name_on_both_sides(
     assert ended.value.code == 0
     out = capsys.readouterr().out
     assert verb_help(verb) in " ".join(out.split())
-    rest = {"logs": ["redis"]}.get(
+    rest = {"logs": ["redis"], "job": ["follow"]}.get(
         verb, ["list"] if verb in ("bench", "tune", "drill", "check", "certs") else []
     )
     parser = main._parser()

@@ -64,7 +64,7 @@ def test_help_and_usage_errors_load_no_driver_and_no_user_interface(
         "devstack_tui.health.monitor",
         "devstack_tui.engines.embedded.log_files",
         "devstack_tui.health.doctor",
-        "devstack_tui.core.jobs",
+        "devstack_tui.jobs.runner",
         "devstack_tui.actions",
     ],
 )

@@ -46,7 +46,5 @@ def check_options(verb: argparse.ArgumentParser, common: argparse.ArgumentParser
     )
     for name in ("run", "prove"):
         made[name].add_argument("--jsonl", action="store_true", help="a JSON object for each event")
-        # For a program that watches: it ends, and takes back, when its input is closed.
-        made[name].add_argument("--controlled", action="store_true", help=argparse.SUPPRESS)
     for parser in made.values():
         parser.add_argument("--json", action="store_true", help="one JSON document on stdout")

@@ -55,8 +55,6 @@ def drill_options(verb: argparse.ArgumentParser, common: argparse.ArgumentParser
     for name in ("run", "sweep"):
         made[name].add_argument("--yes", action="store_true", help="do not ask; needs --stack")
         made[name].add_argument("--jsonl", action="store_true", help="a JSON object for each event")
-        # For a program that watches: the drill is aborted, and heals, when its input is closed.
-        made[name].add_argument("--controlled", action="store_true", help=argparse.SUPPRESS)
     made["history"].add_argument("drill", metavar="DRILL", nargs="?", help="(default: all)")
     made["show"].add_argument("id", metavar="ID", help="its id, or how it begins")
     _svg(made["show"])

@@ -38,7 +38,6 @@ def tune_options(verb: argparse.ArgumentParser, common: argparse.ArgumentParser)
     for name in ("set", "apply", "revert", "ab", "cost", "auto"):
         made[name].add_argument("--jsonl", action="store_true", help="a JSON object for each event")
         made[name].add_argument("--yes", action="store_true", help="do not ask")
-        made[name].add_argument("--controlled", action="store_true", help=argparse.SUPPRESS)
         made[name].add_argument(
             "--force",
             action="store_true",

@@ -18,7 +18,7 @@ from devstack_tui.bench.catalogue import SIZES, Catalogue, Entry
 from devstack_tui.bench.events import BenchDone, RunResult
 from devstack_tui.bench.regress import RegressDone
 from devstack_tui.bench.runner import Runner
-from devstack_tui.cli.running import existing, run_to_end, until_closed
+from devstack_tui.cli.running import existing, run_to_end
 from devstack_tui.cli.text.bench import document_of, print_run, tell
 from devstack_tui.core import codec
 from devstack_tui.core.check import write_junit
@@ -190,10 +190,11 @@ async def _bench(
     size = _size(options)
     runner = Runner(stack, baseline.fingerprints(stack, here, size))
     done: BenchDone | None = None
-    async for event in until_closed(runner.run(here, size, runs), options.controlled):
-        tell(event, options)
-        if isinstance(event, BenchDone):
-            done = event
+    async with contextlib.aclosing(runner.run(here, size, runs)) as events:
+        async for event in events:
+            tell(event, options)
+            if isinstance(event, BenchDone):
+                done = event
     if done is None:
         raise asyncio.CancelledError
     return done
@@ -221,10 +222,11 @@ async def _regress(stack: Stack, options: argparse.Namespace) -> int:
     size = _size(options)
     events = (selftest.self_test if options.self_test else regress.regress)(stack, size)
     done: RegressDone | None = None
-    async for event in until_closed(events, options.controlled):
-        tell(event, options)
-        if isinstance(event, RegressDone):
-            done = event
+    async with contextlib.aclosing(events) as stream:
+        async for event in stream:
+            tell(event, options)
+            if isinstance(event, RegressDone):
+                done = event
     if done is None:
         raise asyncio.CancelledError
     if options.junit:

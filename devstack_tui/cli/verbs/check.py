@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from devstack_tui.cli.running import existing, run_to_end, until_closed
+from devstack_tui.cli.running import existing, run_to_end
 from devstack_tui.cli.text.check import (
     Progress,
     count,
@@ -202,7 +202,7 @@ async def _follow(
     tell = Progress()
     last: AnySecurityEvent | None = None
     try:
-        async with contextlib.aclosing(until_closed(events, options.controlled)) as stream:  # type: ignore[type-var]
+        async with contextlib.aclosing(events) as stream:
             async for event in stream:
                 last = event
                 if options.jsonl:
@@ -217,7 +217,7 @@ async def _follow(
 
 
 def _aborted(done: AuditDone | ProofDone, options: argparse.Namespace) -> int:
-    """It was closed by whoever controls it; what it had begun is taken back by now."""
+    """It was cancelled; what it had begun is taken back by now."""
     if options.jsonl:
         print(msgspec.json.encode(done).decode(), flush=True)
     print(done.message, file=sys.stderr)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from devstack_tui.cli.running import confirm_destructive, existing, run_to_end, until_closed
+from devstack_tui.cli.running import confirm_destructive, existing, run_to_end
 from devstack_tui.cli.text.drill import (
     Narrator,
     compared_lines,
@@ -214,7 +214,7 @@ async def _follow(
     """Tell every event; the last one, or None when it was aborted."""
     narrate = Narrator()
     last: AnyDrillEvent | None = None
-    async with contextlib.aclosing(until_closed(events, options.controlled)) as stream:  # type: ignore[type-var]
+    async with contextlib.aclosing(events) as stream:
         async for event in stream:
             last = event
             if options.jsonl:
@@ -225,7 +225,7 @@ async def _follow(
 
 
 def _aborted(runner: Runner, options: argparse.Namespace) -> int:
-    """It was closed by whoever controls it, and has healed by now."""
+    """It was cancelled, and has healed by now."""
     unhealed = runner.unhealed
     message = "aborted; " + (unhealed.message if unhealed else "everything was healed")
     if options.jsonl:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import importlib
-from collections.abc import AsyncGenerator
-from typing import Any
 
 import msgspec
 
-from devstack_tui.cli.running import confirm_destructive, existing, run_to_end, until_closed
+from devstack_tui.cli.running import confirm_destructive, existing, run_to_end
 from devstack_tui.cli.text import tune as text
 from devstack_tui.core.errors import UsageError
 from devstack_tui.stack.stack import Stack
@@ -211,17 +210,17 @@ async def _follow(events: Applied, options: argparse.Namespace) -> int:
     plan: TunePlanned | None = None
     done: TuneDone | None = None
     notes: list[str] = []
-    stream: AsyncGenerator[Any, None] = events
     try:
-        async for event in until_closed(stream, options.controlled):
-            tell(event)
-            match event:
-                case TunePlanned():
-                    plan = event
-                case Note():
-                    notes.append(event.text)
-                case TuneDone():
-                    done = event
+        async with contextlib.aclosing(events) as stream:
+            async for event in stream:
+                tell(event)
+                match event:
+                    case TunePlanned():
+                        plan = event
+                    case Note():
+                        notes.append(event.text)
+                    case TuneDone():
+                        done = event
     finally:
         if done is None and plan is not None:
             text.note("tune: interrupted, the last good configuration is back")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from collections.abc import Callable
 from typing import TypeVar
@@ -10,7 +11,7 @@ from typing import TypeVar
 import msgspec
 
 from devstack_tui.cli.bench_measurer import BenchMeasurer
-from devstack_tui.cli.running import existing, run_to_end, until_closed
+from devstack_tui.cli.running import existing, run_to_end
 from devstack_tui.cli.text.tune_ab import narrate, print_auto, print_costs, print_report
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.stack.stack import Stack
@@ -91,13 +92,14 @@ def _ended(events: Events, options: argparse.Namespace, kind: type[_Done]) -> _D
     found: list[_Done] = []
 
     async def follow() -> int:
-        async for event in until_closed(events, options.controlled):
-            if options.jsonl:
-                print(msgspec.json.encode(event).decode(), flush=True)
-            else:
-                narrate(event)
-            if isinstance(event, kind):
-                found.append(event)
+        async with contextlib.aclosing(events) as stream:
+            async for event in stream:
+                if options.jsonl:
+                    print(msgspec.json.encode(event).decode(), flush=True)
+                else:
+                    narrate(event)
+                if isinstance(event, kind):
+                    found.append(event)
         return 0
 
     if run_to_end(follow()) or not found:

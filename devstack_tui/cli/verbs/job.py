@@ -1,0 +1,38 @@
+"""`job follow`: the events of a job, whoever started it."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+
+import msgspec
+
+from devstack_tui.cli.running import run_to_end
+from devstack_tui.core import codec
+from devstack_tui.core.paths import DEFAULT_STACK
+from devstack_tui.jobs.runner import Job
+
+
+class _Last(msgspec.Struct, frozen=True):
+    """The end of every verb's events."""
+
+    exit_code: int
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run `job follow`; a job is still there when its stack is wiped."""
+    job = Job.find(getattr(options, "stack", DEFAULT_STACK), options.id)
+    return run_to_end(_follow(job))
+
+
+async def _follow(job: Job) -> int:
+    last = b""
+    async with contextlib.aclosing(job.batches()) as batches:
+        async for batch in batches:
+            sys.stdout.buffer.write(b"".join(line + b"\n" for line in batch if line))
+            sys.stdout.buffer.flush()
+            last = next(filter(None, reversed(batch)), last)
+    with contextlib.suppress(ValueError):
+        return codec.decode(last, _Last).exit_code
+    raise job.error()
