@@ -24,9 +24,9 @@ from devstack_tui.console import settings
 from devstack_tui.console.health.change_job import ChangeJob, ChangeJobs, ChangeRequest
 from devstack_tui.console.health.changes import Recent
 from devstack_tui.console.health.feed import Feed, StatusFeed
-from devstack_tui.console.job_pane import Jobs, PaneJob
 from devstack_tui.console.keys import bindings
 from devstack_tui.console.pane import Pane
+from devstack_tui.console.pane_jobs import Jobs, PaneJob
 from devstack_tui.console.registry import CAPABILITIES
 from devstack_tui.console.screens.main import MainScreen
 from devstack_tui.console.screens.too_small import TooSmallScreen, is_too_small

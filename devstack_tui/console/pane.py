@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import Any, ClassVar, Protocol, cast
 
 from textual.containers import Container
 from textual.message import Message
 
 from devstack_tui.actions import Action
+from devstack_tui.console.health.change_job import ChangeJob, ChangeJobs
 from devstack_tui.console.health.changes import Recent
+from devstack_tui.console.pane_jobs import Jobs
 from devstack_tui.contracts.model import StackStatus
+from devstack_tui.core.children import Cli
+from devstack_tui.jobs.runner import Runner
 
-if TYPE_CHECKING:
-    from devstack_tui.console.app import DevstackApp
-    from devstack_tui.console.health.change_job import ChangeJob
+
+class Console(Protocol):
+    """What a pane may use of the app."""
+
+    stack: str
+    cli: Cli
+    runner: Runner
+    jobs: ChangeJobs
+    job_lists: list[Jobs[Any, Any]]
+    status: StackStatus | None
+
+    def now(self) -> float:
+        """Unix time."""
 
 
 class Pane(Container):
@@ -40,9 +54,9 @@ class Pane(Container):
             self.service = service
 
     @property
-    def owner(self) -> DevstackApp:
+    def owner(self) -> Console:
         """The app."""
-        return cast("DevstackApp", self.app)
+        return cast("Console", self.app)
 
     @property
     def seen(self) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from devstack_tui.console.health.change_job import ChangeJob, ChangeJobs, ChangeRequest
-from devstack_tui.console.job_pane import BusyError
+from devstack_tui.console.pane_jobs import BusyError
 from devstack_tui.core.children import Child, Cli, Outage, Watch, failure
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.jobs.runner import Runner

@@ -15,7 +15,7 @@ from devstack_tui.bench.events import (
     Tick,
 )
 from devstack_tui.console.bench.model import Comparisons, Course, Listing, RegressDone
-from devstack_tui.console.job_pane import Jobs, PaneJob, ask
+from devstack_tui.console.pane_jobs import Jobs, PaneJob, ask
 from devstack_tui.jobs.files import JobStarted
 
 

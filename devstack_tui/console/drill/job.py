@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from devstack_tui.console.drill.model import Course, DrillChoice, DrillListing
-from devstack_tui.console.job_pane import Jobs, PaneJob, ask
+from devstack_tui.console.pane_jobs import Jobs, PaneJob, ask
 from devstack_tui.contracts.drill import (
     Cells,
     ClusterMap,

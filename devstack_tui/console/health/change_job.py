@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from devstack_tui.console.job_pane import Jobs, PaneJob
+from devstack_tui.console.pane_jobs import Jobs, PaneJob
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.events import Done, Event, Note, Planned, Progress
 from devstack_tui.jobs.files import JobStarted

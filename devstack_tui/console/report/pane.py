@@ -12,9 +12,9 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import DataTable, Input, Static
 
-from devstack_tui.console.job_pane import ask
 from devstack_tui.console.keys import bindings
 from devstack_tui.console.pane import Pane
+from devstack_tui.console.pane_jobs import ask
 from devstack_tui.console.report.rows import COVERAGE, SUITES
 from devstack_tui.console.report.sheets import check_sheet, counts_sheet, suite_sheet
 from devstack_tui.console.report.view import ReportView

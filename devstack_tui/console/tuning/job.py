@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from devstack_tui.console.bench.model import Listing, Workload
-from devstack_tui.console.job_pane import Jobs, PaneJob, ask
+from devstack_tui.console.pane_jobs import Jobs, PaneJob, ask
 from devstack_tui.console.tuning.argv import Order, dropping, planning, saving, setting
 from devstack_tui.contracts.tunable import DEFAULT
 from devstack_tui.core import codec
