@@ -10,24 +10,25 @@ import enum
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from devstack_tui.contracts.client import Client
-from devstack_tui.contracts.drill import Cut
-from devstack_tui.contracts.faults import Fault, Handle
-from devstack_tui.contracts.model import (
-    Installation,
-    LogLine,
-    Requirement,
-    Target,
-    UnitUsage,
-    Usage,
-)
-from devstack_tui.contracts.service import Service
-from devstack_tui.contracts.service_files import ServiceFiles
-from devstack_tui.core.events import Phase
-from devstack_tui.core.hint import Hint
-from devstack_tui.core.machine import Machine
+if TYPE_CHECKING:
+    from devstack_tui.contracts.client import Client
+    from devstack_tui.contracts.drill import Cut
+    from devstack_tui.contracts.faults import Fault, Handle
+    from devstack_tui.contracts.model import (
+        Installation,
+        LogLine,
+        Requirement,
+        Target,
+        UnitUsage,
+        Usage,
+    )
+    from devstack_tui.contracts.service import Service
+    from devstack_tui.contracts.service_files import ServiceFiles
+    from devstack_tui.core.events import Phase
+    from devstack_tui.core.hint import Hint
+    from devstack_tui.core.machine import Machine
 
 
 class Feature(enum.StrEnum):
@@ -80,10 +81,37 @@ class Run:
     cancelled: threading.Event = field(default_factory=threading.Event)
 
 
-class Engine(Protocol):
-    """Methods that take a service block until it is done; they may run in a thread for each."""
+class Readable(Protocol):
+    """How a stack is looked at. Methods may be called in a thread for each service."""
 
     name: str
+
+    def locate(self, service: Service) -> Installation:
+        """The program, image or container. Raises `NotInstalledError` with the remedy."""
+
+    def target(self, service: Service) -> Target:
+        """How clients reach the service."""
+
+    def units(self, service: Service) -> Sequence[UnitUsage]:
+        """The units that should be there; empty for a service that was stopped on purpose."""
+
+    def usage(self, service: Service) -> Mapping[str, Usage]:
+        """What each unit that runs has used, by its name. Several services that are asked about
+        within a moment cost one look."""
+
+    def watch(self, ended: threading.Event) -> Iterator[UnitEvent]:
+        """What happens to the stack's units from now until `ended` is set. A hint that may miss
+        something short: whoever needs the state lists the units again."""
+
+    def exit_reason(self, service: Service) -> str:
+        """Why a unit of the service is gone, from its log; empty when all run."""
+
+    def files(self, service: Service) -> ServiceFiles:
+        """The service's own files, whether it runs or not; asking makes nothing."""
+
+
+class Engine(Readable, Protocol):
+    """Methods that take a service block until it is done; they may run in a thread for each."""
 
     @property
     def features(self) -> frozenset[Feature]:
@@ -102,12 +130,6 @@ class Engine(Protocol):
     def free_offset(self, base: Iterable[int], reserved: Iterable[int]) -> int:
         """The smallest multiple of 100 above 0 that moves every port of `base` to a free one that
         is not among `reserved`. Raises `DevstackError` when there is none."""
-
-    def locate(self, service: Service) -> Installation:
-        """The program, image or container. Raises `NotInstalledError` with the remedy."""
-
-    def target(self, service: Service) -> Target:
-        """How clients reach the service."""
 
     def prepare(self, service: Service, run: Run) -> None:
         """What can be done before its turn to start comes: the program or image is found or
@@ -143,17 +165,6 @@ class Engine(Protocol):
 
     def stop(self, service: Service, run: Run) -> bool:
         """End every unit of the service, data kept. False when one had to be killed."""
-
-    def units(self, service: Service) -> Sequence[UnitUsage]:
-        """The units that should be there; empty for a service that was stopped on purpose."""
-
-    def usage(self, service: Service) -> Mapping[str, Usage]:
-        """What each unit that runs has used, by its name. Several services that are asked about
-        within a moment cost one look."""
-
-    def watch(self, ended: threading.Event) -> Iterator[UnitEvent]:
-        """What happens to the stack's units from now until `ended` is set. A hint that may miss
-        something short: whoever needs the state lists the units again."""
 
     def limits(self, service: Service | None = None) -> Machine:
         """What one service may use of memory and processors; without one, all of them together."""
@@ -212,9 +223,6 @@ class Engine(Protocol):
     def gone(self, handle: Handle, within: float) -> None:
         """Wait until what was asked to end is gone; after `within` seconds it is killed."""
 
-    def exit_reason(self, service: Service) -> str:
-        """Why a unit of the service is gone, from its log; empty when all run."""
-
     def log_units(self, service: Service) -> Sequence[str]:
         """The units of the service that have written a log, those that ran once among them."""
 
@@ -223,9 +231,6 @@ class Engine(Protocol):
     ) -> Iterator[LogLine]:
         """The last `lines` lines of each unit, without secrets; with `follow` also every later one,
         across rotation and restart, until that is set. Close it to close the logs early."""
-
-    def files(self, service: Service) -> ServiceFiles:
-        """The service's own files, whether it runs or not; asking makes nothing."""
 
     def require_stopped(self) -> None:
         """Raise `DevstackError` when a unit still runs."""

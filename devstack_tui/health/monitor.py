@@ -32,15 +32,14 @@ from devstack_tui.contracts.registry import services
 from devstack_tui.contracts.service_files import CERT, ServiceFiles
 from devstack_tui.core.errors import DevstackError, NotInstalledError, UnreachableError
 from devstack_tui.core.lock import Owner, StackLock
-from devstack_tui.identity.approle_login import read_certificate
-from devstack_tui.identity.certificates import Age, age, ending
+from devstack_tui.identity.certificates import Age, age, ending, read_certificate
 from devstack_tui.identity.certificates import remedy as rotates
 from devstack_tui.stack.probing import probe_once
 from devstack_tui.stack.view import StackView
 from devstack_tui.state.settings import user_file
 
 if TYPE_CHECKING:
-    from devstack_tui.contracts.engine import Engine, UnitEvent
+    from devstack_tui.contracts.engine import Readable, UnitEvent
     from devstack_tui.contracts.service import Service
 
 PROBE_TIMEOUT_S = 1.5
@@ -136,7 +135,7 @@ class Monitor:
     def _row(
         self,
         service: Service,
-        engine: Engine,
+        engine: Readable,
         required: bool,
         owner: Owner | None,
     ) -> ServiceStatus:
@@ -200,7 +199,7 @@ class Monitor:
         return memory.certificate[1]
 
     def _without_units(
-        self, row: ServiceStatus, service: Service, engine: Engine, memory: _Memory
+        self, row: ServiceStatus, service: Service, engine: Readable, memory: _Memory
     ) -> ServiceStatus:
         """Stopped on purpose, or not on this machine at all."""
         try:

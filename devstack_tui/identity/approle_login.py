@@ -8,51 +8,21 @@ from pathlib import Path
 
 import msgspec
 
-from devstack_tui.contracts.model import Certificate, Credentials, Target
+from devstack_tui.contracts.model import Credentials, Target
 from devstack_tui.contracts.server_home import HOST
 from devstack_tui.contracts.service import Service
 from devstack_tui.contracts.service_files import CA, CERT, CHAIN, KEY, ServiceFiles
-from devstack_tui.core import codec
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.files import make_dir, write_private
 from devstack_tui.core.tls import with_key_extensions
-from devstack_tui.identity import bootstrap, certificates
+from devstack_tui.identity import bootstrap
+from devstack_tui.identity.certificates import read_certificate
+from devstack_tui.identity.credentials import credentials_path
 from devstack_tui.identity.vault_api import VaultApi, VaultError, approle_files, login_as
 
 RENEW_BELOW_DAYS = 90
 MINT_AFTER_DAYS = 15
 DAY = 86400.0
-
-
-def credentials_path(secrets: Path, name: str) -> Path:
-    """The 0600 copy of a service's secret, for clients while Vault itself is down."""
-    return secrets / "credentials" / f"{name}.json"
-
-
-def read_credentials(secrets: Path, service: Service) -> Credentials:
-    """What `obtain` kept; empty credentials where the service was never started."""
-    try:
-        raw = credentials_path(secrets, service.name).read_bytes()
-        return codec.decode(raw, Credentials)
-    except (OSError, ValueError):
-        return Credentials()
-
-
-def read_certificate(files: ServiceFiles) -> Certificate | None:
-    """A service's leaf, or None when it has none. Raises `DevstackError` for rubbish."""
-    from cryptography import x509
-
-    try:
-        raw = files.read(CERT)
-    except OSError:
-        return None
-    try:
-        leaf = certificates.described(x509.load_pem_x509_certificate(raw))
-    except ValueError as error:
-        raise DevstackError(f"{files.path(CERT)} is no usable certificate: {error}") from None
-    if not leaf.sans:
-        raise DevstackError(f"{files.path(CERT)} is no usable certificate: it is for no name")
-    return leaf
 
 
 def obtain(

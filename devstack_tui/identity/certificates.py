@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from devstack_tui.contracts.model import Certificate
+from devstack_tui.contracts.service_files import CERT
 from devstack_tui.core.errors import DevstackError
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from devstack_tui.contracts.audit import Listener
     from devstack_tui.contracts.model import Target
     from devstack_tui.contracts.service import Service
+    from devstack_tui.contracts.service_files import ServiceFiles
 
 SOON_DAYS = 60
 URGENT_DAYS = 30
@@ -88,6 +90,23 @@ def described(certificate: x509.Certificate) -> Certificate:
         key=_key(certificate),
         signature=SIGNATURES.get(signature.dotted_string, signature.dotted_string),
     )
+
+
+def read_certificate(files: ServiceFiles) -> Certificate | None:
+    """A service's leaf, or None when it has none. Raises `DevstackError` for rubbish."""
+    from cryptography import x509
+
+    try:
+        raw = files.read(CERT)
+    except OSError:
+        return None
+    try:
+        leaf = described(x509.load_pem_x509_certificate(raw))
+    except ValueError as error:
+        raise DevstackError(f"{files.path(CERT)} is no usable certificate: {error}") from None
+    if not leaf.sans:
+        raise DevstackError(f"{files.path(CERT)} is no usable certificate: it is for no name")
+    return leaf
 
 
 SIGNATURES = {

@@ -64,7 +64,7 @@ def rotate(
     """
     started = time.monotonic()
     files = engine.files(rotated)
-    old = approle_login.read_certificate(files)
+    old = certificates.read_certificate(files)
     if old is None:
         raise UnreachableError(
             f"{rotated.title} has no certificate yet", f"`devstack-tui up {rotated.name}` gives it"
@@ -89,7 +89,7 @@ def rotate(
         raise
     files.remove(BEFORE)
     journal.end(intent)
-    new = approle_login.read_certificate(files)
+    new = certificates.read_certificate(files)
     assert new is not None
     return Rotated(
         rotated.name,
@@ -157,7 +157,7 @@ def _take(engine: Engine, rotated: Service, restart: bool) -> tuple[str, tuple[s
     assert part is not None
     target = engine.target(rotated)
     files = engine.files(rotated)
-    wanted = approle_login.read_certificate(files)
+    wanted = certificates.read_certificate(files)
     assert wanted is not None
     listeners = certificates.encrypted(rotated, target)
 

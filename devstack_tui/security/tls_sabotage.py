@@ -20,8 +20,7 @@ from devstack_tui.contracts.service import Service
 from devstack_tui.contracts.service_files import CERT, CHAIN, KEY, ServiceFiles, ServicePath
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.files import PRIVATE_FILE
-from devstack_tui.identity import approle_login
-from devstack_tui.identity.certificates import await_served, encrypted, served
+from devstack_tui.identity.certificates import await_served, encrypted, read_certificate, served
 from devstack_tui.security import forged_certs
 from devstack_tui.security.tls.catalogue import asserting
 
@@ -210,7 +209,7 @@ def _take(bench: Bench, service: Service, serial: str) -> None:
 
 
 def _leaf(files: ServiceFiles) -> Certificate:
-    found = approle_login.read_certificate(files)
+    found = read_certificate(files)
     if found is None:
         raise DevstackError(f"there is no certificate at {files.path(CERT)}")
     return found

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from devstack_tui.contracts.drill import Cleanable, Sweepable
-from devstack_tui.contracts.engine import Engine, Run
+from devstack_tui.contracts.engine import Engine, Readable, Run
 from devstack_tui.contracts.faults import handle_of
 from devstack_tui.contracts.model import Repair
 from devstack_tui.contracts.registry import NAMES, service, services
@@ -44,7 +44,7 @@ def orphans(paths: StackPaths) -> list[Intent]:
     return [intent for intent in pending if held[_kind(intent.action)] is None]
 
 
-def needed(paths: StackPaths, engine: Callable[[], Engine]) -> tuple[Repair, ...]:
+def needed(paths: StackPaths, engine: Callable[[], Readable]) -> tuple[Repair, ...]:
     """What killed verbs left undone, oldest first; nothing while a verb changes the stack: that
     one heals. `engine` is called only if there is something. Changes nothing."""
     journals = [path for path in (paths.journal, paths.bench_journal) if path.exists()]
@@ -75,7 +75,7 @@ _VERBS = {
 _LOCKS = {"throttle": "bench"}
 
 
-def _remedy(stack: str, engine: Engine, intent: Intent) -> str:
+def _remedy(stack: str, engine: Readable, intent: Intent) -> str:
     """The command that heals `intent` and starts no service that did not run."""
     command = f"devstack-tui --stack {stack}"
     if intent.action == "wipe":

@@ -41,6 +41,13 @@ ROTATE = "certs rotate"
 class Stack(StackView):
     """One stack and the verbs that change it."""
 
+    def engine(self) -> Engine:
+        """The engine that made the stack; of one that was never started, the default one."""
+        return self._engine(self.instance() or self._placeholder())
+
+    def _engine(self, instance: Instance) -> Engine:
+        return engines.create(self.paths, instance, self._settings_of(instance))
+
     def up(self, names: Sequence[str] = (), profile: str | None = None) -> Events:
         """Start services and wait until the probe of each passes. Idempotent."""
         chosen = self.resolve(names, profile)

@@ -15,7 +15,7 @@ from devstack_tui.state import settings
 from devstack_tui.state.instance import Instance
 
 if TYPE_CHECKING:
-    from devstack_tui.contracts.engine import Engine
+    from devstack_tui.contracts.engine import Readable
     from devstack_tui.contracts.model import Repair
     from devstack_tui.contracts.service import Service
 
@@ -43,9 +43,10 @@ class StackView:
         """The stack's identity, or None when it was never started."""
         return instances.read(self.paths)
 
-    def engine(self) -> Engine:
+    def engine(self) -> Readable:
         """The engine, for looking: a stack that was never started is shown where it would be."""
-        return self._engine(self.instance() or self._placeholder())
+        instance = self.instance() or self._placeholder()
+        return engines.view(self.paths, instance, self._settings_of(instance))
 
     def selected(self) -> tuple[str, ...]:
         """The services that this stack consists of, in the order of the registry."""
@@ -100,6 +101,5 @@ class StackView:
         offset = self.settings.port_offset if self._offset is None else self._offset
         return Instance(f"none-{self.name}", self.name, engines.DEFAULT, offset, 0.0)
 
-    def _engine(self, instance: Instance) -> Engine:
-        own = settings.load(instance.overrides) if instance.overrides else self.settings
-        return engines.create(self.paths, instance, own)
+    def _settings_of(self, instance: Instance) -> settings.StackSettings:
+        return settings.load(instance.overrides) if instance.overrides else self.settings

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from devstack_tui.core.journal import Journal
 from devstack_tui.core.paths import StackPaths
 from devstack_tui.stack import parameter_apply
-from tests.conftest import Cli
+from tests.conftest import ROOT, Cli
 from tests.unit.test_looking import snapshot
 
 LOOKS = [
@@ -30,6 +32,30 @@ def kept(root: Path) -> dict[str, tuple[int, int, str]]:
     servers = tuple(f"{folder}/" for folder in ("data", "logs", "run/sockets"))
     found = snapshot(root)
     return {path: what for path, what in found.items() if not f"{path}/".startswith(servers)}
+
+
+COUNT = """
+import contextlib, io, sys
+from devstack_tui.cli.main import main
+with contextlib.redirect_stdout(io.StringIO()):
+    main(["--stack", sys.argv[1], "status", "--json"])
+print(*sorted(name for name in sys.modules if name.partition(".")[0] == "devstack_tui"))
+"""
+
+
+def test_status_loads_few_modules(live: Cli) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", COUNT, live.stack],
+        env=live.environment(),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    names = ended.stdout.split()
+    assert {"devstack_tui.health.monitor", "devstack_tui.services.redis.probe"} <= set(names)
+    assert len(names) <= 70, names
 
 
 def test_a_look_at_servers_that_run_changes_nothing(

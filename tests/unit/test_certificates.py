@@ -19,8 +19,14 @@ from devstack_tui.contracts.service_files import CERT
 from devstack_tui.core.rooted_files import RootedFiles
 from devstack_tui.health.certificates import CertificateRow, Served
 from devstack_tui.health.monitor import _judged, _Memory
-from devstack_tui.identity.approle_login import read_certificate
-from devstack_tui.identity.certificates import Age, age, days_left, described, ending
+from devstack_tui.identity.certificates import (
+    Age,
+    age,
+    days_left,
+    described,
+    ending,
+    read_certificate,
+)
 from devstack_tui.security import forged_certs
 from devstack_tui.security.tls import untrusted_ca
 from devstack_tui.services.reference_api.__main__ import Renewable, context_of

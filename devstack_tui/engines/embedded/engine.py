@@ -14,16 +14,13 @@ from pathlib import Path
 
 from devstack_tui.contracts.client import Client
 from devstack_tui.contracts.drill import Cut
-from devstack_tui.contracts.engine import Completed, Feature, Listening, Run, UnitEvent
+from devstack_tui.contracts.engine import Completed, Feature, Listening, Run
 from devstack_tui.contracts.faults import Fault, Handle
 from devstack_tui.contracts.model import (
     Credentials,
     Installation,
     LogLine,
     Requirement,
-    Target,
-    UnitUsage,
-    Usage,
 )
 from devstack_tui.contracts.registry import service as service_named
 from devstack_tui.contracts.service import ProcessSpec, Server, Service
@@ -34,7 +31,6 @@ from devstack_tui.core.events import Phase
 from devstack_tui.core.hint import Hint
 from devstack_tui.core.machine import Machine
 from devstack_tui.core.paths import StackPaths
-from devstack_tui.core.rooted_files import RootedFiles
 from devstack_tui.engines.embedded import (
     data_series,
     faults,
@@ -47,12 +43,12 @@ from devstack_tui.engines.embedded import (
 )
 from devstack_tui.engines.embedded.accounts import account_of
 from devstack_tui.engines.embedded.places import Places
-from devstack_tui.engines.embedded.process_records import Record, Records
-from devstack_tui.engines.embedded.process_units import Units, await_alone
+from devstack_tui.engines.embedded.process_records import Record
 from devstack_tui.engines.embedded.programs import Beside
-from devstack_tui.engines.embedded.server_home import ProcessHome
+from devstack_tui.engines.embedded.server_home import ProcessHome, await_alone
 from devstack_tui.engines.embedded.unit_logs import Logs
-from devstack_tui.identity import approle_login
+from devstack_tui.engines.embedded.view import EmbeddedView
+from devstack_tui.identity.credentials import read_credentials
 from devstack_tui.state import directories, parameter_store
 from devstack_tui.state.instance import Instance
 from devstack_tui.state.settings import StackSettings
@@ -70,19 +66,13 @@ class _Place:
     home: ProcessHome
 
 
-class EmbeddedEngine:
+class EmbeddedEngine(EmbeddedView):
     """See `devstack_tui.contracts.engine.Engine`. One object serves one verb."""
 
-    name = "embedded"
-
     def __init__(self, paths: StackPaths, instance: Instance, settings: StackSettings) -> None:
-        self._paths = paths
-        self._instance = instance
-        self._settings = settings
-        self._records = Records(paths.run)
-        self._units = Units(self._records, instance)
+        super().__init__(paths, instance, settings)
         self._logs = Logs(paths.logs, self._records)
-        self._places = Places(paths, instance, settings)
+        self._places = Places(self, paths, instance, settings)
 
     @property
     def features(self) -> frozenset[Feature]:
@@ -116,10 +106,6 @@ class EmbeddedEngine:
         """See the Protocol."""
         return ports.choose_offset(base, reserved)
 
-    def locate(self, service: Service) -> Installation:
-        """The server program on this machine."""
-        return service.launcher().locate()
-
     def prepare(self, service: Service, run: Run) -> None:
         """See the Protocol."""
         if not self._units.alive(service):
@@ -134,10 +120,6 @@ class EmbeddedEngine:
     def _require_ports(self, service: Service) -> None:
         if not self._units.alive(service):
             ports.require_free(service.name, self._claims(service), self._paths.name)
-
-    def target(self, service: Service) -> Target:
-        """Host, ports, CA and, once the service was started, its credentials."""
-        return self._places.target(service)
 
     def recover(self) -> Sequence[str]:
         """See the Protocol."""
@@ -219,7 +201,7 @@ class EmbeddedEngine:
     def respawn(self, service: Service, run: Run) -> None:
         """See the Protocol."""
         with self._explained(service, "starting"):
-            credentials = approle_login.read_credentials(self._paths.secrets, service)
+            credentials = read_credentials(self._paths.secrets, service)
             home = self._home(service, run, credentials)
             self._end(service, run)
             specs = service.launcher().processes(home, self.locate(service))
@@ -248,18 +230,6 @@ class EmbeddedEngine:
             gently = process.end(record.process, record.signal, record.grace_s, self._units.mine)
         self._records.remove(record)
         return gently
-
-    def units(self, service: Service) -> Sequence[UnitUsage]:
-        """See the Protocol."""
-        return self._units.of(service)
-
-    def usage(self, service: Service) -> Mapping[str, Usage]:
-        """See the Protocol."""
-        return self._units.usage(service)
-
-    def watch(self, ended: threading.Event) -> Iterator[UnitEvent]:
-        """See the Protocol."""
-        return self._units.watch(ended)
 
     def limits(self, service: Service | None = None) -> Machine:  # noqa: ARG002
         """See the Protocol: they share this machine, or our control group."""
@@ -342,10 +312,6 @@ class EmbeddedEngine:
     def _up(self, service: Service) -> str:
         return f"`devstack-tui --stack {self._paths.name} up {service.name}`"
 
-    def exit_reason(self, service: Service) -> str:
-        """See the Protocol."""
-        return self._logs.exit_reason(service)
-
     def log_units(self, service: Service) -> Sequence[str]:
         """See the Protocol."""
         return [log.unit for log in self._logs.of(service)]
@@ -355,10 +321,6 @@ class EmbeddedEngine:
     ) -> Iterator[LogLine]:
         """See the Protocol."""
         return self._logs.lines(service, lines, follow)
-
-    def files(self, service: Service) -> RootedFiles:
-        """See the Protocol."""
-        return self._places.files(service)
 
     def require_stopped(self) -> None:
         """See the Protocol."""

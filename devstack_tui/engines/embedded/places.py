@@ -8,52 +8,37 @@ from pathlib import Path
 import msgspec
 
 from devstack_tui.contracts.engine import Run
-from devstack_tui.contracts.model import Credentials, Endpoint, Target
+from devstack_tui.contracts.model import Credentials, Target
 from devstack_tui.contracts.registry import IDENTITY, services
 from devstack_tui.contracts.registry import service as service_named
-from devstack_tui.contracts.server_home import HOST
 from devstack_tui.contracts.service import Service
 from devstack_tui.core import files
 from devstack_tui.core.events import Phase
 from devstack_tui.core.journal import Journal
 from devstack_tui.core.paths import StackPaths
-from devstack_tui.core.rooted_files import RootedFiles
 from devstack_tui.engines.embedded.accounts import account_of
 from devstack_tui.engines.embedded.server_home import ProcessHome
+from devstack_tui.engines.embedded.view import EmbeddedView
 from devstack_tui.identity import approle_login
 from devstack_tui.state import parameter_store
 from devstack_tui.state.instance import Instance
 from devstack_tui.state.settings import StackSettings
 
-CLIENTS = "127.0.0.1/32"
-NODES = "127.0.1.0/24"
-"""Loopback as well: Linux has all of 127.0.0.0/8 there."""
-
 
 class Places:
     """The directories, ports and addresses of one stack's services."""
 
-    def __init__(self, paths: StackPaths, instance: Instance, settings: StackSettings) -> None:
+    def __init__(
+        self,
+        view: EmbeddedView,
+        paths: StackPaths,
+        instance: Instance,
+        settings: StackSettings,
+    ) -> None:
+        self._view = view
         self._paths = paths
         self._instance = instance
         self._settings = settings
-
-    def target(self, service: Service) -> Target:
-        """Host, ports, CA and, once the service was started, its credentials."""
-        settings = self._settings.of(service.name, self._instance.port_offset)
-        return Target(
-            service=service.name,
-            endpoint=Endpoint(
-                service.scheme, HOST, settings.ports["main"], settings.ports.get("tls")
-            ),
-            ports=settings.ports,
-            credentials=approle_login.read_credentials(self._paths.secrets, service),
-            ca=self._paths.root / "ca.crt",
-            secrets=self._paths.secrets,
-            options=settings.options(),
-            clients=CLIENTS,
-            nodes=NODES,
-        )
 
     def login(self, service: Service, run: Run) -> Credentials:
         """The service's secret, fetched from Vault by its own AppRole; its certificate is written
@@ -61,13 +46,9 @@ class Places:
         self._make_home(service)
         if IDENTITY not in service.requires:
             return Credentials()
-        vault = self.target(service_named(IDENTITY))
+        vault = self._view.target(service_named(IDENTITY))
         run.say(Phase.PREPARING, "logging in to Vault")
-        return approle_login.obtain(vault, service, self.files(service))
-
-    def files(self, service: Service) -> RootedFiles:
-        """What lies in the service's data directory."""
-        return RootedFiles(self._paths.data / service.name, account_of(service).owner)
+        return approle_login.obtain(vault, service, self._view.files(service))
 
     def home(
         self,
@@ -88,7 +69,7 @@ class Places:
             data=self._make_home(service),
             account=account_of(service),
             credentials=credentials,
-            target=self.target(service),
+            target=self._view.target(service),
             journal=Journal(self._paths.journal),
             peers=self._peers(service),
             tuning=parameter_store.read(self._paths).values.get(service.name, {}),
@@ -106,7 +87,7 @@ class Places:
     def _peers(self, service: Service) -> Mapping[str, Target]:
         members = {*self._instance.selected, IDENTITY} - {service.name}
         return {
-            peer.name: msgspec.structs.replace(self.target(peer), credentials=Credentials())
+            peer.name: msgspec.structs.replace(self._view.target(peer), credentials=Credentials())
             for peer in services()
             if peer.name in members
         }

@@ -6,19 +6,19 @@ import math
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from devstack_tui.contracts.engine import UnitEvent
 from devstack_tui.contracts.model import UnitUsage, Usage
-from devstack_tui.contracts.service import ProcessSpec, Service
 from devstack_tui.core import process
-from devstack_tui.core.errors import DevstackError, UnreachableError
+from devstack_tui.core.errors import UnreachableError
 from devstack_tui.core.process import ProcessId
 from devstack_tui.engines.embedded.process_records import Record, Records
-from devstack_tui.engines.embedded.server_home import ProcessHome
-from devstack_tui.state.instance import Instance
 
-ALONE_WITHIN_S = 15.0
+if TYPE_CHECKING:
+    from devstack_tui.contracts.engine import UnitEvent
+    from devstack_tui.contracts.service import Service
+    from devstack_tui.state.instance import Instance
+
 WATCH_S = 0.5
 """How soon the end of a unit is noticed."""
 TABLE_S = 0.2
@@ -91,6 +91,8 @@ class Units:
         return self._changes(self._starts(), ended)
 
     def _changes(self, before: Mapping[str, str], ended: threading.Event) -> Iterator[UnitEvent]:
+        from devstack_tui.contracts.engine import UnitEvent
+
         while not ended.wait(WATCH_S):
             now = self._starts()
             for unit in sorted(before.keys() | now.keys()):
@@ -100,26 +102,6 @@ class Units:
 
     def _starts(self) -> dict[str, str]:
         return {record.unit: unit_of(record, False).start_id for record in self._records.all()}
-
-
-def await_alone(home: ProcessHome, spec: ProcessSpec) -> None:
-    """Wait until what a killed server left has ended. Raises `DevstackError` when it does not."""
-    deadline = time.monotonic() + ALONE_WITHIN_S
-    while spec.alone is not None:
-        left = process.working_in(home.data / spec.alone, Path(spec.argv[0]))
-        if not left:
-            if spec.pid_file is not None:
-                home.files.remove(spec.pid_file)
-            return
-        if time.monotonic() > deadline:
-            raise DevstackError(
-                f"processes of a former {spec.unit} still work in {home.data / spec.alone}: "
-                f"pid {', '.join(map(str, left))}",
-                "end them, then run `up` again",
-            )
-        home.check()
-        home.say(f"waiting for what is left of {spec.unit} to end")
-        home.cancelled.wait(0.05)
 
 
 def usage_of(pid: int, table: process.Table) -> Usage:

@@ -12,12 +12,16 @@ from pathlib import Path
 
 from devstack_tui.contracts.model import Credentials, ServiceSettings, Target
 from devstack_tui.contracts.server_home import Cancelled
+from devstack_tui.contracts.service import ProcessSpec
 from devstack_tui.core import files as private
+from devstack_tui.core import process
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.journal import Journal
 from devstack_tui.core.redact import redact
 from devstack_tui.core.rooted_files import RootedFiles
 from devstack_tui.engines.embedded.accounts import Account
+
+ALONE_WITHIN_S = 15.0
 
 
 @dataclass(frozen=True)
@@ -146,3 +150,23 @@ class ProcessHome:
         path = self.target.ca
         if not path.exists() or path.read_bytes() != root:
             private.write_private(path, root)
+
+
+def await_alone(home: ProcessHome, spec: ProcessSpec) -> None:
+    """Wait until what a killed server left has ended. Raises `DevstackError` when it does not."""
+    deadline = time.monotonic() + ALONE_WITHIN_S
+    while spec.alone is not None:
+        left = process.working_in(home.data / spec.alone, Path(spec.argv[0]))
+        if not left:
+            if spec.pid_file is not None:
+                home.files.remove(spec.pid_file)
+            return
+        if time.monotonic() > deadline:
+            raise DevstackError(
+                f"processes of a former {spec.unit} still work in {home.data / spec.alone}: "
+                f"pid {', '.join(map(str, left))}",
+                "end them, then run `up` again",
+            )
+        home.check()
+        home.say(f"waiting for what is left of {spec.unit} to end")
+        home.cancelled.wait(0.05)

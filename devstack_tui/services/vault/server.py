@@ -16,7 +16,7 @@ from devstack_tui.contracts.server_home import HOST, ServerHome
 from devstack_tui.contracts.service import Server
 from devstack_tui.contracts.service_files import CA, CERT, KEY, ServiceFiles
 from devstack_tui.core.errors import DevstackError, UnreachableError
-from devstack_tui.identity import approle_login, bootstrap
+from devstack_tui.identity import approle_login, bootstrap, certificates
 from devstack_tui.identity.owner_socket import CONFIG_FILE
 from devstack_tui.identity.vault_api import VaultApi, VaultError
 from devstack_tui.services.vault import SERVICE
@@ -157,7 +157,7 @@ class VaultServer:
 
 def _usable(files: ServiceFiles) -> bool:
     """Whether the listener can start with the certificate that is there."""
-    leaf = approle_login.read_certificate(files)
+    leaf = certificates.read_certificate(files)
     return leaf is not None and leaf.not_after > time.time() + 3600 and approle_login.matches(files)
 
 
