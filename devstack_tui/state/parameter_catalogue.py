@@ -197,6 +197,8 @@ def configured(
 
     Raises `UsageError` for what this version does not have or does not accept.
     """
+    if not tuning:
+        return []
     known = {parameter.name: parameter for parameter in parameters(service, installation)}
     found = []
     for name, text in tuning.items():

@@ -38,6 +38,16 @@ _Tell = Callable[[TunePlanned | TuneStep | Note | TuneDone], None]
 _Commit = Callable[[Tuned, Prepared, dict[str, str]], Tuned]
 
 
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """What is to be applied where, and how the store remembers it."""
+
+    stack: Stack
+    wanted: Wanted
+    options: Options
+    commit: _Commit
+
+
 def plan(
     stack: Stack, wanted: Wanted, replace: bool = False, *, by: str = "set", force: bool = False
 ) -> TunePlanned:
@@ -45,7 +55,7 @@ def plan(
     return prepare(stack, wanted, Options(by, replace, force)).planned
 
 
-async def apply(
+def apply(
     stack: Stack,
     wanted: Wanted,
     *,
@@ -67,12 +77,10 @@ async def apply(
     generator is closed early.
     """
     options = Options(by, replace, force, record, restart)
-    async with contextlib.aclosing(_applied(stack, wanted, options, _recorded)) as events:
-        async for event in events:
-            yield event
+    return _applied(_Order(stack, wanted, options, _recorded))
 
 
-async def revert(
+def revert(
     stack: Stack, *, to: int | None = None, everything: bool = False, force: bool = False
 ) -> Applied:
     """Back to before the last apply that is not undone; to the state after change `to`; or, with
@@ -80,28 +88,23 @@ async def revert(
 
     Raises `UsageError` when there is nothing to undo, and as `apply` does.
     """
-    wanted, options, commit = undoing(stack, to=to, everything=everything, force=force)
-    async with contextlib.aclosing(_applied(stack, wanted, options, commit)) as events:
-        async for event in events:
-            yield event
+    return _applied(_undo_order(stack, to=to, everything=everything, force=force))
 
 
 def plan_revert(
     stack: Stack, *, to: int | None = None, everything: bool = False, force: bool = False
 ) -> TunePlanned:
     """What `revert` would do. Blocks, and raises as it does."""
-    wanted, options, _ = undoing(stack, to=to, everything=everything, force=force)
-    return prepare(stack, wanted, options).planned
+    order = _undo_order(stack, to=to, everything=everything, force=force)
+    return prepare(stack, order.wanted, order.options).planned
 
 
-def undoing(
-    stack: Stack, *, to: int | None, everything: bool, force: bool
-) -> tuple[Wanted, Options, _Commit]:
-    """What a revert wants, and how the store remembers it."""
+def _undo_order(stack: Stack, *, to: int | None, everything: bool, force: bool) -> _Order:
+    """What a revert is to apply."""
     store = parameter_store.read(stack.paths)
     if everything:
         wanted: dict[str, dict[str, str | None]] = {name: {} for name in store.values}
-        return wanted, Options("revert --all", True, force), _recorded
+        return _Order(stack, wanted, Options("revert --all", True, force), _recorded)
     undone = _undone(store, to)
     table: dict[str, dict[str, str | None]] = {}
     for entry in reversed(undone):
@@ -109,7 +112,8 @@ def undoing(
             service, _, name = key.partition(".")
             table.setdefault(service, {})[name] = before
     numbers = ", ".join(f"#{entry.number}" for entry in undone)
-    return table, Options(f"revert of {numbers}", False, force), _forgotten(undone)
+    options = Options(f"revert of {numbers}", False, force)
+    return _Order(stack, table, options, _forgotten(undone))
 
 
 def _undone(store: Tuned, to: int | None) -> tuple[HistoryEntry, ...]:
@@ -160,19 +164,8 @@ def _forgotten(undone: tuple[HistoryEntry, ...]) -> _Commit:
     return commit
 
 
-@dataclass(frozen=True, slots=True)
-class _Order:
-    """What is to be applied where, and how the store remembers it."""
-
-    stack: Stack
-    wanted: Wanted
-    options: Options
-    commit: _Commit
-
-
-async def _applied(stack: Stack, wanted: Wanted, options: Options, commit: _Commit) -> Applied:
+async def _applied(order: _Order) -> Applied:
     """One apply under the stack's lock, as events of the tuning."""
-    order = _Order(stack, wanted, options, commit)
 
     def applying(emit: Emit[Any], cancelled: threading.Event) -> None:
         _Apply(order, emit, cancelled).run()
@@ -180,7 +173,7 @@ async def _applied(stack: Stack, wanted: Wanted, options: Options, commit: _Comm
     async def work(tell: Emit[Any]) -> None:
         await relay(thread_events(applying), tell)
 
-    async with contextlib.aclosing(changing(stack.paths, "tune", work)) as events:
+    async with contextlib.aclosing(changing(order.stack.paths, "tune", work)) as events:
         async for event in cast("AsyncGenerator[Any, None]", events):
             if isinstance(event, CoreNote):
                 yield Note(event.text)
