@@ -30,9 +30,9 @@ from devstack_tui.tuning.events import (
     AbPlanned,
     AbReport,
     Change,
+    Emit,
     Events,
     Note,
-    Tell,
     TuneDone,
 )
 from devstack_tui.tuning.lease import borrowed, track_of
@@ -66,10 +66,10 @@ def ab(stack: Stack, measurer: Measurer, order: Order) -> Events:
     Raises `UsageError`, `UnreachableError` or `DevstackError` before anything is changed. Closing
     the generator gives the stack back what it had.
     """
-    return task_events(lambda tell: _ab(stack, measurer, order, tell))
+    return task_events(lambda emit: _ab(stack, measurer, order, emit))
 
 
-async def _ab(stack: Stack, measurer: Measurer, order: Order, tell: Tell) -> None:
+async def _ab(stack: Stack, measurer: Measurer, order: Order, emit: Emit) -> None:
     started = time.time()
     track = track_of(stack, measurer, order, VERB)
     found = await asyncio.to_thread(
@@ -80,19 +80,19 @@ async def _ab(stack: Stack, measurer: Measurer, order: Order, tell: Tell) -> Non
     ablation: tuple[Ablation, ...] = ()
     kept, trouble = BEFORE, None
     try:
-        async with borrowed(stack, VERB, track.service, found.a.values, tell):
-            tell(plan)
+        async with borrowed(stack, VERB, track.service, found.a.values, emit):
+            emit(plan)
             for note in _warnings(plan):
-                tell(Note(note))
-            ran = await compare(track, found, plan, tell)
+                emit(Note(note))
+            ran = await compare(track, found, plan, emit)
             if order.ablate:
-                ablation = await ablate(track, found, order.pairs, tell)
-        kept = await _keep(stack, order, found, tell)
+                ablation = await ablate(track, found, order.pairs, emit)
+        kept = await _keep(stack, order, found, emit)
     except DevstackError as error:
         trouble = error
     if ran is None:
         assert trouble is not None
-        tell(AbDone(None, trouble.exit_code, trouble.message, trouble.remedy))
+        emit(AbDone(None, trouble.exit_code, trouble.message, trouble.remedy))
         return
     seconds = time.time() - started
     report = reports.ab_report(
@@ -108,9 +108,9 @@ async def _ab(stack: Stack, measurer: Measurer, order: Order, tell: Tell) -> Non
     )
     reports.keep(history, report, started)
     if trouble is not None:
-        tell(AbDone(report, trouble.exit_code, trouble.message, trouble.remedy))
+        emit(AbDone(report, trouble.exit_code, trouble.message, trouble.remedy))
     else:
-        tell(AbDone(report, verdicts.EXIT[report.verdict]))
+        emit(AbDone(report, verdicts.EXIT[report.verdict]))
 
 
 # -- before ----------------------------------------------------------------------------------
@@ -160,7 +160,7 @@ class Ran:
     stopped: str = ""
 
 
-async def compare(track: Track, found: Sides, plan: AbPlanned, tell: Tell) -> Ran:
+async def compare(track: Track, found: Sides, plan: AbPlanned, emit: Emit) -> Ran:
     """Run the pairs: A B, then B A, and so on. Raises what `Track.run` raises."""
     ran = Ran()
     started = time.time()
@@ -168,19 +168,19 @@ async def compare(track: Track, found: Sides, plan: AbPlanned, tell: Tell) -> Ra
         arms = (found.a, found.b) if number % 2 else (found.b, found.a)
         samples: dict[str, Sample] = {}
         for arm in arms:
-            samples[arm.key] = await track.run(arm, number, plan.pairs, found.restart, tell)
+            samples[arm.key] = await track.run(arm, number, plan.pairs, found.restart, emit)
             ran.order += arm.key.upper()
         ran.pairs.append((samples["a"], samples["b"]))
         ratios = _ratios(ran.pairs)
         left = plan.pairs - number
         ends = time.time() + left * (time.time() - started) / number
-        tell(reports.pair_done(ran.pairs, ends))
+        emit(reports.pair_done(ran.pairs, ends))
         if number == LOOK_AFTER and plan.detectable is None and left:
-            _tell_detectable(ratios, plan, tell)
+            _note_detectable(ratios, plan, emit)
         if verdict := verdicts.settled(ratios, plan.pairs, plan.margin):
             rest = "the last pair" if left == 1 else f"the last {left} pairs"
             ran.stopped = f"{verdict} is settled: {rest} could not change it"
-            tell(Note(ran.stopped))
+            emit(Note(ran.stopped))
             break
     return ran
 
@@ -189,10 +189,10 @@ def _ratios(pairs: Sequence[Pair]) -> list[float]:
     return reports.ratios_of((a.throughput, b.throughput) for a, b in pairs)
 
 
-def _tell_detectable(ratios: Sequence[float], plan: AbPlanned, tell: Tell) -> None:
+def _note_detectable(ratios: Sequence[float], plan: AbPlanned, emit: Emit) -> None:
     found = verdicts.detectable(stats.spread(ratios), plan.pairs, plan.margin)
     if found is not None:
-        tell(
+        emit(
             Note(
                 f"by the spread of {len(ratios)} pairs, {plan.pairs} pairs can show a gain of "
                 f"about {found:.0%} or more"
@@ -208,14 +208,14 @@ def _ablation_runs(changes: Sequence[Change]) -> int:
     return len(changes) + 1 if len(changes) > 1 else 0
 
 
-async def ablate(track: Track, found: Sides, blocks: int, tell: Tell) -> tuple[Ablation, ...]:
+async def ablate(track: Track, found: Sides, blocks: int, emit: Emit) -> tuple[Ablation, ...]:
     """What each changed parameter carries: B with it as in A, against B.
 
     A block has one run of B and one of B without each change; the next block has them in the
     opposite order. So a drift within a block cancels over two of them. The most telling first.
     """
     if not _ablation_runs(found.changes):
-        tell(Note("there is only one change: it carries all of the difference"))
+        emit(Note("there is only one change: it carries all of the difference"))
         return ()
     without = {
         change.parameter: Arm(
@@ -230,7 +230,7 @@ async def ablate(track: Track, found: Sides, blocks: int, tell: Tell) -> tuple[A
     for number in range(1, blocks + 1):
         got: dict[str, float] = {}
         for arm in arms if number % 2 else reversed(arms):
-            sample = await track.run(arm, number, blocks, found.restart, tell)
+            sample = await track.run(arm, number, blocks, found.restart, emit)
             got[arm.key] = sample.throughput
         for name, arm in without.items():
             ratios[name].append(got[arm.key] / got[found.b.key])
@@ -261,14 +261,14 @@ def _costs(stack: Stack, history: History, found: Sides, report: AbReport) -> tu
     return (*warned, f"{gain}; not measured: `{reports.command(stack.name, *words)}`")
 
 
-async def _keep(stack: Stack, order: Order, found: Sides, tell: Tell) -> str:
+async def _keep(stack: Stack, order: Order, found: Sides, emit: Emit) -> str:
     """Apply the side that is to stay; returns which configuration the stack has now."""
     if order.keep == BEFORE:
         return BEFORE
     arm = found.a if order.keep == "a" else found.b
     wanted = {found.service: dict(arm.values)}
     async for event in apply(stack, wanted, by=f"{VERB}: {arm.title}", force=order.force):
-        tell(event)
+        emit(event)
         if isinstance(event, TuneDone) and event.exit_code:
             raise DevstackError(event.message, event.remedy)
     return order.keep

@@ -16,7 +16,7 @@ import msgspec
 
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.tuning import verdicts
-from devstack_tui.tuning.events import AbPlanned, AbRun, AbTick, Change, Note, Tell
+from devstack_tui.tuning.events import AbPlanned, AbRun, AbTick, Change, Emit, Note
 from devstack_tui.tuning.measure import Measurer, Sample
 from devstack_tui.tuning.reports import Past
 
@@ -108,7 +108,7 @@ class Track:
             command=command,
         )
 
-    async def run(self, arm: Arm, pair: int, pairs: int, restart: bool, tell: Tell) -> Sample:
+    async def run(self, arm: Arm, pair: int, pairs: int, restart: bool, emit: Emit) -> Sample:
         """One run of `arm`, reported as number `pair` of `pairs`; repeated once if it fails.
 
         Raises `FailedRunError` when that fails as well, and `DevstackError` when the arm cannot
@@ -117,19 +117,19 @@ class Track:
         problem = ""
         for _ in range(2):
             started = self._clock()
-            sample = await self._once(arm, pair, pairs, restart, tell)
+            sample = await self._once(arm, pair, pairs, restart, emit)
             if not sample.problem:
                 self._lasted[restart].append(self._clock() - started)
                 return sample
             problem = sample.problem
-            tell(Note(f"a run of {arm.title} failed: {problem}"))
+            emit(Note(f"a run of {arm.title} failed: {problem}"))
         raise FailedRunError(
             f"two runs of {arm.title} failed one after the other: {problem}",
             f"`devstack-tui bench run {self.workload}` shows it alone",
         )
 
-    async def _once(self, arm: Arm, pair: int, pairs: int, restart: bool, tell: Tell) -> Sample:
-        tell(AbRun(pair, arm.key, "applying", pairs, arm.title))
+    async def _once(self, arm: Arm, pair: int, pairs: int, restart: bool, emit: Emit) -> Sample:
+        emit(AbRun(pair, arm.key, "applying", pairs, arm.title))
         await self._hand.put(arm.values, restart)
         sample = Sample(0.0, None, "", problem="it ended without a measurement")
         try:
@@ -139,9 +139,9 @@ class Track:
                     if isinstance(beat, Sample):
                         sample = beat
                     elif beat.phase:
-                        tell(AbRun(pair, arm.key, beat.phase, pairs, arm.title))
+                        emit(AbRun(pair, arm.key, beat.phase, pairs, arm.title))
                     else:
-                        tell(AbTick(pair, arm.key, beat.second, beat.throughput, beat.p99))
+                        emit(AbTick(pair, arm.key, beat.second, beat.throughput, beat.p99))
         except DevstackError as error:
             return Sample(0.0, None, "", problem=str(error))
         if not sample.problem and sample.throughput <= 0:

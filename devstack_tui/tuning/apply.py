@@ -34,7 +34,7 @@ from devstack_tui.tuning.events import Note, Outcome, TuneDone, TunePlanned, Tun
 from devstack_tui.tuning.plan import Options, Prepared, Wanted, prepare
 
 Applied = AsyncGenerator[TunePlanned | TuneStep | Note | TuneDone, None]
-_Tell = Callable[[TunePlanned | TuneStep | Note | TuneDone], None]
+_Emit = Callable[[TunePlanned | TuneStep | Note | TuneDone], None]
 _Commit = Callable[[Tuned, Prepared, dict[str, str]], Tuned]
 
 
@@ -170,8 +170,8 @@ async def _applied(order: _Order) -> Applied:
     def applying(emit: Emit[Any], cancelled: threading.Event) -> None:
         _Apply(order, emit, cancelled).run()
 
-    async def work(tell: Emit[Any]) -> None:
-        await relay(thread_events(applying), tell)
+    async def work(emit: Emit[Any]) -> None:
+        await relay(thread_events(applying), emit)
 
     async with contextlib.aclosing(changing(order.stack.paths, "tune", work)) as events:
         async for event in cast("AsyncGenerator[Any, None]", events):
@@ -188,10 +188,10 @@ class _NotTaken(DevstackError):
 class _Apply:
     """One apply, in a thread. What it began it finishes or takes back before it returns."""
 
-    def __init__(self, order: _Order, tell: _Tell, cancelled: threading.Event) -> None:
+    def __init__(self, order: _Order, emit: _Emit, cancelled: threading.Event) -> None:
         self._order = order
         self._stack = stack = order.stack
-        self._tell = tell
+        self._emit = emit
         self._cancelled = cancelled
         self._journal = Journal(stack.paths.journal)
         self._engine = stack.engine()
@@ -203,11 +203,11 @@ class _Apply:
         """Raises what `apply` raises before anything is touched."""
         started = time.monotonic()
         prepared = prepare(self._stack, self._order.wanted, self._order.options)
-        self._tell(prepared.planned)
+        self._emit(prepared.planned)
         if not prepared.services:
             if prepared.after != prepared.before:
                 parameter_store.write(self._stack.paths, prepared.after)
-            self._tell(TuneDone(0, time.monotonic() - started, message="nothing to change"))
+            self._emit(TuneDone(0, time.monotonic() - started, message="nothing to change"))
             return
         self._step("", "journal", "")
         names = {service: prepared.wanted(service) for service in prepared.services}
@@ -235,7 +235,7 @@ class _Apply:
             raise
         else:
             done = TuneDone(0, 0.0, tuple(self._outcomes))
-        self._tell(msgspec.structs.replace(done, seconds=time.monotonic() - started))
+        self._emit(msgspec.structs.replace(done, seconds=time.monotonic() - started))
 
     def _change(self, service: Service, prepared: Prepared) -> None:
         wanted = prepared.wanted(service.name)
@@ -249,13 +249,13 @@ class _Apply:
             self._check()
             self._warned += self._tuner.live(service, wanted)
         for text in self._warned:
-            self._tell(Note(f"{service.name}: {text}"))
+            self._emit(Note(f"{service.name}: {text}"))
         outcomes = _outcomes(service.name, wanted, self._tuner.read(service), self._warned)
         self._warned = []
         self._outcomes += outcomes
         for outcome in outcomes:
             if outcome.ok and outcome.reason:
-                self._tell(Note(f"{service.name}.{outcome.parameter}: {outcome.reason}"))
+                self._emit(Note(f"{service.name}.{outcome.parameter}: {outcome.reason}"))
         if wrong := [outcome for outcome in outcomes if not outcome.ok]:
             raise _NotTaken("; ".join(f"{service.name}.{o.parameter}: {o.reason}" for o in wrong))
 
@@ -289,7 +289,7 @@ class _Apply:
         )
 
     def _step(self, service: str, phase: str, detail: str) -> None:
-        self._tell(TuneStep(service, phase, detail))
+        self._emit(TuneStep(service, phase, detail))
 
     def _check(self) -> None:
         if self._cancelled.is_set():

@@ -32,8 +32,8 @@ from devstack_tui.tuning.events import (
     AutoDone,
     AutoPlanned,
     AutoReport,
+    Emit,
     Events,
-    Tell,
 )
 from devstack_tui.tuning.halving import Rounds
 from devstack_tui.tuning.lease import borrowed, track_of
@@ -75,10 +75,10 @@ def auto(stack: Stack, measurer: Measurer, order: Order) -> Events:
     `UnreachableError` for a service that is down, before anything is changed. Closing the
     generator gives the stack back what it had.
     """
-    return task_events(lambda tell: _auto(stack, measurer, order, tell))
+    return task_events(lambda emit: _auto(stack, measurer, order, emit))
 
 
-async def _auto(stack: Stack, measurer: Measurer, order: Order, tell: Tell) -> None:
+async def _auto(stack: Stack, measurer: Measurer, order: Order, emit: Emit) -> None:
     started, begun = time.time(), time.monotonic()
     track = track_of(stack, measurer, order, VERB)
     service = track.service
@@ -90,8 +90,8 @@ async def _auto(stack: Stack, measurer: Measurer, order: Order, tell: Tell) -> N
     report: AutoReport | None = None
     trouble: DevstackError | None = None
     try:
-        async with borrowed(stack, VERB, service, space.base, tell):
-            tell(
+        async with borrowed(stack, VERB, service, space.base, emit):
+            emit(
                 AutoPlanned(
                     order.workload,
                     order.size,
@@ -108,23 +108,23 @@ async def _auto(stack: Stack, measurer: Measurer, order: Order, tell: Tell) -> N
                 singles=space.singles,
                 admit=admission(space),
                 time_left=lambda: begun + order.budget_s - proof.reserve_s() - time.monotonic(),
-                tell=tell,
+                emit=emit,
             )
             best = await search.run()
             _require_found(best, space, search.tried)
             left = begun + order.budget_s - time.monotonic()
             blocks = proof_blocks(left, track.run_s(restart=True))
-            against = await proof.run(best, name, blocks, tell)
+            against = await proof.run(best, name, blocks, emit)
         report = _report(stack, order, name, space, best, search.tried, against)
         report = msgspec.structs.replace(report, seconds=time.time() - started)
         reports.keep(History.of(stack.paths), report, started)
     except DevstackError as error:
         trouble = error
     if trouble is not None:
-        tell(AutoDone(report, trouble.exit_code, trouble.message, trouble.remedy))
+        emit(AutoDone(report, trouble.exit_code, trouble.message, trouble.remedy))
     elif report is not None and report.against_baseline is not None:
         code = verdicts.EXIT[report.against_baseline.verdict]
-        tell(AutoDone(report, code, "" if report.path else _unsaved(report)))
+        emit(AutoDone(report, code, "" if report.path else _unsaved(report)))
 
 
 def _require_found(best: Settings, space: Space, tried: int) -> None:
@@ -178,7 +178,7 @@ class Proof:
         return proof_s(self.order.budget_s, self.track.run_s(restart=True))
 
     async def run(
-        self, best: Settings, name: str, blocks: int, tell: Tell
+        self, best: Settings, name: str, blocks: int, emit: Emit
     ) -> tuple[AbReport, AbReport | None]:
         """Against the baseline, and against `optimized` where that is something else."""
         a = Arm("a", BASELINE, dict(self.space.base))
@@ -197,7 +197,7 @@ class Proof:
             expected_s=len(arms) * blocks * self.track.run_s(restart),
             margin=MARGIN,
         )
-        tell(plan)
+        emit(plan)
         orders = list(itertools.permutations(arms))
         samples: list[dict[str, Sample]] = []
         started = time.time()
@@ -205,10 +205,10 @@ class Proof:
         for number in range(1, blocks + 1):
             block: dict[str, Sample] = {}
             for arm in orders[order_of(number, len(orders))]:
-                block[arm.key] = await self.track.run(arm, number, blocks, restart, tell)
+                block[arm.key] = await self.track.run(arm, number, blocks, restart, emit)
                 places += arm.key.upper()
             samples.append(block)
-            tell(reports.pair_done(_pairs(samples, "a")))
+            emit(reports.pair_done(_pairs(samples, "a")))
         seconds = time.time() - started
         baseline = self._judge(plan, samples, "a", places, seconds)
         if c not in arms:

@@ -31,7 +31,7 @@ from devstack_tui.tuning import reports
 from devstack_tui.tuning.ab_arms import Settings
 from devstack_tui.tuning.ab_sides import relaxed_of, require_possible, settings_of
 from devstack_tui.tuning.catalogue import tunable, tunable_services
-from devstack_tui.tuning.events import CostDone, CostPhase, CostReport, Events, Note, Tell
+from devstack_tui.tuning.events import CostDone, CostPhase, CostReport, Emit, Events, Note
 from devstack_tui.tuning.lease import ServiceHand, borrowed
 from devstack_tui.tuning.show import look
 
@@ -66,11 +66,11 @@ def cost(
     The last event is `CostDone`. Raises `UsageError` for wrong names and `UnreachableError` for a
     service that is down, before anything is changed.
     """
-    return task_events(lambda tell: _cost(stack, names, profile, kills, force, tell))
+    return task_events(lambda emit: _cost(stack, names, profile, kills, force, emit))
 
 
 async def _cost(  # noqa: PLR0917 - as `cost`
-    stack: Stack, names: Sequence[str], profile: str, kills: int, force: bool, tell: Tell
+    stack: Stack, names: Sequence[str], profile: str, kills: int, force: bool, emit: Emit
 ) -> None:
     chosen = _chosen(stack, names)
     wanted = {s.name: settings_of(stack, s.name, profile) for s, _ in chosen}
@@ -80,20 +80,20 @@ async def _cost(  # noqa: PLR0917 - as `cost`
     try:
         for service, acks in chosen:
             started = time.time()
-            async with borrowed(stack, VERB, service.name, wanted[service.name], tell):
-                tell(CostPhase(service.name, "applying", profile))
+            async with borrowed(stack, VERB, service.name, wanted[service.name], emit):
+                emit(CostPhase(service.name, "applying", profile))
                 hand = ServiceHand(stack, service.name, VERB, force=force)
                 await hand.put(wanted[service.name], restart=False)
-                one = _One(stack, service, acks, tell)
+                one = _One(stack, service, acks, emit)
                 report = await one.measure(profile, wanted[service.name], kills)
-                tell(CostPhase(service.name, "returning"))
+                emit(CostPhase(service.name, "returning"))
             reports.keep(History.of(stack.paths), report, started)
             found.append(report)
     except DevstackError as error:
-        tell(CostDone(tuple(found), error.exit_code, error.message, error.remedy))
+        emit(CostDone(tuple(found), error.exit_code, error.message, error.remedy))
     else:
-        tell(Note(POWER_CUT))
-        tell(CostDone(tuple(found), 0))
+        emit(Note(POWER_CUT))
+        emit(CostDone(tuple(found), 0))
 
 
 def _chosen(stack: Stack, names: Sequence[str]) -> list[tuple[Service, Acks]]:
@@ -117,11 +117,11 @@ def _chosen(stack: Stack, names: Sequence[str]) -> list[tuple[Service, Acks]]:
 class _One:
     """The kills of one service that has the values to be judged already."""
 
-    def __init__(self, stack: Stack, service: Service, acks: Acks, tell: Tell) -> None:
+    def __init__(self, stack: Stack, service: Service, acks: Acks, emit: Emit) -> None:
         self._stack = stack
         self._service = service
         self._acks = acks
-        self._tell = tell
+        self._emit = emit
 
     async def measure(self, profile: str, overlay: Settings, kills: int) -> CostReport:
         """Kill it so often; what is left of the writes goes at the end."""
@@ -140,22 +140,22 @@ class _One:
         engine, name = self._stack.engine(), self._service.name
         target = engine.target(self._service)
         number = run.removeprefix(RUN)
-        self._tell(CostPhase(name, "writing", f"kill {number} of {kills}"))
+        self._emit(CostPhase(name, "writing", f"kill {number} of {kills}"))
         await asyncio.to_thread(self._acks.cleanup, target, run)
         await asyncio.to_thread(self._acks.prepare, target, run)
         stream = Stream(self._acks, target, run, CLIENTS)
         stream.start()
         try:
             await asyncio.sleep(WRITE_S)
-            self._tell(CostPhase(name, "killing"))
+            self._emit(CostPhase(name, "killing"))
             intent, killed = await asyncio.to_thread(kill, self._stack, self._service)
         finally:
             writes = await asyncio.to_thread(stream.stop)
-        self._tell(CostPhase(name, "restarting"))
+        self._emit(CostPhase(name, "restarting"))
         await self._start()
         Journal(self._stack.paths.journal).end(intent)
         back = time.monotonic()
-        self._tell(CostPhase(name, "counting"))
+        self._emit(CostPhase(name, "counting"))
         asked = [write.number for write in writes if write.acknowledged]
         present = await asyncio.to_thread(self._acks.present, target, run, asked)
         return Killed(writes, killed, back, present)

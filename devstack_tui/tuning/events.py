@@ -384,5 +384,5 @@ TuneEvent = (
     | AutoDone
 )
 
-Tell = Callable[[TuneEvent], None]
+Emit = Callable[[TuneEvent], None]
 Events = AsyncGenerator[TuneEvent, None]

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from devstack_tui.contracts.tunable import DEFAULT
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.tuning.ab_arms import Arm, Settings, Track
-from devstack_tui.tuning.events import AutoCandidate, AutoRound, Tell
+from devstack_tui.tuning.events import AutoCandidate, AutoRound, Emit
 
 GROUP = 3
 """Candidates between two runs of the reference."""
@@ -86,7 +86,7 @@ class Rounds:
         return bool(self._restarts & candidate.changes.keys())
 
     async def round(
-        self, reference: Settings, pool: Sequence[Candidate], passes: int, detail: str, tell: Tell
+        self, reference: Settings, pool: Sequence[Candidate], passes: int, detail: str, emit: Emit
     ) -> None:
         """Measure every candidate of the pool `passes` times; then report how each stands.
 
@@ -94,23 +94,23 @@ class Rounds:
         be put into effect is out. Raises `DevstackError` when the reference itself fails.
         """
         self._number += 1
-        tell(AutoRound(self._number, len(pool), detail))
+        emit(AutoRound(self._number, len(pool), detail))
         for turn in range(passes):
             for restart in (False, True):
                 part = [
                     one for one in pool if not one.dropped and self.needs_restart(one) == restart
                 ]
-                await self._pass(reference, part[:: -1 if turn % 2 else 1], restart, tell)
+                await self._pass(reference, part[:: -1 if turn % 2 else 1], restart, emit)
         for one in pool:
             reason = one.dropped or ("" if one.ratios else "no time was left") or one.why
-            tell(
+            emit(
                 AutoCandidate(
                     self._number, one.shown, one.ratio, len(one.ratios), one.ahead, reason
                 )
             )
 
     async def _pass(
-        self, reference: Settings, pool: Sequence[Candidate], restart: bool, tell: Tell
+        self, reference: Settings, pool: Sequence[Candidate], restart: bool, emit: Emit
     ) -> None:
         """One run of each candidate; neighbouring groups share the reference between them."""
         before: float | None = None
@@ -119,30 +119,30 @@ class Rounds:
             if not self.affords(len(group), restart):
                 return
             if before is None:
-                before = await self._reference(reference, restart, tell)
-            found = [await self._candidate(reference, one, restart, tell) for one in group]
-            after = await self._reference(reference, restart, tell)
+                before = await self._reference(reference, restart, emit)
+            found = [await self._candidate(reference, one, restart, emit) for one in group]
+            after = await self._reference(reference, restart, emit)
             _settle(group, found, before, after)
             before = after
 
-    async def _reference(self, values: Settings, restart: bool, tell: Tell) -> float:
+    async def _reference(self, values: Settings, restart: bool, emit: Emit) -> float:
         arm = Arm(REFERENCE, "the best so far", dict(values))
-        return await self._measure(arm, restart, tell)
+        return await self._measure(arm, restart, emit)
 
     async def _candidate(
-        self, reference: Settings, one: Candidate, restart: bool, tell: Tell
+        self, reference: Settings, one: Candidate, restart: bool, emit: Emit
     ) -> float | None:
         """Its throughput, or None when it is out."""
         arm = Arm(CANDIDATE, one.why, merged(reference, one))
         try:
-            return await self._measure(arm, restart, tell)
+            return await self._measure(arm, restart, emit)
         except DevstackError as error:
             one.dropped = error.message
             return None
 
-    async def _measure(self, arm: Arm, restart: bool, tell: Tell) -> float:
+    async def _measure(self, arm: Arm, restart: bool, emit: Emit) -> float:
         self._tried.add(tuple(sorted(arm.values.items(), key=lambda item: item[0])))
-        sample = await self._track.run(arm, self._number, 0, restart, tell)
+        sample = await self._track.run(arm, self._number, 0, restart, emit)
         return sample.throughput
 
 

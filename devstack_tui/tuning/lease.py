@@ -19,12 +19,12 @@ from devstack_tui.stack import parameter_apply
 from devstack_tui.stack.busy import require_none
 from devstack_tui.stack.recovery import lock_of
 from devstack_tui.stack.stack import Stack
-from devstack_tui.stack.transaction import Tell as StackTell
+from devstack_tui.stack.transaction import Tell as StackEmit
 from devstack_tui.stack.transaction import changing
 from devstack_tui.tuning import reports
 from devstack_tui.tuning.ab_arms import Settings, Track
 from devstack_tui.tuning.apply import apply
-from devstack_tui.tuning.events import Note, Tell, TuneDone
+from devstack_tui.tuning.events import Emit, Note, TuneDone
 from devstack_tui.tuning.measure import Measured, Measurer
 
 
@@ -34,14 +34,14 @@ class NotRestoredError(DevstackError):
 
 @contextlib.asynccontextmanager
 async def borrowed(
-    stack: Stack, verb: str, service: str, names: Iterable[str], tell: Tell
+    stack: Stack, verb: str, service: str, names: Iterable[str], emit: Emit
 ) -> AsyncIterator[None]:
     """Hold the tuning of `service` while its parameters `names` are changed; then give it back.
 
     Raises `DevstackError` while somebody else tunes or drills, and `NotRestoredError` when the
     former configuration did not come back.
     """
-    await _heal(stack, tell)
+    await _heal(stack, emit)
     lock = StackLock(lock_of(stack.paths, parameter_apply.ACTION), verb)
     if owner := lock.try_acquire():
         raise DevstackError(
@@ -56,7 +56,7 @@ async def borrowed(
         finally:
             problems: list[str] = []
 
-            async def give_back(_: StackTell) -> None:
+            async def give_back(_: StackEmit) -> None:
                 problems.extend(
                     await asyncio.to_thread(
                         parameter_apply.take_back,
@@ -78,11 +78,11 @@ async def borrowed(
                 )
 
 
-async def _heal(stack: Stack, tell: Tell) -> None:
+async def _heal(stack: Stack, emit: Emit) -> None:
     async with contextlib.aclosing(stack.heal()) as events:
         async for event in events:
             if isinstance(event, StackNote):
-                tell(Note(event.text))
+                emit(Note(event.text))
 
 
 def track_of(stack: Stack, measurer: Measurer, order: Measured, verb: str) -> Track:

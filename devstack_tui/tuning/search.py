@@ -16,7 +16,7 @@ from devstack_tui.contracts.tunable import Parameter
 from devstack_tui.core import stats
 from devstack_tui.core.units import canonical
 from devstack_tui.tuning.ab_arms import Settings
-from devstack_tui.tuning.events import AutoCandidate, Note, Tell
+from devstack_tui.tuning.events import AutoCandidate, Emit, Note
 from devstack_tui.tuning.halving import GROUP, Candidate, Rounds, best_half, merged
 
 SINGLES_SHARE = 0.35
@@ -59,13 +59,13 @@ class Search:
         singles: Sequence[Candidate],
         admit: Admit,
         time_left: Callable[[], float],
-        tell: Tell,
+        emit: Emit,
     ) -> None:
         self._base = dict(base)
         self._sets = list(sets)
         self._singles = list(singles)
         self._admit = admit
-        self._tell = tell
+        self._emit = emit
         self._time_left = time_left
         self._reserve = 0.0
         self._rounds = rounds(lambda: time_left() - self._reserve)
@@ -119,7 +119,7 @@ class Search:
             fitting.append(one)
         self._singles = fresh[len(fitting) :]
         if self._singles:
-            self._tell(Note(f"{len(self._singles)} single changes wait: time for the rest first"))
+            self._emit(Note(f"{len(self._singles)} single changes wait: time for the rest first"))
         return fitting
 
     async def _prune(self, best: dict[str, str | None]) -> dict[str, str | None]:
@@ -153,7 +153,7 @@ class Search:
                 continue
             fresh = Candidate(changes, one.why)
             if reason := self._admit(merged(reference, fresh)):
-                self._tell(AutoCandidate(0, fresh.shown, None, 0, False, reason))
+                self._emit(AutoCandidate(0, fresh.shown, None, 0, False, reason))
                 continue
             kept.append(fresh)
         return kept
@@ -162,7 +162,7 @@ class Search:
         self, best: Settings, pool: Sequence[Candidate], passes: int, detail: str
     ) -> None:
         if pool:
-            await self._rounds.round(best, pool, passes, detail, self._tell)
+            await self._rounds.round(best, pool, passes, detail, self._emit)
 
 
 def _winner(best: dict[str, str | None], pool: Sequence[Candidate]) -> dict[str, str | None]:

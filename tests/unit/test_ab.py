@@ -17,7 +17,7 @@ from tests.unit.tuning_bed import RUN_S, Bed, plan_of, sides_of
 
 async def ran(bed: Bed, pairs: int = 6, *, restart: bool = False) -> Ran:
     sides = sides_of({"x": "0"}, {"x": "1"}, restart=restart)
-    return await compare(bed.track(), sides, plan_of(sides, pairs), bed.tell)
+    return await compare(bed.track(), sides, plan_of(sides, pairs), bed.emit)
 
 
 async def test_the_pairs_are_interleaved_a_b_b_a() -> None:
@@ -74,7 +74,7 @@ async def test_a_run_that_fails_once_is_repeated() -> None:
     found = await ran(bed)
     assert len(found.pairs) == 6
     assert bed.runs == 13
-    assert any("it broke" in event.text for event in bed.told if isinstance(event, Note))
+    assert any("it broke" in event.text for event in bed.emitted if isinstance(event, Note))
 
 
 async def test_a_run_that_fails_twice_ends_it() -> None:
@@ -91,12 +91,12 @@ async def test_values_that_do_not_take_end_it() -> None:
 async def test_the_events_tell_phases_seconds_and_pairs() -> None:
     bed = Bed(gains={"x=1": 1.4})
     await ran(bed, 1)
-    runs = [(e.arm, e.phase) for e in bed.told if isinstance(e, AbRun)]
+    runs = [(e.arm, e.phase) for e in bed.emitted if isinstance(e, AbRun)]
     assert runs == [("a", "applying"), ("a", "running"), ("b", "applying"), ("b", "running")]
-    titles = {e.arm: e.title for e in bed.told if isinstance(e, AbRun)}
+    titles = {e.arm: e.title for e in bed.emitted if isinstance(e, AbRun)}
     assert titles == {"a": "before", "b": "after"}
-    assert [e.arm for e in bed.told if isinstance(e, AbTick)] == ["a", "b"]
-    pair = next(e for e in bed.told if isinstance(e, AbPair))
+    assert [e.arm for e in bed.emitted if isinstance(e, AbTick)] == ["a", "b"]
+    pair = next(e for e in bed.emitted if isinstance(e, AbPair))
     assert pair.ratio == pytest.approx(1.4)
     assert (pair.low, pair.high) == (None, None)
 
@@ -104,14 +104,14 @@ async def test_the_events_tell_phases_seconds_and_pairs() -> None:
 async def test_what_can_be_detected_is_told_once_two_pairs_show_the_spread() -> None:
     bed = Bed(gains={"x=1": 1.4}, spread=0.01)
     await ran(bed)
-    notes = [event.text for event in bed.told if isinstance(event, Note)]
+    notes = [event.text for event in bed.emitted if isinstance(event, Note)]
     assert [note for note in notes if "can show a gain" in note]
 
 
 async def test_the_ablation_finds_the_parameter_that_carries_the_gain() -> None:
     bed = Bed(gains={"x=1": 1.4, "y=1": 1.0}, spread=0.01)
     sides = sides_of({"x": "0", "y": "0"}, {"x": "1", "y": "1"})
-    rows = await ablate(bed.track(), sides, 6, bed.tell)
+    rows = await ablate(bed.track(), sides, 6, bed.emit)
     assert [row.parameter for row in rows] == ["x", "y"]
     assert rows[0].ratio == pytest.approx(1 / 1.4, abs=0.02)
     assert rows[1].ratio == pytest.approx(1.0, abs=0.02)
@@ -120,7 +120,7 @@ async def test_the_ablation_finds_the_parameter_that_carries_the_gain() -> None:
 
 async def test_one_change_alone_needs_no_ablation() -> None:
     bed = Bed()
-    assert await ablate(bed.track(), sides_of({"x": "0"}, {"x": "1"}), 6, bed.tell) == ()
+    assert await ablate(bed.track(), sides_of({"x": "0"}, {"x": "1"}), 6, bed.emit) == ()
     assert bed.runs == 0
 
 

@@ -41,7 +41,7 @@ def searching(
         singles=single_changes(parameters, lambda p, text: True),
         admit=admit,
         time_left=lambda: seconds - bed.seconds_now,
-        tell=bed.tell,
+        emit=bed.emit,
     )
 
 
@@ -79,7 +79,7 @@ async def test_what_is_not_admitted_is_never_put_into_effect() -> None:
     best = await searching(bed, [parameter("a", "1"), parameter("b", "1")], refused="a=1").run()
     assert best == {"a": None, "b": "1"}
     assert not [values for values, _ in bed.puts if values["a"] == "1"]
-    told = [event for event in bed.told if isinstance(event, AutoCandidate)]
+    told = [event for event in bed.emitted if isinstance(event, AutoCandidate)]
     assert any(event.reason == "it would not fit" and not event.kept for event in told)
 
 
@@ -87,7 +87,7 @@ async def test_a_candidate_that_cannot_be_put_into_effect_is_dropped_with_the_re
     bed = Bed(gains={"a=1": 2.0, "b=1": 1.2}, broken=frozenset({"a=1"}))
     best = await searching(bed, [parameter("a", "1"), parameter("b", "1")]).run()
     assert best["b"] == "1"
-    told = [event for event in bed.told if isinstance(event, AutoCandidate)]
+    told = [event for event in bed.emitted if isinstance(event, AutoCandidate)]
     assert any(event.reason == "a=1 did not take" for event in told)
 
 
@@ -118,7 +118,7 @@ async def test_live_changes_cost_no_restart() -> None:
 async def test_beside_a_change_that_needs_a_restart_the_reference_is_restarted_too() -> None:
     bed = Bed(gains={"a=1": 1.2})
     rounds = Rounds(bed.track(), frozenset({"a"}), lambda: SEARCH_S)
-    await rounds.round({"a": None}, [Candidate({"a": "1"}, "")], 1, "", bed.tell)
+    await rounds.round({"a": None}, [Candidate({"a": "1"}, "")], 1, "", bed.emit)
     assert [restart for _, restart in bed.puts] == [True, True, True]
     assert [values["a"] for values, _ in bed.puts] == [None, "1", None]
 
@@ -127,7 +127,7 @@ async def test_a_drift_of_the_machine_favours_nobody() -> None:
     bed = Bed(drift=0.05)
     pool = [Candidate({name: "1"}, name) for name in "abcde"]
     rounds = Rounds(bed.track(), frozenset(), lambda: SEARCH_S)
-    await rounds.round(dict.fromkeys("abcde"), pool, 1, "", bed.tell)
+    await rounds.round(dict.fromkeys("abcde"), pool, 1, "", bed.emit)
     assert [one.ratio for one in pool] == pytest.approx([1.0] * 5)
 
 
@@ -140,7 +140,7 @@ async def test_a_reference_that_fails_ends_the_search() -> None:
 async def test_every_round_is_told_with_how_many_meet() -> None:
     bed = Bed(gains={"a=1": 1.2, "b=1": 1.1})
     await searching(bed, [parameter("a", "1"), parameter("b", "1")]).run()
-    told = [event for event in bed.told if isinstance(event, AutoRound)]
+    told = [event for event in bed.emitted if isinstance(event, AutoRound)]
     assert [event.round for event in told] == list(range(1, len(told) + 1))
     assert told[0].candidates == 2
 

@@ -32,17 +32,17 @@ class Bed:
     runs: int = 0
     values: dict[str, str | None] = field(default_factory=dict)
     puts: list[tuple[dict[str, str | None], bool]] = field(default_factory=list)
-    told: list[TuneEvent] = field(default_factory=list)
+    emitted: list[TuneEvent] = field(default_factory=list)
     noise: random.Random = field(default_factory=lambda: random.Random(7))
 
     def track(self) -> Track:
         return Track(self, self, "sim.load", "quick", clock=lambda: self.seconds_now)
 
-    def tell(self, event: TuneEvent) -> None:
-        self.told.append(event)
+    def emit(self, event: TuneEvent) -> None:
+        self.emitted.append(event)
 
     def events(self, kind: type[TuneEvent]) -> list[TuneEvent]:
-        return [event for event in self.told if isinstance(event, kind)]
+        return [event for event in self.emitted if isinstance(event, kind)]
 
     # -- the hand ----------------------------------------------------------------------------
 
