@@ -22,6 +22,27 @@ class Status(enum.StrEnum):
     ERROR = "ERROR"
 
 
+_GLYPHS = {
+    "PASS": "●",
+    "FAIL": "✗",
+    "ERROR": "✗",
+    "INCONCLUSIVE": "?",
+    "WARN": "▲",
+    "SKIPPED": "–",
+    "IMPROVED": "▲",
+    "REGRESSED": "▼",
+    "NO DIFFERENCE": "●",
+    "MEASURED": "●",
+    "NOT RUN": "○",
+    "NOT BUILT": "–",
+}
+
+
+def glyph(verdict: str) -> str:
+    """The sign that stands before the word of a status or a verdict: never a colour alone."""
+    return _GLYPHS.get(verdict, "·")
+
+
 class Result(msgspec.Struct, frozen=True):
     """One check's outcome: `evidence` is what was measured, `remedy` what to do about it."""
 

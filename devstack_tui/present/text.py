@@ -69,6 +69,11 @@ def clock_time(at: float) -> str:
     return time.strftime("%H:%M:%S", time.localtime(at))
 
 
+def when(at: float) -> str:
+    """`11-02 12:00:00`, local time."""
+    return time.strftime("%m-%d %H:%M:%S", time.localtime(at))
+
+
 def date(at: float) -> str:
     """The local date of Unix time `at`."""
     return time.strftime("%Y-%m-%d", time.localtime(at))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
 from devstack_tui.report import page
-from devstack_tui.report.labels import glyph
+from devstack_tui.report.labels import verdict_text
 from devstack_tui.report.model import Report
 from devstack_tui.report.page import Block, Span
 from devstack_tui.report.style import CSS
@@ -89,7 +89,7 @@ def _spans(spans: Sequence[Span]) -> str:
 def _span(span: Span) -> str:
     if span.kind == page.VERDICT:
         look = next((look for look, words in LOOKS.items() if span.text in words), "is-other")
-        return f'<span class="verdict {look}">{escape(glyph(span.text))}</span>'
+        return f'<span class="verdict {look}">{escape(verdict_text(span.text))}</span>'
     if span.kind == page.CODE:
         return f"<code>{escape(span.text)}</code>" if span.text else ""
     text = escape(span.text)

@@ -5,24 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
-from devstack_tui.core.check import Status
+from devstack_tui.core.check import Status, glyph
 from devstack_tui.report import documents
-from devstack_tui.report.model import MEASURED, NOT_BUILT, NOT_RUN, Item, Report
+from devstack_tui.report.model import Item, Report
 
-GLYPHS = {
-    "PASS": "●",
-    "FAIL": "✗",
-    "ERROR": "✗",
-    "INCONCLUSIVE": "?",
-    "WARN": "▲",
-    "SKIPPED": "–",
-    "IMPROVED": "▲",
-    "REGRESSED": "▼",
-    "NO DIFFERENCE": "●",
-    MEASURED: "●",
-    NOT_RUN: "○",
-    NOT_BUILT: "–",
-}
 KINDS = {
     documents.CHECK: "Security checks",
     documents.REGRESS: "Regression gate",
@@ -42,9 +28,9 @@ FIRST_STEPS = (
 )
 
 
-def glyph(verdict: str) -> str:
-    """`● PASS`: never the sign, or a colour, alone."""
-    return f"{GLYPHS.get(verdict, '·')} {verdict}"
+def verdict_text(verdict: str) -> str:
+    """`● PASS`."""
+    return f"{glyph(verdict)} {verdict}"
 
 
 def kind_title(kind: str) -> str:

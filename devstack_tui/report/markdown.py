@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from devstack_tui.report import page
-from devstack_tui.report.labels import glyph
+from devstack_tui.report.labels import verdict_text
 from devstack_tui.report.model import Report
 from devstack_tui.report.page import Block, Span
 
@@ -65,7 +65,7 @@ def _spans(spans: Sequence[Span]) -> str:
 
 def _span(span: Span) -> str:
     if span.kind == page.VERDICT:
-        return text(glyph(span.text))
+        return text(verdict_text(span.text))
     return code(span.text) if span.kind == page.CODE else text(span.text)
 
 

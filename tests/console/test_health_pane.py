@@ -9,8 +9,9 @@ import pytest
 
 from devstack_tui.console.app import DevstackApp
 from devstack_tui.console.health.detail import DetailPanel
-from devstack_tui.console.health.rows import COLUMNS, cells, columns_for
+from devstack_tui.console.health.rows import COLUMNS
 from devstack_tui.console.health.table import HealthTable
+from devstack_tui.console.widgets.line_table import fit
 from devstack_tui.contracts.model import Repair, StackStatus
 from devstack_tui.core.children import Cli, Outage
 
@@ -99,21 +100,25 @@ async def test_the_cursor_stays_on_its_service_through_refreshes_and_resizes(
 
 
 @pytest.mark.parametrize("width", [40, 78, 100, 118, 200])
-def test_the_columns_fit_and_their_cells_are_as_wide_as_they_are(
-    width: int, recorded: dict[str, StackStatus]
-) -> None:
-    columns = columns_for(width)
-    assert {"state", "service"} <= {column.key for column in columns}
-    assert sum(column.width + 1 for column in columns) <= width
-    for service in recorded["healthy"].services:
-        row = cells(service, columns)
-        assert [len(cell.text) for cell in row] == [column.width + 1 for column in columns]
+def test_the_columns_fit(width: int) -> None:
+    widths = fit(COLUMNS, width)
+    assert {"state", "service"} <= set(widths)
+    assert sum(widths.values()) + len(widths) <= width
+
+
+async def test_the_cells_are_as_wide_as_their_columns(app: DevstackApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: table_of(app).row_count == 8)
+        table = table_of(app)
+        widths = [column.width for column in table.ordered_columns]
+        for place in range(table.row_count):
+            assert [cell.cell_len for cell in table.get_row_at(place)] == widths
 
 
 def test_the_essential_columns_are_there_at_80_and_all_at_120() -> None:
     essential = {"state", "service", "endpoint", "p50", "p95", "trend", "uptime", "memory"}
-    assert {column.key for column in columns_for(78)} == essential
-    assert columns_for(118) == COLUMNS
+    assert set(fit(COLUMNS, 78)) == essential
+    assert list(fit(COLUMNS, 118)) == [column.key for column in COLUMNS]
 
 
 async def test_the_details_say_why_and_what_to_do(

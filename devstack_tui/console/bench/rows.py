@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
 from devstack_tui.bench.events import RunResult
 from devstack_tui.console.bench.model import Baseline, Check, Group, Workload
-from devstack_tui.console.health.rows import Cell
 from devstack_tui.console.widgets.line_table import Column
 from devstack_tui.core.plot import figure
+from devstack_tui.present.cells import Cell, verdict
 from devstack_tui.present.looks import BAD, BUSY, GOOD, KEY, QUIET, WARN
-from devstack_tui.present.text import BLANK, millis, plain
+from devstack_tui.present.text import BLANK, millis, plain, when
 
-_STATUS = {
-    "PASS": ("●", GOOD),
-    "FAIL": ("✗", BAD),
-    "ERROR": ("✗", BAD),
-    "INCONCLUSIVE": ("?", WARN),
-    "WARN": ("▲", WARN),
-    "SKIPPED": ("–", QUIET),
-    "IMPROVED": ("▲", GOOD),
-    "REGRESSED": ("▼", BAD),
-    "NO DIFFERENCE": ("●", ""),
-}
 _RANK = {"FAIL": 0, "ERROR": 0, "INCONCLUSIVE": 1, "WARN": 2, "SKIPPED": 4}
 
 
@@ -55,12 +43,6 @@ class Past:
     result: RunResult
     marked: bool
     baseline: Baseline | None
-
-
-def verdict(status: str) -> Cell:
-    """`● PASS`."""
-    glyph, look = _STATUS.get(status.upper(), ("·", QUIET))
-    return Cell(f"{glyph} {plain(status)}", look)
 
 
 def error_text(errors: dict[str, int]) -> str:
@@ -183,8 +165,3 @@ def checks(found: tuple[Check, ...]) -> dict[str, Check]:
     """The rows of the checks: what is not well first."""
     ordered = sorted(found, key=lambda c: _RANK.get(c.status.upper(), 3))
     return {f"{number}:{check.id}": check for number, check in enumerate(ordered)}
-
-
-def when(at: float) -> str:
-    """`11-02 12:00:00`, local time."""
-    return time.strftime("%m-%d %H:%M:%S", time.localtime(at))

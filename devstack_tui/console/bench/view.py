@@ -8,9 +8,9 @@ from devstack_tui.bench.events import RunResult
 from devstack_tui.console.bench.job import BenchJobs, BenchRequest
 from devstack_tui.console.bench.model import Check, Course, Group, RegressDone, Workload, groups
 from devstack_tui.console.bench.plots import Scene, course_scene, nothing, trend_scene
-from devstack_tui.console.bench.rows import Choice, Outcome, Past, checks, error_text, when
+from devstack_tui.console.bench.rows import Choice, Outcome, Past, checks, error_text
 from devstack_tui.core.plot import LINEAR, seconds_text
-from devstack_tui.present.text import plain
+from devstack_tui.present.text import plain, when
 
 HISTORY_SHOWN = 200
 

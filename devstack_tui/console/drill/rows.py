@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from devstack_tui.console.bench.rows import verdict, when
 from devstack_tui.console.drill.model import DrillChoice
-from devstack_tui.console.health.rows import Cell
 from devstack_tui.console.widgets.line_table import Column
 from devstack_tui.core.check import Result
 from devstack_tui.drill.events import DrillReport
+from devstack_tui.present.cells import Cell, verdict
 from devstack_tui.present.looks import BUSY, KEY, QUIET, WARN
-from devstack_tui.present.text import BLANK, plain
+from devstack_tui.present.text import BLANK, plain, when
 
 
 @dataclass(frozen=True, slots=True)

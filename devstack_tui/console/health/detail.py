@@ -13,9 +13,10 @@ from textual.content import Content
 from textual.widgets import Static
 
 from devstack_tui.console.health.changes import Change
-from devstack_tui.console.health.facts import Fact, Span, facts, node_rows, past
+from devstack_tui.console.health.facts import facts, node_rows, past
 from devstack_tui.console.ink import ink
 from devstack_tui.contracts.model import ServiceStatus
+from devstack_tui.present.cells import Fact, Span
 from devstack_tui.present.looks import KEY, LOOKS, QUIET, state_text
 
 LABEL_WIDTHS = (11, 16)

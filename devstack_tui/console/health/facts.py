@@ -3,26 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from devstack_tui.console.health.changes import Change
 from devstack_tui.contracts.model import Certificate, ServiceStatus, State
 from devstack_tui.identity.certificates import Age, age, days_left
+from devstack_tui.present.cells import Fact, Span
 from devstack_tui.present.looks import BAD, GOOD, QUIET, WARN, state_look, state_text
 from devstack_tui.present.text import clock_time, date, duration, memory, millis, percent, plain
 
 CHANGES_SHOWN = 10
-
-Span = tuple[str, str]
-"""A text and its look."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """A label and what stands beside it; a label of its own line has no spans."""
-
-    label: str
-    spans: tuple[Span, ...]
 
 
 def facts(service: ServiceStatus, now: float) -> Iterator[Fact]:

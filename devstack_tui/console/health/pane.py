@@ -50,7 +50,7 @@ class HealthPane(Pane):
         notes = self.query_one("#needs-healing", Static)
         notes.update("\n".join(status.notes))
         notes.display = bool(status.notes)
-        self.query_one(HealthTable).show(status.services)
+        self.query_one(HealthTable).show_services(status.services)
         self._show_selected()
 
     def show_job(self, job: ChangeJob) -> None:

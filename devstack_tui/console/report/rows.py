@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from devstack_tui.console.bench.rows import verdict
-from devstack_tui.console.health.rows import Cell
 from devstack_tui.console.widgets.line_table import Column
+from devstack_tui.present.cells import Cell, verdict
 from devstack_tui.present.looks import GOOD, KEY, QUIET, WARN
 from devstack_tui.present.text import BLANK, duration, plain
 from devstack_tui.report.model import CoverageRow, Suite

@@ -9,11 +9,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from devstack_tui.console.bench.rows import verdict, when
 from devstack_tui.console.report.rows import proof
 from devstack_tui.console.screens.sheet import Ink
+from devstack_tui.present.cells import verdict
 from devstack_tui.present.looks import QUIET, WARN
-from devstack_tui.present.text import BLANK, plain
+from devstack_tui.present.text import BLANK, plain, when
 from devstack_tui.report.labels import loud
 from devstack_tui.report.model import Counts, Coverage, CoverageRow, Item, Suite
 

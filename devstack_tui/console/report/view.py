@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from textual.content import Content
 
-from devstack_tui.console.bench.rows import verdict
 from devstack_tui.console.report.rows import Last
+from devstack_tui.present.cells import verdict
 from devstack_tui.present.text import plain
 from devstack_tui.report.model import NOT_BUILT, NOT_RUN, CoverageRow, Report, Suite
 

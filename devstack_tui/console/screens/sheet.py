@@ -17,11 +17,11 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from devstack_tui.console.bench.model import Check, Comparisons
-from devstack_tui.console.bench.rows import verdict
 from devstack_tui.console.ink import ink
 from devstack_tui.core.check import Result
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.plot import figure
+from devstack_tui.present.cells import verdict
 from devstack_tui.present.looks import LOOKS, QUIET, WARN
 from devstack_tui.present.text import BLANK, plain
 

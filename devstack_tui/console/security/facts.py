@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from devstack_tui.console.bench.rows import verdict
-from devstack_tui.console.health.facts import Fact, Span
 from devstack_tui.console.security.rows import Line, proof
+from devstack_tui.present.cells import Fact, Span, verdict
 from devstack_tui.present.looks import BUSY, GOOD, QUIET
 from devstack_tui.present.text import duration, millis, plain
 from devstack_tui.security.events import CheckRow

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from devstack_tui.console.bench.rows import verdict
-from devstack_tui.console.health.rows import Cell
 from devstack_tui.console.widgets.line_table import Column
 from devstack_tui.core.check import Status
+from devstack_tui.present.cells import Cell, verdict
 from devstack_tui.present.looks import BAD, BUSY, GOOD, KEY, QUIET, WARN
 from devstack_tui.present.text import BLANK, plain
 from devstack_tui.security.events import CheckRow

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from devstack_tui.console.health.facts import Fact
 from devstack_tui.console.security.facts import check_facts
 from devstack_tui.console.security.job import AuditJobs, AuditRequest
 from devstack_tui.console.security.rows import (
@@ -18,6 +17,7 @@ from devstack_tui.console.security.rows import (
     age,
     kind,
 )
+from devstack_tui.present.cells import Fact
 from devstack_tui.present.text import plain
 from devstack_tui.security.events import CheckRow
 

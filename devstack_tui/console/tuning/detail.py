@@ -12,8 +12,8 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
-from devstack_tui.console.health.facts import Fact
 from devstack_tui.console.ink import ink
+from devstack_tui.present.cells import Fact
 from devstack_tui.present.looks import LOOKS, QUIET
 
 LABELS = (10, 40)

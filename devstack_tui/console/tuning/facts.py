@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from devstack_tui.console.health.facts import Fact, Span
 from devstack_tui.console.tuning.argv import BASELINE
 from devstack_tui.console.tuning.rows import Heading, Line
 from devstack_tui.contracts.tunable import Parameter
 from devstack_tui.core import units
+from devstack_tui.present.cells import Fact, Span
 from devstack_tui.present.looks import BAD, BUSY, GOOD, KEY, QUIET, WARN
 from devstack_tui.present.text import plain
 from devstack_tui.tuning.events import Row

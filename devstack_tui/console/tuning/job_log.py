@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from devstack_tui.console.bench.rows import verdict
-from devstack_tui.console.health.facts import Fact, Span
 from devstack_tui.console.tuning.job import TuningJob
+from devstack_tui.present.cells import Fact, Span, verdict
 from devstack_tui.present.looks import BAD, BUSY, GOOD, KEY, QUIET, WARN
 from devstack_tui.present.text import plain
 from devstack_tui.tuning.events import (

@@ -6,13 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from devstack_tui.console.bench.rows import when
-from devstack_tui.console.health.rows import Cell
 from devstack_tui.console.tuning.argv import BASELINE
 from devstack_tui.console.widgets.line_table import Column
 from devstack_tui.contracts.tunable import DEFAULT, Advice, Problem
+from devstack_tui.present.cells import Cell
 from devstack_tui.present.looks import BAD, BUSY, GOOD, KEY, QUIET, WARN
-from devstack_tui.present.text import BLANK, plain
+from devstack_tui.present.text import BLANK, plain, when
 from devstack_tui.tuning.events import HistoryRow, Row
 
 

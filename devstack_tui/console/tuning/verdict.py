@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from devstack_tui.console.bench.rows import verdict
 from devstack_tui.console.tuning.job import Done, TuningJob
 from devstack_tui.core.plot import seconds_text
+from devstack_tui.present.cells import verdict
 from devstack_tui.present.text import memory, plain
 from devstack_tui.tuning.events import AbReport, AutoDone, Budget, CostDone, TuneDone
 

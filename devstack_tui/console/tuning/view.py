@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from devstack_tui.console.health.facts import Fact
 from devstack_tui.console.tuning.argv import BASELINE, CURRENT, PENDING
 from devstack_tui.console.tuning.facts import parameter_facts, service_facts
 from devstack_tui.console.tuning.job import TuningJob, TuningJobs
@@ -16,6 +15,7 @@ from devstack_tui.console.tuning.verdict import Styled
 from devstack_tui.console.widgets.time_chart import FIRST, SECOND
 from devstack_tui.contracts.tunable import DEFAULT, Parameter, Problem
 from devstack_tui.core.plot import Plot, Series
+from devstack_tui.present.cells import Fact
 from devstack_tui.present.looks import BAD, QUIET
 from devstack_tui.present.text import plain
 from devstack_tui.tuning.events import HistoryRow, Row, Show

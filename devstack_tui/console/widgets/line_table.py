@@ -14,10 +14,12 @@ from textual.geometry import Region
 from textual.widgets import DataTable
 from textual.widgets.data_table import RowKey
 
-from devstack_tui.console.health.rows import GAP, Cell
 from devstack_tui.console.ink import ink
+from devstack_tui.present.cells import Cell
 from devstack_tui.present.looks import LOOKS
 from devstack_tui.present.text import shorten
+
+GAP = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +126,12 @@ class LineTable(DataTable[Text]):
             cell = column.cell(row)
             text = shorten(cell.text, width)
             text = text.rjust(width) if column.right else text.ljust(width)
-            made.append(Cell(text + " " * GAP, cell.look))
+            made.append(Cell(text + " " * GAP, self.look(row, cell)))
         return tuple(made)
+
+    def look(self, row: Any, cell: Cell) -> str:  # noqa: ARG002 - for tables that dim rows
+        """The look of a cell of `row`."""
+        return cell.look
 
     def _update_row(self, number: int, key: str, row: Any) -> None:
         before, after = self._shown[key], self._cells(row)
