@@ -13,6 +13,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from devstack_tui.cli.output import narrate
 from devstack_tui.core.errors import UsageError
 from devstack_tui.core.paths import DEFAULT_STACK, require_stack
 from devstack_tui.stack.view import StackView
@@ -52,7 +53,7 @@ def existing(options: argparse.Namespace) -> Stack:
     if looks(options):
         name_repairs(stack)
     else:
-        stack.heal_unless_busy(_narrate)
+        stack.heal_unless_busy(narrate)
     return stack
 
 
@@ -65,11 +66,7 @@ def looks(options: argparse.Namespace) -> bool:
 def name_repairs(stack: StackView) -> None:
     """Name on stderr what killed verbs left undone, each with the command that heals it."""
     for repair in stack.needs_healing():
-        _narrate(str(repair))
-
-
-def _narrate(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+        narrate(str(repair))
 
 
 def run_to_end(work: Coroutine[Any, Any, int]) -> int:
@@ -145,7 +142,7 @@ def confirm_destructive(
 
     Raises `UsageError`, which begins with `refused`, when it is not confirmed.
     """
-    print(plan, file=sys.stderr)
+    narrate(plan)
     if options.yes:
         if getattr(options, "stack", None) is None:
             raise UsageError(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from devstack_tui.cli.text.tune_ab import narrate
+from devstack_tui.cli.text.tune_ab import narrate_event
 from devstack_tui.console.tuning.argv import Order
 from devstack_tui.console.tuning.job import TuningJob
 from devstack_tui.console.tuning.job_log import moment
@@ -23,7 +23,7 @@ ROUND = AbRun(3, "b", "applying", 0, "work_mem = 16MB")
 def test_the_command_line_names_the_arm(
     event: AbRun, told: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    narrate(event)
+    narrate_event(event)
     assert capsys.readouterr().err == told
 
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
-
-import msgspec
 
 from devstack_tui.bench.events import (
     BenchDone,
@@ -17,23 +14,26 @@ from devstack_tui.bench.events import (
     WorkloadSummary,
 )
 from devstack_tui.bench.regress import RegressDone
+from devstack_tui.cli.output import narrate, print_json
 
 
 def tell(event: BenchEvent | RegressDone, options: argparse.Namespace) -> None:
     """Show one event: as a line of JSON, or as narration with the results on stdout."""
     if options.jsonl:
-        print(msgspec.json.encode(event).decode(), flush=True)
+        print_json(event)
         return
     match event:
         case BenchPlanned():
             names = ", ".join(event.workloads)
-            _note(f"{event.runs} runs each, {event.size}, about {event.expected_s:.0f} s: {names}")
+            narrate(
+                f"{event.runs} runs each, {event.size}, about {event.expected_s:.0f} s: {names}"
+            )
         case RunStarted() if event.phase == "preparing":
-            _note(f"{event.workload} run {event.run} of {event.of}: preparing")
+            narrate(f"{event.workload} run {event.run} of {event.of}: preparing")
         case RunEnded() if event.result.problem:
-            _note(f"{event.result.workload}: {event.result.problem}")
+            narrate(f"{event.result.workload}: {event.result.problem}")
         case RunEnded():
-            _note(_line(event.result))
+            narrate(_line(event.result))
         case BenchDone() if not options.json:
             for summary in event.summaries:
                 print(_summary(summary))
@@ -47,10 +47,6 @@ def _print_checks(event: RegressDone) -> None:
         if check.remedy:
             print(f"{'':13} → {check.remedy}")
     print(f"{event.verdict} after {event.seconds:.0f} s")
-
-
-def _note(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 def _line(result: RunResult) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 import textwrap
-import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from devstack_tui.cli.output import Narration
 from devstack_tui.contracts.audit import MatrixCell, Sabotage
 from devstack_tui.core.check import Status
 from devstack_tui.security.events import (
@@ -27,12 +27,12 @@ WIDTH = 98
 _SPANS = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"))
 
 
-class Progress:
-    """Tells on stderr how far an audit or a proof is; on a terminal in one line."""
+class Progress(Narration):
+    """How far an audit or a proof is, on stderr; on a terminal in one line."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._line = sys.stderr.isatty()
-        self._started = time.monotonic()
         self._total = 0
         self._seen: Counter[str] = Counter()
 
@@ -40,13 +40,13 @@ class Progress:
         match event:
             case AuditPlanned():
                 self._total = sum(event.suites.values())
-                self._say(f"{self._total} checks of the stack {event.stack!r}")
+                self.say(f"{self._total} checks of the stack {event.stack!r}")
             case CheckDone():
                 self._done(event.row)
             case AuditNote():
-                self._say(event.text)
+                self.say(event.text)
             case ProofStep():
-                self._say(f"{event.sabotage:<28} {event.phase:<9} {event.detail}".rstrip())
+                self.say(f"{event.sabotage:<28} {event.phase:<9} {event.detail}".rstrip())
 
     def close(self) -> None:
         """The line that was drawn over and over is wiped."""
@@ -61,11 +61,11 @@ class Progress:
             done = f"{self._seen.total()}/{self._total}"
             print(f"\r\x1b[K{done}  {told}"[:WIDTH], end="", file=sys.stderr, flush=True)
         elif row.status not in (Status.PASS, Status.SKIPPED):
-            self._say(f"{row.status:<5} {row.id}")
+            self.say(f"{row.status:<5} {row.id}")
 
-    def _say(self, text: str) -> None:
+    def say(self, text: str) -> None:
         self.close()
-        print(f"{time.monotonic() - self._started:6.1f}s  {text}", file=sys.stderr, flush=True)
+        super().say(text)
 
 
 # -- the list --------------------------------------------------------------------------------

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterator
 
+from devstack_tui.cli.output import Narration
 from devstack_tui.contracts.drill import DrillPhase, DrillResult, Marker, Plan, RepeatEnded, Step
 from devstack_tui.core.check import Result
 from devstack_tui.drill.compare import Comparison
@@ -21,30 +21,24 @@ from devstack_tui.drill.events import (
 WRAP = 14
 
 
-class Narrator:
-    """Tells on stderr what happens."""
-
-    def __init__(self) -> None:
-        self._started = time.monotonic()
+class Narrator(Narration):
+    """What happens, on stderr."""
 
     def __call__(self, event: AnyDrillEvent) -> None:
         match event:
             case DrillPhase():
-                self._say(f"repeat {event.repeat}: {event.phase}  {event.detail}".rstrip())
+                self.say(f"repeat {event.repeat}: {event.phase}  {event.detail}".rstrip())
             case Marker():
                 where = f"{event.kind} {event.node}".rstrip()
-                self._say(f"  {event.ms / 1000:+7.3f} s  {where}  {event.text}".rstrip())
+                self.say(f"  {event.ms / 1000:+7.3f} s  {where}  {event.text}".rstrip())
             case Step():
-                self._say("  " + _step(event.result))
+                self.say("  " + _step(event.result))
             case RepeatEnded():
-                self._say("  " + _outcome(event.result))
+                self.say("  " + _outcome(event.result))
             case DrillNote():
-                self._say(event.text)
+                self.say(event.text)
             case SweepRow():
-                self._say(_row(event))
-
-    def _say(self, text: str) -> None:
-        print(f"{time.monotonic() - self._started:6.1f}s  {text}", file=sys.stderr, flush=True)
+                self.say(_row(event))
 
 
 def plan_lines(stack: str, plan: Plan) -> Iterator[str]:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections.abc import Iterable, Sequence
 
-import msgspec
-
+from devstack_tui.cli.output import Narration, narrate, print_json
 from devstack_tui.contracts.tunable import DEFAULT, Advice, Parameter
 from devstack_tui.tuning.events import (
     Budget,
@@ -26,39 +24,28 @@ from devstack_tui.tuning.rules import sentence, size
 Told = TunePlanned | TuneStep | Note | TuneDone
 
 
-def note(text: str) -> None:
-    """A line of narration."""
-    print(text, file=sys.stderr, flush=True)
-
-
-def show_json(document: object) -> None:
-    """One document on stdout."""
-    print(msgspec.json.encode(document).decode())
-
-
-class Narrator:
-    """Tells an apply on stderr as it happens; with --jsonl each event on stdout."""
+class Narrator(Narration):
+    """An apply as it happens, on stderr; with --jsonl each event on stdout."""
 
     def __init__(self, options: argparse.Namespace) -> None:
+        super().__init__()
         self._jsonl = bool(options.jsonl)
-        self._started = time.monotonic()
         self._last = ("", "", "")
 
     def __call__(self, event: Told) -> None:
         if self._jsonl:
-            print(msgspec.json.encode(event).decode(), flush=True)
+            print_json(event)
             return
-        clock = f"{time.monotonic() - self._started:5.1f}s"
         match event:
             case TuneStep():
                 told = (event.service, event.phase, event.detail)
                 if told != self._last:
-                    note(f"{clock}  {event.service:<10} {event.phase:<10} {event.detail}".rstrip())
+                    self.say(f"{event.service:<10} {event.phase:<10} {event.detail}".rstrip())
                 self._last = told
             case Note():
-                note(f"{clock}  {event.text}")
+                self.say(event.text)
             case TuneDone():
-                note(outcome(event))
+                narrate(outcome(event))
 
 
 def outcome(done: TuneDone) -> str:
@@ -108,11 +95,11 @@ def print_rows(rows: Sequence[Row]) -> None:
 def tell_rest(show: Show) -> None:
     """What `tune show` says beside its rows, as narration."""
     for reason in show.down.values():
-        note(f"not asked: {reason}")
+        narrate(f"not asked: {reason}")
     if show.budget is not None:
-        note(budget(show.budget))
+        narrate(budget(show.budget))
     for problem in show.problems:
-        note(f"{'error' if problem.fatal else 'warning'}: {sentence(problem)}")
+        narrate(f"{'error' if problem.fatal else 'warning'}: {sentence(problem)}")
 
 
 def budget(found: Budget) -> str:

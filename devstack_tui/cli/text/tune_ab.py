@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Sequence
 
+from devstack_tui.cli.output import narrate
 from devstack_tui.tuning.events import (
     AbPair,
     AbPlanned,
@@ -25,10 +25,10 @@ from devstack_tui.tuning.events import (
 ARMS = {"a": "A", "b": "B", "c": "C"}
 
 
-def narrate(event: TuneEvent) -> None:
+def narrate_event(event: TuneEvent) -> None:
     """One event on stderr, if there is anything to say of it."""
     for line in _lines(event):
-        print(line, file=sys.stderr, flush=True)
+        narrate(line)
 
 
 def _lines(event: TuneEvent) -> list[str]:

@@ -8,7 +8,6 @@ import contextlib
 import csv
 import io
 import statistics
-import sys
 from pathlib import Path
 
 import msgspec
@@ -18,6 +17,7 @@ from devstack_tui.bench.catalogue import SIZES, Catalogue, Entry
 from devstack_tui.bench.events import BenchDone, RunResult
 from devstack_tui.bench.regress import RegressDone
 from devstack_tui.bench.runner import Runner
+from devstack_tui.cli.output import narrate, print_json
 from devstack_tui.cli.running import existing, run_to_end
 from devstack_tui.cli.text.bench import document_of, print_run, tell
 from devstack_tui.core import codec
@@ -80,13 +80,13 @@ def _list(stack: Stack, options: argparse.Namespace) -> int:
             "baseline": _bands(),
             "notes": history.notes,
         }
-        print(msgspec.json.encode(document).decode())
+        print_json(document)
         return 0
     for one in workloads:
         reason = f"  ({one['reason']})" if one["reason"] else ""
         print(f"{one['name']:<24} {one['title']}{reason}")
     for note in history.notes:
-        print(note, file=sys.stderr)
+        narrate(note)
     if runs:
         print()
     for result in runs[:20]:
@@ -117,7 +117,7 @@ def _found(stack: Stack, options: argparse.Namespace) -> RunResult:
 def _show(stack: Stack, options: argparse.Namespace) -> int:
     result = _found(stack, options)
     if options.json:
-        print(msgspec.json.encode(result).decode())
+        print_json(result)
         return 0
     print_run(result)
     for name, value in sorted(result.settings.items()):
@@ -145,7 +145,7 @@ def _export(stack: Stack, options: argparse.Namespace) -> int:
 def _compare(stack: Stack, options: argparse.Namespace) -> int:
     found = compare.compare(stack, options.a, options.b, options.force)
     if options.json:
-        print(msgspec.json.encode(found).decode())
+        print_json(found)
         return 0
     for row in found.rows:
         interval = (
@@ -156,7 +156,7 @@ def _compare(stack: Stack, options: argparse.Namespace) -> int:
             f"× {row.ratio:.3f} ({interval})  {row.verdict}"
         )
     if found.warning:
-        print(f"warning: {found.warning}", file=sys.stderr)
+        narrate(f"warning: {found.warning}")
     return 0
 
 
@@ -174,7 +174,7 @@ async def _measure(
 ) -> int:
     done = await _bench(stack, options, entries, runs)
     if options.json:
-        print(msgspec.json.encode(document_of(done)).decode())
+        print_json(document_of(done))
     return done.exit_code
 
 
@@ -184,7 +184,7 @@ async def _bench(
     """Run workloads and show their events; those that cannot run here are told and left out."""
     here, absent = regress.available(stack, entries)
     for name, reason in absent.items():
-        print(f"{name}: {reason}", file=sys.stderr)
+        narrate(f"{name}: {reason}")
     if not here:
         raise DevstackError("none of these workloads can run here", "see `devstack-tui doctor`")
     size = _size(options)
@@ -212,9 +212,9 @@ async def _record_all(stack: Stack, options: argparse.Namespace) -> int:
     prints = baseline.fingerprints(stack, here, _size(options))
     path = baseline.write(seen, done.summaries, prints)
     if options.json:
-        print(msgspec.json.encode({**document_of(done), "baseline": str(path)}).decode())
+        print_json({**document_of(done), "baseline": str(path)})
     else:
-        print(f"recorded in {path}", file=sys.stderr)
+        narrate(f"recorded in {path}")
     return 0
 
 
@@ -233,7 +233,7 @@ async def _regress(stack: Stack, options: argparse.Namespace) -> int:
         write_junit(Path(options.junit), "regress", done.checks, done.seconds)
     if options.json:
         document = {"verdict": done.verdict, "seconds": done.seconds, "checks": done.checks}
-        print(msgspec.json.encode(document).decode())
+        print_json(document)
     return done.exit_code
 
 

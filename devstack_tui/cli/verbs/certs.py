@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-import msgspec
-
+from devstack_tui.cli.output import narrate, print_json
 from devstack_tui.cli.running import confirm_destructive, each, existing, run_to_end
 from devstack_tui.cli.text.certs import list_lines, rotated_line, row_of
 from devstack_tui.cli.verbs.changes import Narrator
@@ -27,7 +26,7 @@ def _list(stack: Stack, options: argparse.Namespace) -> int:
     rows = look(stack)
     if options.json:
         document = {"stack": stack.name, "certificates": [row_of(row) for row in rows]}
-        print(msgspec.json.encode(document).decode())
+        print_json(document)
     else:
         print("\n".join(list_lines(rows)))
     return 0 if all(row.well for row in rows) else 1
@@ -59,7 +58,7 @@ def _rotate(stack: Stack, options: argparse.Namespace) -> int:
         seen += _followed(stack, tuple(stuck), options, restart=True)
         stuck = {}
     if options.json:
-        print(msgspec.json.encode(_document(stack, seen)).decode())
+        print_json(_document(stack, seen))
     if not any(isinstance(event, Done) for event in seen):
         return 130
     return max((e.exit_code for e in seen if isinstance(e, Done)), default=1) or int(bool(stuck))
@@ -78,7 +77,7 @@ def _followed(
             print(encode(event).decode(), flush=True)
             return
         if isinstance(event, Rotated):
-            print(rotated_line(event), file=sys.stderr, flush=True)
+            narrate(rotated_line(event))
         elif not (isinstance(event, Progress) and event.phase is Phase.READY):
             narrator(event)
 

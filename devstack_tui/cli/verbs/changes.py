@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import re
-import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import msgspec
 
+from devstack_tui.cli.output import narrate
 from devstack_tui.cli.running import confirm_destructive, each, name_repairs, run_to_end
 from devstack_tui.core.errors import UsageError
 from devstack_tui.core.events import Done, Event, Note, Phase, Planned, Progress, encode
@@ -122,7 +122,7 @@ class Narrator:
                 self._print(f"{event.verb}: {outcome} after {event.seconds:.1f} s")
 
     def _print(self, text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
+        narrate(text)
 
 
 def _document(stack: str, seen: list[Event], done: Done | None) -> str:

@@ -11,8 +11,7 @@ import time
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
-import msgspec
-
+from devstack_tui.cli.output import failure, narrate, print_json, show, warn
 from devstack_tui.cli.running import existing, run_to_end
 from devstack_tui.cli.text.check import (
     Progress,
@@ -27,7 +26,7 @@ from devstack_tui.cli.text.check import (
 from devstack_tui.contracts.audit import Check
 from devstack_tui.contracts.registry import IDENTITY
 from devstack_tui.core.check import Result, Status, write_junit
-from devstack_tui.core.errors import DevstackError, UnreachableError, UsageError
+from devstack_tui.core.errors import UnreachableError, UsageError
 from devstack_tui.security import proven, results
 from devstack_tui.security.audit import StackAudit
 from devstack_tui.security.catalogue import Catalogue
@@ -73,11 +72,11 @@ def _list(stack: Stack, options: argparse.Namespace) -> int:
     if options.count:
         counted = count(rows)
         if options.json:
-            print(msgspec.json.encode({"counts": counted}).decode())
+            print_json({"counts": counted})
         else:
             print("\n".join(count_lines(counted)))
     elif options.json:
-        print(msgspec.json.encode({"checks": rows}).decode())
+        print_json({"checks": rows})
     else:
         print("\n".join(list_lines(rows, time.time())))
     return 0
@@ -91,7 +90,7 @@ def _show(stack: Stack, options: argparse.Namespace) -> int:
     turned = [id for id, checks in proven.turned_by().items() if check.id in checks]
     row = results.listed([check], known, proven.proven())[0]
     if options.json:
-        print(msgspec.json.encode({"checks": [row], "turned_by": turned}).decode())
+        print_json({"checks": [row], "turned_by": turned})
     else:
         sabotage = catalogue.sabotages.get(check.sabotage)
         print("\n".join(show_lines(row, sabotage, turned, time.time())))
@@ -106,11 +105,8 @@ def _matrix(stack: Stack, options: argparse.Namespace) -> int:
                 f"`devstack-tui --stack {stack.name} up {IDENTITY}`",
             )
         cells = Catalogue.of(audit).matrix(audit)
-    if options.json:
-        # Plain dataclasses: the same keys as in the report of an audit.
-        print(msgspec.json.encode({"matrix": cells}).decode())
-    else:
-        print("\n".join(matrix_lines(cells)))
+    # Plain dataclasses: the same keys as in the report of an audit.
+    show(options, {"matrix": cells}, matrix_lines(cells))
     return int(any(cell.real is not None and cell.real != cell.declared for cell in cells))
 
 
@@ -136,14 +132,10 @@ async def _audited(runner: Runner, options: argparse.Namespace) -> int:
     if done.report is None:
         if options.jsonl:
             return done.exit_code
-        raise _failed(done.message, done.remedy, done.exit_code)
+        raise failure(done)
     _export(done.report, options)
-    if options.json:
-        print(msgspec.json.encode(done.report).decode())
-    elif not options.jsonl:
-        print("\n".join(report_lines(done.report)))
-    if done.message:
-        print(f"devstack-tui: {DevstackError(done.message, done.remedy)}", file=sys.stderr)
+    show(options, done.report, report_lines(done.report))
+    warn(done)
     return done.exit_code
 
 
@@ -180,15 +172,11 @@ async def _proved(prover: Prover, path: Path | None, options: argparse.Namespace
     if done.message and not done.proofs:
         if options.jsonl:
             return done.exit_code
-        raise _failed(done.message, done.remedy, done.exit_code)
+        raise failure(done)
     if path is not None and not done.message:
         proven.record(path, done.proofs)
-    if options.json:
-        print(msgspec.json.encode(done).decode())
-    elif not options.jsonl:
-        print("\n".join(proof_lines(done.proofs)))
-    if done.message:
-        print(f"devstack-tui: {DevstackError(done.message, done.remedy)}", file=sys.stderr)
+    show(options, done, proof_lines(done.proofs))
+    warn(done)
     return done.exit_code
 
 
@@ -206,7 +194,7 @@ async def _follow(
             async for event in stream:
                 last = event
                 if options.jsonl:
-                    print(msgspec.json.encode(event).decode(), flush=True)
+                    print_json(event)
                 else:
                     tell(event)
     except asyncio.CancelledError:  # ctrl-C; all is taken back by now
@@ -219,12 +207,6 @@ async def _follow(
 def _aborted(done: AuditDone | ProofDone, options: argparse.Namespace) -> int:
     """It was cancelled; what it had begun is taken back by now."""
     if options.jsonl:
-        print(msgspec.json.encode(done).decode(), flush=True)
-    print(done.message, file=sys.stderr)
+        print_json(done)
+    narrate(done.message)
     return done.exit_code
-
-
-def _failed(message: str, remedy: str, code: int) -> DevstackError:
-    error = DevstackError(message, remedy)
-    error.exit_code = code
-    return error

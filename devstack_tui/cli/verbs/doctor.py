@@ -8,8 +8,7 @@ import shutil
 import subprocess
 import sys
 
-import msgspec
-
+from devstack_tui.cli.output import narrate, print_json
 from devstack_tui.cli.running import name_repairs
 from devstack_tui.contracts.model import Requirement
 from devstack_tui.core.errors import DevstackError
@@ -35,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
     findings = list(examine(stack))
     if options.json:
         document = {"stack": stack.name, "findings": findings}
-        print(msgspec.json.encode(document).decode())
+        print_json(document)
     else:
         for finding in findings:
             _show(finding)
@@ -90,7 +89,7 @@ def _as_root() -> list[str]:
 
 
 def _call(argv: list[str], hints: list[Hint]) -> None:
-    print(f"+ {' '.join(argv)}", file=sys.stderr, flush=True)
+    narrate(f"+ {' '.join(argv)}")
     # Their output is narration: it must not mix with our data.
     ended = subprocess.run(argv, stdout=sys.stderr, stdin=subprocess.DEVNULL, check=False)
     if ended.returncode != 0:

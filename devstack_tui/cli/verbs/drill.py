@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from devstack_tui.cli.output import failure, narrate, print_json, show, warn
 from devstack_tui.cli.running import confirm_destructive, existing, run_to_end
 from devstack_tui.cli.text.drill import (
     Narrator,
@@ -23,7 +24,7 @@ from devstack_tui.cli.text.drill import (
 )
 from devstack_tui.core import codec, files
 from devstack_tui.core.check import write_junit
-from devstack_tui.core.errors import DevstackError
+from devstack_tui.core.errors import UnreachableError
 from devstack_tui.core.history import History
 from devstack_tui.drill import timeline
 from devstack_tui.drill.catalogue import Catalogue
@@ -72,7 +73,7 @@ def _list(stack: Stack, options: argparse.Namespace) -> int:
         for entry in Catalogue().entries.values()
     ]
     if options.json:
-        print(msgspec.json.encode({"drills": rows}).decode())
+        print_json({"drills": rows})
         return 0
     for row in rows:
         reason = f"  ({row['reason']})" if row["reason"] else ""
@@ -84,10 +85,7 @@ def _list(stack: Stack, options: argparse.Namespace) -> int:
 
 def _plan(stack: Stack, options: argparse.Namespace) -> int:
     plan = _runner(stack, options).plan()
-    if options.json:
-        print(msgspec.json.encode(plan).decode())
-    else:
-        print("\n".join(plan_lines(stack.name, plan)))
+    show(options, plan, plan_lines(stack.name, plan))
     return 3 if plan.refusal else 0
 
 
@@ -98,10 +96,10 @@ def _history(stack: Stack, options: argparse.Namespace) -> int:
     if options.json:
         # The course of every repeat is for `drill show`.
         short = [msgspec.structs.replace(report, repeats=()) for report in reports]
-        print(msgspec.json.encode({"drills": short, "notes": history.notes}).decode())
+        print_json({"drills": short, "notes": history.notes})
         return 0
     for note in history.notes:
-        print(note, file=sys.stderr)
+        narrate(note)
     for report in reports:
         print(listed_line(report))
     return 0
@@ -116,19 +114,13 @@ def _show(stack: Stack, options: argparse.Namespace) -> int:
     report = _found(stack, options.id)
     if options.svg:
         _draw(report, options.svg)
-    if options.json:
-        print(msgspec.json.encode(report).decode())
-    else:
-        print("\n".join(report_lines(report)))
+    show(options, report, report_lines(report))
     return 0
 
 
 def _compare(stack: Stack, options: argparse.Namespace) -> int:
     found = compare(_found(stack, options.a), _found(stack, options.b))
-    if options.json:
-        print(msgspec.json.encode(found).decode())
-    else:
-        print("\n".join(compared_lines(found)))
+    show(options, found, compared_lines(found))
     return 0
 
 
@@ -150,7 +142,7 @@ def _run(stack: Stack, options: argparse.Namespace) -> int:
     runner = _runner(stack, options)
     plan = runner.plan()
     if plan.refusal:
-        raise _refusal(plan.refusal, plan.remedy)
+        raise UnreachableError(plan.refusal, plan.remedy)
     confirm_destructive(options, "\n".join(plan_lines(stack.name, plan)), stack.name, UNTOUCHED)
     return run_to_end(_drill(runner, options))
 
@@ -165,16 +157,15 @@ async def _drill(runner: Runner, options: argparse.Namespace) -> int:
     if done.report is None:
         if options.jsonl:
             return done.exit_code
-        raise _refusal(done.message, done.remedy, done.exit_code)
+        raise failure(done)
     _export(done.report, options)
     if options.json:
         document = {**msgspec.to_builtins(done.report), "healed": done.healed}
         document |= {"message": done.message, "remedy": done.remedy}
-        print(msgspec.json.encode(document).decode())
+        print_json(document)
     elif not options.jsonl:
         print("\n".join(report_lines(done.report)))
-    if done.message:
-        print(f"devstack-tui: {DevstackError(done.message, done.remedy)}", file=sys.stderr)
+    warn(done)
     return done.exit_code
 
 
@@ -198,13 +189,9 @@ async def _swept(sweep: Sweep, options: argparse.Namespace) -> int:
     if done.message and not done.rows:
         if options.jsonl:
             return done.exit_code
-        raise _refusal(done.message, done.remedy, done.exit_code)
-    if options.json:
-        print(msgspec.json.encode(done).decode())
-    elif not options.jsonl:
-        print("\n".join(sweep_lines(done)))
-    if done.message:
-        print(f"devstack-tui: {DevstackError(done.message, done.remedy)}", file=sys.stderr)
+        raise failure(done)
+    show(options, done, sweep_lines(done))
+    warn(done)
     return done.exit_code
 
 
@@ -218,7 +205,7 @@ async def _follow(
         async for event in stream:
             last = event
             if options.jsonl:
-                print(msgspec.json.encode(event).decode(), flush=True)
+                print_json(event)
             else:
                 narrate(event)
     return last
@@ -236,8 +223,8 @@ def _aborted(runner: Runner, options: argparse.Namespace) -> int:
             message=message,
             remedy=unhealed.remedy if unhealed else "",
         )
-        print(msgspec.json.encode(done).decode(), flush=True)
-    print(message, file=sys.stderr)
+        print_json(done)
+    narrate(message)
     return 130
 
 
@@ -255,9 +242,3 @@ def _draw(report: DrillReport, name: str) -> None:
         path.write_text(timeline.svg(report), encoding="utf-8")
     except OSError as error:
         raise files.explain(error, f"writing {path}") from None
-
-
-def _refusal(message: str, remedy: str, code: int = 3) -> DevstackError:
-    error = DevstackError(message, remedy)
-    error.exit_code = code
-    return error

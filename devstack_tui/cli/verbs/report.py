@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
+from devstack_tui.cli.output import narrate
 from devstack_tui.cli.running import existing
 from devstack_tui.core import codec
 from devstack_tui.core.errors import DevstackError, UsageError
@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
     texts = {path: make(report, history, secrets) for path, make in asked.items()}
     write(texts)
     for path in texts:
-        print(f"wrote {path}", file=sys.stderr)
+        narrate(f"wrote {path}")
     if options.json:
         print(_json(report, history, secrets), end="")
     elif not texts:

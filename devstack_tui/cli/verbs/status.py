@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from devstack_tui.cli.output import print_json
 from devstack_tui.cli.running import named, run_to_end, standard_input
 from devstack_tui.contracts.model import StackStatus, State
 from devstack_tui.health.monitor import Monitor
@@ -40,7 +41,7 @@ async def _once(stack: StackView, as_json: bool) -> int:
     finally:
         monitor.close()
     if as_json:
-        print(msgspec.json.encode(status).decode())
+        print_json(status)
     else:
         for note in status.notes:
             print(note, file=sys.stderr, flush=True)
@@ -60,7 +61,7 @@ async def _watch(stack: StackView, options: argparse.Namespace) -> int:
         looks = control.gate(monitor.watch(options.interval, control.wake))
         if options.json or options.jsonl:
             async for status in looks:
-                print(msgspec.json.encode(status).decode(), flush=True)
+                print_json(status)
         else:
             await _live(looks)
     finally:

@@ -9,6 +9,7 @@ import importlib
 
 import msgspec
 
+from devstack_tui.cli.output import narrate, print_json
 from devstack_tui.cli.running import confirm_destructive, existing, run_to_end
 from devstack_tui.cli.text import tune as text
 from devstack_tui.core.errors import UsageError
@@ -50,7 +51,7 @@ def _list(stack: Stack, options: argparse.Namespace) -> int:
     found = [profiles.load(engine, name) for name in profiles.names()]
     catalogue = [p for service in tunable_services() for p in known(engine, service.name).values()]
     if options.json:
-        text.show_json({"profiles": found, "parameters": catalogue})
+        print_json({"profiles": found, "parameters": catalogue})
     else:
         text.print_list(found, catalogue)
     return 0
@@ -62,7 +63,7 @@ def _show(stack: Stack, options: argparse.Namespace) -> int:
         rows = tuple(row for row in found.parameters if row.changed)
         found = msgspec.structs.replace(found, parameters=rows)
     if options.json:
-        text.show_json(found)
+        print_json(found)
     else:
         text.print_rows(found.parameters)
         text.tell_rest(found)
@@ -77,7 +78,7 @@ def _reached(found: Show) -> int:
 def _history(stack: Stack, options: argparse.Namespace) -> int:
     rows = show.history(parameter_store.read(stack.paths))
     if options.json:
-        text.show_json({"history": rows})
+        print_json({"history": rows})
     else:
         text.print_history(rows)
     return 0
@@ -86,11 +87,11 @@ def _history(stack: Stack, options: argparse.Namespace) -> int:
 def _advise(stack: Stack, options: argparse.Namespace) -> int:
     found = show.look(stack, options.services, durable=options.durable)
     if options.json:
-        text.show_json({"stack": stack.name, "advice": found.advice, "down": found.down})
+        print_json({"stack": stack.name, "advice": found.advice, "down": found.down})
     else:
         text.print_advice(found.advice)
         for reason in found.down.values():
-            text.note(f"not asked: {reason}")
+            narrate(f"not asked: {reason}")
     return _reached(found)
 
 
@@ -107,10 +108,10 @@ def _set(stack: Stack, options: argparse.Namespace) -> int:
     found = pending.put(stack, options.service, given)
     rows = [row for row in found.parameters if row.name in given]
     if options.json or options.jsonl:
-        text.show_json(msgspec.structs.replace(found, parameters=tuple(rows)))
+        print_json(msgspec.structs.replace(found, parameters=tuple(rows)))
     else:
         text.print_rows(rows)
-        text.note("pending: `devstack-tui tune apply` makes it effective")
+        narrate("pending: `devstack-tui tune apply` makes it effective")
     return 0
 
 
@@ -130,7 +131,7 @@ def _assignments(words: list[str]) -> dict[str, str]:
 def _save(stack: Stack, options: argparse.Namespace) -> int:
     path = pending.save(stack, options.name, options.source, options.title)
     if options.json:
-        text.show_json({"profile": options.name, "path": str(path)})
+        print_json({"profile": options.name, "path": str(path)})
     else:
         print(path)
     return 0
@@ -180,11 +181,11 @@ def _revert(stack: Stack, options: argparse.Namespace) -> int:
         count = pending.drop(stack)
         message = f"{count} pending values are dropped"
         if options.json:
-            text.show_json({"dropped": count, "exit_code": 0})
+            print_json({"dropped": count, "exit_code": 0})
         elif options.jsonl:
-            text.show_json(TuneDone(0, 0.0, message=message))
+            print_json(TuneDone(0, 0.0, message=message))
         else:
-            text.note(message)
+            narrate(message)
         return 0
     to, everything, force = options.to, bool(options.all), bool(options.force)
     plan = applying.plan_revert(stack, to=to, everything=everything, force=force)
@@ -196,7 +197,7 @@ def _carry_out(plan: TunePlanned, events: Applied, options: argparse.Namespace) 
     """Show the plan, ask, and follow the apply to its end."""
     if options.plan:
         if options.json or options.jsonl:
-            text.show_json(plan)
+            print_json(plan)
         else:
             print(text.planned(plan))
         return 0
@@ -223,11 +224,11 @@ async def _follow(events: Applied, options: argparse.Namespace) -> int:
                         done = event
     finally:
         if done is None and plan is not None:
-            text.note("tune: interrupted, the last good configuration is back")
+            narrate("tune: interrupted, the last good configuration is back")
     if done is None:
         raise asyncio.CancelledError
     if options.json:
-        text.show_json(_document(plan, done, notes))
+        print_json(_document(plan, done, notes))
     return done.exit_code
 
 

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import sys
 from collections.abc import Callable
 from typing import TypeVar
 
-import msgspec
-
 from devstack_tui.cli.bench_measurer import BenchMeasurer
+from devstack_tui.cli.output import failure, print_json, warn
 from devstack_tui.cli.running import existing, run_to_end
-from devstack_tui.cli.text.tune_ab import narrate, print_auto, print_costs, print_report
-from devstack_tui.core.errors import DevstackError
+from devstack_tui.cli.text.tune_ab import narrate_event, print_auto, print_costs, print_report
 from devstack_tui.stack.stack import Stack
 from devstack_tui.tuning import ab, auto, cost
 from devstack_tui.tuning.events import AbDone, AutoDone, CostDone, Events
@@ -76,15 +73,12 @@ def _show(
     if options.jsonl:
         return  # the events have told all of it
     if found is not None and options.json:
-        print(msgspec.json.encode(found).decode())
+        print_json(found)
     elif found is not None:
         show(found)
-    if done.message:
-        error = DevstackError(done.message, done.remedy)
-        error.exit_code = done.exit_code
-        if found is None:
-            raise error
-        print(f"devstack-tui: {error}", file=sys.stderr)
+    if done.message and found is None:
+        raise failure(done)
+    warn(done)
 
 
 def _ended(events: Events, options: argparse.Namespace, kind: type[_Done]) -> _Done:
@@ -95,9 +89,9 @@ def _ended(events: Events, options: argparse.Namespace, kind: type[_Done]) -> _D
         async with contextlib.aclosing(events) as stream:
             async for event in stream:
                 if options.jsonl:
-                    print(msgspec.json.encode(event).decode(), flush=True)
+                    print_json(event)
                 else:
-                    narrate(event)
+                    narrate_event(event)
                 if isinstance(event, kind):
                     found.append(event)
         return 0

@@ -1,0 +1,66 @@
+"""What every verb prints: data on stdout, narration on stderr."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Iterable
+from typing import Protocol
+
+import msgspec
+
+from devstack_tui.core.errors import DevstackError
+
+
+class Ended(Protocol):
+    """The last event of a capability."""
+
+    @property
+    def message(self) -> str: ...
+    @property
+    def remedy(self) -> str: ...
+    @property
+    def exit_code(self) -> int: ...
+
+
+class Narration:
+    """Lines on stderr, each with the seconds since it began."""
+
+    def __init__(self) -> None:
+        self._started = time.monotonic()
+
+    def say(self, text: str) -> None:
+        """One line."""
+        narrate(f"{time.monotonic() - self._started:6.1f}s  {text}")
+
+
+def narrate(text: str) -> None:
+    """A line on stderr."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def print_json(document: object) -> None:
+    """The one document of `--json`, or an event of `--jsonl`, which its reader has at once."""
+    print(msgspec.json.encode(document).decode(), flush=True)
+
+
+def show(options: argparse.Namespace, document: object, lines: Iterable[str]) -> None:
+    """The result of a verb: as a document with --json, else as lines; --jsonl had it as events."""
+    if options.json:
+        print_json(document)
+    elif not getattr(options, "jsonl", False):
+        print("\n".join(lines))
+
+
+def failure(done: Ended) -> DevstackError:
+    """Why nothing came of it, as the error to raise; its exit status is that of `done`."""
+    error = DevstackError(done.message, done.remedy)
+    error.exit_code = done.exit_code
+    return error
+
+
+def warn(done: Ended) -> None:
+    """What went wrong beside a result that is there, if anything did."""
+    if done.message:
+        narrate(f"devstack-tui: {DevstackError(done.message, done.remedy)}")
