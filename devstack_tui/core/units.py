@@ -7,6 +7,7 @@ are the same. Durations parse to milliseconds; a bare number is milliseconds.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 
 BYTES = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
@@ -115,3 +116,16 @@ _PARSERS: dict[str, Callable[[str], Value]] = {
     "choice": str.lower,
     "text": str,
 }
+
+
+def age(seconds: float) -> str:
+    """`48 s`, `12 min`, `3 h`, `4 d`."""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size:.0f} {unit}"
+    return f"{max(seconds, 0):.0f} s"
+
+
+def moment(at: float | None) -> str:
+    """The local date and time of Unix time `at`; a dash where there is none."""
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(at)) if at else "–"

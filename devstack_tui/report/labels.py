@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 
 from devstack_tui.core.check import Status, glyph
@@ -36,19 +35,6 @@ def verdict_text(verdict: str) -> str:
 def kind_title(kind: str) -> str:
     """The heading of a kind; one that is not known is called as it is kept."""
     return KINDS.get(kind, kind.capitalize())
-
-
-def when(at: float | None) -> str:
-    """Local date and time; a dash where there is none."""
-    return time.strftime("%Y-%m-%d %H:%M", time.localtime(at)) if at else "–"
-
-
-def age(seconds: float) -> str:
-    """`48 s`, `12 min`, `3 h`, `4 d`."""
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{seconds // size:.0f} {unit}"
-    return f"{seconds:.0f} s"
 
 
 def proven(value: bool | None, seen_red: float | None = None) -> str:

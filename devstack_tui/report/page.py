@@ -6,17 +6,16 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from devstack_tui.core.units import age, moment
 from devstack_tui.report import charts
 from devstack_tui.report.documents import command
 from devstack_tui.report.labels import (
     FIRST_STEPS,
-    age,
     by_status,
     kind_title,
     loud,
     proven,
     summary,
-    when,
 )
 from devstack_tui.report.model import Counts, Coverage, Item, Report, Suite
 
@@ -95,7 +94,7 @@ def page(report: Report, timelines: Mapping[str, str] | None) -> Iterator[Block]
     """The whole report. `timelines` are the SVG pictures of drills by the run's id; without them
     there is no section of charts."""
     yield Heading(1, f"devstack-tui report: {report.stack}")
-    yield _line(report.verdict, f"{when(report.at)} · devstack-tui {report.version}")
+    yield _line(report.verdict, f"{moment(report.at)} · devstack-tui {report.version}")
     yield Paragraph((Span(summary(report)),))
     yield from map(Note, report.notes)
     yield Heading(2, "Last results")
@@ -130,7 +129,7 @@ def _last(report: Report) -> Iterator[Block]:
             (
                 Span(suite.name),
                 Span(suite.verdict, VERDICT),
-                Span(age(suite.age_s), hint=when(suite.at)),
+                Span(age(suite.age_s), hint=moment(suite.at)),
                 Span(suite.figures),
                 Span(suite.fingerprint, CODE),
                 Span(suite.command, CODE),
@@ -182,7 +181,7 @@ def _counts(title: str, counts: Sequence[Counts]) -> Iterator[Block]:
 def _charts(suites: Sequence[Suite], timelines: Mapping[str, str]) -> Iterator[Block]:
     compared = [(one.name, one.verdict, one.interval) for one in suites if one.interval]
     figures = [
-        Figure(f"{one.name}, {when(one.at)}", timelines[one.id])
+        Figure(f"{one.name}, {moment(one.at)}", timelines[one.id])
         for one in suites
         if one.id in timelines
     ]
@@ -203,7 +202,7 @@ def _details(suite: Suite) -> Iterator[Block]:
     if not (suite.results or suite.notes or len(suite.history) > 1):
         return
     yield Heading(2, f"{kind_title(suite.kind)}: {suite.name}")
-    yield _line(suite.verdict, f"{when(suite.at)} · run ", suite.id)
+    yield _line(suite.verdict, f"{moment(suite.at)} · run ", suite.id)
     yield from map(Note, suite.notes)
     if failed := loud(suite.results):
         heads = ("Check", "Title", "Status", "Evidence", "Remedy")
@@ -231,7 +230,7 @@ def _rows(items: Iterable[Item], columns: int = 5) -> tuple[tuple[Span, ...], ..
 def _past(suite: Suite) -> Table:
     rows = tuple(
         (
-            Span(when(one.at)),
+            Span(moment(one.at)),
             Span(one.id, CODE),
             Span(one.verdict, VERDICT),
             Span(one.figures),

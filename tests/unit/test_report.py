@@ -196,7 +196,7 @@ def test_a_corrupt_history_is_told_and_leaves_an_empty_report(filled: Filled) ->
     filled.history.path.write_bytes(b"no database at all" * 100)
     report = made(filled)
     assert report.suites == ()
-    assert "was corrupt" in report.notes[0]
+    assert "is corrupt" in report.notes[0]
 
 
 def test_the_subjects_of_a_history_are_its_kinds_and_names(filled: Filled) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from devstack_tui.cli.output import Narration
 from devstack_tui.contracts.audit import MatrixCell, Sabotage
 from devstack_tui.core.check import Status
+from devstack_tui.core.units import age
 from devstack_tui.security.events import (
     AnySecurityEvent,
     AuditNote,
@@ -24,7 +25,6 @@ from devstack_tui.security.events import (
 SHORT = 40
 """So many checks are all shown after a run; of more, only those that did not pass."""
 WIDTH = 98
-_SPANS = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"))
 
 
 class Progress(Narration):
@@ -81,9 +81,10 @@ def list_lines(rows: Sequence[CheckRow], now: float) -> Iterator[str]:
             heading = (row.suite, row.group)
             yield f"{row.suite} · {row.group}" if row.group else row.suite
         proven = "proven" if row.proven else "-"
+        old = age(now - row.at) if row.at else "-"
         yield (
             f"  {row.status or '-':<12} {row.id:<{id_width}}  {row.core:<{core_width}}  "
-            f"{row.severity:<8} {proven:<6} {_age(row.at, now):>7}  {row.title}"
+            f"{row.severity:<8} {proven:<6} {old:>7}  {row.title}"
         ).rstrip()
 
 
@@ -131,7 +132,7 @@ def show_lines(
         "to mend it": row.remedy,
         "sabotage": f"{row.sabotage}: {sabotage.title}" if sabotage else row.sabotage or "none",
         "proven": f"turned red by {', '.join(turned_by)}" if turned_by else "no",
-        "status": f"{row.status}, {_age(row.at, now)} ago" if row.status else "never run",
+        "status": f"{row.status}, {age(now - row.at)} ago" if row.status else "never run",
         "evidence": row.evidence,
     }
     for name, text in facts.items():
@@ -142,16 +143,6 @@ def _folded(name: str, text: str) -> Iterator[str]:
     lines = [part for line in text.splitlines() for part in textwrap.wrap(line, WIDTH - 14)]
     for number, line in enumerate(lines):
         yield f"  {name if not number else '':<12}{line}"
-
-
-def _age(at: float, now: float) -> str:
-    if not at:
-        return "-"
-    seconds = max(0.0, now - at)
-    for length, unit in _SPANS:
-        if seconds >= length:
-            return f"{seconds / length:.0f} {unit}"
-    return f"{seconds:.0f} s"
 
 
 # -- an audit --------------------------------------------------------------------------------

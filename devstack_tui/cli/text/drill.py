@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
 from devstack_tui.cli.output import Narration
 from devstack_tui.contracts.drill import DrillPhase, DrillResult, Marker, Plan, RepeatEnded, Step
 from devstack_tui.core.check import Result
+from devstack_tui.core.units import moment
 from devstack_tui.drill.compare import Comparison
 from devstack_tui.drill.events import (
     AnyDrillEvent,
@@ -85,7 +85,7 @@ def report_lines(report: DrillReport) -> Iterator[str]:
 
 def listed_line(report: DrillReport) -> str:
     """One drill of the history."""
-    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(report.started))
+    when = moment(report.started)
     return (
         f"{report.id}  {when}  {report.drill:<18} {report.fault:<10} {report.victim:<14} "
         f"{report.verdict:<13} window {report.write_window_s:.3f} s  lost {report.lost}"

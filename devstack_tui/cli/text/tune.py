@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Iterable, Sequence
 
 from devstack_tui.cli.output import Narration, narrate, print_json
 from devstack_tui.contracts.tunable import DEFAULT, Advice, Parameter
+from devstack_tui.core.units import moment
 from devstack_tui.tuning.events import (
     Budget,
     HistoryRow,
@@ -125,9 +125,8 @@ def print_history(rows: Sequence[HistoryRow]) -> None:
     if not rows:
         print("nothing was applied yet")
     for row in reversed(rows):
-        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(row.at))
         undone = "  (undone)" if row.undone else ""
-        print(f"#{row.number}  {when}  {row.by}{undone}")
+        print(f"#{row.number}  {moment(row.at)}  {row.by}{undone}")
         for key, (before, after) in row.values.items():
             source = f"  ({row.sources[key]})" if key in row.sources else ""
             print(f"    {key}: {before or DEFAULT} → {after or DEFAULT}{source}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Sequence
 
 from rich.console import Group, RenderableType
@@ -11,6 +10,7 @@ from rich.text import Text
 
 from devstack_tui.console.report.rows import proof
 from devstack_tui.console.screens.sheet import Ink
+from devstack_tui.core.units import moment
 from devstack_tui.present.cells import verdict
 from devstack_tui.present.looks import QUIET, WARN
 from devstack_tui.present.text import BLANK, plain, when
@@ -48,9 +48,9 @@ def check_sheet(row: CoverageRow, ink: Ink) -> RenderableType:
     text.append(f"\n{plain(row.reason)}\n")
     text.append(f"\nproven by sabotage: {proven}", ink(look))
     if row.seen_red:
-        text.append(f"\nseen to fail here: {_date(row.seen_red)}")
+        text.append(f"\nseen to fail here: {moment(row.seen_red)}")
     if row.at:
-        text.append(f"\nlast result: {_date(row.at)}", ink(QUIET))
+        text.append(f"\nlast result: {moment(row.at)}", ink(QUIET))
     if row.command:
         text.append(f"\n\n→ {plain(row.command)}", "bold")
     return text
@@ -110,7 +110,3 @@ def _table(heads: Sequence[str], ink: Ink, right: Sequence[int] = ()) -> Table:
         )
     table.add_row(*(Text(head, ink(QUIET)) for head in heads))
     return table
-
-
-def _date(at: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M", time.localtime(at))
