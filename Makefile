@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 UV_LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --no-header
 
-.PHONY: run test test-sabotage test-bare lint format setup setup-dev servers lock wheel screenshots bench clean
+.PHONY: run test test-servers test-sabotage test-bare lint format setup setup-dev servers lock wheel screenshots bench clean
 
 run: setup servers
 	@$(BIN)/devstack-tui up
@@ -15,7 +15,7 @@ run: setup servers
 
 # One worker for the tests of the live stack, one for those that start stacks of their own, and one
 # for the stack that is broken on purpose; whoever is free takes what needs no server.
-test: setup-dev servers
+test: setup-dev servers test-servers
 	@$(BIN)/pytest -n 3 --dist loadgroup
 
 # Real stacks broken on purpose: every check is seen to fail. A part of `make test`.
@@ -53,6 +53,11 @@ $(VENV)/.dev-stamp: requirements-dev.lock $(VENV)/.run-stamp
 # The server programs: asks the product what is missing, and installs that through apt.
 servers: setup
 	@$(BIN)/devstack-tui doctor --json >/dev/null 2>&1 || $(BIN)/devstack-tui doctor --install
+
+# What the package in tests/plugin starts: no part of the product needs it.
+test-servers: setup
+	@command -v memcached >/dev/null || eval "$$($(BIN)/python -c \
+		'from devstack_tui.core import programs; print(programs.apt_command(["memcached"]))')"
 
 lock: setup-dev
 	@$(BIN)/pip install --quiet --disable-pip-version-check uv

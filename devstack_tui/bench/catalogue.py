@@ -51,6 +51,8 @@ class Catalogue:
         document = read_toml(path)
         self.runs = convert(document.pop("runs", {}), dict[str, int], path, "runs")
         known = {w.name: (service, w) for service in services() for w in service.workloads()}
+        for service in services():
+            document = {**service.rows(path.name), **document}
         self.entries: dict[str, Entry] = {}
         for name, table in document.items():
             if name not in known:

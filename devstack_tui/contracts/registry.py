@@ -1,15 +1,22 @@
-"""Every service that we know: one line each, its folder has the rest."""
+"""Every service: ours, one line each, and those of other packages that stack.toml names."""
 
 from __future__ import annotations
 
 import functools
 import importlib
+from typing import TYPE_CHECKING
 
-from devstack_tui.contracts.service import Service
+from devstack_tui.contracts.service import IDENTITY, Service
 from devstack_tui.core.errors import NotInstalledError, unknown_name
+from devstack_tui.core.paths import config_home
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["BUILT_IN", "IDENTITY", "names", "not_installed", "service", "services"]
 
 # In the order in which they are shown.
-NAMES = (
+BUILT_IN = (
     "vault",
     "postgres",
     "mysql",
@@ -19,26 +26,29 @@ NAMES = (
     "reference_api",
     "forgejo",
 )
-# The service that gives every other one its secret and its certificate.
-IDENTITY = "vault"
 
 
-@functools.cache
+def names() -> tuple[str, ...]:
+    """The names of all services: ours in the order in which they are shown, then the others."""
+    return (*BUILT_IN, *_from_outside())
+
+
 def service(name: str) -> Service:
     """The service called `name` (`reference-api` and `reference_api` are the same).
 
     Raises `UsageError` with the close matches for any other name.
     """
     canonical = name.replace("-", "_")
-    if canonical not in NAMES:
-        raise unknown_name("service", name, NAMES)
-    found: Service = importlib.import_module(f"devstack_tui.services.{canonical}").SERVICE
-    return found
+    if canonical in BUILT_IN:
+        return _built_in(canonical)
+    if found := _from_outside().get(canonical):
+        return found
+    raise unknown_name("service", name, names())
 
 
 def services() -> tuple[Service, ...]:
     """All of them."""
-    return tuple(service(name) for name in NAMES)
+    return (*map(_built_in, BUILT_IN), *_from_outside().values())
 
 
 def not_installed(name: str) -> NotInstalledError:
@@ -49,3 +59,21 @@ def not_installed(name: str) -> NotInstalledError:
     return NotInstalledError(
         f"{found.title} is not on this machine", " ".join(remedy([found.hint])) or found.hint.text
     )
+
+
+@functools.cache
+def _built_in(name: str) -> Service:
+    found: Service = importlib.import_module(f"devstack_tui.services.{name}").SERVICE
+    return found
+
+
+def _from_outside() -> Mapping[str, Service]:
+    """The services of other packages: only the user's own stack.toml can name one."""
+    path = config_home() / "stack.toml"
+    try:
+        seen = path.stat()
+    except OSError:
+        return {}
+    from devstack_tui.contracts.outside import load_all
+
+    return load_all(path, (seen.st_mtime_ns, seen.st_size), BUILT_IN)

@@ -7,11 +7,11 @@ imported when they are first asked for, so that no driver is loaded before it is
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from devstack_tui.contracts.model import (
     Credentials,
@@ -21,6 +21,7 @@ from devstack_tui.contracts.model import (
     ServiceSettings,
     Target,
 )
+from devstack_tui.core.errors import DevstackError, NotInstalledError
 from devstack_tui.core.hint import Hint
 
 if TYPE_CHECKING:
@@ -30,6 +31,13 @@ if TYPE_CHECKING:
     from devstack_tui.contracts.server_home import ServerHome
     from devstack_tui.contracts.tunable import Rolling, Tunables
     from devstack_tui.contracts.workload import Workload
+
+IDENTITY = "vault"
+"""The service that gives every other one its secret and its certificate."""
+CONTRACT = 1
+"""The version of what this module, and the Protocols that it names, ask of a service."""
+
+N = TypeVar("N", "Workload", "Drill")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +96,7 @@ class Service:
     scheme: str
     settings: type[ServiceSettings]
     hint: Hint
-    requires: tuple[str, ...] = ("vault",)
+    requires: tuple[str, ...] = (IDENTITY,)
     optional: bool = False
     """Whether a machine without the program is still complete."""
     account: str = ""
@@ -103,6 +111,17 @@ class Service:
     """The command line that connects a client: endpoint, credentials, CA. Never the password."""
     after: tuple[str, ...] = ()
     """Services that must be ready first if they are to run at all."""
+    contract: int = 0
+    """The `CONTRACT` that a service of another package was written for."""
+    package: str = ""
+    """Where the parts of a service of another package are; set when it is loaded."""
+    unavailable: str = ""
+    """Why a service of another package cannot be loaded; it has no parts then."""
+
+    @property
+    def outside(self) -> bool:
+        """Whether it comes, or should come, from another package."""
+        return bool(self.package or self.unavailable)
 
     @property
     def role(self) -> str:
@@ -121,63 +140,84 @@ class Service:
 
     def server(self) -> Server:
         """What every engine needs of it."""
-        return cast(Server, self._part("server").SERVER)
+        return cast(Server, self._part("server", "SERVER"))
 
     def launcher(self) -> Launcher:
         """How it is started as processes."""
-        return cast("Launcher", self._part("launch").LAUNCHER)
+        return cast(Launcher, self._part("launch", "LAUNCHER"))
 
     def probe(self) -> Probe:
         """The part that does its work once."""
-        return cast(Probe, self._part("probe").probe)
+        return cast(Probe, self._part("probe", "probe"))
 
     def workloads(self) -> tuple[Workload, ...]:
         """The loads that can be put on it; none for most."""
-        found = self._optional("workloads")
-        return cast("tuple[Workload, ...]", found.WORKLOADS) if found else ()
+        return self._own(self._optional("workloads", "WORKLOADS") or ())
 
     def tunables(self) -> Tunables | None:
         """Its parameters, if it can be tuned."""
-        found = self._optional("tunables")
-        return cast("Tunables", found.TUNABLES) if found else None
+        return cast("Tunables | None", self._optional("tunables", "TUNABLES"))
 
     def rolling(self) -> Rolling | None:
         """How it is restarted node by node, if it has several."""
-        found = self._optional("rolling")
-        return cast("Rolling", found.ROLLING) if found else None
+        return cast("Rolling | None", self._optional("rolling", "ROLLING"))
 
     def acks(self) -> Acks | None:
         """The stream of acknowledged writes, if it keeps anything."""
-        found = self._optional("acks")
-        return cast("Acks", found.ACKS) if found else None
+        return cast("Acks | None", self._optional("acks", "ACKS"))
 
     def drills(self) -> tuple[Drill, ...]:
         """The drills that only this technology has."""
-        found = self._optional("drills")
-        return cast("tuple[Drill, ...]", found.DRILLS) if found else ()
+        return self._own(self._optional("drills", "DRILLS") or ())
 
     def tls(self) -> TlsPart | None:
         """Its TLS listeners and how its protocol reaches them, if it has any."""
-        found = self._optional("tls")
-        return cast("TlsPart", found.TLS) if found else None
+        return cast("TlsPart | None", self._optional("tls", "TLS"))
 
     def saboteur(self) -> Saboteur | None:
         """What breaks its TLS by its own settings, for who proves the checks."""
-        found = self._optional("sabotage")
-        return cast("Saboteur", found.SABOTAGE) if found else None
+        return cast("Saboteur | None", self._optional("sabotage", "SABOTAGE"))
 
     def checks(self) -> Checks | None:
         """The security checks that only this technology has."""
-        found = self._optional("checks")
-        return cast("Checks", found.CHECKS) if found else None
+        return cast("Checks | None", self._optional("checks", "CHECKS"))
 
-    def _optional(self, module: str) -> ModuleType | None:
-        try:
-            return self._part(module)
-        except ModuleNotFoundError as error:
-            if error.name != f"devstack_tui.services.{self.name}.{module}":
-                raise
+    def rows(self, file: str) -> dict[str, Any]:
+        """The tables about this service in `file` (`workloads.toml` …) of its own package; those of
+        our services are in configs/."""
+        if not self.package:
+            return {}
+        from devstack_tui.core.config import read_toml
+
+        path = Path(str(importlib.import_module(self.package).__file__)).with_name(file)
+        found = read_toml(path) if path.exists() else {}
+        return {name: row for name, row in found.items() if name.startswith(f"{self.name}.")}
+
+    def _own(self, parts: tuple[N, ...]) -> tuple[N, ...]:
+        """Without those of another package that have the name of another service's."""
+        if not self.package:
+            return parts
+        return tuple(part for part in parts if part.name.startswith(f"{self.name}."))
+
+    @property
+    def _home(self) -> str:
+        return self.package or f"devstack_tui.services.{self.name}"
+
+    def _optional(self, module: str, name: str) -> Any:
+        where = f"{self._home}.{module}"
+        if self.unavailable or importlib.util.find_spec(where) is None:
             return None
+        return self._part(module, name)
 
-    def _part(self, module: str) -> ModuleType:
-        return importlib.import_module(f"devstack_tui.services.{self.name}.{module}")
+    def _part(self, module: str, name: str) -> Any:
+        if self.unavailable:
+            raise NotInstalledError(self.unavailable, self.hint.text)
+        try:
+            return getattr(importlib.import_module(f"{self._home}.{module}"), name)
+        except Exception as error:
+            if not self.package:
+                raise
+            raise DevstackError(
+                f"{self._home}.{module} cannot be used: {type(error).__name__}: {error}",
+                f"install the package of {self.name} again, or take it out of stack.toml",
+            ) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,6 +14,7 @@ from devstack_tui.core import codec
 from devstack_tui.core.errors import ConfigError
 
 T = TypeVar("T")
+LOWEST_PORT, HIGHEST_PORT = 1024, 65535
 _HEADER = re.compile(r"\s*\[+\s*([^\]]+?)\s*\]+")
 _KEY = re.compile(r"\s*([A-Za-z0-9_.\"-]+)\s*=")
 
@@ -44,6 +46,16 @@ def convert(data: Any, kind: type[T], path: Path, at: str = "") -> T:
         if unknown:
             key = ".".join(filter(None, [key, unknown[1]]))
         raise fault(path, key, _lower(what)) from None
+
+
+def require_ports(ports: Mapping[str, int], known: Collection[str], path: Path, at: str) -> None:
+    """Raise `ConfigError` for a port that is not among the `known` names, or cannot be bound."""
+    for name, port in ports.items():
+        if name not in known:
+            raise fault(path, f"{at}.{name}", "no such port", f"known: {', '.join(known)}")
+        if not LOWEST_PORT <= port <= HIGHEST_PORT:
+            what = f"expected a port from {LOWEST_PORT} to {HIGHEST_PORT}, got {port}"
+            raise fault(path, f"{at}.{name}", what)
 
 
 def fault(path: Path, key: str, what: str, remedy: str = "") -> ConfigError:

@@ -85,7 +85,8 @@ class Catalogue:
         generic = [(service(drill.name.partition(".")[0]), drill) for drill in restart_drills()]
         self.entries: dict[str, Entry] = {}
         for found, drill in (*own, *generic):
-            options = dict(written.drills.get(drill.name, {}))
+            rows = {**found.rows(path.name), **written.drills}
+            options = dict(rows.get(drill.name, {}))
             limits = {**written.thresholds, **options.pop("thresholds", {})}
             limits = {_RENAMED.get(key, key): value for key, value in limits.items()}
             self.entries[drill.name] = Entry(

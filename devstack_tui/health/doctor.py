@@ -25,8 +25,11 @@ def examine(stack: Stack) -> Iterator[Requirement]:
     for service in services():
         yield _program(service, stack, engine)
     for service in services():
-        if stack.settings.services[service.name].enabled:
-            yield from engine.examine(service)
+        if stack.settings.services[service.name].enabled and not service.unavailable:
+            try:
+                yield from engine.examine(service)
+            except DevstackError as error:
+                yield Requirement(service.name, "missing", error.message, error.remedy)
 
 
 def missing(stack: Stack) -> list[Hint]:

@@ -32,6 +32,7 @@ from devstack_tui.contracts.registry import services
 from devstack_tui.contracts.service_files import CERT, ServiceFiles
 from devstack_tui.core.errors import DevstackError, NotInstalledError, UnreachableError
 from devstack_tui.core.lock import Owner, StackLock
+from devstack_tui.core.redact import redact
 from devstack_tui.identity.certificates import Age, age, ending, read_certificate
 from devstack_tui.identity.certificates import remedy as rotates
 from devstack_tui.stack.probing import probe_once
@@ -68,7 +69,7 @@ class Monitor:
 
     def __init__(self, stack: StackView) -> None:
         self._stack = stack
-        self._memory: dict[str, _Memory] = {s.name: _Memory() for s in services()}
+        self._memory: dict[str, _Memory] = collections.defaultdict(_Memory)
         self._pool = ThreadPoolExecutor(len(services()) + 1, thread_name_prefix="probe")
 
     def close(self) -> None:
@@ -83,7 +84,8 @@ class Monitor:
         owner = StackLock.held(stack.paths.lock)
         repairs = () if owner else stack.needs_healing()
         selected = stack.selected()
-        shown = [s for s in services() if stack.settings.services[s.name].enabled]
+        named = stack.settings.services
+        shown = [s for s in stack.services() if s.name not in named or named[s.name].enabled]
         loop = asyncio.get_running_loop()
         rows = await asyncio.gather(
             *(
@@ -139,6 +141,20 @@ class Monitor:
         required: bool,
         owner: Owner | None,
     ) -> ServiceStatus:
+        try:
+            return self._look(service, engine, required, owner)
+        except Exception as error:
+            if not service.outside:
+                raise
+            # The code of another package: what is wrong with it is said in its own row.
+            reason = redact(f"its package failed: {type(error).__name__}: {error}")
+            return ServiceStatus(
+                service.name, service.title, State.DOWN, required, reason, _remedy(service.name)
+            )
+
+    def _look(
+        self, service: Service, engine: Readable, required: bool, owner: Owner | None
+    ) -> ServiceStatus:
         memory = self._memory[service.name]
         target = engine.target(service)
         units = tuple(engine.units(service))
@@ -147,7 +163,7 @@ class Monitor:
             return self._without_units(row, service, engine, memory)
         row = _with_usage(row, units, engine.usage(service), memory)
         running = [unit for unit in units if unit.running]
-        gone = engine.exit_reason(service)
+        gone = service.unavailable or engine.exit_reason(service)
         try:
             if not running:
                 memory.latencies.clear()

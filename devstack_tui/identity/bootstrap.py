@@ -29,6 +29,16 @@ ADMIN_SECRET_ID_TTL = 365 * 24 * 3600
 ROOT_TTL = "87600h"
 INTERMEDIATE_TTL = "43800h"
 LEAF_TTL = "8760h"
+POLICY = """\
+# What the AppRole of {name} may do: read its own secret, have its own certificate issued.
+path "secret/data/{name}" {{
+  capabilities = ["read"]
+}}
+
+path "pki_int/issue/{name}-role" {{
+  capabilities = ["update"]
+}}
+"""
 
 
 class Keys(msgspec.Struct, frozen=True):
@@ -82,10 +92,10 @@ def unseal(vault: VaultApi, keys: Keys) -> None:
 def digest(services: Iterable[Service]) -> str:
     """What a bootstrap depends on, as one value: another value means another bootstrap."""
     state = hashlib.sha256()
-    state.update(_policy(ADMIN).encode())
+    state.update(policy_text(ADMIN).encode())
     for service in sorted(services, key=lambda service: service.name):
         secret = service.credentials
-        made_of = [service.name, _policy(service.secret), service.token_type]
+        made_of = [service.name, policy_text(service.secret), service.token_type]
         made_of += [secret.user, secret.database] if secret else []
         state.update("\0".join(made_of).encode())
     return state.hexdigest()[:16]
@@ -105,7 +115,7 @@ def bootstrap(vault: VaultApi, target: Target, keys: Keys, services: Iterable[Se
         vault.call("post", "sys/auth/approle", type="approle")
     _pki(vault, mounts, services)
     for service in services:
-        vault.call("put", f"sys/policies/acl/{service.policy}", policy=_policy(service.secret))
+        vault.call("put", f"sys/policies/acl/{service.policy}", policy=policy_text(service.secret))
         vault.call(
             "post",
             f"auth/approle/role/{service.role}",
@@ -113,7 +123,7 @@ def bootstrap(vault: VaultApi, target: Target, keys: Keys, services: Iterable[Se
         )
         _secret(vault, service)
         _write_role_id(vault, secrets, service.secret, service.role)
-    vault.call("put", "sys/policies/acl/admin-policy", policy=_policy(ADMIN))
+    vault.call("put", "sys/policies/acl/admin-policy", policy=policy_text(ADMIN))
     vault.call(
         "post",
         f"auth/approle/role/{ADMIN}-role",
@@ -151,8 +161,11 @@ def mint_secret_id(vault: VaultApi, secrets: Path, name: str) -> None:
                 raise
 
 
-def _policy(name: str) -> str:
-    return resource(f"configs/vault/policies/{name}.hcl").read_text(encoding="utf-8")
+def policy_text(name: str) -> str:
+    """The policy of the AppRole `name`: its file, or for a service of another package what every
+    service may do, which is to read its own secret and to have its own certificate issued."""
+    path = resource(f"configs/vault/policies/{name}.hcl")
+    return path.read_text(encoding="utf-8") if path.exists() else POLICY.format(name=name)
 
 
 def _role(policy: str, secret_id_ttl: int, token_type: str, clients: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from devstack_tui.contracts.audit import (
     Sabotage,
     Severity,
 )
-from devstack_tui.contracts.registry import NAMES, services
+from devstack_tui.contracts.registry import names, services
 from devstack_tui.core.check import Status
 from devstack_tui.core.errors import UsageError, unknown_name
 
@@ -111,7 +111,7 @@ class Catalogue:
         """What may be asked for although no check is so now."""
         suites = {check.suite for check in self.checks.values()}
         groups = {check.group.lower() for check in self.checks.values() if check.group}
-        return {*suites, *groups, *NAMES, *SEVERITIES, *STATUSES}
+        return {*suites, *groups, *names(), *SEVERITIES, *STATUSES}
 
     # -- sabotages -------------------------------------------------------------------------
 

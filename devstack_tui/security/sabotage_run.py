@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from typing import TypeVar
 
 from devstack_tui.contracts.audit import Check, Sabotage
-from devstack_tui.contracts.registry import IDENTITY, NAMES
+from devstack_tui.contracts.registry import IDENTITY, names
 from devstack_tui.core import files
 from devstack_tui.core.check import Status
 from devstack_tui.core.errors import DevstackError
@@ -79,7 +79,7 @@ class Course:
         if self.unhealed:
             return
         rest = [s for s in sabotages if s not in alone]
-        lanes = [[s for s in rest if s.service == name] for name in NAMES]
+        lanes = [[s for s in rest if s.service == name] for name in names()]
         others = merged([self._lane(lane, False) for lane in lanes])
         async with contextlib.aclosing(others) as steps:
             async for step in steps:

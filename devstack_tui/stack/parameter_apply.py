@@ -13,8 +13,8 @@ from pathlib import Path
 import msgspec
 
 from devstack_tui.contracts.engine import Engine, Run
-from devstack_tui.contracts.registry import NAMES, services
 from devstack_tui.contracts.registry import service as service_named
+from devstack_tui.contracts.registry import services
 from devstack_tui.contracts.server_home import Cancelled
 from devstack_tui.contracts.service import Service
 from devstack_tui.contracts.tunable import Apply, Reading, Tunables
@@ -165,7 +165,7 @@ def intend(paths: StackPaths, names: Names, foreign: Names | None = None) -> Int
     """
     return Journal(paths.journal).begin(
         ACTION,
-        ",".join(name for name in NAMES if name in names),
+        ",".join(found.name for found in services() if found.name in names),
         store=parameter_store.encode(parameter_store.read(paths)),
         names=_encoded(names),
         strange=_encoded(foreign or {}),

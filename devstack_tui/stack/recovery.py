@@ -14,7 +14,7 @@ from devstack_tui.contracts.drill import Cleanable, Sweepable
 from devstack_tui.contracts.engine import Engine, Readable, Run
 from devstack_tui.contracts.faults import handle_of
 from devstack_tui.contracts.model import Repair
-from devstack_tui.contracts.registry import NAMES, service, services
+from devstack_tui.contracts.registry import names, service, services
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.journal import Intent, Journal
 from devstack_tui.core.lock import StackLock
@@ -82,15 +82,15 @@ def _remedy(stack: str, engine: Readable, intent: Intent) -> str:
         return f"{command} down --wipe"
     if intent.action in ("bench", "throttle"):
         workload = intent.subject
-        if workload in NAMES:
+        if workload in names():
             workload = service(workload).workloads()[0].name
         return f"{command} bench run --quick --runs 1 {workload}"
     wanted = {found.name for found in services() if engine.units(found)}
     if _kind(intent.action) not in HANDLERS:
-        wanted |= {name for name in intent.subject.split(",") if name in NAMES}
+        wanted |= {name for name in intent.subject.split(",") if name in names()}
     # With nothing to start: whatever takes the stack down heals it first.
-    names = [name for name in NAMES if name in wanted]
-    return " ".join([command, "up", *names] if names else [command, "down"])
+    ordered = [name for name in names() if name in wanted]
+    return " ".join([command, "up", *ordered] if ordered else [command, "down"])
 
 
 def heal(engine: Engine, paths: StackPaths, say: Say) -> None:

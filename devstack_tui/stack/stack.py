@@ -16,7 +16,7 @@ import msgspec
 
 from devstack_tui import engines
 from devstack_tui.contracts.engine import Engine
-from devstack_tui.contracts.registry import NAMES, service, services
+from devstack_tui.contracts.registry import IDENTITY, names, service, services
 from devstack_tui.contracts.service import Service
 from devstack_tui.core import files
 from devstack_tui.core.errors import DevstackError, UsageError
@@ -30,7 +30,7 @@ from devstack_tui.identity.certificates import encrypted
 from devstack_tui.stack import recovery
 from devstack_tui.stack.orchestrator import Workers
 from devstack_tui.stack.transaction import Events, Tell, changing, relay
-from devstack_tui.stack.view import StackView
+from devstack_tui.stack.view import StackView, available
 from devstack_tui.state import directories, settings
 from devstack_tui.state import instance as instances
 from devstack_tui.state.instance import Instance
@@ -62,7 +62,7 @@ class Stack(StackView):
 
     def restart(self, names: Sequence[str]) -> Events:
         """Stop services and start them again. An interrupted one is started by the next `up`."""
-        chosen = self.resolve_running(names)
+        chosen = available(self.resolve_running(names))
         return changing(self.paths, "restart", lambda tell: self._restart(chosen, tell))
 
     def rotate(self, names: Sequence[str], *, restart: bool = False) -> Events:
@@ -86,7 +86,7 @@ class Stack(StackView):
         if verb == "up":
             chosen = self.resolve(names, profile)
         elif verb == "restart":
-            chosen = self.resolve_running(names)
+            chosen = available(self.resolve_running(names))
         elif verb == ROTATE:
             chosen = self._rotatable(names)
         else:
@@ -96,14 +96,14 @@ class Stack(StackView):
 
     def _named(self, names: Sequence[str]) -> tuple[Service, ...]:
         """The named services, each once, or all; in the order of the registry."""
-        wanted = {service(name).name for name in names} or set(NAMES)
-        return tuple(found for found in services() if found.name in wanted)
+        wanted = {service(name).name for name in names}
+        return tuple(found for found in self.services() if not wanted or found.name in wanted)
 
     async def _start(self, chosen: Sequence[Service], tell: Tell) -> None:
         directories.check(self.paths)
-        halfway = {name for name in self.interrupted_restart() if name in NAMES}
-        names = {found.name for found in chosen} | halfway
-        chosen = tuple(found for found in services() if found.name in names)
+        halfway = {name for name in self.interrupted_restart() if name in names()}
+        wanted = {found.name for found in chosen} | halfway
+        chosen = tuple(found for found in services() if found.name in wanted)
         engine = self._engine(self._settle(chosen))
         await self._mend(engine, tell)
         if halfway:
@@ -126,7 +126,7 @@ class Stack(StackView):
         running = [found for found in chosen if engine.units(found)]
         tell(Planned("down", self.name, tuple(found.name for found in reversed(running))))
         await relay(Workers(engine).stop(running), tell)
-        if len(chosen) == len(services()):
+        if len(chosen) >= len(services()):
             self._journal_end("restart")
         if wipe:
             engine.require_stopped()
@@ -226,12 +226,14 @@ class Stack(StackView):
             self._engine(self._readable_instance(True)).wipe()
             directories.make(self.paths)
             pending = []
-        names = {found.name for found in chosen}
+        wanted = {found.name for found in chosen}
         found = self.instance()
         if found is None:
             found = instances.new(self.paths, engines.DEFAULT, self._new_offset(), self._overrides)
-        elif any(record.running for s in services() for record in self._engine(found).units(s)):
-            names |= set(found.selected)
+        elif any(
+            record.running for s in self.services() for record in self._engine(found).units(s)
+        ):
+            wanted |= set(found.selected)
         elif self.name == DEFAULT_STACK or self._offset is not None:
             # Nothing runs: the stack moves to where it is configured now.
             offset = self.settings.port_offset if self._offset is None else self._offset
@@ -239,14 +241,16 @@ class Stack(StackView):
         if (
             self._overrides
             and self._overrides != found.overrides
-            and (self.paths.data / "vault").exists()
+            and (self.paths.data / IDENTITY).exists()
         ):
             raise DevstackError(
                 f"the stack {self.name!r} was made with {found.overrides or 'the settings'}: "
                 "its shape cannot be changed in place",
                 f"`devstack-tui --stack {self.name} down --wipe`, or use another --stack",
             )
-        selected = tuple(name for name in NAMES if name in names)
+        order = {name: place for place, name in enumerate(names())}
+        # One that stack.toml does not name any more goes on to be ended by `down`.
+        selected = tuple(sorted(wanted, key=lambda name: order.get(name, len(order))))
         return instances.write(self.paths, msgspec.structs.replace(found, selected=selected))
 
     def _new_offset(self) -> int:
@@ -274,12 +278,13 @@ class Stack(StackView):
 
 
 def _claims(loaded: settings.StackSettings, offset: int) -> list[int]:
-    """Every port that a stack with this offset may bind."""
-    return [
-        port
-        for found in services()
-        for port in found.server().claims(loaded.of(found.name, offset)).values()
-    ]
+    """Every port that a stack with this offset may bind. A service of another package whose part
+    cannot be loaded binds none."""
+    claims: list[int] = []
+    for found in services():
+        with contextlib.suppress(*([DevstackError] if found.outside else [])):
+            claims += found.server().claims(loaded.of(found.name, offset)).values()
+    return claims
 
 
 async def _never_started(name: str) -> Events:

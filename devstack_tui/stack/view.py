@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from devstack_tui import engines
-from devstack_tui.contracts.registry import NAMES, service, services
-from devstack_tui.core.errors import UsageError
+from devstack_tui.contracts.registry import names, service, services
+from devstack_tui.core.errors import ConfigError, DevstackError, UsageError
 from devstack_tui.core.journal import Journal
 from devstack_tui.core.paths import DEFAULT_STACK, StackPaths
 from devstack_tui.state import instance as instances
@@ -18,6 +18,15 @@ if TYPE_CHECKING:
     from devstack_tui.contracts.engine import Readable
     from devstack_tui.contracts.model import Repair
     from devstack_tui.contracts.service import Service
+
+
+def available(chosen: Iterable[Service]) -> tuple[Service, ...]:
+    """`chosen`. Raises `ConfigError` for one whose package cannot be used."""
+    found = tuple(chosen)
+    for one in found:
+        if one.unavailable:
+            raise ConfigError(f"{one.name} cannot be started: {one.unavailable}", one.hint.text)
+    return found
 
 
 class StackView:
@@ -51,8 +60,25 @@ class StackView:
     def selected(self) -> tuple[str, ...]:
         """The services that this stack consists of, in the order of the registry."""
         found = self.instance()
-        names = found.selected if found else self.settings.profile(self.settings.default_profile)
-        return tuple(name for name in NAMES if name in names)
+        wanted = found.selected if found else self.settings.profile(self.settings.default_profile)
+        return tuple(name for name in names() if name in wanted)
+
+    def services(self) -> tuple[Service, ...]:
+        """All of the registry, and those of which something runs although stack.toml does not
+        name their package any more."""
+        try:
+            found = self.instance()
+        except DevstackError:
+            found = None
+        unnamed = set(found.selected).difference(names()) if found else None
+        if found is None or not unnamed:
+            return services()
+        from devstack_tui.contracts.outside import unavailable
+
+        why = f"{self.settings.path} does not name its package any more"
+        engine = self.engine()
+        left = (unavailable(name, why) for name in sorted(unnamed))
+        return (*services(), *(one for one in left if engine.units(one)))
 
     def needs_healing(self) -> tuple[Repair, ...]:
         """What killed verbs left undone, with the command that heals it. Changes nothing."""
@@ -63,13 +89,14 @@ class StackView:
 
         return recovery.needed(paths, self.engine)
 
-    def resolve(self, names: Sequence[str], profile: str | None = None) -> tuple[Service, ...]:
+    def resolve(self, given: Sequence[str], profile: str | None = None) -> tuple[Service, ...]:
         """What `up` of these names or this profile starts: they and what they require.
 
-        Raises `UsageError` for an unknown or switched-off service and an unknown profile.
+        Raises `UsageError` for an unknown, switched-off or unavailable service and an unknown
+        profile.
         """
-        if names:
-            wanted = {service(name).name for name in names}
+        if given:
+            wanted = {service(name).name for name in given}
             for name in wanted:
                 if not self.settings.services[name].enabled:
                     raise UsageError(
@@ -81,7 +108,7 @@ class StackView:
         for found in services():
             if found.name in wanted:
                 wanted |= set(found.requires)
-        return tuple(found for found in services() if found.name in wanted)
+        return available(found for found in services() if found.name in wanted)
 
     def resolve_running(self, names: Sequence[str]) -> tuple[Service, ...]:
         """The named services, or all that the stack consists of."""

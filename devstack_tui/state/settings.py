@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 
+from devstack_tui.contracts import registry
 from devstack_tui.contracts.model import ServiceSettings
-from devstack_tui.contracts.registry import NAMES, service
 from devstack_tui.contracts.service import Service
 from devstack_tui.core import codec
-from devstack_tui.core.config import convert, fault, read_toml
+from devstack_tui.core.config import HIGHEST_PORT, convert, fault, read_toml, require_ports
 from devstack_tui.core.errors import ConfigError, UsageError, unknown_name
-from devstack_tui.core.paths import config_home, resource
+from devstack_tui.core.paths import config_home, resource, shipped
 
 Offset = Annotated[int, msgspec.Meta(ge=0, le=20000)]
-HIGHEST_PORT = 65535
 
 
 class StackFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -39,7 +39,8 @@ class StackSettings(msgspec.Struct, frozen=True):
 
     def of(self, name: str, offset: int) -> ServiceSettings:
         """The settings of service `name` with `offset` added to its ports."""
-        found = self.services[name]
+        # Of a service that stack.toml does not name any more nothing but its name is known.
+        found = self.services.get(name) or ServiceSettings(ports={"main": 0})
         ports = {key: port + offset for key, port in found.ports.items()}
         high = [port for port in ports.values() if port > HIGHEST_PORT]
         if high:
@@ -61,53 +62,51 @@ def load(overrides: dict[str, dict[str, Any]] | None = None) -> StackSettings:
     `overrides` are service settings from the command line, by service. Raises `ConfigError`
     naming file, line and key.
     """
-    from devstack_tui.core.paths import shipped
-
     base_path = shipped("configs/stack.toml")
     path = resource("configs/stack.toml")
     document = read_toml(base_path)
     if path != base_path:
         document = _merge(document, read_toml(path))
     written = convert(document, StackFile, path)
+    names = registry.names()
     for name in written.services:
-        if name not in NAMES:
-            error = unknown_name("service", name, NAMES)
+        if name not in names:
+            error = unknown_name("service", name, names)
             raise fault(path, f"services.{name}", error.message, error.remedy)
     for profile, members in written.profiles.items():
         for member in members:
-            if member not in NAMES:
-                error = unknown_name("service", member, NAMES)
+            if member not in names:
+                error = unknown_name("service", member, names)
                 raise fault(path, f"profiles.{profile}", error.message, error.remedy)
     if written.default_profile not in written.profiles:
         error = unknown_name("profile", written.default_profile, written.profiles)
         raise fault(path, "default_profile", error.message, error.remedy)
     services = {
-        name: _service(service(name), written.services[name], path, (overrides or {}).get(name))
-        for name in NAMES
+        found.name: _service(found, written.services[found.name], path, overrides or {})
+        for found in registry.services()
     }
-    return StackSettings(
-        path, written.port_offset, written.default_profile, written.profiles, services
-    )
+    profiles = dict(written.profiles)
+    named = {member for members in profiles.values() for member in members}
+    others = (found.name for found in registry.services() if found.outside)
+    profiles[written.default_profile] += tuple(name for name in others if name not in named)
+    return StackSettings(path, written.port_offset, written.default_profile, profiles, services)
 
 
 def _service(
-    known: Service, given: dict[str, Any], path: Path, over: dict[str, Any] | None
+    known: Service, given: dict[str, Any], path: Path, overrides: Mapping[str, dict[str, Any]]
 ) -> ServiceSettings:
-    from devstack_tui.core.paths import shipped
+    if known.outside:
+        from devstack_tui.contracts import outside
 
+        return outside.settings_of(known, given, path)
     settings = convert(given, known.settings, path, f"services.{known.name}")
-    if over:
+    if over := overrides.get(known.name):
         try:
             settings = codec.convert({**given, **over}, known.settings)
         except msgspec.ValidationError as error:
             raise UsageError(f"{known.name}: {error}".replace(" - at `$.", ": `")) from None
     names = read_toml(shipped("configs/stack.toml"))["services"][known.name]["ports"]
-    for port_name, port in settings.ports.items():
-        key = f"services.{known.name}.ports.{port_name}"
-        if port_name not in names:
-            raise fault(path, key, "no such port", f"known: {', '.join(names)}")
-        if not 1024 <= port <= HIGHEST_PORT:
-            raise fault(path, key, f"expected a port from 1024 to 65535, got {port}")
+    require_ports(settings.ports, names, path, f"services.{known.name}.ports")
     return settings
 
 

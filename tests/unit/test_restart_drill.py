@@ -25,7 +25,7 @@ from devstack_tui.contracts.drill import (
     Thresholds,
 )
 from devstack_tui.contracts.model import Observation, Target
-from devstack_tui.contracts.registry import NAMES
+from devstack_tui.contracts.registry import BUILT_IN
 from devstack_tui.core.check import Status
 from devstack_tui.core.errors import DevstackError, UnreachableError
 from devstack_tui.drill import restart, restart_steps
@@ -283,14 +283,14 @@ def test_every_service_that_is_not_restarted_node_by_node_has_the_drill() -> Non
         f"{name}.restart"
         for name in ("postgres", "mysql", "mongodb", "rabbitmq", "vault", "reference_api")
     }
-    assert names <= {f"{name}.restart" for name in NAMES}
+    assert names <= {f"{name}.restart" for name in BUILT_IN}
     assert "forgejo.restart" not in names
 
 
 def test_no_technology_is_named_in_the_drill() -> None:
     for module in (restart, restart_steps):
         text = Path(str(module.__file__)).read_text().lower()
-        assert not [name for name in NAMES if name in text]
+        assert not [name for name in BUILT_IN if name in text]
 
 
 # -- what a promise explains -----------------------------------------------------------------

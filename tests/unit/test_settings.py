@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from devstack_tui.contracts.registry import NAMES
+from devstack_tui.contracts.registry import BUILT_IN
 from devstack_tui.core.errors import ConfigError, UsageError
 from devstack_tui.core.paths import shipped
 from devstack_tui.state import settings
@@ -18,7 +18,7 @@ UserFile = Callable[[str], Path]
 def test_the_shipped_file_is_good_and_has_every_service() -> None:
     found = settings.load()
     assert found.path == shipped("configs/stack.toml")
-    assert tuple(found.services) == NAMES
+    assert tuple(found.services) == BUILT_IN
     assert found.default_profile in found.profiles
     assert set(found.profiles["minimal"]) < set(found.profiles["standard"])
     assert set(found.profiles["standard"]) < set(found.profiles["full"])

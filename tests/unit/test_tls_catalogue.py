@@ -10,7 +10,7 @@ import pytest
 
 from devstack_tui.contracts.audit import Audit, Check, Finding
 from devstack_tui.contracts.model import Credentials, Endpoint, Target
-from devstack_tui.contracts.registry import NAMES, service
+from devstack_tui.contracts.registry import BUILT_IN, service
 from devstack_tui.core.check import Status
 from devstack_tui.security.tls.catalogue import checks
 from devstack_tui.security.tls.ciphers import WEAK
@@ -111,7 +111,7 @@ def test_what_no_server_can_be_made_to_do_has_no_sabotage(every: dict[str, Check
 
 def test_every_check_says_what_is_at_stake_and_how_to_mend_it(every: dict[str, Check]) -> None:
     for check in every.values():
-        assert check.service in NAMES
+        assert check.service in BUILT_IN
         assert check.stake.endswith("."), check.id
         assert check.remedy, check.id
         assert "{" not in check.title + check.remedy, check.id

@@ -71,6 +71,8 @@ def load() -> Matrix:
     path = resource(FILE)
     written = convert(read_toml(path), _File, path).roles
     found = {role: Declared() for role in roles()}
+    for own in (service.secret for service in services() if service.outside):
+        found[own] = Declared(secrets={own: ("read",)}, certificates=(own,))
     for role, table in written.items():
         _known(path, f"roles.{role}", "role", [role], roles())
         # One by one: the path of a fault is told through one level of free names only.

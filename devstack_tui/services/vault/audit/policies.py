@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 
 from devstack_tui.contracts.audit import Audit, Check, Finding, Severity
-from devstack_tui.core.paths import resource
+from devstack_tui.identity.bootstrap import policy_text
 from devstack_tui.services.vault.audit.kit import ask_as_admin, check, judged, shared
 from devstack_tui.services.vault.matrix import Matrix, roles
 from devstack_tui.services.vault.policies import parse
@@ -121,14 +121,13 @@ def _sudo(matrix: Matrix, role: str, audit: Audit) -> Finding:
 
 
 def _text(matrix: Matrix, role: str, audit: Audit) -> Finding:  # noqa: ARG001
-    path = resource(f"configs/vault/policies/{role}.hcl")
     real = in_force(audit, f"{role}-policy").strip().splitlines()
-    file = path.read_text(encoding="utf-8").strip().splitlines()
+    file = policy_text(role).strip().splitlines()
     if real == file:
-        return judged(True, f"{len(file)} lines, as in {path.name}")
+        return judged(True, f"{len(file)} lines, as in {role}.hcl")
     pairs = itertools.zip_longest(real, file, fillvalue="(the end)")
     at, (have, want) = next((n, pair) for n, pair in enumerate(pairs, 1) if pair[0] != pair[1])
-    return judged(False, f"line {at} in force: {have.strip()!r}; in {path.name}: {want.strip()!r}")
+    return judged(False, f"line {at} in force: {have.strip()!r}; in {role}.hcl: {want.strip()!r}")
 
 
 def _default(audit: Audit) -> Finding:
