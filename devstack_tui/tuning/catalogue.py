@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 
 from devstack_tui.contracts.engine import Engine
-from devstack_tui.contracts.model import Installation
 from devstack_tui.contracts.registry import service, services
 from devstack_tui.contracts.service import Service
 from devstack_tui.contracts.tunable import Parameter
@@ -31,18 +30,13 @@ def tunable(name: str) -> Service:
 
 def known(engine: Engine, name: str) -> dict[str, Parameter]:
     """The parameters of a service for the version that the stack runs; none where it is not
-    found."""
+    found. Raises `ConfigError` for a bad file of parameters."""
+    part = service(name).tunables()
     try:
-        return _parameters(name, engine.locate(service(name)))
+        installation = engine.locate(service(name))
     except DevstackError:
         return {}
-
-
-@functools.cache
-def _parameters(name: str, installation: Installation) -> dict[str, Parameter]:
-    part = service(name).tunables()
-    found = part.parameters(installation) if part else ()
-    return {parameter.name: parameter for parameter in found}
+    return {found.name: found for found in part.parameters(installation)} if part else {}
 
 
 def parameter(name: str, parameters: dict[str, Parameter], wanted: str) -> Parameter:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
+from devstack_tui.contracts.engine import Engine
 from devstack_tui.contracts.model import Installation
 from devstack_tui.contracts.tunable import Apply, Kind, Parameter
 from devstack_tui.core.errors import ConfigError, UsageError
 from devstack_tui.core.paths import shipped
 from devstack_tui.state import parameter_catalogue
+from devstack_tui.tuning.catalogue import known
 
 FILE = """
 [defaults]
@@ -118,3 +122,17 @@ def test_every_parameter_that_is_shipped_is_complete_in_some_version(path: Path)
         found = Installation(Path("server"), version, flavour or "", version)
         by_name = {p.name for p in parameter_catalogue.parameters(path.stem, found)}
         assert name in by_name or any(one.absent for one in entry.when)
+
+
+def test_a_bad_file_is_not_taken_for_a_server_that_is_missing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = tmp_path / "devstack-tui" / "parameters" / "redis.toml"
+    path.parent.mkdir(parents=True)
+    path.write_text("[parameters.hz]\nkind = 1\n")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    parameter_catalogue.parameters.cache_clear()
+    engine = SimpleNamespace(locate=lambda _: Installation(Path("x"), "7.0.15", "Redis", "7"))
+    with pytest.raises(ConfigError, match=r"redis\.toml:2: parameters\.hz\.kind"):
+        known(cast("Engine", engine), "redis")
+    parameter_catalogue.parameters.cache_clear()
