@@ -16,6 +16,7 @@ _NUMBER = re.compile(r"([+-]?\d+(?:\.\d+)?)\s*([A-Za-zµ]*)")
 _TRUE = {"on", "true", "yes", "1"}
 _FALSE = {"off", "false", "no", "0"}
 
+_SIZES = (("TB", 1 << 40), ("GB", 1 << 30), ("MB", 1 << 20), ("kB", 1 << 10))
 Value = int | float | bool | str
 
 
@@ -39,6 +40,13 @@ def show(kind: str, value: Value) -> str:
         case "real":
             return f"{float(value):g}"
     return str(value)
+
+
+def size(number: float) -> str:
+    """Bytes for a sentence, with about three digits: `1.5 GB`."""
+    unit, factor = next((one for one in _SIZES if number >= one[1]), ("kB", 1 << 10))
+    value = number / factor
+    return f"{value:.3g} {unit}" if value < 1000 else f"{value:.0f} {unit}"
 
 
 def canonical(kind: str, text: str) -> str:
@@ -74,7 +82,7 @@ def _milliseconds(text: str) -> float:
 
 
 def _show_bytes(size: int) -> str:
-    for unit, factor in (("TB", 1 << 40), ("GB", 1 << 30), ("MB", 1 << 20), ("kB", 1 << 10)):
+    for unit, factor in _SIZES:
         if size and size % factor == 0:
             return f"{size // factor}{unit}"
     return f"{size}B" if size > 0 else str(size)

@@ -55,7 +55,7 @@ class Facts:
     @property
     def memory(self) -> str:
         """The machine's memory for a sentence: `16 GB of this machine`."""
-        return f"{size(self.machine.memory_bytes)} of {self.machine.memory_from}"
+        return f"{units.size(self.machine.memory_bytes)} of {self.machine.memory_from}"
 
     def fatal(self, name: str, message: str) -> Problem:
         """Why a value cannot be applied."""
@@ -113,14 +113,6 @@ class Advised:
             for found in rule(facts)
             if values.get(found.parameter, found.value) != found.value
         )
-
-
-def size(bytes_: float) -> str:
-    """Bytes for a sentence: `1.5 GB`."""
-    for unit, name in ((GB, "GB"), (MB, "MB")):
-        if bytes_ >= unit:
-            return f"{bytes_ / unit:.3g} {name}"
-    return f"{bytes_ / KB:.3g} kB"
 
 
 def rounded_down(bytes_: float, unit: int, least: int) -> str:

@@ -148,8 +148,8 @@ def _over(
         Problem(
             name,
             parameter,
-            f"{setting}the stack {when} {size(taken)}{rest}, but there are "
-            f"{size(budget.limit)} ({budget.limit_from})",
+            f"{setting}the stack {when} {units.size(taken)}{rest}, but there are "
+            f"{units.size(budget.limit)} ({budget.limit_from})",
             fatal,
         )
     ]
@@ -192,11 +192,3 @@ def sentence(problem: Problem) -> str:
     if not problem.parameter or problem.parameter in problem.message:
         return problem.message
     return f"{problem.service}.{problem.parameter}: {problem.message}"
-
-
-def size(number: float) -> str:
-    """A size for reading: `1.5 GiB`."""
-    for unit, factor in (("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20)):
-        if number >= factor:
-            return f"{number / factor:.3g} {unit}"
-    return f"{number / 1024:.3g} KiB"

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from devstack_tui.contracts.tunable import DEFAULT, Advice, Apply, Parameter
+from devstack_tui.core import units
 from devstack_tui.core.errors import UsageError
 from devstack_tui.stack.stack import Stack
 from devstack_tui.state import parameter_values
@@ -150,8 +151,8 @@ def admission(space: Space) -> Admit:
             return fatal[0]
         if budget.worst > max(budget.limit, worst):
             return (
-                f"the stack could take {rules.size(budget.worst)}, but there are "
-                f"{rules.size(budget.limit)}"
+                f"the stack could take {units.size(budget.worst)}, but there are "
+                f"{units.size(budget.limit)}"
             )
         return ""
 

@@ -111,7 +111,7 @@ def test_more_than_the_machine_has_is_fatal_and_names_who_asks_for_it() -> None:
     assert budget.sure > budget.limit
     (over,) = [p for p in problems if p.fatal and "the stack takes" in p.message]
     assert (over.service, over.parameter) == ("postgres", "shared_buffers")
-    assert "6 GiB (this machine)" in over.message
+    assert "6 GB (this machine)" in over.message
 
 
 def test_services_that_cannot_be_tuned_take_their_measured_share() -> None:

@@ -96,3 +96,11 @@ def test_relaxed_is_a_listed_value_or_one_beyond_the_limit() -> None:
 @pytest.mark.parametrize("ms", [1_435_081, 2_147_483_000, 0.5, 100])
 def test_every_duration_that_is_shown_can_be_read_again(ms: float) -> None:
     assert units.parse("duration", units.show("duration", ms)) == ms
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(64 << 10, "64 kB"), (3 << 19, "1.5 MB"), (1020 << 20, "1020 MB"), (2 << 40, "2 TB")],
+)
+def test_a_size_in_a_sentence_has_about_three_digits(number: int, text: str) -> None:
+    assert units.size(number) == text

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from devstack_tui.cli.output import Narration, narrate, print_json
 from devstack_tui.contracts.tunable import DEFAULT, Advice, Parameter
-from devstack_tui.core.units import moment
+from devstack_tui.core.units import moment, size
 from devstack_tui.tuning.events import (
     Budget,
     HistoryRow,
@@ -19,7 +19,7 @@ from devstack_tui.tuning.events import (
     TuneStep,
 )
 from devstack_tui.tuning.profiles import Profile
-from devstack_tui.tuning.rules import sentence, size
+from devstack_tui.tuning.rules import sentence
 
 Told = TunePlanned | TuneStep | Note | TuneDone
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from devstack_tui.contracts.tunable import Advice, Kind, Problem, Share
 from devstack_tui.core import units
-from devstack_tui.state.parameter_advice import GB, MB, Facts, Rules, size
+from devstack_tui.core.units import size
+from devstack_tui.state.parameter_advice import GB, MB, Facts, Rules
 
 LEAST_CACHE = 256 * MB
 ENOUGH_REQUESTS = 10000

@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from devstack_tui.contracts.tunable import Advice, Problem, Share
-from devstack_tui.state.parameter_advice import GB, KB, MB, Facts, Rules, rounded_down, size
+from devstack_tui.core.units import size
+from devstack_tui.state.parameter_advice import GB, KB, MB, Facts, Rules, rounded_down
 
 STACK_NEEDS = 20
 """Connections: the reference API's pool (8), a benchmark's clients, the probes and the tuning."""

@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from devstack_tui.contracts.tunable import Advice, Problem, Share
-from devstack_tui.state.parameter_advice import GB, KB, MB, Facts, Rules, rounded_down, size
+from devstack_tui.core.units import size
+from devstack_tui.state.parameter_advice import GB, KB, MB, Facts, Rules, rounded_down
 
 SEGMENT = 16 * MB
 HUGE_PAGE = 2 * MB

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from devstack_tui.contracts.tunable import Advice, Kind, Problem, Share
 from devstack_tui.core import units
+from devstack_tui.core.units import size
 from devstack_tui.services.redis.config_syntax import NO_SNAPSHOTS, wrong_save
-from devstack_tui.state.parameter_advice import MB, Facts, Rules, size
+from devstack_tui.state.parameter_advice import MB, Facts, Rules
 
 LEAST_MEMORY = 16 * MB
 """An empty node of a cluster uses 2 to 3 MB before its first client."""
