@@ -11,7 +11,7 @@ import io
 import os
 import sys
 from collections.abc import Collection, Sequence
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 from devstack_tui import __version__
 from devstack_tui.core.errors import DevstackError, UsageError, unknown_name
@@ -283,18 +283,30 @@ def _fail(error: DevstackError, given: Sequence[str]) -> int:
             "remedy": error.remedy,
             "exit_code": error.exit_code,
         }
-        print(json.dumps(document))
-    print(f"devstack-tui: {error}", file=sys.stderr)
+        _print_if_possible(json.dumps(document), sys.stdout)
+    _print_if_possible(f"devstack-tui: {error}", sys.stderr)
     return error.exit_code
 
 
+def _print_if_possible(text: str, stream: TextIO) -> None:
+    try:
+        print(text, file=stream, flush=True)
+    except OSError:
+        # A full disk, or nobody who reads: the interpreter must not try to write it again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 def _internal(error: Exception) -> DevstackError:
-    """A fault of ours: one sentence, and the details in a private file, without secrets."""
+    """A full disk, or a fault of ours: one sentence; the details of a fault are in a private file,
+    without secrets."""
+    import errno
     import traceback
 
     from devstack_tui.core import files, paths
     from devstack_tui.core.redact import redact
 
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return files.explain(error, "writing")
     message = f"internal error: {type(error).__name__}: {redact(str(error))}"
     try:
         report = files.make_dir(paths.state_home(), 0o711 if os.geteuid() == 0 else 0o700)

@@ -15,7 +15,7 @@ from textual.pilot import Pilot
 from devstack_tui.actions import in_scope
 from devstack_tui.console.app import DevstackApp
 from devstack_tui.console.bench.job import BenchJob, BenchJobs, BenchRequest
-from devstack_tui.console.bench.model import Course
+from devstack_tui.console.bench.model import RunSeries
 from devstack_tui.console.bench.pane import BenchPane
 from devstack_tui.console.screens.sheet import SheetScreen
 from devstack_tui.console.widgets.time_chart import TimeChart
@@ -74,7 +74,7 @@ def ended(app: DevstackApp) -> bool:
 def live(app: DevstackApp) -> bool:
     """Whether the held run has come to its second run."""
     job = jobs_of(app).current
-    return job is not None and job.course is not None and len(job.course.ticks) >= 15
+    return job is not None and job.series is not None and len(job.series.ticks) >= 15
 
 
 def pid_in(calls: Path) -> int:
@@ -135,7 +135,7 @@ async def test_the_first_second_is_on_the_screen_while_the_run_goes_on(
 ) -> None:
     async with opened(app) as pilot:
         await pilot.press("g")
-        await until(pilot, lambda: jobs_of(app).courses.get("postgres.tpcb"))
+        await until(pilot, lambda: jobs_of(app).all_series.get("postgres.tpcb"))
         await until(pilot, lambda: "━ now" in screen_text(app))
         assert "━ p50" in screen_text(app)
         hold.unlink()
@@ -155,8 +155,8 @@ async def test_while_it_runs_its_run_phase_time_and_errors_are_told(
         hold.unlink()
         await until(pilot, lambda: ended(app))
         await until(pilot, lambda: "● postgres.tpcb, quick, 3 runs: done" in screen_text(app))
-        course = jobs_of(app).courses["postgres.tpcb"]
-        assert [start for start, _ in course.starts] == [0, 12, 24]
+        series = jobs_of(app).all_series["postgres.tpcb"]
+        assert [start for start, _ in series.starts] == [0, 12, 24]
         assert "┊errors" in screen_text(app)
 
 
@@ -383,16 +383,16 @@ def test_lines_that_are_no_events_are_passed_over() -> None:
 
 
 def test_the_seconds_of_several_runs_follow_each_other() -> None:
-    course = Course("a")
+    series = RunSeries("a")
     from devstack_tui.bench.events import Tick
 
     for run in (1, 2):
-        course.begin(run)
+        series.begin(run)
         for second in range(3):
-            course.add(Tick("a", run, second, 1.0, errors={"x": run}))
-    assert [x for x, _ in course.ticks] == [0, 1, 2, 3, 4, 5]
-    assert course.starts == [(0.0, 1), (3.0, 2)]
-    assert course.errors == {"x": 6}
+            series.add(Tick("a", run, second, 1.0, errors={"x": run}))
+    assert [x for x, _ in series.ticks] == [0, 1, 2, 3, 4, 5]
+    assert series.starts == [(0.0, 1), (3.0, 2)]
+    assert series.errors == {"x": 6}
 
 
 async def test_leaving_waits_for_nothing_when_nothing_runs(app: DevstackApp) -> None:

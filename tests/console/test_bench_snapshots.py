@@ -62,10 +62,10 @@ async def _live(pilot: Pilot[int]) -> None:
     app = pilot.app
     assert isinstance(app, DevstackApp)
     jobs = app.main.query_one(BenchPane).jobs
-    await until(pilot, lambda: jobs.current and jobs.current.course)
-    course = jobs.current.course  # type: ignore[union-attr]
-    assert course is not None
-    await until(pilot, lambda: len(course.ticks) == 15)
+    await until(pilot, lambda: jobs.current and jobs.current.series)
+    series = jobs.current.series  # type: ignore[union-attr]
+    assert series is not None
+    await until(pilot, lambda: len(series.ticks) == 15)
     app.main.query_one(BenchPane).redraw()
 
 

@@ -75,7 +75,7 @@ async def start(app: DevstackApp, pilot: Pilot[int]) -> None:
 def waiting(app: DevstackApp) -> bool:
     """Whether the held drill has come to its fault."""
     job = pane_of(app).jobs.current
-    return bool(job and job.course and job.course.cells == 50 and job.course.markers)
+    return bool(job and job.timeline and job.timeline.cells == 50 and job.timeline.markers)
 
 
 async def test_a_drill_starts_only_after_its_plan_and_the_stacks_name(
@@ -138,10 +138,10 @@ async def test_the_lanes_before_and_after_the_fault_join_without_a_gap(
     async with opened(app) as pilot:
         await start(app, pilot)
         await until(pilot, lambda: waiting(app))
-        course = pane_of(app).jobs.current.course  # type: ignore[union-attr]
-        assert course is not None
-        assert course.zero == 30
-        assert course.lanes["shard 1 write"] == "o" * 30 + "x" * 4 + "." * 16
+        timeline = pane_of(app).jobs.current.timeline  # type: ignore[union-attr]
+        assert timeline is not None
+        assert timeline.zero == 30
+        assert timeline.lanes["shard 1 write"] == "o" * 30 + "x" * 4 + "." * 16
         hold.unlink()
         await until(pilot, lambda: pane_of(app).jobs.running is None)
 
@@ -264,9 +264,9 @@ async def test_a_turn_shows_the_steps_of_its_repeat_until_the_whole_is_followed(
     assert len(view.steps()) == len(report.steps) > 3
     for number in (1, 2, 3, 1):
         view.turn()
-        result, course = view.result(), view.course()
+        result, timeline = view.result(), view.timeline()
         assert result is not None and result.repeat == number
-        assert course is not None and course.repeat == number
+        assert timeline is not None and timeline.repeat == number
         assert len(view.steps()) == number
     view.follow()
     assert len(view.steps()) == len(report.steps)
@@ -317,10 +317,10 @@ def test_a_sign_for_many_cells_shows_the_worst_of_them() -> None:
 
 
 def test_the_axis_counts_seconds_from_the_fault() -> None:
-    from devstack_tui.console.drill.model import Course
+    from devstack_tui.console.drill.model import RepeatTimeline
 
-    course = Course(1, 50, -1000.0, {"shard 1 write": "o" * 80})
-    line = axis_text(course, Window(0, 1, 80))
+    timeline = RepeatTimeline(1, 50, -1000.0, {"shard 1 write": "o" * 80})
+    line = axis_text(timeline, Window(0, 1, 80))
     assert line.index("-1 s") == 0
     assert line.index("0", 4) == 20
     assert line.index("+1 s") == 40

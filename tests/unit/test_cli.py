@@ -6,6 +6,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -372,3 +373,13 @@ def test_a_terminal_that_has_not_our_signs_is_no_fault(encoding: str, run_cli: R
     assert ended.returncode in (0, 1)
     assert "internal error" not in ended.stderr
     assert "platform" in ended.stdout
+
+
+@pytest.mark.parametrize("words", [("up", "--plan", "--jsonl"), ("up", "--plan")])
+def test_a_full_disk_behind_the_output_is_one_sentence(words: tuple[str, ...]) -> None:
+    with Path("/dev/full").open("w") as full:
+        argv = [sys.executable, "-m", "devstack_tui", *words]
+        ended = subprocess.run(argv, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("devstack-tui: the disk is full")
+    assert "Traceback" not in ended.stderr

@@ -14,7 +14,7 @@ from devstack_tui.bench.events import (
     RunStarted,
     Tick,
 )
-from devstack_tui.console.bench.model import Comparisons, Course, Listing, RegressDone
+from devstack_tui.console.bench.model import Comparisons, Listing, RegressDone, RunSeries
 from devstack_tui.console.pane_jobs import Jobs, PaneJob, ask
 from devstack_tui.jobs.files import JobStarted
 
@@ -63,7 +63,7 @@ class BenchJob(PaneJob[BenchRequest]):
     planned: BenchPlanned | None = None
     current: RunStarted | None = None
     phase_since: float = 0.0
-    courses: dict[str, Course] = field(default_factory=dict)
+    all_series: dict[str, RunSeries] = field(default_factory=dict)
     results: list[RunResult] = field(default_factory=list)
     problems: dict[str, str] = field(default_factory=dict)
     """Workloads that have no result, and why."""
@@ -75,14 +75,14 @@ class BenchJob(PaneJob[BenchRequest]):
         return self.done if isinstance(self.done, RegressDone) else None
 
     @property
-    def course(self) -> Course | None:
+    def series(self) -> RunSeries | None:
         """The seconds of the workload that runs, or ran last."""
-        return self.courses.get(self.current.workload) if self.current else None
+        return self.all_series.get(self.current.workload) if self.current else None
 
     @property
     def errors(self) -> dict[str, int]:
         """Errors of the current run, by class."""
-        return self.course.errors if self.course else {}
+        return self.series.errors if self.series else {}
 
     def fold(self, event: BenchEvent | RegressDone, now: float) -> bool:
         """Fold one event in; another second of the same run need not be shown at once."""
@@ -91,14 +91,14 @@ class BenchJob(PaneJob[BenchRequest]):
                 self.planned = event
             case RunStarted():
                 self.current, self.phase_since = event, now
-                course = self.courses.setdefault(event.workload, Course(event.workload))
-                course.title, course.unit = event.title, event.unit
+                series = self.all_series.setdefault(event.workload, RunSeries(event.workload))
+                series.title, series.unit = event.title, event.unit
                 if event.phase == "running":
-                    course.begin(event.run)
+                    series.begin(event.run)
             case Tick():
-                course = self.courses.setdefault(event.workload, Course(event.workload))
-                course.add(event)
-                return len(course.ticks) == 1
+                series = self.all_series.setdefault(event.workload, RunSeries(event.workload))
+                series.add(event)
+                return len(series.ticks) == 1
             case RunEnded():
                 self.results.append(event.result)
             case BenchDone() | RegressDone():
@@ -119,7 +119,7 @@ class BenchJobs(Jobs[BenchRequest, BenchJob]):
 
     VERBS = frozenset({"bench", "regress"})
     QUEUES = True
-    courses: dict[str, Course]
+    all_series: dict[str, RunSeries]
     """The last seconds of every workload since the console opened."""
     results: dict[str, RunResult]
     """Every run that is known, by its id: of the history and of this session."""
@@ -127,7 +127,7 @@ class BenchJobs(Jobs[BenchRequest, BenchJob]):
 
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
-        self.courses, self.results = {}, {}
+        self.all_series, self.results = {}, {}
 
     def job_of(self, request: BenchRequest, started_at: float) -> BenchJob:
         """An empty job."""
@@ -143,7 +143,7 @@ class BenchJobs(Jobs[BenchRequest, BenchJob]):
 
     def keep(self, job: BenchJob) -> None:
         """Keep its seconds and results."""
-        self.courses.update(job.courses)
+        self.all_series.update(job.all_series)
         self.results.update({result.id: result for result in job.results})
 
     async def load(self) -> None:

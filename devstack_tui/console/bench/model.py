@@ -177,7 +177,7 @@ def groups(runs: Iterable[RunResult], workload: str, size: str = "") -> list[Gro
 
 
 @dataclass(slots=True)
-class Course:
+class RunSeries:
     """The seconds of a workload's runs, one after the other."""
 
     workload: str
@@ -212,8 +212,8 @@ class Course:
         return summed(tick.errors for x, tick in self.ticks if x >= start)
 
     @classmethod
-    def of(cls, result: RunResult) -> Course:
-        """The course of one run of the history."""
+    def of(cls, result: RunResult) -> RunSeries:
+        """The series of one run of the history."""
         made = cls(result.workload, result.workload, result.unit)
         made.begin(result.run)
         for tick in result.ticks:

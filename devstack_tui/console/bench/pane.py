@@ -15,7 +15,7 @@ from textual.widgets import DataTable, Static
 from devstack_tui.bench.events import RunResult
 from devstack_tui.console.bench.charts import BenchCharts
 from devstack_tui.console.bench.job import BenchJob, BenchJobs, BenchRequest
-from devstack_tui.console.bench.model import Course
+from devstack_tui.console.bench.model import RunSeries
 from devstack_tui.console.bench.progress import BenchProgress
 from devstack_tui.console.bench.rows import CHECKS, CHOICES, HISTORY, OUTCOMES, checks
 from devstack_tui.console.bench.view import BenchView
@@ -135,7 +135,7 @@ class BenchPane(JobPane):
     def _row_changed(self, event: DataTable.RowHighlighted) -> None:
         event.stop()
         if self._mode == "history" and event.data_table is self.table:
-            self.view.course = None
+            self.view.series = None
         self._draw_info()
         self._draw_charts()
 
@@ -235,7 +235,7 @@ class BenchPane(JobPane):
             self._bring("results")
             return
         self.view.subject = subject
-        self.view.course = None
+        self.view.series = None
         self._bring("history")
         self.table.focus()
 
@@ -249,8 +249,8 @@ class BenchPane(JobPane):
 
     def action_bench_back(self) -> None:
         """From a run to its history, from there to the results."""
-        if self._mode == "history" and self.view.course is not None:
-            self.view.course = None
+        if self._mode == "history" and self.view.series is not None:
+            self.view.series = None
             self._draw_charts()
             return
         self._bring("results")
@@ -269,7 +269,7 @@ class BenchPane(JobPane):
         except DevstackError as error:
             self.notify(str(error), severity="error", markup=False)
             return
-        self.view.course = Course.of(full)
+        self.view.series = RunSeries.of(full)
         self._draw_charts()
 
     # --- comparing and exporting ---------------------------------------------------------------

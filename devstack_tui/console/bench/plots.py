@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from devstack_tui.bench.events import RunResult
-from devstack_tui.console.bench.model import Baseline, Course, Group
+from devstack_tui.console.bench.model import Baseline, Group, RunSeries
 from devstack_tui.console.widgets.time_chart import FIRST, SECOND, THIRD
 from devstack_tui.core.plot import Band, Mark, Plot, Series
 from devstack_tui.present.text import plain
@@ -33,19 +33,21 @@ def nothing(scale: str) -> Scene:
     )
 
 
-def course_scene(course: Course, baseline: Baseline | None, scale: str, about: str = "") -> Scene:
+def series_scene(
+    series: RunSeries, baseline: Baseline | None, scale: str, about: str = ""
+) -> Scene:
     """Second by second."""
-    name = plain(" · ".join(filter(None, [course.workload, about])))
-    marks = tuple(_marks(course))
-    rate = Series("now", FIRST, tuple((x, tick.throughput) for x, tick in course.ticks))
+    name = plain(" · ".join(filter(None, [series.workload, about])))
+    marks = tuple(_marks(series))
+    rate = Series("now", FIRST, tuple((x, tick.throughput) for x, tick in series.ticks))
     latency = tuple(
-        Series(percentile, look, tuple((x, getattr(tick, percentile)) for x, tick in course.ticks))
+        Series(percentile, look, tuple((x, getattr(tick, percentile)) for x, tick in series.ticks))
         for percentile, look in _PERCENTILES
     )
     return Scene(
         Plot(
             title=f"Throughput · {name}",
-            unit=plain(course.unit),
+            unit=plain(series.unit),
             series=(rate,),
             band=_band(baseline),
             marks=marks,
@@ -106,12 +108,12 @@ def trend_scene(
     )
 
 
-def _marks(course: Course) -> Iterator[Mark]:
-    for place, run in course.starts:
+def _marks(series: RunSeries) -> Iterator[Mark]:
+    for place, run in series.starts:
         if place > 0:
             yield Mark(place - 0.5, f"run {run}", breaks=True)
     before = False
-    for x, tick in course.ticks:
+    for x, tick in series.ticks:
         failing = any(tick.errors.values())
         if failing and not before:
             yield Mark(x, "errors")

@@ -6,8 +6,8 @@ import statistics
 
 from devstack_tui.bench.events import RunResult
 from devstack_tui.console.bench.job import BenchJobs, BenchRequest
-from devstack_tui.console.bench.model import Check, Course, Group, RegressDone, Workload, groups
-from devstack_tui.console.bench.plots import Scene, course_scene, nothing, trend_scene
+from devstack_tui.console.bench.model import Check, Group, RegressDone, RunSeries, Workload, groups
+from devstack_tui.console.bench.plots import Scene, nothing, series_scene, trend_scene
 from devstack_tui.console.bench.rows import Choice, Outcome, Past, checks, error_text
 from devstack_tui.core.plot import LINEAR, seconds_text
 from devstack_tui.present.text import plain, when
@@ -25,7 +25,7 @@ class BenchView:
         self.scale = LINEAR
         self.subject = ""
         """The workload whose history is shown."""
-        self.course: Course | None = None
+        self.series: RunSeries | None = None
         """The run of the history that is shown second by second."""
         self.marked = ""
         self.trouble = ""
@@ -193,23 +193,23 @@ class BenchView:
         """What the charts show: what runs now, a run of the history, or the trend."""
         baselines = self._jobs.listing.baseline
         if mode == "history":
-            if self.course is not None:
+            if self.series is not None:
                 about = when(selected.started) if selected else ""
-                return course_scene(self.course, baselines.get(self.subject), self.scale, about)
+                return series_scene(self.series, baselines.get(self.subject), self.scale, about)
             size = selected.size if selected else self.size
             found = self._all(self.subject, size)
             return trend_scene(found, baselines.get(self.subject), self.scale, selected)
         running = self._jobs.running
-        course = running.course if running is not None else self._jobs.courses.get(subject)
-        if course is not None and (course.ticks or running is not None):
-            return course_scene(course, baselines.get(course.workload), self.scale)
+        series = running.series if running is not None else self._jobs.all_series.get(subject)
+        if series is not None and (series.ticks or running is not None):
+            return series_scene(series, baselines.get(series.workload), self.scale)
         last = self._last(subject)
         if running is not None or last is None:
-            measured = [made for made in self._jobs.courses.values() if made.ticks]
+            measured = [made for made in self._jobs.all_series.values() if made.ticks]
             if running is not None or not measured:
                 return nothing(self.scale)
-            course = measured[-1]
-            return course_scene(course, baselines.get(course.workload), self.scale)
+            series = measured[-1]
+            return series_scene(series, baselines.get(series.workload), self.scale)
         found = self._all(subject, last.first.size)
         return trend_scene(found, baselines.get(subject), self.scale)
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from devstack_tui.console.drill.model import Course, DrillChoice, DrillListing
+from devstack_tui.console.drill.model import DrillChoice, DrillListing, RepeatTimeline
 from devstack_tui.console.pane_jobs import Jobs, PaneJob, ask
 from devstack_tui.contracts.drill import (
     Cells,
@@ -75,7 +75,7 @@ class DrillJob(PaneJob[DrillRequest]):
 
     plan: Plan | None = None
     phase: DrillPhase | None = None
-    course: Course | None = None
+    timeline: RepeatTimeline | None = None
     results: list[DrillResult] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     EVENTS: ClassVar[Any] = AnyDrillEvent
@@ -101,16 +101,16 @@ class DrillJob(PaneJob[DrillRequest]):
                 self.notes.append(event.text)
             case DrillPhase():
                 self.phase = event
-                self._course(event.repeat)
+                self._timeline(event.repeat)
             case ClusterMap():
-                self._course(event.repeat).map = event
+                self._timeline(event.repeat).map = event
             case Cells():
-                self._course(event.repeat).add(event)
+                self._timeline(event.repeat).add(event)
                 return False
             case Marker():
-                self._course(event.repeat).mark(event)
+                self._timeline(event.repeat).mark(event)
             case Step():
-                self._course(event.repeat).steps[event.result.id] = event.result
+                self._timeline(event.repeat).steps[event.result.id] = event.result
             case RepeatEnded():
                 self._end_repeat(event.result)
             case DrillDone():
@@ -119,16 +119,16 @@ class DrillJob(PaneJob[DrillRequest]):
                 return False
         return True
 
-    def _course(self, repeat: int) -> Course:
-        if self.course is None or self.course.repeat != repeat:
-            self.course = Course(repeat)
-        return self.course
+    def _timeline(self, repeat: int) -> RepeatTimeline:
+        if self.timeline is None or self.timeline.repeat != repeat:
+            self.timeline = RepeatTimeline(repeat)
+        return self.timeline
 
     def _end_repeat(self, result: DrillResult) -> None:
         self.results.append(result)
-        seen = self.course.map if self.course is not None else None
-        self.course = Course.of(result)
-        self.course.map = seen
+        seen = self.timeline.map if self.timeline is not None else None
+        self.timeline = RepeatTimeline.of(result)
+        self.timeline.map = seen
 
 
 class DrillJobs(Jobs[DrillRequest, DrillJob]):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from textual.content import Content
 from textual.widgets import Static
 
-from devstack_tui.console.drill.model import Course
+from devstack_tui.console.drill.model import RepeatTimeline
 from devstack_tui.present.text import plain, shorten
 
 LABEL = 14
@@ -46,12 +46,12 @@ class Window:
         return column if 0 <= column < self.width else None
 
 
-def window(course: Course, width: int, whole: bool) -> Window:
-    """The whole course, or its end with one sign for each cell."""
+def window(timeline: RepeatTimeline, width: int, whole: bool) -> Window:
+    """The whole timeline, or its end with one sign for each cell."""
     width = max(width, 1)
     if whole:
-        return Window(0, max(-(-course.cells // width), 1), width)
-    return Window(max(course.cells - width, 0), 1, width)
+        return Window(0, max(-(-timeline.cells // width), 1), width)
+    return Window(max(timeline.cells - width, 0), 1, width)
 
 
 def lane_text(lane: str, view: Window) -> str:
@@ -61,15 +61,15 @@ def lane_text(lane: str, view: Window) -> str:
     return "".join(next((c for c in WORST if c in group), group[0]) for group in groups)
 
 
-def axis_text(course: Course, view: Window) -> str:
+def axis_text(timeline: RepeatTimeline, view: Window) -> str:
     """Seconds after the fault, as many as have room."""
     line = [" "] * view.width
     free = 0
-    per_second = 1000 / course.cell_ms
-    first = -course.zero / per_second
+    per_second = 1000 / timeline.cell_ms
+    first = -timeline.zero / per_second
     last = first + view.per_sign * view.width / per_second + view.first / per_second
     for second in range(int(first) - 1, int(last) + 2):
-        column = view.place(course.zero + round(second * per_second))
+        column = view.place(timeline.zero + round(second * per_second))
         label = f"{second:+d} s" if second else "0"
         if column is None or column < free or column + len(label) > view.width:
             continue
@@ -78,11 +78,11 @@ def axis_text(course: Course, view: Window) -> str:
     return "".join(line)
 
 
-def marks_text(course: Course, view: Window) -> str:
+def marks_text(timeline: RepeatTimeline, view: Window) -> str:
     """A letter for each marker, where it happened; the first one keeps its place."""
     line = [" "] * view.width
-    for marker in course.markers:
-        column = view.place(course.zero + int(marker.ms // course.cell_ms))
+    for marker in timeline.markers:
+        column = view.place(timeline.zero + int(marker.ms // timeline.cell_ms))
         if column is None or marker.kind not in MARKS:
             continue
         while column < view.width - 1 and line[column] != " ":
@@ -105,47 +105,49 @@ def _coloured(cells: str) -> Content:
 
 
 class DrillLanes(Static):
-    """Equal content is not drawn again. `whole` shows the course from its start to its end."""
+    """Equal content is not drawn again. `whole` shows the timeline from its start to its end."""
 
     def __init__(self) -> None:
         super().__init__(id="drill-lanes", classes="chart")
         self.border_title = "Lanes"
-        self._course: Course | None = None
+        self._timeline: RepeatTimeline | None = None
         self._whole = False
         self._drawn: Content | None = None
 
-    def show(self, course: Course | None, whole: bool, empty: str) -> None:
-        """Show `course`, or the sentence `empty` instead."""
-        self._course, self._whole = course, whole
+    def show(self, timeline: RepeatTimeline | None, whole: bool, empty: str) -> None:
+        """Show `timeline`, or the sentence `empty` instead."""
+        self._timeline, self._whole = timeline, whole
         self.border_subtitle = Content(self._subtitle()).markup
-        drawn = Content.styled(empty, "$foreground 60%") if course is None else self._lines(course)
+        drawn = (
+            Content.styled(empty, "$foreground 60%") if timeline is None else self._lines(timeline)
+        )
         if self._drawn is None or not drawn.is_same(self._drawn):
             self._drawn = drawn
             self.update(drawn)
 
     def on_resize(self) -> None:
-        if self._course is not None:
-            self.show(self._course, self._whole, "")
+        if self._timeline is not None:
+            self.show(self._timeline, self._whole, "")
 
     def _subtitle(self) -> str:
-        course = self._course
-        if course is None:
+        timeline = self._timeline
+        if timeline is None:
             return ""
-        view = window(course, self._room, self._whole)
-        return f"{view.per_sign * course.cell_ms} ms a sign"
+        view = window(timeline, self._room, self._whole)
+        return f"{view.per_sign * timeline.cell_ms} ms a sign"
 
     @property
     def _room(self) -> int:
         return max(self.content_size.width - LABEL - 1, 10)
 
-    def _lines(self, course: Course) -> Content:
-        view = window(course, self._room, self._whole)
+    def _lines(self, timeline: RepeatTimeline) -> Content:
+        view = window(timeline, self._room, self._whole)
         pad = " " * (LABEL + 1)
         lines = [
-            Content.styled(pad + axis_text(course, view), "$foreground 60%"),
-            Content.styled(pad + marks_text(course, view), "bold $text-accent"),
+            Content.styled(pad + axis_text(timeline, view), "$foreground 60%"),
+            Content.styled(pad + marks_text(timeline, view), "bold $text-accent"),
         ]
-        for name, lane in course.lanes.items():
+        for name, lane in timeline.lanes.items():
             label = shorten(plain(name), LABEL).ljust(LABEL + 1)
             lines.append(Content.assemble(Content(label), _coloured(lane_text(lane, view))))
         if len(lines) < self.content_size.height:

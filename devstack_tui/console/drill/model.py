@@ -29,14 +29,14 @@ class DrillChoice(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class DrillListing:
-    """What there is: the drills, and those that were run, newest first, without their courses."""
+    """What there is: the drills, and those that were run, newest first, without their timelines."""
 
     drills: tuple[DrillChoice, ...] = ()
     history: tuple[DrillReport, ...] = ()
 
 
 @dataclass(slots=True)
-class Course:
+class RepeatTimeline:
     """The lanes of one repeat: a character for each cell, from `from_ms` after the fault on."""
 
     repeat: int
@@ -91,13 +91,13 @@ class Course:
         self.lanes[name] = lane[:at] + text + lane[at + len(text) :]
 
     @classmethod
-    def of(cls, result: DrillResult) -> Course:
-        """The whole course of a repeat that is over."""
-        course = cls(result.repeat, max(result.cell_ms, 1), result.lanes_from_ms)
-        course.lanes = dict(result.lanes)
-        course.markers = list(result.markers)
-        course.steps = {step.id: step for step in result.steps}
-        course.acknowledged = sum(shard.acknowledged for shard in result.shards)
-        course.indeterminate = sum(shard.indeterminate for shard in result.shards)
-        course.failed = sum(sum(shard.errors.values()) for shard in result.shards)
-        return course
+    def of(cls, result: DrillResult) -> RepeatTimeline:
+        """The whole timeline of a repeat that is over."""
+        timeline = cls(result.repeat, max(result.cell_ms, 1), result.lanes_from_ms)
+        timeline.lanes = dict(result.lanes)
+        timeline.markers = list(result.markers)
+        timeline.steps = {step.id: step for step in result.steps}
+        timeline.acknowledged = sum(shard.acknowledged for shard in result.shards)
+        timeline.indeterminate = sum(shard.indeterminate for shard in result.shards)
+        timeline.failed = sum(sum(shard.errors.values()) for shard in result.shards)
+        return timeline

@@ -83,7 +83,7 @@ class DrillPane(JobPane):
         self.choices.border_subtitle = Content(view.settings(name)).markup
         self._draw_map()
         empty = "Nothing was drilled yet: p shows what a drill would do, g starts it."
-        self.query_one(DrillLanes).show(view.course(), self._whole, empty)
+        self.query_one(DrillLanes).show(view.timeline(), self._whole, empty)
         self.query_one("#drill-progress", Static).update(view.progress(self.owner.now(), name))
         self._draw_table()
 
@@ -215,7 +215,7 @@ class DrillPane(JobPane):
     # --- views ---------------------------------------------------------------------------------
 
     def action_drill_zoom(self) -> None:
-        """The whole course, or its end cell by cell."""
+        """The whole timeline, or its end cell by cell."""
         self._whole = not self._whole
         self.redraw()
 

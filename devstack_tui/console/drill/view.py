@@ -6,7 +6,7 @@ from textual.content import Content
 
 from devstack_tui.console.drill.cluster_map import node_line, ordered
 from devstack_tui.console.drill.job import DrillJob, DrillJobs, DrillRequest
-from devstack_tui.console.drill.model import Course, DrillChoice
+from devstack_tui.console.drill.model import DrillChoice, RepeatTimeline
 from devstack_tui.console.drill.rows import Choice, Past
 from devstack_tui.contracts.drill import DrillResult
 from devstack_tui.core.check import Result
@@ -128,15 +128,15 @@ class DrillView:
             return None
         return last
 
-    def _live(self) -> Course | None:
-        return self.job.course if self.job is not None and self.report is None else None
+    def _live(self) -> RepeatTimeline | None:
+        return self.job.timeline if self.job is not None and self.report is None else None
 
-    def course(self) -> Course | None:
+    def timeline(self) -> RepeatTimeline | None:
         """The lanes in view."""
         live, result = self._live(), self.result()
         if result is None or (live is not None and live.repeat == result.repeat):
             return live
-        return Course.of(result)
+        return RepeatTimeline.of(result)
 
     def steps(self) -> dict[str, Result]:
         """What was decided: of the repeat that was chosen, else of the whole drill once it is
@@ -144,8 +144,8 @@ class DrillView:
         report = self.report or (self.job.done.report if self.job and self.job.done else None)
         if self._turn is None and report is not None:
             return {step.id: step for step in report.steps}
-        course = self.course()
-        return course.steps if course is not None else {}
+        timeline = self.timeline()
+        return timeline.steps if timeline is not None else {}
 
     def settings(self, name: str) -> str:
         """`sigkill · redis-1 · 3 times` of the drill under the cursor."""
@@ -157,30 +157,30 @@ class DrillView:
 
     def map_lines(self, width: int) -> list[Content]:
         """The cluster map and the counters beside it."""
-        course, job = self.course(), self.job
+        timeline, job = self.timeline(), self.job
         lines: list[Content] = []
         # Nobody looked at the cluster after a drill that was cut short.
         current = job is not None and (job.running or job.verdict)
-        if current and course is not None and course.map is not None:
-            lines += [node_line(node, width) for node in ordered(course.map.nodes)]
-        lines += self._figures(course)
+        if current and timeline is not None and timeline.map is not None:
+            lines += [node_line(node, width) for node in ordered(timeline.map.nodes)]
+        lines += self._figures(timeline)
         return lines
 
-    def _figures(self, course: Course | None) -> list[Content]:
-        if course is None:
+    def _figures(self, timeline: RepeatTimeline | None) -> list[Content]:
+        if timeline is None:
             return []
         lines = [
             Content.assemble(
                 Content.styled("acknowledged ", "$foreground 60%"),
-                Content(f"{course.acknowledged:,} "),
+                Content(f"{timeline.acknowledged:,} "),
                 Content.styled("failed ", "$foreground 60%"),
-                Content(f"{course.failed:,} "),
+                Content(f"{timeline.failed:,} "),
                 Content.styled("indeterminate ", "$foreground 60%"),
-                Content(f"{course.indeterminate:,}"),
+                Content(f"{timeline.indeterminate:,}"),
             )
         ]
         result = self.result()
-        if result is None or result.repeat != course.repeat:
+        if result is None or result.repeat != timeline.repeat:
             return lines
         lost = sum(shard.lost for shard in result.shards)
         expected = ""
