@@ -27,7 +27,6 @@ from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.journal import Intent, Journal
 from devstack_tui.stack.stack import Stack
 
-WORKLOAD = "redis.get"
 GATES = 20
 SECONDS = {"full": 3, "quick": 1}
 FALSE_ALARMS = 0.05
@@ -42,10 +41,10 @@ async def self_test(stack: Stack, size: str) -> AsyncGenerator[BenchEvent | Regr
     """The events of its runs, then the verdict on the gate itself."""
     started = time.monotonic()
     rules = thresholds.load()
-    (entry,) = Catalogue().choose([WORKLOAD])
+    check = rules.self_tested
+    (entry,) = Catalogue().choose([check.workload])
     entry = _shortened(entry, size)
     prints = baseline.fingerprints(stack, [entry], size)
-    check = next(check for check in rules.throughput if check.workload == WORKLOAD)
     total = (GATES + 1) * rules.runs
     samples: list[float] = []
     held: list[float] = []

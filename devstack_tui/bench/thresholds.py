@@ -46,11 +46,19 @@ class Regress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     canary: CanaryLimits
     throughput: tuple[ThroughputCheck, ...]
     latency: tuple[LatencyCheck, ...]
+    self_test: str = ""
+    """The workload of one of the throughput checks; empty: that of the first."""
 
     @property
     def checks(self) -> tuple[GateCheck, ...]:
         """All of them, in the order of the core checks."""
         return (*self.throughput, *self.latency)
+
+    @property
+    def self_tested(self) -> ThroughputCheck:
+        """The check that `regress --self-test` tests the gate with."""
+        named = (check for check in self.throughput if check.workload == self.self_test)
+        return next(named, self.throughput[0])
 
     @property
     def workloads(self) -> tuple[str, ...]:

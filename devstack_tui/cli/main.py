@@ -207,7 +207,7 @@ def _change_options(verb: argparse.ArgumentParser, name: str) -> None:
     if name == "up":
         verb.add_argument("--profile", metavar="NAME", help="a set of services of stack.toml")
         verb.add_argument(
-            "--topology", metavar="M+R", help="of a new Redis Cluster: masters + replicas, as 3+3"
+            "--topology", metavar="M+R", help="of a new cluster: masters + replicas, as 3+3"
         )
         verb.add_argument(
             "--port-offset", type=_count, metavar="N", help="added to every port of a new stack"

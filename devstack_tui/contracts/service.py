@@ -109,6 +109,8 @@ class Service:
     """Further DNS names of its certificate."""
     connect: Callable[[Endpoint, Credentials, Path], str] | None = None
     """The command line that connects a client: endpoint, credentials, CA. Never the password."""
+    topology: Callable[[str], dict[str, Any]] | None = None
+    """Its settings for the text of `up --topology`. Raises `UsageError`. None: it has none."""
     after: tuple[str, ...] = ()
     """Services that must be ready first if they are to run at all."""
     contract: int = 0

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from devstack_tui.contracts.drill import Drill, Sequenced, Thresholds
+from devstack_tui.contracts.drill import Drill, Sequenced, Sweepable, Thresholds
 from devstack_tui.contracts.model import Target
 from devstack_tui.contracts.registry import service, services
 from devstack_tui.contracts.service import Service
@@ -100,6 +100,10 @@ class Catalogue:
             if name not in self.entries:
                 error = unknown_name("drill", name, self.entries)
                 raise fault(path, f"drills.{name}", error.message, error.remedy)
+
+    def sweepable(self) -> Entry:
+        """The first drill whose outcome depends on a setting."""
+        return next(e for e in self.entries.values() if isinstance(e.drill, Sweepable))
 
     def choose(self, name: str) -> Entry:
         """The drill called `name`. Raises `UsageError` with the close matches."""

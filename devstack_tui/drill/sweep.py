@@ -14,7 +14,7 @@ from devstack_tui.core.errors import DevstackError, UsageError
 from devstack_tui.core.event_stream import in_thread
 from devstack_tui.core.journal import Intent, Journal
 from devstack_tui.drill import ownership
-from devstack_tui.drill.catalogue import Entry
+from devstack_tui.drill.catalogue import Catalogue, Entry
 from devstack_tui.drill.cpu_load import busy_cores
 from devstack_tui.drill.events import (
     AnyDrillEvent,
@@ -52,7 +52,9 @@ class Sweep:
         command: str = "",
     ) -> None:
         if not isinstance(entry.drill, Sweepable):
-            raise UsageError(f"{entry.name} depends on no setting", "sweep redis.failover")
+            raise UsageError(
+                f"{entry.name} depends on no setting", f"sweep {Catalogue().sweepable().name}"
+            )
         self._stack = stack
         self._entry = entry
         self._part = entry.drill

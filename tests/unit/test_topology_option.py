@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from devstack_tui.cli.verbs.changes import topology
 from devstack_tui.core.errors import UsageError
+from devstack_tui.services.redis import masters_and_replicas
 from devstack_tui.state import settings
 
 
@@ -14,13 +14,13 @@ from devstack_tui.state import settings
     [("3+3", 3, 1), ("3+0", 3, 0), ("3+6", 3, 2), ("5+5", 5, 1), ("10+0", 10, 0)],
 )
 def test_replicas_are_shared_among_the_masters(text: str, masters: int, replicas: int) -> None:
-    assert topology(text) == {"masters": masters, "replicas": replicas}
+    assert masters_and_replicas(text) == {"masters": masters, "replicas": replicas}
 
 
 @pytest.mark.parametrize("text", ["3+3", "3+0", "3+6", "5+5"])
 def test_what_the_option_accepts_the_settings_accept(text: str) -> None:
-    options = settings.load({"redis": topology(text)}).services["redis"].options()
-    assert topology(text).items() <= options.items()
+    options = settings.load({"redis": masters_and_replicas(text)}).services["redis"].options()
+    assert masters_and_replicas(text).items() <= options.items()
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def test_what_the_option_accepts_the_settings_accept(text: str) -> None:
 )
 def test_what_is_no_topology_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(UsageError) as caught:
-        topology(text)
+        masters_and_replicas(text)
     assert caught.value.message == f"--topology {text!r} is not masters+replicas"
     assert "3+3" in caught.value.remedy
 
@@ -36,12 +36,12 @@ def test_what_is_no_topology_is_refused_with_an_example(text: str) -> None:
 @pytest.mark.parametrize("text", ["0+0", "1+1", "2+2"])
 def test_a_cluster_of_fewer_than_three_masters_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="at least 3 masters"):
-        topology(text)
+        masters_and_replicas(text)
 
 
 def test_replicas_that_cannot_be_shared_equally_are_refused_with_what_can() -> None:
     with pytest.raises(UsageError) as caught:
-        topology("4+3")
+        masters_and_replicas("4+3")
     assert caught.value.message == "3 replicas cannot be shared equally by 4 masters"
     assert caught.value.remedy == "use 4+4 or 4+0"
 
@@ -49,5 +49,5 @@ def test_replicas_that_cannot_be_shared_equally_are_refused_with_what_can() -> N
 @pytest.mark.parametrize("text", ["60+0", "3+9", "99+99"])
 def test_a_topology_beyond_what_we_run_is_a_usage_error_about_the_option(text: str) -> None:
     with pytest.raises(UsageError) as caught:
-        settings.load({"redis": topology(text)})
+        settings.load({"redis": masters_and_replicas(text)})
     assert "stack.toml" not in caught.value.message

@@ -34,7 +34,7 @@ def drill_options(verb: argparse.ArgumentParser, common: argparse.ArgumentParser
     made["run"].add_argument("--junit", metavar="FILE", help="the steps as JUnit XML")
     _svg(made["run"])
     made["sweep"].add_argument(
-        "drill", metavar="DRILL", nargs="?", default="redis.failover", help="(redis.failover)"
+        "drill", metavar="DRILL", nargs="?", help="(default: the first that has such a setting)"
     )
     made["sweep"].add_argument(
         "--node-timeout",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -12,6 +11,7 @@ import msgspec
 
 from devstack_tui.cli.output import narrate
 from devstack_tui.cli.running import confirm_destructive, each, name_repairs, run_to_end
+from devstack_tui.contracts.registry import services
 from devstack_tui.core.errors import UsageError
 from devstack_tui.core.events import Done, Event, Note, Phase, Planned, Progress, encode
 from devstack_tui.core.paths import DEFAULT_STACK, require_stack
@@ -50,24 +50,10 @@ def _stack(options: argparse.Namespace) -> Stack:
         return Stack(name)
     overrides: dict[str, dict[str, Any]] = {}
     if options.topology:
-        overrides["redis"] = topology(options.topology)
+        overrides = {
+            found.name: found.topology(options.topology) for found in services() if found.topology
+        }
     return Stack(name, overrides=overrides, port_offset=options.port_offset)
-
-
-def topology(text: str) -> dict[str, int]:
-    """`3+3` as masters and replicas of each master. Raises `UsageError`."""
-    found = re.fullmatch(r"(\d{1,2})\+(\d{1,2})", text)
-    if not found:
-        raise UsageError(f"--topology {text!r} is not masters+replicas", "use 3+3 or 3+0")
-    masters, replicas = int(found[1]), int(found[2])
-    if masters < 3:
-        raise UsageError("a Redis Cluster needs at least 3 masters", "use 3+3 or 3+0")
-    if replicas % masters:
-        raise UsageError(
-            f"{replicas} replicas cannot be shared equally by {masters} masters",
-            f"use {masters}+{masters} or {masters}+0",
-        )
-    return {"masters": masters, "replicas": replicas // masters}
 
 
 def _wipe_plan(stack: Stack, plan: Planned) -> str:

@@ -170,9 +170,10 @@ async def _drill(runner: Runner, options: argparse.Namespace) -> int:
 
 
 def _sweep(stack: Stack, options: argparse.Namespace) -> int:
+    drills = Catalogue()
     sweep = Sweep(
         stack,
-        Catalogue().choose(options.drill),
+        drills.choose(options.drill) if options.drill else drills.sweepable(),
         options.values,
         repeats=options.repeat,
         watch_s=options.watch,

@@ -1,5 +1,6 @@
 """Redis: a cluster of masters and their replicas."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -7,6 +8,7 @@ import msgspec
 
 from devstack_tui.contracts.model import Credentials, Endpoint, ServiceSettings
 from devstack_tui.contracts.service import Service
+from devstack_tui.core.errors import UsageError
 from devstack_tui.core.hint import Hint
 
 
@@ -29,6 +31,22 @@ def connect(endpoint: Endpoint, credentials: Credentials, ca: Path) -> str:  # n
     )
 
 
+def masters_and_replicas(text: str) -> dict[str, int]:
+    """`3+3`, masters and replicas, as settings. Raises `UsageError`."""
+    found = re.fullmatch(r"(\d{1,2})\+(\d{1,2})", text)
+    if not found:
+        raise UsageError(f"--topology {text!r} is not masters+replicas", "use 3+3 or 3+0")
+    masters, replicas = int(found[1]), int(found[2])
+    if masters < 3:
+        raise UsageError("a Redis Cluster needs at least 3 masters", "use 3+3 or 3+0")
+    if replicas % masters:
+        raise UsageError(
+            f"{replicas} replicas cannot be shared equally by {masters} masters",
+            f"use {masters}+{masters} or {masters}+0",
+        )
+    return {"masters": masters, "replicas": replicas // masters}
+
+
 SERVICE = Service(
     name="redis",
     title="Redis Cluster",
@@ -38,4 +56,5 @@ SERVICE = Service(
     account="redis",
     credentials=Credentials(user="default"),
     connect=connect,
+    topology=masters_and_replicas,
 )
