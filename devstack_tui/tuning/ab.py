@@ -21,7 +21,7 @@ from devstack_tui.core.event_stream import task_events
 from devstack_tui.core.history import History
 from devstack_tui.stack.stack import Stack
 from devstack_tui.tuning import reports, verdicts
-from devstack_tui.tuning.ab_arms import Arm, Track
+from devstack_tui.tuning.ab_arms import Arm, ArmRunner
 from devstack_tui.tuning.ab_sides import Sides, relaxed_of, sides
 from devstack_tui.tuning.apply import apply
 from devstack_tui.tuning.events import (
@@ -35,7 +35,7 @@ from devstack_tui.tuning.events import (
     Note,
     TuneDone,
 )
-from devstack_tui.tuning.lease import borrowed, track_of
+from devstack_tui.tuning.lease import leased, runner_of
 from devstack_tui.tuning.measure import Measured, Measurer, Sample
 from devstack_tui.tuning.reports import Pair
 from devstack_tui.tuning.show import DEVELOPMENT_ONLY
@@ -71,22 +71,22 @@ def ab(stack: Stack, measurer: Measurer, order: Order) -> Events:
 
 async def _ab(stack: Stack, measurer: Measurer, order: Order, emit: Emit) -> None:
     started = time.time()
-    track = track_of(stack, measurer, order, VERB)
+    runner = runner_of(stack, measurer, order, VERB)
     found = await asyncio.to_thread(
-        sides, stack, track.service, order.a, order.b, only=order.only, force=order.force
+        sides, stack, runner.service, order.a, order.b, only=order.only, force=order.force
     )
-    plan = _planned(stack, order, found, track)
+    plan = _planned(stack, order, found, runner)
     ran: Ran | None = None
     ablation: tuple[Ablation, ...] = ()
     kept, trouble = BEFORE, None
     try:
-        async with borrowed(stack, VERB, track.service, found.a.values, emit):
+        async with leased(stack, VERB, runner.service, found.a.values, emit):
             emit(plan)
             for note in _warnings(plan):
                 emit(Note(note))
-            ran = await compare(track, found, plan, emit)
+            ran = await compare(runner, found, plan, emit)
             if order.ablate:
-                ablation = await ablate(track, found, order.pairs, emit)
+                ablation = await ablate(runner, found, order.pairs, emit)
         kept = await _keep(stack, order, found, emit)
     except DevstackError as error:
         trouble = error
@@ -96,7 +96,7 @@ async def _ab(stack: Stack, measurer: Measurer, order: Order, emit: Emit) -> Non
         return
     seconds = time.time() - started
     report = reports.ab_report(
-        plan, ran.pairs, order=ran.order, seconds=seconds, fingerprint=track.fingerprint
+        plan, ran.pairs, order=ran.order, seconds=seconds, fingerprint=runner.fingerprint
     )
     history = History.of(stack.paths)
     report = msgspec.structs.replace(
@@ -116,14 +116,14 @@ async def _ab(stack: Stack, measurer: Measurer, order: Order, emit: Emit) -> Non
 # -- before ----------------------------------------------------------------------------------
 
 
-def _planned(stack: Stack, order: Order, found: Sides, track: Track) -> AbPlanned:
+def _planned(stack: Stack, order: Order, found: Sides, runner: ArmRunner) -> AbPlanned:
     runs = 2 + (_ablation_runs(found.changes) if order.ablate else 0)
-    plan = track.plan(
+    plan = runner.plan(
         order.a,
         order.b,
         found.changes,
         order.pairs,
-        expected_s=order.pairs * runs * track.run_s(found.restart),
+        expected_s=order.pairs * runs * runner.run_s(found.restart),
         margin=order.margin,
     )
     words = ["--margin", f"{order.margin:g}"] if order.margin != MARGIN else []
@@ -160,15 +160,15 @@ class Ran:
     stopped: str = ""
 
 
-async def compare(track: Track, found: Sides, plan: AbPlanned, emit: Emit) -> Ran:
-    """Run the pairs: A B, then B A, and so on. Raises what `Track.run` raises."""
+async def compare(runner: ArmRunner, found: Sides, plan: AbPlanned, emit: Emit) -> Ran:
+    """Run the pairs: A B, then B A, and so on. Raises what `ArmRunner.run` raises."""
     ran = Ran()
     started = time.time()
     for number in range(1, plan.pairs + 1):
         arms = (found.a, found.b) if number % 2 else (found.b, found.a)
         samples: dict[str, Sample] = {}
         for arm in arms:
-            samples[arm.key] = await track.run(arm, number, plan.pairs, found.restart, emit)
+            samples[arm.key] = await runner.run(arm, number, plan.pairs, found.restart, emit)
             ran.order += arm.key.upper()
         ran.pairs.append((samples["a"], samples["b"]))
         ratios = _ratios(ran.pairs)
@@ -208,7 +208,7 @@ def _ablation_runs(changes: Sequence[Change]) -> int:
     return len(changes) + 1 if len(changes) > 1 else 0
 
 
-async def ablate(track: Track, found: Sides, blocks: int, emit: Emit) -> tuple[Ablation, ...]:
+async def ablate(runner: ArmRunner, found: Sides, blocks: int, emit: Emit) -> tuple[Ablation, ...]:
     """What each changed parameter carries: B with it as in A, against B.
 
     A block has one run of B and one of B without each change; the next block has them in the
@@ -230,7 +230,7 @@ async def ablate(track: Track, found: Sides, blocks: int, emit: Emit) -> tuple[A
     for number in range(1, blocks + 1):
         got: dict[str, float] = {}
         for arm in arms if number % 2 else reversed(arms):
-            sample = await track.run(arm, number, blocks, found.restart, emit)
+            sample = await runner.run(arm, number, blocks, found.restart, emit)
             got[arm.key] = sample.throughput
         for name, arm in without.items():
             ratios[name].append(got[arm.key] / got[found.b.key])

@@ -1,4 +1,4 @@
-"""Arms of a comparison, and the track on which they run one after another.
+"""Arms of a comparison, and what runs them one after another.
 
 The run is the sample. Before every run its arm is put into effect; when the arms differ in a
 parameter that needs a restart, the service is restarted before every run, whichever arm it is, so
@@ -29,10 +29,10 @@ RESTART_S = 4.0
 """What a restart takes about, for the plan: later runs are measured."""
 
 
-class Hand(Protocol):
+class Applier(Protocol):
     """What puts parameters of one service into effect."""
 
-    async def put(self, values: Settings, restart: bool) -> None:
+    async def apply(self, values: Settings, restart: bool) -> None:
         """Make `values` effective and read back; with `restart` the service was restarted when
         this returns. Raises `DevstackError` when they did not take; the last good configuration
         is then back."""
@@ -50,13 +50,13 @@ class FailedRunError(DevstackError):
     """A run that failed twice in succession."""
 
 
-class Track:
+class ArmRunner:
     """Runs arms of one workload; `past` is what earlier runs of it showed."""
 
     def __init__(
         self,
         measurer: Measurer,
-        hand: Hand,
+        applier: Applier,
         workload: str,
         size: str,
         *,
@@ -66,7 +66,7 @@ class Track:
         self.workload = workload
         self.size = size
         self._measurer = measurer
-        self._hand = hand
+        self._applier = applier
         self.service = measurer.service(workload)
         self.fingerprint = measurer.fingerprint(workload, size)
         self._past = past
@@ -130,7 +130,7 @@ class Track:
 
     async def _once(self, arm: Arm, pair: int, pairs: int, restart: bool, emit: Emit) -> Sample:
         emit(AbRun(pair, arm.key, "applying", pairs, arm.title))
-        await self._hand.put(arm.values, restart)
+        await self._applier.apply(arm.values, restart)
         sample = Sample(0.0, None, "", problem="it ended without a measurement")
         try:
             runs = self._measurer.run(self.workload, self.size)

@@ -24,7 +24,7 @@ from devstack_tui.core.event_stream import task_events
 from devstack_tui.core.history import History
 from devstack_tui.stack.stack import Stack
 from devstack_tui.tuning import profiles, reports, verdicts
-from devstack_tui.tuning.ab_arms import Arm, Settings, Track
+from devstack_tui.tuning.ab_arms import Arm, ArmRunner, Settings
 from devstack_tui.tuning.ab_sides import differences
 from devstack_tui.tuning.events import (
     AbPlanned,
@@ -36,7 +36,7 @@ from devstack_tui.tuning.events import (
     Events,
 )
 from devstack_tui.tuning.halving import Rounds
-from devstack_tui.tuning.lease import borrowed, track_of
+from devstack_tui.tuning.lease import leased, runner_of
 from devstack_tui.tuning.measure import Measured, Measurer, Sample
 from devstack_tui.tuning.profiles import BASELINE
 from devstack_tui.tuning.search import Search
@@ -80,17 +80,17 @@ def auto(stack: Stack, measurer: Measurer, order: Order) -> Events:
 
 async def _auto(stack: Stack, measurer: Measurer, order: Order, emit: Emit) -> None:
     started, begun = time.time(), time.monotonic()
-    track = track_of(stack, measurer, order, VERB)
-    service = track.service
+    runner = runner_of(stack, measurer, order, VERB)
+    service = runner.service
     name = order.save or f"auto-{service}"
     profiles.require_name(name, taken=(BASELINE, OPTIMIZED, DURABLE))
     space = await asyncio.to_thread(space_of, stack, service, order.durable, order.force)
-    proof = Proof(stack=stack, track=track, space=space, order=order)
-    _require_time(order, track)
+    proof = Proof(stack=stack, runner=runner, space=space, order=order)
+    _require_time(order, runner)
     report: AutoReport | None = None
     trouble: DevstackError | None = None
     try:
-        async with borrowed(stack, VERB, service, space.base, emit):
+        async with leased(stack, VERB, service, space.base, emit):
             emit(
                 AutoPlanned(
                     order.workload,
@@ -102,7 +102,7 @@ async def _auto(stack: Stack, measurer: Measurer, order: Order, emit: Emit) -> N
                 )
             )
             search = Search(
-                lambda left: Rounds(track, space.restarts, left),
+                lambda left: Rounds(runner, space.restarts, left),
                 space.base,
                 sets=space.sets,
                 singles=space.singles,
@@ -113,7 +113,7 @@ async def _auto(stack: Stack, measurer: Measurer, order: Order, emit: Emit) -> N
             best = await search.run()
             _require_found(best, space, search.tried)
             left = begun + order.budget_s - time.monotonic()
-            blocks = proof_blocks(left, track.run_s(restart=True))
+            blocks = proof_blocks(left, runner.run_s(restart=True))
             against = await proof.run(best, name, blocks, emit)
         report = _report(stack, order, name, space, best, search.tried, against)
         report = msgspec.structs.replace(report, seconds=time.time() - started)
@@ -148,8 +148,8 @@ def proof_blocks(left_s: float, run_s: float) -> int:
     return BLOCKS * min(max(sets, 1), MOST)
 
 
-def _require_time(order: Order, track: Track) -> None:
-    run_s = track.run_s(restart=True)
+def _require_time(order: Order, runner: ArmRunner) -> None:
+    run_s = runner.run_s(restart=True)
     proof = 3 * BLOCKS * run_s
     least = proof + SEARCHED * run_s
     if order.budget_s < least:
@@ -169,13 +169,13 @@ class Proof:
     """Fresh runs of what was found beside the baseline and `optimized`."""
 
     stack: Stack
-    track: Track
+    runner: ArmRunner
     space: Space
     order: Order
 
     def reserve_s(self) -> float:
         """The time for it, by how long runs lasted so far with the restart that it may need."""
-        return proof_s(self.order.budget_s, self.track.run_s(restart=True))
+        return proof_s(self.order.budget_s, self.runner.run_s(restart=True))
 
     async def run(
         self, best: Settings, name: str, blocks: int, emit: Emit
@@ -189,12 +189,12 @@ class Proof:
             differences(self.space.parameters, one.values, b.values) for one in arms if one != b
         ]
         restart = any(change.apply == Apply.RESTART for found in changes for change in found)
-        plan = self.track.plan(
+        plan = self.runner.plan(
             BASELINE,
             name,
             differences(self.space.parameters, a.values, b.values),
             blocks,
-            expected_s=len(arms) * blocks * self.track.run_s(restart),
+            expected_s=len(arms) * blocks * self.runner.run_s(restart),
             margin=MARGIN,
         )
         emit(plan)
@@ -205,7 +205,7 @@ class Proof:
         for number in range(1, blocks + 1):
             block: dict[str, Sample] = {}
             for arm in orders[order_of(number, len(orders))]:
-                block[arm.key] = await self.track.run(arm, number, blocks, restart, emit)
+                block[arm.key] = await self.runner.run(arm, number, blocks, restart, emit)
                 places += arm.key.upper()
             samples.append(block)
             emit(reports.pair_done(_pairs(samples, "a")))
@@ -232,7 +232,7 @@ class Proof:
             _pairs(blocks, key),
             order=places,
             seconds=seconds,
-            fingerprint=self.track.fingerprint,
+            fingerprint=self.runner.fingerprint,
         )
 
 

@@ -32,7 +32,7 @@ from devstack_tui.tuning.ab_arms import Settings
 from devstack_tui.tuning.ab_sides import relaxed_of, require_possible, settings_of
 from devstack_tui.tuning.catalogue import tunable, tunable_services
 from devstack_tui.tuning.events import CostDone, CostPhase, CostReport, Emit, Events, Note
-from devstack_tui.tuning.lease import ServiceHand, borrowed
+from devstack_tui.tuning.lease import ServiceApplier, leased
 from devstack_tui.tuning.show import look
 
 VERB = "tune cost"
@@ -80,10 +80,10 @@ async def _cost(  # noqa: PLR0917 - as `cost`
     try:
         for service, acks in chosen:
             started = time.time()
-            async with borrowed(stack, VERB, service.name, wanted[service.name], emit):
+            async with leased(stack, VERB, service.name, wanted[service.name], emit):
                 emit(CostPhase(service.name, "applying", profile))
-                hand = ServiceHand(stack, service.name, VERB, force=force)
-                await hand.put(wanted[service.name], restart=False)
+                applier = ServiceApplier(stack, service.name, VERB, force=force)
+                await applier.apply(wanted[service.name], restart=False)
                 one = _One(stack, service, acks, emit)
                 report = await one.measure(profile, wanted[service.name], kills)
                 emit(CostPhase(service.name, "returning"))

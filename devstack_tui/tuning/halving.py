@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 from devstack_tui.contracts.tunable import DEFAULT
 from devstack_tui.core.errors import DevstackError
-from devstack_tui.tuning.ab_arms import Arm, Settings, Track
+from devstack_tui.tuning.ab_arms import Arm, ArmRunner, Settings
 from devstack_tui.tuning.events import AutoCandidate, AutoRound, Emit
 
 GROUP = 3
@@ -59,9 +59,9 @@ class Rounds:
     """
 
     def __init__(
-        self, track: Track, restarts: frozenset[str], time_left: Callable[[], float]
+        self, runner: ArmRunner, restarts: frozenset[str], time_left: Callable[[], float]
     ) -> None:
-        self._track = track
+        self._runner = runner
         self._restarts = restarts
         self.time_left = time_left
         self._number = 0
@@ -79,7 +79,7 @@ class Rounds:
     def cost(self, candidates: int, restart: bool) -> float:
         """About how long measuring so many candidates once takes, seconds."""
         runs = candidates + math.ceil(candidates / GROUP) + 1
-        return runs * self._track.run_s(restart)
+        return runs * self._runner.run_s(restart)
 
     def needs_restart(self, candidate: Candidate) -> bool:
         """Whether a restart lies between it and the reference."""
@@ -142,7 +142,7 @@ class Rounds:
 
     async def _measure(self, arm: Arm, restart: bool, emit: Emit) -> float:
         self._tried.add(tuple(sorted(arm.values.items(), key=lambda item: item[0])))
-        sample = await self._track.run(arm, self._number, 0, restart, emit)
+        sample = await self._runner.run(arm, self._number, 0, restart, emit)
         return sample.throughput
 
 

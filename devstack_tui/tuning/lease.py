@@ -22,7 +22,7 @@ from devstack_tui.stack.stack import Stack
 from devstack_tui.stack.transaction import Tell as StackEmit
 from devstack_tui.stack.transaction import changing
 from devstack_tui.tuning import reports
-from devstack_tui.tuning.ab_arms import Settings, Track
+from devstack_tui.tuning.ab_arms import ArmRunner, Settings
 from devstack_tui.tuning.apply import apply
 from devstack_tui.tuning.events import Emit, Note, TuneDone
 from devstack_tui.tuning.measure import Measured, Measurer
@@ -33,7 +33,7 @@ class NotRestoredError(DevstackError):
 
 
 @contextlib.asynccontextmanager
-async def borrowed(
+async def leased(
     stack: Stack, verb: str, service: str, names: Iterable[str], emit: Emit
 ) -> AsyncIterator[None]:
     """Hold the tuning of `service` while its parameters `names` are changed; then give it back.
@@ -85,17 +85,17 @@ async def _heal(stack: Stack, emit: Emit) -> None:
                 emit(Note(event.text))
 
 
-def track_of(stack: Stack, measurer: Measurer, order: Measured, verb: str) -> Track:
+def runner_of(stack: Stack, measurer: Measurer, order: Measured, verb: str) -> ArmRunner:
     """Where the arms of an order run. Raises `UsageError` for an unknown workload."""
     service = measurer.service(order.workload)
     fingerprint = measurer.fingerprint(order.workload, order.size)
     past = reports.past(History.of(stack.paths), order.workload, order.size, fingerprint)
-    hand = ServiceHand(stack, service, verb, force=order.force)
-    return Track(measurer, hand, order.workload, order.size, past=past)
+    applier = ServiceApplier(stack, service, verb, force=order.force)
+    return ArmRunner(measurer, applier, order.workload, order.size, past=past)
 
 
-class ServiceHand:
-    """A `Hand` for one service of a real stack. `by` names the verb."""
+class ServiceApplier:
+    """An `Applier` for one service of a real stack. `by` names the verb."""
 
     def __init__(self, stack: Stack, service: str, by: str, *, force: bool = False) -> None:
         self._stack = stack
@@ -103,7 +103,7 @@ class ServiceHand:
         self._by = by
         self._force = force
 
-    async def put(self, values: Settings, restart: bool) -> None:
+    async def apply(self, values: Settings, restart: bool) -> None:
         """See the Protocol."""
         wanted = {self._service: dict(values)}
         events = apply(

@@ -17,7 +17,7 @@ from tests.unit.tuning_bed import RUN_S, Bed, plan_of, sides_of
 
 async def ran(bed: Bed, pairs: int = 6, *, restart: bool = False) -> Ran:
     sides = sides_of({"x": "0"}, {"x": "1"}, restart=restart)
-    return await compare(bed.track(), sides, plan_of(sides, pairs), bed.emit)
+    return await compare(bed.runner(), sides, plan_of(sides, pairs), bed.emit)
 
 
 async def test_the_pairs_are_interleaved_a_b_b_a() -> None:
@@ -111,7 +111,7 @@ async def test_what_can_be_detected_is_told_once_two_pairs_show_the_spread() -> 
 async def test_the_ablation_finds_the_parameter_that_carries_the_gain() -> None:
     bed = Bed(gains={"x=1": 1.4, "y=1": 1.0}, spread=0.01)
     sides = sides_of({"x": "0", "y": "0"}, {"x": "1", "y": "1"})
-    rows = await ablate(bed.track(), sides, 6, bed.emit)
+    rows = await ablate(bed.runner(), sides, 6, bed.emit)
     assert [row.parameter for row in rows] == ["x", "y"]
     assert rows[0].ratio == pytest.approx(1 / 1.4, abs=0.02)
     assert rows[1].ratio == pytest.approx(1.0, abs=0.02)
@@ -120,7 +120,7 @@ async def test_the_ablation_finds_the_parameter_that_carries_the_gain() -> None:
 
 async def test_one_change_alone_needs_no_ablation() -> None:
     bed = Bed()
-    assert await ablate(bed.track(), sides_of({"x": "0"}, {"x": "1"}), 6, bed.emit) == ()
+    assert await ablate(bed.runner(), sides_of({"x": "0"}, {"x": "1"}), 6, bed.emit) == ()
     assert bed.runs == 0
 
 

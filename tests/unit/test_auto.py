@@ -27,7 +27,7 @@ def searching(
     seconds: float = SEARCH_S,
     refused: str = "",
 ) -> Search:
-    track = bed.track()
+    runner = bed.runner()
     restarts = frozenset(p.name for p in parameters if p.apply is Apply.RESTART)
 
     def admit(values: Settings) -> str:
@@ -35,7 +35,7 @@ def searching(
         return "it would not fit" if refuses else ""
 
     return Search(
-        lambda left: Rounds(track, restarts, left),
+        lambda left: Rounds(runner, restarts, left),
         {p.name: None for p in parameters},
         sets=sets,
         singles=single_changes(parameters, lambda p, text: True),
@@ -117,7 +117,7 @@ async def test_live_changes_cost_no_restart() -> None:
 
 async def test_beside_a_change_that_needs_a_restart_the_reference_is_restarted_too() -> None:
     bed = Bed(gains={"a=1": 1.2})
-    rounds = Rounds(bed.track(), frozenset({"a"}), lambda: SEARCH_S)
+    rounds = Rounds(bed.runner(), frozenset({"a"}), lambda: SEARCH_S)
     await rounds.round({"a": None}, [Candidate({"a": "1"}, "")], 1, "", bed.emit)
     assert [restart for _, restart in bed.puts] == [True, True, True]
     assert [values["a"] for values, _ in bed.puts] == [None, "1", None]
@@ -126,7 +126,7 @@ async def test_beside_a_change_that_needs_a_restart_the_reference_is_restarted_t
 async def test_a_drift_of_the_machine_favours_nobody() -> None:
     bed = Bed(drift=0.05)
     pool = [Candidate({name: "1"}, name) for name in "abcde"]
-    rounds = Rounds(bed.track(), frozenset(), lambda: SEARCH_S)
+    rounds = Rounds(bed.runner(), frozenset(), lambda: SEARCH_S)
     await rounds.round(dict.fromkeys("abcde"), pool, 1, "", bed.emit)
     assert [one.ratio for one in pool] == pytest.approx([1.0] * 5)
 

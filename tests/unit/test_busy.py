@@ -18,7 +18,7 @@ from devstack_tui.stack.stack import Stack
 from devstack_tui.state import instance as instances
 from devstack_tui.state.instance import Instance
 from devstack_tui.tuning.apply import plan
-from devstack_tui.tuning.lease import borrowed
+from devstack_tui.tuning.lease import leased
 
 Hold = Callable[[str], None]
 
@@ -65,7 +65,7 @@ async def test_no_parameter_is_lent_beside_a_drill(stack: Stack, hold: Hold) -> 
     hold("drill")
     told: list[Any] = []
     with pytest.raises(DevstackError, match="a drill runs on this stack"):
-        async with borrowed(stack, "tune ab", "redis", ["hz"], told.append):
+        async with leased(stack, "tune ab", "redis", ["hz"], told.append):
             told.append("lent")
     assert told == []
     assert Journal(stack.paths.journal).pending() == []

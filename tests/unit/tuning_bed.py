@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from devstack_tui.contracts.tunable import Apply, Kind, Parameter
 from devstack_tui.core.errors import DevstackError
-from devstack_tui.tuning.ab_arms import Arm, Settings, Track
+from devstack_tui.tuning.ab_arms import Arm, ArmRunner, Settings
 from devstack_tui.tuning.ab_sides import Sides
 from devstack_tui.tuning.events import AbPlanned, Change, Show, TuneEvent
 from devstack_tui.tuning.measure import Beat, Sample
@@ -19,8 +19,8 @@ RUN_S = 10.0
 
 @dataclass
 class Bed:
-    """Hand and measurer in one. `gains` are factors by `name=value`; `drift` what each run adds to
-    the logarithm of the throughput; `broken` values cannot be put into effect."""
+    """Applier and measurer in one. `gains` are factors by `name=value`; `drift` what each run adds
+    to the logarithm of the throughput; `broken` values cannot be put into effect."""
 
     gains: Mapping[str, float] = field(default_factory=dict)
     spread: float = 0.0
@@ -35,8 +35,8 @@ class Bed:
     emitted: list[TuneEvent] = field(default_factory=list)
     noise: random.Random = field(default_factory=lambda: random.Random(7))
 
-    def track(self) -> Track:
-        return Track(self, self, "sim.load", "quick", clock=lambda: self.seconds_now)
+    def runner(self) -> ArmRunner:
+        return ArmRunner(self, self, "sim.load", "quick", clock=lambda: self.seconds_now)
 
     def emit(self, event: TuneEvent) -> None:
         self.emitted.append(event)
@@ -44,9 +44,9 @@ class Bed:
     def events(self, kind: type[TuneEvent]) -> list[TuneEvent]:
         return [event for event in self.emitted if isinstance(event, kind)]
 
-    # -- the hand ----------------------------------------------------------------------------
+    # -- the applier ----------------------------------------------------------------------------
 
-    async def put(self, values: Settings, restart: bool) -> None:
+    async def apply(self, values: Settings, restart: bool) -> None:
         self.puts.append((dict(values), restart))
         for name, text in values.items():
             if f"{name}={text}" in self.broken:
