@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from devstack_tui.contracts.model import Target
+from devstack_tui.contracts.unit_control import UnitControl
 from devstack_tui.core.check import Status
 from devstack_tui.core.errors import DevstackError
 
@@ -181,12 +182,9 @@ class TlsPart(Protocol):
         `PlainRefused`, `Untrusted`, `OSError` when there is no answer, or `DevstackError` with the
         reason in words."""
 
-    def reload(
-        self, target: Target, files: ServiceFiles, reload_unit: Callable[[str], None]
-    ) -> bool:
+    def reload(self, target: Target, files: ServiceFiles, units: UnitControl) -> bool:
         """Make the running server take the certificate and key that lie in its files now, without
-        losing a connection; `reload_unit` has one of its units read its files again. False: it
-        needs a restart."""
+        losing a connection. False: it needs a restart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +203,7 @@ class Sabotage:
     besides those that name it: a certificate that has expired fails every handshake, say."""
 
 
-class Bench(Protocol):
+class Bench(UnitControl, Protocol):
     """What a sabotage may use: a stack of its own."""
 
     @property
@@ -217,9 +215,6 @@ class Bench(Protocol):
     def restart(self, service: str) -> None:
         """Stop and start a service as it is configured now, past what `up` would mend; returns
         when it answers."""
-
-    def reload(self, unit: str) -> None:
-        """Have a unit read its files again."""
 
     def edited(
         self, path: ServicePath, change: Callable[[str], str], *, keep_mtime: bool = False

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from devstack_tui.contracts.unit_control import UnitControl
+
 if TYPE_CHECKING:
     from devstack_tui.contracts.client import Client
     from devstack_tui.contracts.drill import Cut
@@ -46,15 +48,6 @@ class Feature(enum.StrEnum):
     """Programs can be run beside its servers."""
     DATA = "data"
     """Its data may be deleted."""
-
-
-@dataclass(frozen=True)
-class Completed:
-    """How a program ended that was run beside a server."""
-
-    status: int
-    output: str
-    errors: str
 
 
 @dataclass(frozen=True, order=True)
@@ -110,7 +103,7 @@ class Readable(Protocol):
         """The service's own files, whether it runs or not; asking makes nothing."""
 
 
-class Engine(Readable, Protocol):
+class Engine(Readable, UnitControl, Protocol):
     """Methods that take a service block until it is done; they may run in a thread for each."""
 
     @property
@@ -159,10 +152,6 @@ class Engine(Readable, Protocol):
         is prepared, renewed or completed. For a stack that is broken on purpose; whether they
         answer is for the caller to ask."""
 
-    def reload(self, unit: str) -> None:
-        """Have a unit read its files again, without a restart. Raises `UnreachableError` for one
-        that does not run."""
-
     def stop(self, service: Service, run: Run) -> bool:
         """End every unit of the service, data kept. False when one had to be killed."""
 
@@ -176,19 +165,6 @@ class Engine(Readable, Protocol):
     def environment(self, unit: str) -> Mapping[str, str]:
         """What the unit's main process was started with. Raises `UnreachableError` for one that
         does not run."""
-
-    def execute(
-        self,
-        unit: str,
-        argv: Sequence[str],
-        stdin: str = "",
-        env: Mapping[str, str] | None = None,
-        limit: float = 60.0,
-    ) -> Completed:
-        """Run a program beside a server: as its account, with its environment and `env`, in its
-        directory. A secret goes by `stdin`, never argv. Raises `UnreachableError` for a unit that
-        does not run, and `DevstackError` for a program that does not run or does not end within
-        `limit` seconds."""
 
     def interact(self, unit: str, argv: Sequence[str]) -> int:
         """Run a program beside a server at our terminal; returns its exit status. Raises

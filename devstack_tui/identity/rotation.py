@@ -162,7 +162,7 @@ def _take(engine: Engine, rotated: Service, restart: bool) -> tuple[str, tuple[s
     listeners = certificates.encrypted(rotated, target)
 
     how = "reloaded"
-    if not part.reload(target, files, engine.reload) and not _serves(listeners, wanted.serial):
+    if not part.reload(target, files, engine) and not _serves(listeners, wanted.serial):
         if not restart:
             raise NeedsRestart(
                 f"{rotated.title} cannot take a certificate while it runs",

@@ -6,7 +6,7 @@ import contextlib
 import re
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from devstack_tui.contracts import registry
 from devstack_tui.contracts.audit import Audit, Listener
@@ -14,6 +14,7 @@ from devstack_tui.contracts.engine import Run
 from devstack_tui.contracts.registry import IDENTITY
 from devstack_tui.contracts.service import Service
 from devstack_tui.contracts.service_files import ServicePath
+from devstack_tui.contracts.unit_control import Completed
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.identity.owner_socket import RootKey
 from devstack_tui.identity.vault_api import VaultApi, VaultError
@@ -73,6 +74,17 @@ class StackBench:
     def reload(self, unit: str) -> None:
         """See the Protocol."""
         self._engine.reload(unit)
+
+    def execute(
+        self,
+        unit: str,
+        argv: Sequence[str],
+        stdin: str = "",
+        env: Mapping[str, str] | None = None,
+        limit: float = 60.0,
+    ) -> Completed:
+        """See the Protocol."""
+        return self._engine.execute(unit, argv, stdin, env, limit)
 
     @contextlib.contextmanager
     def edited(

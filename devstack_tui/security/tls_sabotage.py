@@ -203,7 +203,7 @@ def _take(bench: Bench, service: Service, serial: str) -> None:
     part = service.tls()
     assert part is not None
     target = bench.audit.target(service.name)
-    if not part.reload(target, bench.audit.files(service.name), bench.reload):
+    if not part.reload(target, bench.audit.files(service.name), bench):
         bench.restart(service.name)
     await_served(encrypted(service, target), serial, TAKEN_S)
 

@@ -15,7 +15,6 @@ from pathlib import Path
 from devstack_tui.contracts.client import Client
 from devstack_tui.contracts.drill import Cut
 from devstack_tui.contracts.engine import (
-    Completed,
     Engine,
     Feature,
     Listening,
@@ -35,6 +34,7 @@ from devstack_tui.contracts.model import (
     Usage,
 )
 from devstack_tui.contracts.service import Service
+from devstack_tui.contracts.unit_control import Completed
 from devstack_tui.core.errors import DevstackError, NotInstalledError, UnreachableError, UsageError
 from devstack_tui.core.hint import Hint
 from devstack_tui.core.machine import Machine

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from devstack_tui.contracts.client import Client
 from devstack_tui.contracts.drill import Cut
-from devstack_tui.contracts.engine import Completed, Feature, Listening, Run
+from devstack_tui.contracts.engine import Feature, Listening, Run
 from devstack_tui.contracts.faults import Fault, Handle
 from devstack_tui.contracts.model import (
     Credentials,
@@ -25,6 +25,7 @@ from devstack_tui.contracts.model import (
 from devstack_tui.contracts.registry import service as service_named
 from devstack_tui.contracts.service import ProcessSpec, Server, Service
 from devstack_tui.contracts.tunable import Rolling
+from devstack_tui.contracts.unit_control import Completed
 from devstack_tui.core import files, machine, process
 from devstack_tui.core.errors import DevstackError, UnreachableError, UsageError
 from devstack_tui.core.events import Phase

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from devstack_tui.contracts.engine import Completed
 from devstack_tui.contracts.registry import not_installed
 from devstack_tui.contracts.service import Service
+from devstack_tui.contracts.unit_control import Completed
 from devstack_tui.core.errors import DevstackError, NotInstalledError
 from devstack_tui.core.programs import find_program, version_of
 

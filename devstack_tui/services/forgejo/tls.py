@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from devstack_tui.contracts.audit import Listener, PlainRefused, ProtocolFault, TlsPart
 from devstack_tui.contracts.model import Target
 from devstack_tui.contracts.service_files import ServiceFiles
+from devstack_tui.contracts.unit_control import UnitControl
 from devstack_tui.loadgen.bounded_socket import begin_at_once, get, translated
 
 
@@ -46,7 +45,7 @@ class ForgejoTls:
         self,
         target: Target,  # noqa: ARG002
         files: ServiceFiles,  # noqa: ARG002
-        reload_unit: Callable[[str], None],  # noqa: ARG002
+        units: UnitControl,  # noqa: ARG002
     ) -> bool:
         """It has no certificate to take."""
         return False

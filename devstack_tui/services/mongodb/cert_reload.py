@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from devstack_tui.contracts.model import Target
 from devstack_tui.contracts.service_files import CERT, KEY, ServiceFiles
+from devstack_tui.contracts.unit_control import UnitControl
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.services.mongodb.client import connect
 
@@ -20,7 +19,7 @@ def join_certificate(files: ServiceFiles) -> str:
     return files.write("server.pem", both)
 
 
-def reload(target: Target, files: ServiceFiles, reload_unit: Callable[[str], None]) -> bool:  # noqa: ARG001
+def reload(target: Target, files: ServiceFiles, units: UnitControl) -> bool:  # noqa: ARG001
     """`rotateCertificates`, which leaves connections alone; mongod keeps what it had where it
     cannot use the file.
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
 
 from devstack_tui.contracts.model import Target
 from devstack_tui.contracts.service_files import ServiceFiles
+from devstack_tui.contracts.unit_control import UnitControl
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.services.mysql.client import connect
 
@@ -15,7 +15,7 @@ _UNKNOWN = 1064
 """A syntax error: a server from before it knew the statement."""
 
 
-def reload(target: Target, files: ServiceFiles, reload_unit: Callable[[str], None]) -> bool:  # noqa: ARG001
+def reload(target: Target, files: ServiceFiles, units: UnitControl) -> bool:  # noqa: ARG001
     """One statement; sessions keep theirs, and so does a server that cannot use the files.
 
     Without TLS: the certificate that is served now may be the very thing that is wrong.

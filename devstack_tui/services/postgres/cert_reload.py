@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from devstack_tui.contracts.model import Target
 from devstack_tui.contracts.service_files import ServiceFiles
+from devstack_tui.contracts.unit_control import UnitControl
 
 
-def reload(target: Target, files: ServiceFiles, reload_unit: Callable[[str], None]) -> bool:  # noqa: ARG001
+def reload(target: Target, files: ServiceFiles, units: UnitControl) -> bool:  # noqa: ARG001
     """SIGHUP to the postmaster: it reads its files anew before it accepts another connection, and
     keeps what it had where it cannot use them. Sessions keep theirs."""
-    reload_unit("postgres")
+    units.reload("postgres")
     return True

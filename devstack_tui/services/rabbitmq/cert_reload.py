@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from devstack_tui.contracts.model import Target
 from devstack_tui.contracts.service_files import ServiceFiles
+from devstack_tui.contracts.unit_control import UnitControl
 from devstack_tui.services.rabbitmq import erl_call
 
 
-def reload(target: Target, files: ServiceFiles, reload_unit: Callable[[str], None]) -> bool:  # noqa: ARG001
+def reload(target: Target, files: ServiceFiles, units: UnitControl) -> bool:  # noqa: ARG001
     """Erlang forgets the files that it has read, and reads them for the next handshake; by itself
     it would do so within two minutes. Connections keep theirs.
 
@@ -17,5 +16,5 @@ def reload(target: Target, files: ServiceFiles, reload_unit: Callable[[str], Non
     """
     if erl_call.caller() is None:
         return False
-    erl_call.evaluate(target, files, "ssl:clear_pem_cache()")
+    erl_call.evaluate(units, files, "ssl:clear_pem_cache()")
     return True

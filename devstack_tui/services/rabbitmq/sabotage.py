@@ -78,7 +78,7 @@ def _closed(port: str, bench: Bench) -> Iterator[None]:
 def _evaluate(bench: Bench, expression: str) -> None:
     # Whole, or the names in it would be bound already for the next one.
     whole = f"(fun() -> {expression} end)()"
-    erl_call.evaluate(bench.audit.target("rabbitmq"), bench.audit.files("rabbitmq"), whole)
+    erl_call.evaluate(bench, bench.audit.files("rabbitmq"), whole)
 
 
 SABOTAGE = Saboteur(

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from devstack_tui.contracts.acks import kind_of
 from devstack_tui.contracts.model import Target
 from devstack_tui.contracts.service_files import CERT, KEY, ServiceFiles
+from devstack_tui.contracts.unit_control import UnitControl
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.services.redis.client import close, connect, node_count, node_name
 
 TIMEOUT_S = 5.0
 
 
-def reload(target: Target, files: ServiceFiles, reload_unit: Callable[[str], None]) -> bool:  # noqa: ARG001
+def reload(target: Target, files: ServiceFiles, units: UnitControl) -> bool:  # noqa: ARG001
     """On each node CONFIG SET of the file that it has: it reads certificate and key anew, for the
     bus too, and keeps what it had where it cannot use them. Connections keep theirs.
 
