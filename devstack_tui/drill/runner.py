@@ -8,7 +8,7 @@ import contextlib
 import shutil
 import time
 import uuid
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from pathlib import Path
 
 import msgspec
@@ -21,7 +21,7 @@ from devstack_tui.contracts.drill import (
     Plan,
     RepeatEnded,
 )
-from devstack_tui.contracts.engine import Feature
+from devstack_tui.contracts.engine import Engine, Feature
 from devstack_tui.core import files
 from devstack_tui.core.check import Status, exit_code
 from devstack_tui.core.errors import DevstackError
@@ -41,13 +41,27 @@ from devstack_tui.stack.stack import Stack
 KIND = "drill"
 REFUSED = 3
 PARTITION = "partition"
-NEEDS = {
+_NEEDS = {
     "sigkill": Feature.KILL,
     "sigterm": Feature.TERMINATE,
     "sigstop": Feature.FREEZE,
     PARTITION: Feature.PARTITION,
 }
 """What a stack must allow for a fault; the others are done by the service itself."""
+
+
+def refused(engine: Engine, faults: Iterable[str]) -> dict[str, str]:
+    """Those of these faults that the stack does not allow, with the reason."""
+    found = {}
+    for fault in faults:
+        try:
+            if feature := _NEEDS.get(fault):
+                engine.require(feature)
+        except DevstackError as error:
+            found[fault] = error.message
+    return found
+
+
 FOLDERS_KEPT = 10
 
 Events = AsyncGenerator[AnyDrillEvent, None]
@@ -104,7 +118,7 @@ class Runner:
     def _plan(self) -> Plan:
         try:
             ownership.prove(self._stack, self._engine, self._entry.service)
-            if feature := NEEDS.get(self.fault):
+            if feature := _NEEDS.get(self.fault):
                 self._engine.require(feature)
         except DevstackError as error:
             return self._refuse(error)

@@ -181,10 +181,12 @@ class MemoryEngine:
         return Installation(Path("image"), "1.0", service.title, "1")
 
     def target(self, service: Service) -> Target:
-        ports = self._settings.of(service.name, 0).ports
+        settings = self._settings.of(service.name, 0)
+        ports = settings.ports
         endpoint = Endpoint(service.scheme, "127.0.0.1", ports["main"], ports.get("tls"))
         nowhere = Path("/nowhere")
-        return Target(service.name, endpoint, ports, Credentials(), nowhere, nowhere)
+        options = settings.options()
+        return Target(service.name, endpoint, ports, Credentials(), nowhere, nowhere, options)
 
     def recover(self) -> Sequence[str]:
         return ()

@@ -159,7 +159,7 @@ def test_a_log_is_followed_across_the_death_and_the_start_of_its_unit(made: Made
     followed: queue.Queue[LogLine | None] = queue.Queue()
 
     def follow() -> None:
-        for line in made.engine.logs(REDIS, 0, ended):
+        for line in made.engine.logs(REDIS, 1, ended):
             followed.put(line)
         followed.put(None)
 
@@ -172,6 +172,8 @@ def test_a_log_is_followed_across_the_death_and_the_start_of_its_unit(made: Made
     thread = threading.Thread(target=follow)
     thread.start()
     try:
+        last = [followed.get(timeout=BUSY_S) for _ in UNITS]
+        assert [line and line.unit for line in last] == UNITS
         handle = engine.aim(REDIS, ["redis-6"], Fault.TERMINATE)
         engine.inject(handle)
         wait_for(made.farewell)

@@ -98,6 +98,18 @@ def test_a_drill_is_planned_without_a_process(capsys: pytest.CaptureFixture[str]
 
 
 @pytest.mark.usefixtures("stack")
+def test_the_drills_are_listed_with_the_faults_that_the_stack_refuses(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["--stack", "m", "drill", "list", "--json"]) == 0
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)["drills"]}
+    assert rows["redis.failover"]["refused"] == {"partition": "there is no network in memory"}
+    assert rows["postgres.restart"]["refused"] == {}
+    assert main(["--stack", "m", "drill", "list"]) == 0
+    assert "partition is not possible here: there is no network" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("stack")
 def test_logs_are_read_without_a_file(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--stack", "m", "logs", "postgres"]) == 0
     (line,) = capsys.readouterr().out.splitlines()

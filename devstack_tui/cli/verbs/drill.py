@@ -9,6 +9,7 @@ import shlex
 import sys
 from collections.abc import AsyncGenerator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -30,7 +31,7 @@ from devstack_tui.drill import timeline
 from devstack_tui.drill.catalogue import Catalogue
 from devstack_tui.drill.compare import compare
 from devstack_tui.drill.events import AnyDrillEvent, DrillDone, DrillReport, SweepDone
-from devstack_tui.drill.runner import KIND, Runner
+from devstack_tui.drill.runner import KIND, Runner, refused
 from devstack_tui.drill.sweep import Sweep
 from devstack_tui.stack.stack import Stack
 
@@ -58,12 +59,13 @@ def run(options: argparse.Namespace) -> int:
 
 def _list(stack: Stack, options: argparse.Namespace) -> int:
     engine = stack.engine()
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "name": entry.name,
             "title": entry.drill.title,
             "service": entry.service.name,
             "faults": entry.drill.faults,
+            "refused": refused(engine, entry.drill.faults),
             "victims": entry.drill.victims(engine.target(entry.service)),
             "available": bool(engine.units(entry.service)),
             "reason": ""
@@ -79,7 +81,9 @@ def _list(stack: Stack, options: argparse.Namespace) -> int:
         reason = f"  ({row['reason']})" if row["reason"] else ""
         print(f"{row['name']:<24} {row['title']}{reason}")
         for what in ("faults", "victims"):
-            print(f"{'':<24} {what}: {', '.join(map(str, row[what]))}")  # type: ignore[call-overload]
+            print(f"{'':<24} {what}: {', '.join(row[what])}")
+        for fault, why in row["refused"].items():
+            print(f"{'':<24} {fault} is not possible here: {why}")
     return 0
 
 

@@ -22,6 +22,8 @@ class DrillChoice(msgspec.Struct, frozen=True):
     title: str
     service: str
     faults: tuple[str, ...]
+    refused: dict[str, str] = {}
+    """The faults that this stack does not allow, with the reason."""
     victims: tuple[str, ...] = ()
     available: bool = True
     reason: str = ""

@@ -48,7 +48,8 @@ class DrillView:
     def next_fault(self, name: str) -> None:
         """Choose the next fault of a drill."""
         if (drill := self.find(name)) is not None and drill.faults:
-            self._fault[name] = _after(drill.faults, self.fault(drill))
+            possible = tuple(fault for fault in drill.faults if fault not in drill.refused)
+            self._fault[name] = _after(possible or drill.faults, self.fault(drill))
 
     def next_victim(self, name: str) -> None:
         """Choose the next victim of a drill."""
