@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
 
 from devstack_tui.contracts.audit import Listener, PlainRefused, ProtocolFault, TlsPart
 from devstack_tui.contracts.model import Target
 from devstack_tui.contracts.service_files import ServiceFiles
+from devstack_tui.contracts.unit_control import UnitControl
 from devstack_tui.loadgen.bounded_socket import begin_at_once, translated
 from devstack_tui_memcached.client import Connection
 
@@ -51,7 +51,7 @@ class MemcachedTls:
         self,
         target: Target,
         files: ServiceFiles,  # noqa: ARG002
-        reload_unit: Callable[[str], None],  # noqa: ARG002
+        units: UnitControl,  # noqa: ARG002
     ) -> bool:
         """`refresh_certs`, over the certificate that it serves until then."""
         with Connection(target, TIMEOUT_S) as connection:
