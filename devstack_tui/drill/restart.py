@@ -23,7 +23,6 @@ from devstack_tui.contracts.drill import (
     Plan,
     PlannedStep,
     RepeatEnded,
-    Shard,
     Step,
     Thresholds,
 )
@@ -37,7 +36,8 @@ from devstack_tui.core.redact import redact
 from devstack_tui.drill import restart_steps as steps
 from devstack_tui.drill.restart_steps import Outcome, Promise
 from devstack_tui.drill.write_timeline import CELL_MS, LANE, Course, first_cell, lane
-from devstack_tui.loadgen import ack_stream
+from devstack_tui.loadgen.ack_stream import Stream, Writes
+from devstack_tui.loadgen.acknowledged_writes import errors, shard, stream_outage
 from devstack_tui.stack.probing import probe_once
 
 T = TypeVar("T")
@@ -188,7 +188,7 @@ class _Repeat:
         context = self._context
         self._phase("warming")
         course = Course(
-            ack_stream.Stream(
+            Stream(
                 self._acks,
                 context.target,
                 context.run,
@@ -216,14 +216,14 @@ class _Repeat:
     async def _warm(self, course: Course) -> None:
         since = time.monotonic() + WARM_S
 
-        def warm(writes: ack_stream.Writes) -> bool:
-            done = sum(write.acknowledged for write in writes)
+        def warm(writes: Writes) -> bool:
+            done = sum(write.ok for write in writes)
             return time.monotonic() >= since and done >= steps.WARM_WRITES
 
         if not await course.until(warm, WARM_WITHIN_S):
             raise UnreachableError(
                 f"{self._service.title} acknowledged fewer than {steps.WARM_WRITES} writes in "
-                f"{WARM_WITHIN_S:g} s: {steps.told(ack_stream.errors(course.stream.snapshot()))}"
+                f"{WARM_WITHIN_S:g} s: {steps.told(errors(course.stream.snapshot()))}"
             )
 
     async def _strike(self, course: Course, outcome: Outcome) -> None:
@@ -247,7 +247,7 @@ class _Repeat:
             self._decide(steps.held_still(outcome, course.stream.snapshot()))
             return
 
-        def ended(_: ack_stream.Writes) -> bool:
+        def ended(_: Writes) -> bool:
             return not any(hands.alive(unit) for unit in units)
 
         gone = await course.until(ended, ENDED_WITHIN_S)
@@ -274,12 +274,12 @@ class _Repeat:
         self._phase("waiting", "for the first success")
         limit = max(context.thresholds.restart_s, WARM_WITHIN_S)
 
-        def back(writes: ack_stream.Writes) -> bool:
-            return any(write.acknowledged and write.sent >= outcome.resumed for write in writes)
+        def back(writes: Writes) -> bool:
+            return any(write.ok and write.sent_s >= outcome.resumed for write in writes)
 
         if await course.until(back, limit):
-            found = ack_stream.outage(course.stream.snapshot(), outcome.fault)
-            at = found[1] if found else outcome.resumed
+            found = stream_outage(course.stream.snapshot(), outcome.fault)
+            at = found.end / 1e6 if found else outcome.resumed
             course.mark("back", at, context.service, "the first success")
             await asyncio.sleep(AFTER_S)
 
@@ -329,7 +329,7 @@ class _Repeat:
     ) -> DrillResult:
         context, writes, fault = self._context, outcome.writes, outcome.fault
         first = first_cell(writes, fault)
-        last = int((max(write.done for write in writes) - fault) * 1000 / CELL_MS) + 1
+        last = int((max(write.done_s for write in writes) - fault) * 1000 / CELL_MS) + 1
         starved = course.late_s > STARVED_S
         judged = verdict(self._results)
         return DrillResult(
@@ -341,7 +341,7 @@ class _Repeat:
             seconds=seconds,
             verdict=Status.INCONCLUSIVE if starved and judged is Status.PASS else judged,
             steps=tuple(self._results),
-            shards=(_shard(context.service, outcome),),
+            shards=(shard(context.service, outcome.verdict, outcome.window),),
             timings=steps.timings(outcome),
             markers=tuple(course.markers),
             lanes={LANE: lane(writes, fault, first, last)},
@@ -368,21 +368,3 @@ def _acks(found: Service) -> Acks:
     if acks is None:
         raise UnreachableError(f"{found.title} keeps nothing that could be counted")
     return acks
-
-
-def _shard(name: str, outcome: Outcome) -> Shard:
-    present = outcome.present if outcome.present is not None else set()
-    lost, lost_s = (
-        ack_stream.lost(outcome.writes, present) if outcome.present is not None else (0, 0.0)
-    )
-    return Shard(
-        name=name,
-        write_window_s=ack_stream.window(outcome.writes, outcome.fault),
-        read_window_s=0.0,
-        acknowledged=sum(write.acknowledged for write in outcome.writes),
-        lost=lost,
-        lost_s=lost_s,
-        resurrected=ack_stream.resurrected(outcome.writes, present),
-        indeterminate=ack_stream.indeterminate(outcome.writes),
-        errors=ack_stream.errors(outcome.writes),
-    )

@@ -11,8 +11,14 @@ from devstack_tui.contracts.model import Installation, Target
 from devstack_tui.contracts.service import Service
 from devstack_tui.core.check import Status
 from devstack_tui.core.errors import DevstackError
-from devstack_tui.loadgen import ack_stream
-from devstack_tui.loadgen.ack_stream import Write
+from devstack_tui.loadgen.acknowledged_writes import (
+    Gap,
+    Operation,
+    Verdict,
+    stream_outage,
+    usual_gap,
+    verdict,
+)
 from devstack_tui.state import parameter_values
 
 WARM_WRITES = 20
@@ -41,7 +47,7 @@ class Outcome:
     thresholds: Thresholds
     fault_name: str
     promise: Promise
-    writes: tuple[Write, ...] = ()
+    writes: tuple[Operation, ...] = ()
     fault: float = 0.0
     resumed: float = 0.0
     restart_s: float = 0.0
@@ -52,6 +58,17 @@ class Outcome:
     unread: str = ""
     left: int = 0
     uncleaned: str = "the service is not there"
+
+    @property
+    def window(self) -> Gap | None:
+        """How long nothing was written because of the fault."""
+        return stream_outage(self.writes, self.fault)
+
+    @property
+    def verdict(self) -> Verdict:
+        """What became of the writes."""
+        lists = None if self.present is None else {"": sorted(self.present)}
+        return verdict(self.writes, lists, usual_gap(self.writes, round(self.fault * 1e6)))
 
 
 def titles(thresholds: Thresholds) -> dict[str, str]:
@@ -101,9 +118,9 @@ def healthy_before(latency_ms: float) -> Decided:
     return "01", Status.PASS, f"its probe passed, {latency_ms:.1f} ms"
 
 
-def warmed(outcome: Outcome, writes: Sequence[Write]) -> Decided:
+def warmed(outcome: Outcome, writes: Sequence[Operation]) -> Decided:
     """The writes that were acknowledged by the time of the fault."""
-    done = sum(write.acknowledged and write.done <= outcome.fault for write in writes)
+    done = sum(write.ok and write.done_s <= outcome.fault for write in writes)
     status = Status.PASS if done >= WARM_WRITES else Status.FAIL
     return "02", status, f"{done} were"
 
@@ -115,10 +132,10 @@ def ended(gone: bool, after: float, units: Sequence[str]) -> Decided:
     return "03", Status.FAIL, f"{', '.join(units)} still run after {after:.1f} s"
 
 
-def held_still(outcome: Outcome, writes: Sequence[Write]) -> Decided:
+def held_still(outcome: Outcome, writes: Sequence[Operation]) -> Decided:
     """Whether nothing was acknowledged while it was held still."""
     since = outcome.fault + GRACE_S
-    answered = sum(w.acknowledged and since < w.done < outcome.resumed for w in writes)
+    answered = sum(w.ok and since < w.done_s < outcome.resumed for w in writes)
     held = f"held still for {outcome.resumed - outcome.fault:.2f} s"
     if answered:
         return "03", Status.FAIL, f"{held}, and yet it acknowledged {answered} writes"
@@ -137,14 +154,13 @@ def came_back(outcome: Outcome) -> Decided:
 
 def short_enough(outcome: Outcome) -> Decided:
     """The write window against the threshold."""
-    found = ack_stream.outage(outcome.writes, outcome.fault)
+    found = outcome.window
     if found is None:
         return "05", Status.PASS, "writes never paused"
-    seconds = found[1] - found[0]
-    evidence = f"{seconds:.3f} s between two acknowledged writes"
-    if not any(write.acknowledged and write.done >= found[1] for write in outcome.writes):
-        return "05", Status.FAIL, f"no write was acknowledged again in {seconds:.1f} s"
-    within = seconds <= outcome.thresholds.restart_s
+    if found.open:
+        return "05", Status.FAIL, f"no write was acknowledged again in {found.seconds:.1f} s"
+    within = found.seconds <= outcome.thresholds.restart_s
+    evidence = f"{found.seconds:.3f} s between two acknowledged writes"
     return "05", Status.PASS if within else Status.FAIL, evidence
 
 
@@ -155,31 +171,29 @@ def kept(outcome: Outcome) -> Decided:
     """
     if outcome.present is None:
         return "06", Status.ERROR, f"could not be read back: {outcome.unread or outcome.failure}"
-    done = sum(write.acknowledged for write in outcome.writes)
-    lost, seconds = ack_stream.lost(outcome.writes, outcome.present)
-    evidence = f"{lost} of {done} are lost"
+    found = outcome.verdict
+    lost, seconds = len(found.lost), found.lost_s
+    evidence = f"{lost} of {found.acknowledged} are lost"
     if lost <= outcome.thresholds.lost:
         return "06", Status.PASS, evidence
     evidence += f" ({seconds:.2f} s)"
     promise = outcome.promise
     if outcome.fault_name == CRASH and promise.relaxed:
         return "06", Status.WARN, f"{evidence}, as is set: {'; '.join(promise.relaxed)}"
-    if outcome.fault_name == CRASH and seconds <= promise.allowance.seconds:
+    if outcome.fault_name == CRASH and 0 < seconds <= promise.allowance.seconds:
         return "06", Status.WARN, f"{evidence}, by design: {promise.allowance.reason}"
     return "06", Status.FAIL, evidence
 
 
 def classified(outcome: Outcome) -> Decided:
     """Whether a fault explains every failure, and whether a refusal was true."""
-    counts = ack_stream.errors(outcome.writes)
-    strange = {kind: count for kind, count in counts.items() if kind not in KINDS}
+    found = outcome.verdict
+    strange = {kind: count for kind, count in found.errors.items() if kind not in KINDS}
     if strange:
         return "07", Status.FAIL, f"unexpected: {told(strange)}"
-    wrong = ack_stream.resurrected(outcome.writes, outcome.present or set())
-    if wrong:
-        return "07", Status.FAIL, f"{wrong} writes are there that were refused"
-    unknown = ack_stream.indeterminate(outcome.writes)
-    return "07", Status.PASS, f"{told(counts)}; {unknown} of them indeterminate"
+    if found.resurrected:
+        return "07", Status.FAIL, f"{len(found.resurrected)} writes are there that were refused"
+    return "07", Status.PASS, f"{told(found.errors)}; {found.indeterminate} of them indeterminate"
 
 
 def nothing_left(outcome: Outcome) -> Decided:
@@ -195,11 +209,11 @@ def timings(outcome: Outcome) -> dict[str, float]:
     """Seconds after the fault: `detect` the first error, `recover` the first success after the
     window, `restart` when it was whole again."""
     found = {"restart": round(outcome.restart_s, 3)}
-    failed = [w.done for w in outcome.writes if not w.acknowledged and w.done >= outcome.fault]
+    failed = [w.done_s for w in outcome.writes if not w.ok and w.done_s >= outcome.fault]
     if failed:
         found["detect"] = round(min(failed) - outcome.fault, 3)
-    if window := ack_stream.outage(outcome.writes, outcome.fault):
-        found["recover"] = round(window[1] - outcome.fault, 3)
+    if window := outcome.window:
+        found["recover"] = round(window.end / 1e6 - outcome.fault, 3)
     return found
 
 

@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable, Sequence
 
 from devstack_tui.contracts.drill import Cells, DrillEvent, Marker
-from devstack_tui.loadgen.ack_stream import Stream, Write, indeterminate
+from devstack_tui.loadgen.ack_stream import Stream
+from devstack_tui.loadgen.acknowledged_writes import INDETERMINATE, Operation
 
 CELL_MS = 50
 TICK_S = 0.1
@@ -57,7 +58,7 @@ class Course:
             self.late_s = max(self.late_s, time.monotonic() - due)
             self._tell_cells(self.stream.snapshot(), time.monotonic())
 
-    async def until(self, holds: Callable[[Sequence[Write]], bool], seconds: float) -> bool:
+    async def until(self, holds: Callable[[Sequence[Operation]], bool], seconds: float) -> bool:
         """Wait until the writes so far are as wanted; False when that takes longer."""
         deadline = time.monotonic() + seconds
         while not holds(self.stream.snapshot()):
@@ -66,7 +67,7 @@ class Course:
             await asyncio.sleep(TICK_S / 4)
         return True
 
-    async def stop(self, within: float | None = None) -> tuple[Write, ...]:
+    async def stop(self, within: float | None = None) -> tuple[Operation, ...]:
         """End the stream, and tell what was not told yet. Idempotent."""
         writes = await asyncio.to_thread(self.stream.stop, within)
         if self.seconds:
@@ -78,7 +79,7 @@ class Course:
         self._tell_cells(writes, time.monotonic() + CELL_MS / 1000)
         return writes
 
-    def _tell_cells(self, writes: Sequence[Write], until: float) -> None:
+    def _tell_cells(self, writes: Sequence[Operation], until: float) -> None:
         if self.fault is None or not writes:
             return
         first = first_cell(writes, self.fault) if self._cell is None else self._cell
@@ -86,8 +87,8 @@ class Course:
         if last <= first:
             return
         self._cell = last
-        acknowledged = sum(write.acknowledged for write in writes)
-        unknown = indeterminate(writes)
+        acknowledged = sum(write.ok for write in writes)
+        unknown = sum(write.outcome == INDETERMINATE for write in writes)
         self._tell(
             Cells(
                 repeat=self._repeat,
@@ -101,17 +102,17 @@ class Course:
         )
 
 
-def first_cell(writes: Sequence[Write], fault: float) -> int:
+def first_cell(writes: Sequence[Operation], fault: float) -> int:
     """The cell of the first write; the fault begins cell 0."""
-    return math.floor((min(write.done for write in writes) - fault) * 1000 / CELL_MS)
+    return math.floor((min(write.done_s for write in writes) - fault) * 1000 / CELL_MS)
 
 
-def lane(writes: Sequence[Write], fault: float, first: int, last: int) -> str:
+def lane(writes: Sequence[Operation], fault: float, first: int, last: int) -> str:
     """The cells from `first` up to but without `last`: answered if anything was acknowledged in
     it, an error if something failed, else silent."""
     cells = [SILENT] * (last - first)
     for write in writes:
-        index = math.floor((write.done - fault) * 1000 / CELL_MS) - first
+        index = math.floor((write.done_s - fault) * 1000 / CELL_MS) - first
         if 0 <= index < len(cells) and cells[index] != ANSWERED:
-            cells[index] = ANSWERED if write.acknowledged else ERROR
+            cells[index] = ANSWERED if write.ok else ERROR
     return "".join(cells)

@@ -24,7 +24,8 @@ from devstack_tui.core.event_stream import task_events
 from devstack_tui.core.events import Done
 from devstack_tui.core.history import History
 from devstack_tui.core.journal import Intent, Journal
-from devstack_tui.loadgen.ack_stream import Stream, Write, indeterminate
+from devstack_tui.loadgen.ack_stream import Stream
+from devstack_tui.loadgen.acknowledged_writes import Operation, Verdict, verdict
 from devstack_tui.stack.parameter_apply import ACTION
 from devstack_tui.stack.stack import Stack
 from devstack_tui.tuning import reports
@@ -52,7 +53,7 @@ POWER_CUT = (
 class Killed:
     """One kill: `at` and `back` are monotonic seconds, `present` what was found afterwards."""
 
-    writes: tuple[Write, ...]
+    writes: tuple[Operation, ...]
     at: float
     back: float
     present: set[int]
@@ -156,7 +157,7 @@ class _One:
         Journal(self._stack.paths.journal).end(intent)
         back = time.monotonic()
         self._emit(CostPhase(name, "counting"))
-        asked = [write.number for write in writes if write.acknowledged]
+        asked = [write.number for write in writes if write.ok]
         present = await asyncio.to_thread(self._acks.present, target, run, asked)
         return Killed(writes, killed, back, present)
 
@@ -200,23 +201,21 @@ def kill(stack: Stack, service: Service) -> tuple[Intent, float]:
 
 def judged(service: str, profile: str, found: Sequence[Killed]) -> CostReport:
     """The counts of all kills together, and the worst of them in seconds."""
-    acknowledged = sum(write.acknowledged for one in found for write in one.writes)
-    gone = [_gone(one) for one in found]
-    rates = [_rate(one) for one in found]
+    verdicts = [verdict(one.writes, {"": sorted(one.present)}, 0) for one in found]
     report = CostReport(
         service=service,
         profile=profile,
         at=time.time(),
-        acknowledged=acknowledged,
-        lost=sum(len(missing) for missing in gone),
-        lost_s=max(map(_seconds, found, gone)),
-        indeterminate=sum(indeterminate(one.writes) for one in found),
-        rate=sum(rates) / len(rates),
+        acknowledged=sum(one.acknowledged for one in verdicts),
+        lost=sum(len(one.lost) for one in verdicts),
+        lost_s=max(map(_seconds, found, verdicts)),
+        indeterminate=sum(one.indeterminate for one in verdicts),
+        rate=sum(map(_rate, found)) / len(found),
         recovery_s=max(one.back - one.at for one in found),
         kills=len(found),
     )
     return msgspec.structs.replace(
-        report, sentence=sentence(report, max(len(missing) for missing in gone))
+        report, sentence=sentence(report, max(len(one.lost) for one in verdicts))
     )
 
 
@@ -229,16 +228,14 @@ def sentence(report: CostReport, worst: int) -> str:
     return f"lost {report.lost:,} acknowledged writes ({report.lost_s:.2g} s) on SIGKILL{many}"
 
 
-def _gone(one: Killed) -> list[Write]:
-    return [w for w in one.writes if w.acknowledged and w.number not in one.present]
-
-
-def _seconds(one: Killed, gone: Sequence[Write]) -> float:
+def _seconds(one: Killed, found: Verdict) -> float:
     """From the oldest write that is missing to the kill."""
-    return max(0.0, one.at - min(write.done for write in gone)) if gone else 0.0
+    lost = set(found.lost)
+    times = [write.done_s for write in one.writes if write.number in lost]
+    return max(0.0, one.at - min(times)) if times else 0.0
 
 
 def _rate(one: Killed) -> float:
-    times = [write.done for write in one.writes if write.acknowledged]
-    first = min((write.sent for write in one.writes), default=one.at)
+    times = [write.done_s for write in one.writes if write.ok]
+    first = min((write.sent_s for write in one.writes), default=one.at)
     return len(times) / max(one.at - first, 1e-9)

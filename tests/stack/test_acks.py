@@ -15,7 +15,8 @@ from devstack_tui.contracts.acks import KINDS, Acks, Indeterminate, NotWritten
 from devstack_tui.contracts.model import Target
 from devstack_tui.contracts.registry import service
 from devstack_tui.core import process
-from devstack_tui.loadgen.ack_stream import Stream, lost
+from devstack_tui.loadgen.ack_stream import Stream
+from devstack_tui.loadgen.acknowledged_writes import verdict
 from devstack_tui.stack.stack import Stack
 from tests.conftest import Cli
 from tests.unit.fake_acks import wait_for
@@ -73,11 +74,11 @@ def test_what_is_acknowledged_is_there_and_goes_with_the_run(
         stream.start()
         wait_for(lambda: len(stream.snapshot()) >= len(NUMBERS))
         writes = stream.stop()
-        assert all(write.acknowledged for write in writes)
+        assert all(write.ok for write in writes)
         numbers = {write.number for write in writes}
         beyond = max(numbers) + 1
         present = acks.present(target, run, [*numbers, beyond])
-        assert lost(writes, present) == (0, 0.0)
+        assert verdict(writes, {"": sorted(present)}, 0).lost == ()
         assert beyond not in present
         assert acks.present(target, run, numbers) == present, "reading takes nothing away"
         assert acks.present(target, run, [1]) == {1}

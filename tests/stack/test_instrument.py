@@ -19,9 +19,9 @@ import pytest
 from devstack_tui.contracts.drill import Cells, Context, Marker, Thresholds
 from devstack_tui.contracts.model import Target
 from devstack_tui.contracts.registry import service
-from devstack_tui.core import ack_journal
-from devstack_tui.core.ack_journal import WRITES
 from devstack_tui.core.errors import DevstackError, UsageError
+from devstack_tui.loadgen import ack_journal
+from devstack_tui.loadgen.acknowledged_writes import WRITES
 from devstack_tui.services.redis.client import close, connect
 from devstack_tui.services.redis.instrument import (
     Instrument,

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from devstack_tui.contracts.acks import Allowance
 from devstack_tui.contracts.model import Credentials, Endpoint, Target
+from devstack_tui.loadgen.acknowledged_writes import ADD, OK, Operation
 
 TARGET = Target("fake", Endpoint("fake", "127.0.0.1", 1), {}, Credentials(), Path(), Path())
 LIMIT_S = 10.0
@@ -68,3 +69,9 @@ def wait_for(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it did not happen"
         threading.Event().wait(0.001)
+
+
+def write(number: int, sent: float, done: float, outcome: str = OK, why: str = "") -> Operation:
+    """One write of a stream; times are seconds."""
+    at, over = round(sent * 1e6), round(done * 1e6)
+    return Operation("fake", ADD, number, "", number, "fake", at, at, over, outcome, why)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from devstack_tui.loadgen.ack_stream import Write
+from devstack_tui.loadgen.acknowledged_writes import INDETERMINATE
 from devstack_tui.tuning.cost import Killed, judged
+from tests.unit.fake_acks import write
 
 
 def killed(acknowledged: int, kept: int, *, unanswered: int = 0) -> Killed:
     """Ten writes a second up to the kill at 100 s; the last ones are missing."""
     first = 100 - acknowledged / 10
-    writes = [Write(n + 1, first + n / 10, first + (n + 1) / 10, "ok") for n in range(acknowledged)]
+    writes = [write(n + 1, first + n / 10, first + (n + 1) / 10) for n in range(acknowledged)]
     writes += [
-        Write(acknowledged + n + 1, 99.9, 100.5, "indeterminate:reset") for n in range(unanswered)
+        write(acknowledged + n + 1, 99.9, 100.5, INDETERMINATE, "reset") for n in range(unanswered)
     ]
     return Killed(tuple(writes), 100.0, 103.0, set(range(1, kept + 1)))
 

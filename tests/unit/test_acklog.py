@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from devstack_tui.core.ack_journal import (
+from devstack_tui.core.errors import DevstackError
+from devstack_tui.loadgen.ack_journal import AckJournal, Header, read
+from devstack_tui.loadgen.acknowledged_writes import (
     ADD,
     FAILED,
     INDETERMINATE,
@@ -14,17 +16,12 @@ from devstack_tui.core.ack_journal import (
     READ,
     REMOVE,
     RIVAL,
-    AckLog,
-    Claim,
     Gap,
-    Header,
     Operation,
     outage,
-    read,
-    split,
     verdict,
 )
-from devstack_tui.core.errors import DevstackError
+from devstack_tui.services.redis.instrument.split_brain import Claim, split
 
 MS = 1000
 PERIOD = 20 * MS
@@ -76,7 +73,7 @@ def window(operations: list[Operation], fault: int, end: int) -> Gap | None:
 
 
 def test_what_was_written_is_read_back(tmp_path: Path) -> None:
-    log = AckLog(tmp_path / "log", HEADER)
+    log = AckJournal(tmp_path / "log", HEADER)
     made = [op(20, value=1), op(40, FAILED, value=2, why="MOVED"), op(60, INDETERMINATE, value=3)]
     for operation in made:
         log.add(operation)
@@ -86,7 +83,7 @@ def test_what_was_written_is_read_back(tmp_path: Path) -> None:
 
 
 def test_what_was_flushed_is_there_while_the_writer_still_runs(tmp_path: Path) -> None:
-    log = AckLog(tmp_path / "log", HEADER)
+    log = AckJournal(tmp_path / "log", HEADER)
     log.add(op(20, value=1))
     assert read(tmp_path / "log")[1] == []
     log.flush()
@@ -96,7 +93,7 @@ def test_what_was_flushed_is_there_while_the_writer_still_runs(tmp_path: Path) -
 
 def test_a_last_line_that_was_cut_short_is_passed_over(tmp_path: Path) -> None:
     path = tmp_path / "log"
-    log = AckLog(path, HEADER)
+    log = AckJournal(path, HEADER)
     log.add(op(20, value=1))
     log.add(op(40, value=2))
     log.close()
@@ -107,7 +104,7 @@ def test_a_last_line_that_was_cut_short_is_passed_over(tmp_path: Path) -> None:
 @pytest.mark.parametrize("damage", [b"{}", b"\xff\xfe", b'["shard 1","add"]', b"[]", b""])
 def test_a_damaged_line_in_the_middle_is_named(tmp_path: Path, damage: bytes) -> None:
     path = tmp_path / "log"
-    log = AckLog(path, HEADER)
+    log = AckJournal(path, HEADER)
     log.add(op(20, value=1))
     log.close()
     header, line, _ = path.read_bytes().split(b"\n")
@@ -131,7 +128,7 @@ def test_a_journal_that_is_not_there_is_an_error(tmp_path: Path) -> None:
 
 def test_a_full_disk_is_told() -> None:
     with pytest.raises(DevstackError, match="the disk is full"):
-        AckLog(Path("/dev/full"), HEADER)
+        AckJournal(Path("/dev/full"), HEADER)
 
 
 # -- the window ------------------------------------------------------------------------------

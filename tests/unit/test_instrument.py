@@ -9,7 +9,14 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from devstack_tui.core.ack_journal import ADD, FAILED, INDETERMINATE, OK, REMOVE, Operation
+from devstack_tui.loadgen.acknowledged_writes import (
+    ADD,
+    FAILED,
+    INDETERMINATE,
+    OK,
+    REMOVE,
+    Operation,
+)
 from devstack_tui.services.redis.instrument import hash_tags
 from devstack_tui.services.redis.instrument.cells import Strip
 from devstack_tui.services.redis.instrument.clock_loop import Loop

@@ -31,8 +31,8 @@ from devstack_tui.core.errors import DevstackError, UnreachableError
 from devstack_tui.drill import restart, restart_steps
 from devstack_tui.drill.restart_steps import Outcome, Promise
 from devstack_tui.drill.write_timeline import lane
-from devstack_tui.loadgen.ack_stream import Write
-from tests.unit.fake_acks import TARGET, FakeAcks
+from devstack_tui.loadgen.acknowledged_writes import FAILED, INDETERMINATE
+from tests.unit.fake_acks import TARGET, FakeAcks, write
 
 REFUSALS = 5
 """It comes back when so many attempts were refused."""
@@ -297,7 +297,7 @@ def test_no_technology_is_named_in_the_drill() -> None:
 
 
 def outcome(fault: str, promise: Promise, present: Iterable[int]) -> Outcome:
-    writes = tuple(Write(n, n * 0.02, n * 0.02 + 0.01, "ok") for n in range(100))
+    writes = tuple(write(n, n * 0.02, n * 0.02 + 0.01) for n in range(100))
     return Outcome(Thresholds(), fault, promise, writes=writes, present=set(present))
 
 
@@ -328,9 +328,9 @@ def test_only_a_crash_and_a_setting_explain_a_loss(
 
 def test_a_lane_shows_an_answer_over_an_error_over_silence() -> None:
     writes = [
-        Write(1, 9.9, 9.96, "ok"),
-        Write(2, 10.0, 10.01, "not_written:refused"),
-        Write(3, 10.0, 10.04, "ok"),
-        Write(4, 10.0, 10.06, "indeterminate:reset"),
+        write(1, 9.9, 9.96),
+        write(2, 10.0, 10.01, FAILED, "refused"),
+        write(3, 10.0, 10.04),
+        write(4, 10.0, 10.06, INDETERMINATE, "reset"),
     ]
     assert lane(writes, 10.0, -2, 3) == ".oox."

@@ -12,8 +12,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
+from devstack_tui.loadgen.acknowledged_writes import Outcome, classified
 from devstack_tui.services.redis.instrument.clock_loop import READ, WRITE, Loop
-from devstack_tui.services.redis.instrument.resp import Parser, ProtocolError, Reply
+from devstack_tui.services.redis.instrument.resp import Parser, ProtocolError, Refusal, Reply
 from devstack_tui.services.redis.loader import encode
 
 REFUSED, UNREACHABLE = "refused", "unreachable"
@@ -27,6 +28,12 @@ class Answer(NamedTuple):
     sent: float
     at: float
     why: str = ""
+
+    @property
+    def outcome(self) -> Outcome:
+        """What it means for a write."""
+        refusal = self.reply.kind if isinstance(self.reply, Refusal) else ""
+        return classified(refusal=refusal, failure=self.why, sent=self.sent > 0)
 
 
 class _Waiting:

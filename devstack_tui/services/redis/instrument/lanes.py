@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from devstack_tui.core.ack_journal import FAILED, INDETERMINATE, OK, READ, Operation
+from devstack_tui.loadgen.acknowledged_writes import FAILED, INDETERMINATE, OK, READ, Operation
 from devstack_tui.services.redis.instrument import hash_tags
 from devstack_tui.services.redis.instrument.cells import Strip
 from devstack_tui.services.redis.instrument.clock_loop import Loop
@@ -124,12 +124,9 @@ class Lane:
         return self._node
 
     def _settle(self, number: int, ask: Ask, node: int, due: float, answer: Answer) -> None:
-        outcome, why = OK, ""
+        outcome, why = answer.outcome
         if isinstance(answer.reply, Refusal):
-            outcome, why = FAILED, answer.reply.kind
             self._hint = self._moved(answer.reply)
-        elif answer.why:
-            outcome, why = (INDETERMINATE if answer.sent else FAILED), answer.why
         value = ask.value
         if ask.kind == READ and isinstance(answer.reply, bytes) and answer.reply.isdigit():
             value = int(answer.reply[:18])

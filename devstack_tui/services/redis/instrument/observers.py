@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from devstack_tui.core.ack_journal import FAILED, INDETERMINATE, OK, RIVAL, Operation
+from devstack_tui.loadgen.acknowledged_writes import RIVAL, Operation
 from devstack_tui.services.redis.instrument import hash_tags
 from devstack_tui.services.redis.instrument.cluster_view import LOADING
 from devstack_tui.services.redis.instrument.connection import GARBLED, REFUSED, Answer, Wire
@@ -51,11 +51,7 @@ class Rivals:
             wire.ask(command, deadline, partial(self._settle, shard, node, self._number, due))
 
     def _settle(self, shard: str, node: str, number: int, due: float, answer: Answer) -> None:
-        outcome, why = OK, ""
-        if isinstance(answer.reply, Refusal):
-            outcome, why = FAILED, answer.reply.kind
-        elif answer.why:
-            outcome, why = (INDETERMINATE if answer.sent else FAILED), answer.why
+        outcome, why = answer.outcome
         self._means.record(
             Operation(
                 shard=shard,

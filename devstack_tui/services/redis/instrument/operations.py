@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import NamedTuple, Protocol
 
-from devstack_tui.core.ack_journal import ADD, READ, REMOVE, Operation
+from devstack_tui.loadgen.acknowledged_writes import ADD, READ, REMOVE, Operation
 from devstack_tui.services.redis.instrument import hash_tags
 from devstack_tui.services.redis.instrument.messages import ShardOrder
 from devstack_tui.services.redis.loader import encode
@@ -17,7 +17,7 @@ SETTLED_US = 1_000_000
 
 
 class Ask(NamedTuple):
-    """One operation: see `core.ack_journal.Operation`."""
+    """One operation: see `loadgen.acknowledged_writes.Operation`."""
 
     kind: str
     tag: str

@@ -18,17 +18,16 @@ from pathlib import Path
 import msgspec
 
 from devstack_tui.core import codec
-from devstack_tui.core.ack_journal import (
+from devstack_tui.core.errors import DevstackError
+from devstack_tui.core.redact import redact
+from devstack_tui.loadgen.ack_journal import AckJournal, Header
+from devstack_tui.loadgen.acknowledged_writes import (
     FAILED,
     INDETERMINATE,
     OK,
     WRITES,
-    AckLog,
-    Header,
     Operation,
 )
-from devstack_tui.core.errors import DevstackError
-from devstack_tui.core.redact import redact
 from devstack_tui.services.redis.instrument.clock_loop import READ, WRITE, Loop
 from devstack_tui.services.redis.instrument.cluster_view import Scene
 from devstack_tui.services.redis.instrument.connection import Address
@@ -105,7 +104,7 @@ class Recorder:
         self._void = ""
         self._stopping = False
         self._seen: Seen | None = None
-        self._journal = AckLog(Path(order.journal), _header(order))
+        self._journal = AckJournal(Path(order.journal), _header(order))
         ports = [order.port + index for index in range(len(order.nodes))]
         scene = Scene(order.nodes, [f"{order.host}:{port}" for port in ports])
         addresses = [Address(order.host, port, order.user, order.password) for port in ports]

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from devstack_tui.contracts.drill import Context
 from devstack_tui.contracts.model import Target
-from devstack_tui.core.ack_journal import read
 from devstack_tui.core.errors import DevstackError, UnreachableError
 from devstack_tui.core.redact import redact
+from devstack_tui.loadgen.ack_journal import read
 from devstack_tui.services.redis import bulk
 from devstack_tui.services.redis.client import close, connect, node_count, node_name
 from devstack_tui.services.redis.instrument import hash_tags
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import redis
 
 JOURNAL = "operations.jsonl"
-"""In the run's folder; `core.ack_journal` says what is in it."""
+"""In the run's folder; `loadgen.ack_journal` says what is in it."""
 TIMEOUT_S = 5.0
 REPLICAS_S = 5.0
 """How long replicas may take to follow a deletion."""

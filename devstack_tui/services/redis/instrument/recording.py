@@ -8,21 +8,20 @@ from functools import cached_property
 from pathlib import Path
 
 from devstack_tui.contracts.drill import ClusterMap, Marker, Shard
-from devstack_tui.core.ack_journal import (
+from devstack_tui.loadgen.ack_journal import Header, read
+from devstack_tui.loadgen.acknowledged_writes import (
     READ,
     RIVAL,
     WRITES,
-    Claim,
     Gap,
-    Header,
     Operation,
     outage,
-    read,
-    split,
     verdict,
 )
+from devstack_tui.loadgen.acknowledged_writes import shard as shard_of
 from devstack_tui.services.redis.instrument.hash_tags import slot
 from devstack_tui.services.redis.instrument.readback import Present
+from devstack_tui.services.redis.instrument.split_brain import Claim, split
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,7 @@ class Recording:
         return next(found, None)
 
     def window(self, shard: str, kinds: Iterable[str]) -> Gap | None:
-        """The outage of a shard's writes or reads after the fault; `core.ack_journal.outage`."""
+        """The outage of a shard's writes or reads after the fault."""
         return outage(
             self.operations(shard, kinds),
             _us(self.zero),
@@ -92,19 +91,7 @@ def _judge(recording: Recording, present: Present, shard: str, period: int) -> S
     mine = {tag: present.lists[tag] for tag in recording.log[0].tags[shard]}
     found = verdict(writes, mine, period)
     written, was_read = recording.window(shard, WRITES), recording.window(shard, (READ,))
-    return Shard(
-        name=shard,
-        write_window_s=written.seconds if written else 0.0,
-        read_window_s=was_read.seconds if was_read else 0.0,
-        acknowledged=found.acknowledged,
-        lost=len(found.lost),
-        lost_s=found.lost_s,
-        resurrected=len(found.resurrected),
-        out_of_order=len(found.out_of_order),
-        duplicated=len(found.duplicated),
-        indeterminate=found.indeterminate,
-        errors=found.errors,
-    )
+    return shard_of(shard, found, written, was_read)
 
 
 def split_brain(recording: Recording) -> tuple[Operation, ...]:
