@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -117,3 +118,16 @@ def test_core_imports_nothing_of_ours_but_itself() -> None:
     for path in (ROOT / "devstack_tui" / "core").rglob("*.py"):
         ours = {name for name in imports(path) if name.startswith("devstack_tui.")}
         assert all(name.startswith("devstack_tui.core") for name in ours), path
+
+
+def test_only_an_engine_reaches_for_a_servers_process() -> None:
+    """Elsewhere there are signal handlers of our own, and the ends of our own children."""
+    reaching = re.compile(r"os\.kill|ProcessId|/proc/|psutil")
+    package = ROOT / "devstack_tui"
+    found = {
+        str(path.relative_to(package))
+        for path in package.rglob("*.py")
+        if path.relative_to(package).parts[0] not in ("core", "engines")
+        and reaching.search(path.read_text(encoding="utf-8"))
+    }
+    assert found == {"loadgen/closed_loop.py"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
@@ -43,12 +44,18 @@ class Here:
 
 
 def catalogue() -> tuple[Check, ...]:
-    return CHECKS.checks(cast("Audit", None))
+    vault = SimpleNamespace(clients="192.0.2.7/32")
+    return CHECKS.checks(cast("Audit", SimpleNamespace(target=lambda name: vault)))
 
 
 def test_no_id_is_given_twice() -> None:
     assert not [id for id, times in Counter(c.id for c in catalogue()).items() if times > 1]
     assert not [id for id, times in Counter(s.id for s in CHECKS.sabotages()).items() if times > 1]
+
+
+def test_the_remedy_binds_a_role_to_the_addresses_of_this_stack() -> None:
+    remedies = {check.id: check.remedy for check in catalogue()}
+    assert "token_bound_cidrs=192.0.2.7/32" in remedies["approle.role.postgres.token_cidrs"]
 
 
 def test_every_core_check_is_there_once_and_first() -> None:

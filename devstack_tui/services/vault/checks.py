@@ -17,14 +17,14 @@ from devstack_tui.services.vault.sabotages import server as sabotage_server
 class VaultChecks:
     """See `devstack_tui.contracts.audit.Checks` and `Matrixed`."""
 
-    def checks(self, audit: Audit) -> tuple[Check, ...]:  # noqa: ARG002
+    def checks(self, audit: Audit) -> tuple[Check, ...]:
         """All of them, the core checks first. Raises `ConfigError` for a bad matrix.toml."""
         matrix = load()
         found = (
             *audit_server.checks(),
             *trail.checks(),
             *login.checks(),
-            *audit_roles.checks(),
+            *audit_roles.checks(audit.target("vault").clients),
             *audit_matrix.checks(matrix),
             *audit_policies.checks(matrix),
             *tokens.checks(),

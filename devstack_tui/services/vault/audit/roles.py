@@ -105,12 +105,12 @@ def setting(audit: Audit, role: str) -> dict[str, Any]:
     )
 
 
-def checks() -> tuple[Check, ...]:
-    """All of them, role by role."""
-    return tuple(found for role in roles() for found in _of_role(role))
+def checks(clients: str) -> tuple[Check, ...]:
+    """All of them, role by role. `clients` is the CIDR that roles are bound to."""
+    return tuple(found for role in roles() for found in _of_role(role, clients))
 
 
-def _of_role(role: str) -> list[Check]:
+def _of_role(role: str, clients: str) -> list[Check]:
     batch = _token_type(role) == "batch"
     first = role == FIRST
     found = [
@@ -158,7 +158,7 @@ def _of_role(role: str) -> list[Check]:
             f"the token of {role} is good from loopback only",
             _token_cidrs,
             sabotage="vault.role.token_cidrs",
-            remedy=f"bao write auth/approle/role/{role}-role token_bound_cidrs=127.0.0.1/32",
+            remedy=f"bao write auth/approle/role/{role}-role token_bound_cidrs={clients}",
         ),
         _role_check(
             role,
@@ -166,7 +166,7 @@ def _of_role(role: str) -> list[Check]:
             f"{role} logs in from loopback only",
             _secret_id_cidrs,
             sabotage="vault.role.secret_id_cidrs",
-            remedy=f"bao write auth/approle/role/{role}-role secret_id_bound_cidrs=127.0.0.1/32",
+            remedy=f"bao write auth/approle/role/{role}-role secret_id_bound_cidrs={clients}",
         ),
         _role_check(
             role,
