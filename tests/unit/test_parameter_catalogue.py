@@ -136,3 +136,10 @@ def test_a_bad_file_is_not_taken_for_a_server_that_is_missing(
     with pytest.raises(ConfigError, match=r"redis\.toml:2: parameters\.hz\.kind"):
         known(cast("Engine", engine), "redis")
     parameter_catalogue.parameters.cache_clear()
+
+
+def test_nothing_is_read_where_nothing_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parameter_catalogue, "read_toml", lambda path: pytest.fail(f"{path} read"))
+    parameter_catalogue._read.cache_clear()
+    installation = Installation(Path("postgres"), "15.18", "PostgreSQL", "15")
+    assert parameter_catalogue.configured("postgres", installation, {}) == []
