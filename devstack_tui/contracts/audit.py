@@ -10,9 +10,9 @@ import enum
 import socket
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 from devstack_tui.contracts.model import Target
 from devstack_tui.contracts.unit_control import UnitControl
@@ -149,9 +149,9 @@ class Listener:
 
     name: str
     service: str
-    host: str
-    port: int
     begin: Callable[[socket.socket], None]
+    host: str = ""
+    port: int = 0
     dual: bool = False
     """Whether plain connections are declared to be accepted too: accepted is then a WARN."""
     mutual: bool = False
@@ -169,6 +169,25 @@ class Listener:
     a leaf with an RSA key: only those have a sabotage."""
     settings: Mapping[str, str] = field(default_factory=dict)
     """The server's own settings for the remedies: `tls`, `protocols`, `ciphers`, `plain`."""
+
+
+class OneListener:
+    """The listeners of a `TlsPart` that has one: `listener` at the service's own port of TLS, or at
+    its only port."""
+
+    listener: ClassVar[Listener]
+
+    def listeners(self, target: Target) -> tuple[Listener, ...]:
+        """The one port."""
+        own = target.ports.get("tls")
+        return (
+            replace(
+                self.listener,
+                host=target.endpoint.host,
+                port=own or target.endpoint.port,
+                plain_port=target.ports["main"] if own else None,
+            ),
+        )
 
 
 class TlsPart(Protocol):

@@ -145,7 +145,7 @@ def answering(serve: Callable[[socket.socket], None]) -> Iterator[Listener]:
         thread.start()
         port = server.getsockname()[1]
         try:
-            yield Listener("it", "postgres", "127.0.0.1", port, lambda sock: None)
+            yield Listener("it", "postgres", lambda sock: None, "127.0.0.1", port)
         finally:
             stopping.set()
             socket.create_connection(("127.0.0.1", port)).close()

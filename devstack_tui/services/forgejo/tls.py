@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-from devstack_tui.contracts.audit import Listener, PlainRefused, ProtocolFault, TlsPart
+from devstack_tui.contracts.audit import Listener, OneListener, PlainRefused, ProtocolFault, TlsPart
 from devstack_tui.contracts.model import Target
 from devstack_tui.contracts.service_files import ServiceFiles
 from devstack_tui.contracts.unit_control import UnitControl
 from devstack_tui.loadgen.bounded_socket import begin_at_once, get, translated
 
 
-class ForgejoTls:
+class ForgejoTls(OneListener):
     """See `devstack_tui.contracts.audit.TlsPart`."""
 
-    def listeners(self, target: Target) -> tuple[Listener, ...]:
-        """The port of HTTP, whose plain face alone is looked at."""
-        return (
-            Listener(
-                name="forgejo",
-                service="forgejo",
-                host=target.endpoint.host,
-                port=target.endpoint.port,
-                begin=begin_at_once,
-                dual=True,
-                tls=False,
-                core={"plain": 19},
-            ),
-        )
+    listener = Listener(
+        "forgejo", "forgejo", begin_at_once, dual=True, tls=False, core={"plain": 19}
+    )
 
     def query(self, target: Target, listener: Listener, tls: bool, timeout: float) -> str:
         """Its own health check, by HTTP."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
-from devstack_tui.contracts.audit import OPENSSL_WEAK, Listener, PlainRefused, TlsPart
+from devstack_tui.contracts.audit import OPENSSL_WEAK, Listener, OneListener, PlainRefused, TlsPart
 from devstack_tui.contracts.model import Target
 from devstack_tui.loadgen.bounded_socket import begin_at_once, translated
 from devstack_tui.services.mongodb.cert_reload import reload
@@ -18,26 +18,20 @@ SETTINGS = {
 }
 
 
-class MongodbTls:
+class MongodbTls(OneListener):
     """See `devstack_tui.contracts.audit.TlsPart`."""
 
     reload = staticmethod(reload)
 
-    def listeners(self, target: Target) -> tuple[Listener, ...]:
-        """The one port."""
-        return (
-            Listener(
-                name="mongodb",
-                service="mongodb",
-                host=target.endpoint.host,
-                port=target.endpoint.port,
-                begin=begin_at_once,
-                dual=True,
-                core={"plain": 13, "verified": 14},
-                weak=OPENSSL_WEAK,
-                settings=SETTINGS,
-            ),
-        )
+    listener = Listener(
+        "mongodb",
+        "mongodb",
+        begin_at_once,
+        dual=True,
+        core={"plain": 13, "verified": 14},
+        weak=OPENSSL_WEAK,
+        settings=SETTINGS,
+    )
 
     def query(self, target: Target, listener: Listener, tls: bool, timeout: float) -> str:  # noqa: ARG002
         """Log in and count the documents of a collection."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from devstack_tui.contracts.audit import (
     OPENSSL_WEAK,
     Listener,
+    OneListener,
     PlainRefused,
     ProtocolFault,
     TlsPart,
@@ -78,26 +79,20 @@ def begin(sock: socket.socket) -> None:
     sock.sendall(len(body).to_bytes(3, "little") + bytes([(header[3] + 1) & 0xFF]) + body)
 
 
-class MysqlTls:
+class MysqlTls(OneListener):
     """See `devstack_tui.contracts.audit.TlsPart`."""
 
     reload = staticmethod(reload)
 
-    def listeners(self, target: Target) -> tuple[Listener, ...]:
-        """The one port."""
-        return (
-            Listener(
-                name="mysql",
-                service="mysql",
-                host=target.endpoint.host,
-                port=target.endpoint.port,
-                begin=begin,
-                dual=True,
-                core={"plain": 6, "verified": 7, "files": 8, "leaf": 23},
-                weak=OPENSSL_WEAK,
-                settings=SETTINGS,
-            ),
-        )
+    listener = Listener(
+        "mysql",
+        "mysql",
+        begin,
+        dual=True,
+        core={"plain": 6, "verified": 7, "files": 8, "leaf": 23},
+        weak=OPENSSL_WEAK,
+        settings=SETTINGS,
+    )
 
     def query(self, target: Target, listener: Listener, tls: bool, timeout: float) -> str:  # noqa: ARG002
         """What the server itself says of the session."""

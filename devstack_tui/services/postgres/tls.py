@@ -7,6 +7,7 @@ import socket
 from devstack_tui.contracts.audit import (
     OPENSSL_WEAK,
     Listener,
+    OneListener,
     PlainRefused,
     ProtocolFault,
     TlsPart,
@@ -52,26 +53,20 @@ def _error(reader: Reader) -> str:
     return next((f[1:].decode("utf-8", "replace") for f in fields if f[:1] == b"M"), "no message")
 
 
-class PostgresTls:
+class PostgresTls(OneListener):
     """See `devstack_tui.contracts.audit.TlsPart`."""
 
     reload = staticmethod(reload)
 
-    def listeners(self, target: Target) -> tuple[Listener, ...]:
-        """The one port."""
-        return (
-            Listener(
-                name="postgres",
-                service="postgres",
-                host=target.endpoint.host,
-                port=target.endpoint.port,
-                begin=begin,
-                dual=True,
-                core={"plain": 3, "verified": 4, "files": 5, "leaf": 22},
-                weak=OPENSSL_WEAK,
-                settings=SETTINGS,
-            ),
-        )
+    listener = Listener(
+        "postgres",
+        "postgres",
+        begin,
+        dual=True,
+        core={"plain": 3, "verified": 4, "files": 5, "leaf": 22},
+        weak=OPENSSL_WEAK,
+        settings=SETTINGS,
+    )
 
     def query(self, target: Target, listener: Listener, tls: bool, timeout: float) -> str:  # noqa: ARG002
         """A SELECT of what the server itself says of the session."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from devstack_tui.contracts.audit import Listener, PlainRefused, ProtocolFault, TlsPart
+from devstack_tui.contracts.audit import Listener, OneListener, PlainRefused, ProtocolFault, TlsPart
 from devstack_tui.contracts.model import Target
 from devstack_tui.loadgen.bounded_socket import begin_at_once, translated
 from devstack_tui.services.rabbitmq.cert_reload import reload
@@ -20,27 +20,20 @@ SETTINGS = {
 }
 
 
-class RabbitmqTls:
+class RabbitmqTls(OneListener):
     """See `devstack_tui.contracts.audit.TlsPart`."""
 
     reload = staticmethod(reload)
 
-    def listeners(self, target: Target) -> tuple[Listener, ...]:
-        """The port of AMQPS."""
-        return (
-            Listener(
-                name="rabbitmq",
-                service="rabbitmq",
-                host=target.endpoint.host,
-                port=target.ports["tls"],
-                begin=begin_at_once,
-                dual=True,
-                plain_port=target.ports["main"],
-                core={"plain": 15, "verified": 16},
-                weak=WEAK,
-                settings=SETTINGS,
-            ),
-        )
+    listener = Listener(
+        "rabbitmq",
+        "rabbitmq",
+        begin_at_once,
+        dual=True,
+        core={"plain": 15, "verified": 16},
+        weak=WEAK,
+        settings=SETTINGS,
+    )
 
     def query(self, target: Target, listener: Listener, tls: bool, timeout: float) -> str:  # noqa: ARG002
         """A message through an exclusive queue, which goes with the connection."""

@@ -59,9 +59,9 @@ class RedisTls:
                 Listener(
                     name,
                     "redis",
+                    begin_at_once,
                     host,
                     tls,
-                    begin_at_once,
                     dual=True,
                     plain_port=plain,
                     core=core,
@@ -74,9 +74,9 @@ class RedisTls:
                 Listener(
                     name + _SUFFIX,
                     "redis",
+                    begin_at_once,
                     host,
                     tls + BUS,
-                    begin_at_once,
                     mutual=True,
                     plain_port=plain + BUS,
                     weak=OPENSSL_WEAK,

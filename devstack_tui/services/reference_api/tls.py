@@ -5,6 +5,7 @@ from __future__ import annotations
 from devstack_tui.contracts.audit import (
     OPENSSL_WEAK,
     Listener,
+    OneListener,
     PlainRefused,
     ProtocolFault,
     TlsPart,
@@ -22,27 +23,20 @@ SETTINGS = {
 }
 
 
-class ReferenceApiTls:
+class ReferenceApiTls(OneListener):
     """See `devstack_tui.contracts.audit.TlsPart`."""
 
     reload = staticmethod(reload)
 
-    def listeners(self, target: Target) -> tuple[Listener, ...]:
-        """The port of HTTPS."""
-        return (
-            Listener(
-                name="reference-api",
-                service="reference_api",
-                host=target.endpoint.host,
-                port=target.ports["tls"],
-                begin=begin_at_once,
-                dual=True,
-                plain_port=target.ports["main"],
-                core={"plain": 17, "verified": 18},
-                weak=OPENSSL_WEAK,
-                settings=SETTINGS,
-            ),
-        )
+    listener = Listener(
+        "reference-api",
+        "reference_api",
+        begin_at_once,
+        dual=True,
+        core={"plain": 17, "verified": 18},
+        weak=OPENSSL_WEAK,
+        settings=SETTINGS,
+    )
 
     def query(self, target: Target, listener: Listener, tls: bool, timeout: float) -> str:  # noqa: ARG002
         """Ask it whether it lives."""

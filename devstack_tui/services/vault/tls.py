@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from devstack_tui.contracts.audit import Listener, PlainRefused, ProtocolFault, TlsPart
+from devstack_tui.contracts.audit import Listener, OneListener, PlainRefused, ProtocolFault, TlsPart
 from devstack_tui.contracts.model import Target
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.identity.vault_api import VaultApi, approle_files
@@ -19,25 +19,14 @@ SETTINGS = {
 }
 
 
-class VaultTls:
+class VaultTls(OneListener):
     """See `devstack_tui.contracts.audit.TlsPart`."""
 
     reload = staticmethod(reload)
 
-    def listeners(self, target: Target) -> tuple[Listener, ...]:
-        """The API."""
-        return (
-            Listener(
-                name="vault",
-                service="vault",
-                host=target.endpoint.host,
-                port=target.endpoint.port,
-                begin=begin_at_once,
-                core={"verified": 20},
-                weak=WEAK,
-                settings=SETTINGS,
-            ),
-        )
+    listener = Listener(
+        "vault", "vault", begin_at_once, core={"verified": 20}, weak=WEAK, settings=SETTINGS
+    )
 
     def query(self, target: Target, listener: Listener, tls: bool, timeout: float) -> str:
         """Log in by Vault's own AppRole, whose batch token leaves nothing behind, and read its

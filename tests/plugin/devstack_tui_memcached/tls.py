@@ -26,7 +26,7 @@ class MemcachedTls:
     def listeners(self, target: Target) -> tuple[Listener, ...]:
         """The one port."""
         host, port = target.endpoint.host, target.endpoint.port
-        return (Listener("memcached", "memcached", host, port, begin_at_once, settings=SETTINGS),)
+        return (Listener("memcached", "memcached", begin_at_once, host, port, settings=SETTINGS),)
 
     def query(self, target: Target, listener: Listener, tls: bool, timeout: float) -> str:
         """Its version."""
