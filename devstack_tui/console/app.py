@@ -26,7 +26,7 @@ from devstack_tui.console.health.changes import Recent
 from devstack_tui.console.health.feed import Feed, StatusFeed
 from devstack_tui.console.keys import bindings
 from devstack_tui.console.pane import Pane
-from devstack_tui.console.pane_jobs import Jobs, PaneJob
+from devstack_tui.console.pane_jobs import Jobs, PaneJob, ask
 from devstack_tui.console.registry import CAPABILITIES
 from devstack_tui.console.screens.main import MainScreen
 from devstack_tui.console.screens.too_small import TooSmallScreen, is_too_small
@@ -240,9 +240,9 @@ class DevstackApp(App[int]):
 
     def action_show_doctor(self) -> None:
         """What is missing."""
-        from devstack_tui.console.health.doctor_screen import DoctorScreen
+        from devstack_tui.console.health.doctor_screen import DoctorScreen, Findings
 
-        self.push_screen(DoctorScreen(lambda: self.cli.ask("doctor", "--json")))
+        self.push_screen(DoctorScreen(lambda: ask(self.cli, Findings, "doctor")))
 
     def action_choose_theme(self) -> None:
         """Textual's own list of themes."""

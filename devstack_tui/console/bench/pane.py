@@ -16,9 +16,10 @@ from devstack_tui.bench.events import RunResult
 from devstack_tui.console.bench.charts import BenchCharts
 from devstack_tui.console.bench.job import BenchJob, BenchJobs, BenchRequest
 from devstack_tui.console.bench.model import RunSeries
-from devstack_tui.console.bench.progress import BenchProgress
+from devstack_tui.console.bench.progress import bench_line
 from devstack_tui.console.bench.rows import CHECKS, CHOICES, HISTORY, OUTCOMES, checks
 from devstack_tui.console.bench.view import BenchView
+from devstack_tui.console.job_line import JobLine
 from devstack_tui.console.job_pane import JobPane
 from devstack_tui.console.keys import bindings
 from devstack_tui.console.screens.sheet import Ink, SheetScreen, check_text, comparison_table
@@ -45,7 +46,7 @@ class BenchPane(JobPane):
         with Horizontal(id="bench-top"):
             yield LineTable("workloads", CHOICES, header=False)
             yield BenchCharts()
-        yield BenchProgress(self.owner.now)
+        yield JobLine(id="bench-progress")
         with Vertical(id="bench-bottom", classes="bottom"):
             yield LineTable("bench-table", OUTCOMES)
             yield Static(id="bench-info")
@@ -82,7 +83,8 @@ class BenchPane(JobPane):
         self.choices.show(view.choices())
         self.choices.border_title = "Workloads"
         self.choices.border_subtitle = view.settings()
-        self.query_one(BenchProgress).show(jobs.current, jobs.queue, view.invitation())
+        line = bench_line(jobs.current, len(jobs.queue), view.invitation(), self.owner.now())
+        self.query_one(JobLine).show(line)
         self._draw_table()
         self._draw_charts()
 

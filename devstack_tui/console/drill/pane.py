@@ -8,7 +8,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.widgets import DataTable, Static
+from textual.widgets import DataTable
 
 from devstack_tui.actions import by_id
 from devstack_tui.console.drill.cluster_map import DrillMap
@@ -17,6 +17,7 @@ from devstack_tui.console.drill.lanes import DrillLanes
 from devstack_tui.console.drill.rows import CHOICES, HISTORY, STEPS, steps
 from devstack_tui.console.drill.sheets import comparison_table, plan_text
 from devstack_tui.console.drill.view import DrillView
+from devstack_tui.console.job_line import JobLine
 from devstack_tui.console.job_pane import JobPane
 from devstack_tui.console.keys import bindings
 from devstack_tui.console.screens.confirm import ConfirmScreen, Question
@@ -47,7 +48,7 @@ class DrillPane(JobPane):
             yield LineTable("drills", CHOICES, header=False)
             yield DrillMap()
         yield DrillLanes()
-        yield Static(id="drill-progress")
+        yield JobLine(id="drill-progress")
         with Vertical(id="drill-bottom", classes="bottom"):
             yield LineTable("drill-table", STEPS)
 
@@ -84,7 +85,7 @@ class DrillPane(JobPane):
         self._draw_map()
         empty = "Nothing was drilled yet: p shows what a drill would do, g starts it."
         self.query_one(DrillLanes).show(view.timeline(), self._whole, empty)
-        self.query_one("#drill-progress", Static).update(view.progress(self.owner.now(), name))
+        self.query_one(JobLine).show(view.progress(self.owner.now(), name))
         self._draw_table()
 
     def _draw_map(self) -> None:

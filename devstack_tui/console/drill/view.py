@@ -8,6 +8,7 @@ from devstack_tui.console.drill.cluster_map import node_line, ordered
 from devstack_tui.console.drill.job import DrillJob, DrillJobs, DrillRequest
 from devstack_tui.console.drill.model import DrillChoice, RepeatTimeline
 from devstack_tui.console.drill.rows import Choice, Past
+from devstack_tui.console.job_line import BAD, GOOD, WARN, failed
 from devstack_tui.contracts.drill import DrillResult
 from devstack_tui.core.check import Result
 from devstack_tui.core.plot import seconds_text
@@ -228,20 +229,14 @@ class DrillView:
 
 
 def _ended(job: DrillJob, now: float) -> Content:
-    took = seconds_text(job.elapsed(now))
-    title = plain(job.request.title)
-    error = job.error
-    if error is None and job.done is not None and job.done.report is None:
-        message, remedy = job.done.message, job.done.remedy
-    else:
-        message, remedy = (error.message, error.remedy) if error is not None else ("", "")
-    if message:
-        advice = f" → {plain(remedy)}" if remedy else ""
-        return Content.styled(f" ✗ {title}: {plain(message)}{advice}", "$text-error")
+    took, title = seconds_text(job.elapsed(now)), plain(job.request.title)
+    wrong = job.error or (job.done if job.done is not None and job.done.report is None else None)
+    if wrong is not None and wrong.message:
+        return failed(title, wrong.message, wrong.remedy)
     if job.stopping:
-        return Content.styled(f" ○ {title}: aborted after {took}, healed", "$text-warning")
-    styles = {"PASS": ("●", "$text-success"), "FAIL": ("✗", "$text-error")}
-    glyph, style = styles.get(job.verdict, ("?", "$text-warning"))
+        return Content.styled(f" ○ {title}: aborted after {took}, healed", WARN)
+    styles = {"PASS": ("●", GOOD), "FAIL": ("✗", BAD)}
+    glyph, style = styles.get(job.verdict, ("?", WARN))
     return Content.styled(f" {glyph} {plain(job.verdict)} · {title} · {took}", style)
 
 

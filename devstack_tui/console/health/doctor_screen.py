@@ -16,7 +16,6 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from devstack_tui.console.ink import ink
-from devstack_tui.core import codec
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.present.looks import BAD, GOOD, LOOKS, QUIET, WARN
 from devstack_tui.present.text import plain
@@ -51,7 +50,7 @@ class DoctorScreen(ModalScreen[None]):
     COMPONENT_CLASSES = LOOKS
     BINDINGS: ClassVar[list[BindingType]] = [("escape,f2,q", "dismiss", "Close")]
 
-    def __init__(self, ask: Callable[[], Awaitable[bytes]]) -> None:
+    def __init__(self, ask: Callable[[], Awaitable[Findings]]) -> None:
         super().__init__()
         self._ask = ask
 
@@ -68,14 +67,10 @@ class DoctorScreen(ModalScreen[None]):
     async def _load(self) -> None:
         body = self.query_one("#findings", Static)
         try:
-            found = codec.decode(await self._ask(), Findings)
+            found = await self._ask()
         except DevstackError as error:
             remedy = f"\n→ {plain(error.remedy)}" if error.remedy else ""
             body.update(Content(f"✗ {plain(error.message)}{remedy}"))
-            body.set_classes("bad")
-            return
-        except ValueError as error:
-            body.update(Content(f"✗ doctor printed what cannot be read: {error}"))
             body.set_classes("bad")
             return
         body.set_classes("")

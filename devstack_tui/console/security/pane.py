@@ -11,6 +11,7 @@ from textual.containers import Container, Vertical
 from textual.content import Content
 from textual.widgets import DataTable, Input
 
+from devstack_tui.console.job_line import JobLine
 from devstack_tui.console.job_pane import JobPane
 from devstack_tui.console.keys import bindings
 from devstack_tui.console.screens.save import SaveScreen
@@ -18,7 +19,7 @@ from devstack_tui.console.screens.sheet import Ink, SheetScreen
 from devstack_tui.console.security.export import FORMS, save
 from devstack_tui.console.security.job import AuditJob, AuditJobs, AuditRequest
 from devstack_tui.console.security.matrix_screen import AccessMatrixScreen
-from devstack_tui.console.security.progress import SecurityProgress
+from devstack_tui.console.security.progress import audit_line
 from devstack_tui.console.security.rows import BRANCHES, CHECKS
 from devstack_tui.console.security.view import SecurityView
 from devstack_tui.console.tuning.detail import FactPanel, fact_table
@@ -45,7 +46,7 @@ class SecurityPane(JobPane):
         self._drawn_at = 0.0
 
     def compose(self) -> ComposeResult:
-        yield SecurityProgress()
+        yield JobLine(id="security-progress")
         with Container(id="security-grid"):
             with Vertical(id="security-tree", classes="bottom"):
                 yield LineTable("suites", BRANCHES)
@@ -98,9 +99,9 @@ class SecurityPane(JobPane):
 
     def _draw_progress(self) -> None:
         view = self.view
-        self.query_one(SecurityProgress).show(
-            self.jobs.current, view.counts(), self.owner.now(), view.trouble
-        )
+        now, current = self.owner.now(), self.jobs.current
+        line = audit_line(current, view.counts(), now, view.trouble)
+        self.query_one(JobLine).show(line)
 
     def _draw_list(self) -> None:
         lines = self.view.lines(self.owner.now())

@@ -15,13 +15,14 @@ from textual.content import Content
 from textual.widgets import DataTable, Input
 
 from devstack_tui.console.health.change_job import ChangeJob
+from devstack_tui.console.job_line import JobLine
 from devstack_tui.console.keys import bindings
 from devstack_tui.console.tuning.commands import TuningCommands
 from devstack_tui.console.tuning.detail import FactPanel
 from devstack_tui.console.tuning.job import TuningJob, TuningJobs
 from devstack_tui.console.tuning.memory_budget import BudgetLine
 from devstack_tui.console.tuning.pairs_chart import PairChart
-from devstack_tui.console.tuning.progress import TuningProgress
+from devstack_tui.console.tuning.progress import tuning_line
 from devstack_tui.console.tuning.rows import ADVICE, HISTORY, parameter_columns
 from devstack_tui.console.tuning.verdict import Styled, ending
 from devstack_tui.console.tuning.view import TuningView
@@ -65,7 +66,7 @@ class TuningPane(TuningCommands):
             yield TimeChart("tuning-seconds")
             yield FactPanel("tuning-report")
         yield BudgetLine()
-        yield TuningProgress(self.owner.now)
+        yield JobLine(id="tuning-progress")
         with Vertical(id="tuning-bottom", classes="bottom"):
             yield FactPanel("tuning-facts")
             yield LineTable("tuning-list")
@@ -138,7 +139,8 @@ class TuningPane(TuningCommands):
         self._draw_below()
 
     def _draw_progress(self) -> None:
-        self.query_one(TuningProgress).show(self.view.job(), self._invitation())
+        line = tuning_line(self.view.job(), self._invitation(), self.owner.now())
+        self.query_one(JobLine).show(line)
 
     def _invitation(self) -> Styled:
         suggestion = self.view.advice().get(self.cursor) if self.mode == ADVISED else None

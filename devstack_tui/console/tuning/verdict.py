@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from devstack_tui.console.job_line import BAD, GOOD, WARN, with_remedy
 from devstack_tui.console.tuning.job import Done, TuningJob
 from devstack_tui.core.plot import seconds_text
 from devstack_tui.present.cells import verdict
 from devstack_tui.present.text import memory, plain
 from devstack_tui.tuning.events import AbReport, AutoDone, Budget, CostDone, TuneDone
 
-GOOD, WARN, BAD, QUIET = "$text-success", "$text-warning", "$text-error", "$foreground 60%"
 Styled = tuple[str, str]
 """A text and its style."""
 
@@ -43,7 +43,7 @@ def ending(job: TuningJob, now: float) -> Styled:
     """How a job has ended, in a sentence with its remedy."""
     title = plain(job.order.title)
     if job.error is not None:
-        return f"✗ {title}: {_with_remedy(job.error.message, job.error.remedy)}", BAD
+        return f"✗ {title}: {with_remedy(job.error.message, job.error.remedy)}", BAD
     if job.order.what == "ab" and job.report is not None:
         return ab_sentence(job.report), ab_style(job.report)
     if job.stopping:
@@ -57,7 +57,7 @@ def ending(job: TuningJob, now: float) -> Styled:
 def _failure(done: Done | None) -> str:
     if done is None:
         return "ended without a result"
-    text = _with_remedy(done.message, done.remedy) or f"exit status {done.exit_code}"
+    text = with_remedy(done.message, done.remedy) or f"exit status {done.exit_code}"
     restored = isinstance(done, TuneDone) and done.restored
     return f"{text} · the last good configuration is back" if restored else text
 
@@ -73,10 +73,6 @@ def _success(done: Done, title: str, took: str) -> Styled:
     if isinstance(done, TuneDone):
         took = f"{done.seconds:.1f} s"
     return f"● {title}: done in {took}", GOOD
-
-
-def _with_remedy(message: str, remedy: str) -> str:
-    return " → ".join(filter(None, [plain(message), plain(remedy)]))
 
 
 def cost_sentences(done: CostDone) -> tuple[str, ...]:
