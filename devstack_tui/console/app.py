@@ -1,4 +1,4 @@
-"""The console: it shows what the command line tells, and runs what the user decides."""
+"""The console: it shows what the command line reports, and runs what the user decides."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every pane with jobs shares: its list read again, news drawn, ends told, files saved."""
+"""What every pane with jobs shares: lists, drawing, notices about ended jobs, saved files."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class JobPane(Pane):
         raise NotImplementedError
 
     def job_ended(self, job: Any) -> tuple[str, bool] | None:
-        """What is said of a job that ended unseen, and whether it failed."""
+        """The notice about a job that ended unseen, and whether the job failed."""
         raise NotImplementedError
 
     def on_mount(self) -> None:
@@ -73,12 +73,12 @@ class JobPane(Pane):
             self.beat()
 
     def _report(self, job: PaneJob[Any]) -> None:
-        said = self.job_ended(job)
-        if said is not None and not self.seen:
+        notice = self.job_ended(job)
+        if notice is not None and not self.seen:
             self.notify(
-                plain(said[0]),
+                plain(notice[0]),
                 title=self.TITLE,
-                severity="error" if said[1] else "information",
+                severity="error" if notice[1] else "information",
                 timeout=10,
                 markup=False,
             )

@@ -52,7 +52,7 @@ def failure(stderr: bytes, exit_code: int | None, what: str) -> DevstackError:
     elif not message:
         status = exit_code or 0
         how = f"signal {-status}" if status < 0 else f"exit status {status}"
-        message = f"{what} ended without a word ({how})"
+        message = f"{what} ended without a message ({how})"
     return DevstackError(message, remedy)
 
 
@@ -64,14 +64,14 @@ class _Refusal(msgspec.Struct, frozen=True):
 
 
 def refusal(line: bytes) -> DevstackError | None:
-    """The error that `line` tells, if it is one."""
+    """The error that `line` reports, if it does."""
     if not line.startswith(b'{"error"'):
         return None
     try:
-        told = codec.decode(line, _Refusal)
+        found = codec.decode(line, _Refusal)
     except ValueError:
         return None
-    return DevstackError(told.error, told.remedy)
+    return DevstackError(found.error, found.remedy)
 
 
 class Child:

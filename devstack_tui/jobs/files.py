@@ -1,6 +1,6 @@
 """Job files: one file for each job, which begins with what the job is and goes on with its events.
 
-They lie beside the stacks, in `.jobs/STACK/ID.jsonl`: a wipe of the stack does not take them away,
+They lie beside the stacks, in `.jobs/STACK/ID.jsonl`: a wipe of the stack leaves them,
 and no stack can have that name. What the job writes on stderr is in `ID.stderr`. A job holds a
 lock on its file for as long as it runs. The kernel drops the lock with the job's process, so
 nobody has to trust a pid to learn whether a job runs.

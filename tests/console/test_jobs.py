@@ -41,7 +41,7 @@ def gone(pid: int) -> bool:
 def test_a_failure_is_the_last_sentence_and_its_remedy() -> None:
     told = failure(b"starting\ndevstack-tui: it broke\n  \xe2\x86\x92 mend it\n", 1, "up")
     assert (told.message, told.remedy) == ("it broke", "mend it")
-    assert failure(b"", -9, "up").message == "up ended without a word (signal 9)"
+    assert failure(b"", -9, "up").message == "up ended without a message (signal 9)"
     assert failure(b"\xff\n", 3, "up").message == "\ufffd"
 
 

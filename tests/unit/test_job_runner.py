@@ -165,7 +165,7 @@ async def test_how_it_died_is_told_from_its_stderr_or_its_exit_status() -> None:
     job.close()
     job = begin("import sys; sys.exit(3)")
     await lines_of(job)
-    assert job.error().message == "bench run ended without a word (exit status 3)"
+    assert job.error().message == "bench run ended without a message (exit status 3)"
     found = Job.find("default", job.started.id)
     assert found.error().message == "bench run ended without a result"
     job.close()

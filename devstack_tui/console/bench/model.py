@@ -16,7 +16,7 @@ SIZES = ("quick", "full")
 
 
 class Workload(msgspec.Struct, frozen=True):
-    """One workload as `bench list` tells it; `reason` says why it is not available."""
+    """One workload of `bench list`; `reason` says why it is not available."""
 
     name: str
     title: str = ""

@@ -69,7 +69,7 @@ class BenchPane(JobPane):
     # --- news ----------------------------------------------------------------------------------
 
     def job_ended(self, job: BenchJob) -> tuple[str, bool] | None:
-        """What is said of a benchmark that ended unseen; a gate's checks come into view."""
+        """The notice about a benchmark that ended unseen; the checks of a gate are shown."""
         if job.gate is not None:
             self._mode = "checks"
         if job.stopping:
@@ -277,7 +277,7 @@ class BenchPane(JobPane):
     # --- comparing and exporting ---------------------------------------------------------------
 
     def action_bench_mark(self) -> None:
-        """Mark the selected run for a comparison, or take the mark away."""
+        """Mark the selected run for a comparison, or unmark it."""
         run = self._selected_run()
         if run is not None:
             self.view.marked = "" if self.view.marked == run.id else run.id

@@ -70,7 +70,7 @@ class DrillPane(JobPane):
     # --- news ----------------------------------------------------------------------------------
 
     def job_ended(self, job: DrillJob) -> tuple[str, bool] | None:
-        """What is said of a drill that ended unseen; the whole of it comes into view."""
+        """The notice about a drill that ended unseen; its lanes are shown whole."""
         self._whole = True
         failed = job.error is not None or job.verdict != "PASS"
         text = str(job.error) if job.error else f"{job.request.title}: {job.verdict or 'ended'}"
@@ -262,7 +262,7 @@ class DrillPane(JobPane):
         self.redraw()
 
     def action_drill_mark(self) -> None:
-        """Mark the selected drill for a comparison, or take the mark away."""
+        """Mark the selected drill for a comparison, or unmark it."""
         name = self.table.selected
         if self._mode == "history" and name is not None:
             self.view.marked = "" if self.view.marked == name else name

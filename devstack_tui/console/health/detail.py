@@ -26,7 +26,7 @@ NOTHING_YET = (Fact("", (("no change since the console opened", QUIET),)),)
 SIDE_BY_SIDE = 100
 FIRST_HELP = (
     "No look at the stack yet.\n\n"
-    "u brings it up · F2 tells what is missing on this machine · ? lists every key"
+    "u brings it up · F2 lists what is missing on this machine · ? lists every key"
 )
 
 

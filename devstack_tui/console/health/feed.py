@@ -14,7 +14,7 @@ INTERVAL_S = 2
 
 
 class Feed(Protocol):
-    """A source of snapshots that can be told to rest."""
+    """A source of snapshots that can be paused."""
 
     def updates(self) -> AsyncGenerator[StackStatus | Outage, None]:
         """Snapshots without end; an `Outage` when there are none for a while."""
@@ -40,7 +40,7 @@ class StatusFeed:
         self.now = self._watch.now
 
     async def updates(self) -> AsyncGenerator[StackStatus | Outage, None]:
-        """Snapshots without end. A line that is none is told as an `Outage` without a wait."""
+        """Snapshots without end. A line that cannot be read is an `Outage` without a wait."""
         async with aclosing(self._watch.lines()) as lines:
             async for line in lines:
                 if isinstance(line, Outage):

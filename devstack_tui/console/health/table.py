@@ -13,7 +13,7 @@ from devstack_tui.present.text import BLANK
 
 
 class HealthTable(LineTable):
-    """One row per service, keyed by its name. `RowHighlighted` tells which one is selected."""
+    """One row per service, keyed by its name. `RowHighlighted` says which one is selected."""
 
     COMPONENT_CLASSES = LOOKS | {"look--trend"}
 

@@ -1,4 +1,4 @@
-"""The question before a change: what will be done, and, where it takes something away, the name."""
+"""The question before a change: what will be done; the stack's name where it interrupts."""
 
 from __future__ import annotations
 

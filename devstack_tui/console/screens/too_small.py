@@ -21,7 +21,7 @@ def is_too_small(size: Size) -> bool:
 
 
 class TooSmallScreen(ModalScreen[None]):
-    """Says what size is needed and what it is; the app takes it away when there is room."""
+    """Says what size is needed and what it is; the app removes it when there is room."""
 
     BINDINGS: ClassVar[list[BindingType]] = [("q", "app.quit", "Quit")]
 

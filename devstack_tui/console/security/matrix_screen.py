@@ -78,10 +78,10 @@ class AccessMatrixScreen(ModalScreen[None]):
 
     def _show(self) -> None:
         cells = self._cells
-        told = summary(cells)
+        found = summary(cells)
         line = self.query_one("#matrix-summary", Static)
         line.set_classes("")
-        line.update(Text(told.text, ink(self, told.look)))
+        line.update(Text(found.text, ink(self, found.look)))
         operations = dict.fromkeys(cell.operation for cell in cells)
         letters = "  ".join(f"{letter(name)} {plain(name)}" for name in operations)
         self.query_one("#matrix-legend", Static).update(Content(f"{letters}\n{_WORDS}"))

@@ -75,7 +75,7 @@ class SecurityPane(JobPane):
     # --- news ----------------------------------------------------------------------------------
 
     def job_ended(self, job: AuditJob) -> tuple[str, bool] | None:
-        """What is said of an audit that ended unseen."""
+        """The notice about an audit that ended unseen."""
         if job.stopping:
             return None
         text = str(job.error) if job.error else f"{job.request.title}: {job.verdict or 'ended'}"

@@ -105,7 +105,7 @@ def _severity(line: Line) -> Cell:
 
 
 def _id(line: Line) -> Cell:
-    # The end of an id tells more than its beginning, which many have in common.
+    # The end of an id says more than its beginning, which many have in common.
     id = plain(line.row.id)
     return Cell(id if len(id) <= ID_WIDTH else f"…{id[1 - ID_WIDTH :]}", KEY)
 

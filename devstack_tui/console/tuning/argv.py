@@ -59,7 +59,7 @@ def reverting(to: int | None = None) -> Order:
 
 
 def proving(a: str, b: str, workload: str, size: str, pairs: int, *, ablate: bool) -> Order:
-    """B against A; `ablate` tells what each parameter carries of the difference."""
+    """B against A; `ablate` also measures what each parameter contributes to the difference."""
     sizes = ("--quick",) if size == "quick" else ()
     last = ("--ablate",) if ablate else ()
     words = (a, b, "--workload", workload, *sizes, "--pairs", str(pairs), *last)

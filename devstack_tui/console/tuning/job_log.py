@@ -108,7 +108,9 @@ def report_story(report: AbReport) -> Iterator[Fact]:
         bounds = f" ({part.low:.2f} to {part.high:.2f})" if known else ""
         text = f"without {plain(part.parameter)} ×{part.ratio:.2f}{bounds}"
         yield _line((f"· {text}, {part.pairs} pairs", ""))
-    kept = {"a": f"{report.a} (A)", "b": f"{report.b} (B)"}.get(report.kept, "what was before")
+    kept = {"a": f"{report.a} (A)", "b": f"{report.b} (B)"}.get(
+        report.kept, "the configuration from before"
+    )
     yield _line((f"The stack has {plain(kept)}. ", ""), ("k keeps B", KEY if report.b else QUIET))
     for change in report.changes:
         yield _line((f"◇ {change_text(change)}", QUIET))

@@ -117,7 +117,7 @@ class TuningPane(TuningCommands):
                 self.look_again()
 
     def job_ended(self, job: TuningJob) -> tuple[str, bool] | None:
-        """What is said of a job that ended unseen."""
+        """The notice about a job that ended unseen."""
         return None if job.stopping else (ending(job, self.owner.now())[0], job.failed)
 
     def draw(self) -> None:

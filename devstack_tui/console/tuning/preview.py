@@ -63,14 +63,14 @@ def judged(show: Show) -> Judged:
         if (text := pending.get(parameter.service, {}).get(parameter.name)) is not None
         and relaxed(parameter, parameter.default if text == DEFAULT else text)
     )
-    # What is wrong with a profile's file is told by `tune show` alone.
+    # What is wrong with a profile's file is reported by `tune show` alone.
     others = tuple(problem for problem in show.problems if not problem.service)
     return Judged(budget, (*problems, *others), found)
 
 
 def checked(show: Show, row: Row, text: str, known: tuple[Problem, ...] = ()) -> Checked:
-    """What is to be said of `text` as the value of `row`, beside all that is pending; the
-    problems that were `known` before are told of others."""
+    """The problems and the memory budget with `text` as the value of `row`, beside all that is
+    pending; problems that were `known` before belong to other values."""
     from devstack_tui.state.parameter_values import relaxed
     from devstack_tui.tuning import rules
 

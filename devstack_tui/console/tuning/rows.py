@@ -102,21 +102,21 @@ def note(shown: Shown) -> Cell:
             return Cell(plain(shown.down), BAD)
         return Cell(f"{shown.parameters} rows", QUIET)
     row, problem = shown.row, shown.problem
-    told = plain(problem.message) if problem is not None else ""
+    message = plain(problem.message) if problem is not None else ""
     fatal = problem is not None and problem.fatal
     texts = (
-        (f"✗ {told}" if fatal else "", BAD),
+        (f"✗ {message}" if fatal else "", BAD),
         ("▲ relaxed" if shown.relaxed else "", WARN),
         (f"▲ {plain(row.elsewhere or row.warning)}" if _strange(row) else "", WARN),
         ("▲ relaxed" if row.relaxed else "", WARN),
-        (f"▲ {told}" if told else "", WARN),
+        (f"▲ {message}" if message else "", WARN),
         ("↻ restart" if row.restart else "", WARN),
     )
     return next((Cell(text, look) for text, look in texts if text), Cell(""))
 
 
 def _strange(row: Row) -> bool:
-    """Whether more is to be told of its value than that it is relaxed."""
+    """Whether something else than a relaxed value is to be shown."""
     return bool(row.elsewhere or (row.warning and not row.relaxed))
 
 

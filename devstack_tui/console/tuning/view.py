@@ -30,7 +30,7 @@ def key_of(row: Row) -> str:
     return f"{row.service}.{row.name}"
 
 
-def _said(row: Row, profile: str) -> str | None:
+def _profile_value(row: Row, profile: str) -> str | None:
     return row.baseline if profile == BASELINE else row.profiles.get(profile)
 
 
@@ -55,7 +55,7 @@ class TuningView:
 
     @property
     def judged(self) -> Judged:
-        """What is to be said of the pending values together."""
+        """What the pending values mean together."""
         self._refresh()
         return self._judged
 
@@ -181,11 +181,11 @@ class TuningView:
         """
         down = self.show.down if self.show is not None else {}
         rows = [row for row in self.rows.values() if row.service not in down]
-        said = {key_of(row): _said(row, name) for row in rows}
-        named = {row.service for row in rows if said[key_of(row)] is not None}
+        wanted = {key_of(row): _profile_value(row, name) for row in rows}
+        named = {row.service for row in rows if wanted[key_of(row)] is not None}
         made: Values = {}
         for row in rows:
-            value = said[key_of(row)]
+            value = wanted[key_of(row)]
             if value is None and row.tuned is not None and row.service in named:
                 value = DEFAULT
             real = row.default if value == DEFAULT else value

@@ -1,1 +1,1 @@
-"""One widget per file: each shows what it is given and tells what the user does."""
+"""One widget per file: each shows what it is given and reports what the user does."""

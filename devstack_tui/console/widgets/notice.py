@@ -16,7 +16,7 @@ class Notice(Static):
         self.display = False
 
     def show(self, message: str, remedy: str = "") -> None:
-        """Show `message`; an empty one takes the line away."""
+        """Show `message`; an empty one hides the line."""
         parts = [Content.styled(f" ✗ {plain(message)}", "$text-error")]
         if remedy:
             parts.append(Content(f" → {plain(remedy)}"))
