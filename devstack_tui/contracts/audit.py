@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from devstack_tui.contracts.model import Target
 from devstack_tui.contracts.unit_control import UnitControl
@@ -21,7 +21,6 @@ from devstack_tui.core.errors import DevstackError
 
 if TYPE_CHECKING:
     from devstack_tui.contracts.service_files import ServiceFiles, ServicePath
-    from devstack_tui.identity.vault_api import VaultApi
 
 
 class Severity(enum.StrEnum):
@@ -39,6 +38,24 @@ class Finding:
 
     status: Status
     evidence: str
+
+
+class VaultClient(Protocol):
+    """Vault's API with one token."""
+
+    @property
+    def token(self) -> str:
+        """The token in use; empty for none."""
+
+    @token.setter
+    def token(self, value: str) -> None: ...
+
+    def call(self, method: str, path: str, **body: Any) -> dict[str, Any]:
+        """`method` on /v1/`path`; returns the JSON document, empty for none. Raises
+        `DevstackError` for a refusal and `UnreachableError` when nothing answers."""
+
+    def revoke(self) -> None:
+        """Revoke the token in use, if there is one."""
 
 
 class Audit(Protocol):
@@ -73,11 +90,11 @@ class Audit(Protocol):
         """One of the stack's own files, `ca` or something in `secrets`, read and judged as those of
         a service."""
 
-    def login(self, name: str) -> VaultApi:
+    def login(self, name: str) -> VaultClient:
         """A client of Vault with a token of the AppRole of `name` that is made once an audit and
         revoked at its end. For a check that needs to spoil its token, `fresh_login`."""
 
-    def fresh_login(self, name: str) -> VaultApi:
+    def fresh_login(self, name: str) -> VaultClient:
         """Another token of the AppRole, by a secret_id of its own; both end with the audit."""
 
     def once(self, key: str, make: Callable[[], object]) -> object:
@@ -228,7 +245,7 @@ class Bench(UnitControl, Protocol):
     @property
     def audit(self) -> Audit: ...
 
-    def root(self) -> AbstractContextManager[VaultApi]:
+    def root(self) -> AbstractContextManager[VaultClient]:
         """A root token, made with the unseal key and revoked at the end."""
 
     def restart(self, service: str) -> None:

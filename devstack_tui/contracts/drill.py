@@ -15,6 +15,7 @@ import msgspec
 
 from devstack_tui.contracts.client import Client
 from devstack_tui.contracts.model import Installation, Target
+from devstack_tui.contracts.service_files import ServiceFiles
 from devstack_tui.core.check import Result
 
 Now = Annotated[float, msgspec.Meta(description="Unix time, seconds")]
@@ -231,6 +232,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     stack: str
     service: str
     target: Target
+    files: ServiceFiles
     run: str
     folder: Path
     fault: str
@@ -258,8 +260,11 @@ class Drill(Protocol):
     def victims(self, target: Target) -> tuple[str, ...]:
         """What may be chosen, the default first; `all` stands for one after the other."""
 
-    def plan(self, target: Target, fault: str, victim: str, thresholds: Thresholds) -> Plan:
-        """What would be done; asks the running service, changes nothing. A refusal is in it."""
+    def plan(
+        self, target: Target, files: ServiceFiles, fault: str, victim: str, thresholds: Thresholds
+    ) -> Plan:
+        """What would be done; asks the running service, changes nothing. A refusal is in it.
+        `files` are the service's own."""
 
     def run(self, context: Context) -> AsyncGenerator[DrillEvent, None]:
         """One repeat. Closing it early ends the instrument; the engine heals. Raises

@@ -17,6 +17,12 @@ CHAIN = "tls/chain.crt"
 """The names of a service's certificate files, PEM. The chain is the intermediate and the root."""
 
 
+def own_name(files: ServiceFiles, path: str) -> str:
+    """The name of the file that the server knows by `path`; of one that is not below its directory
+    the path as it is, which is refused as a name."""
+    return path.removeprefix(f"{files.path()}/")
+
+
 class ServiceFiles(Protocol):
     """The files of one service. A name is relative to the service's own directory, which is the
     empty name; an absolute name, and one with `..`, is refused with a `DevstackError`. No link is

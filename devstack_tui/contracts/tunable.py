@@ -14,6 +14,7 @@ from typing import Protocol
 import msgspec
 
 from devstack_tui.contracts.model import Installation, Target
+from devstack_tui.contracts.service_files import ServiceFiles
 from devstack_tui.core.machine import Machine
 
 DEFAULT = "default"
@@ -151,8 +152,9 @@ class Tunables(Protocol):
     def parameters(self, installation: Installation) -> tuple[Parameter, ...]:
         """The catalogue for this version, from knowledge alone, in the order of the editor."""
 
-    def read(self, target: Target, installation: Installation) -> Reading:
-        """Ask the server, in a session opened for it alone (every node of a cluster)."""
+    def read(self, target: Target, installation: Installation, files: ServiceFiles) -> Reading:
+        """Ask the server, in a session opened for it alone (every node of a cluster). `files` are
+        its own: one of them may tell what the next start brings."""
 
     def set_live(
         self, target: Target, parameters: Sequence[Parameter], values: Mapping[str, str | None]

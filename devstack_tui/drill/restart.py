@@ -29,6 +29,7 @@ from devstack_tui.contracts.drill import (
 from devstack_tui.contracts.model import Target
 from devstack_tui.contracts.registry import service, services
 from devstack_tui.contracts.service import Service
+from devstack_tui.contracts.service_files import ServiceFiles
 from devstack_tui.core.check import Result, Status, verdict
 from devstack_tui.core.errors import DevstackError, UnreachableError
 from devstack_tui.core.event_stream import Emit, task_events
@@ -82,7 +83,14 @@ class RestartDrill:
         """The service."""
         return (target.service,)
 
-    def plan(self, target: Target, fault: str, victim: str, thresholds: Thresholds) -> Plan:
+    def plan(
+        self,
+        target: Target,
+        files: ServiceFiles,  # noqa: ARG002
+        fault: str,
+        victim: str,
+        thresholds: Thresholds,
+    ) -> Plan:
         """Its steps, and whether the service is well enough to begin."""
         refusal = remedy = ""
         try:
@@ -170,8 +178,8 @@ class _Repeat:
                 f"`devstack-tui up {target.service}`",
             )
         self._decide(steps.healthy_before(seen.latency_ms))
-        find = self._context.hands.installation
-        return await self._ask(lambda: steps.promise_of(self._service, self._acks, target, find))
+        context = self._context
+        return await self._ask(lambda: steps.promise_of(self._service, self._acks, context))
 
     async def _ask(self, work: Callable[[], T]) -> T:
         """Do what must be possible before anything is touched. Raises `DevstackError` alone."""

@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from devstack_tui.contracts.acks import KINDS, Acks, Allowance
-from devstack_tui.contracts.drill import Thresholds
-from devstack_tui.contracts.model import Installation, Target
+from devstack_tui.contracts.drill import Context, Thresholds
 from devstack_tui.contracts.service import Service
 from devstack_tui.core.check import Status
 from devstack_tui.core.errors import DevstackError
@@ -85,16 +84,14 @@ def titles(thresholds: Thresholds) -> dict[str, str]:
     }
 
 
-def promise_of(
-    service: Service, acks: Acks, target: Target, installation: Callable[[], Installation]
-) -> Promise:
+def promise_of(service: Service, acks: Acks, context: Context) -> Promise:
     """Ask the running service. What cannot be read is noted, and explains nothing."""
-    allowance = acks.allowance(target)
+    allowance = acks.allowance(context.target)
     tunables = service.tunables()
     if tunables is None:
         return Promise(allowance)
     try:
-        reading = tunables.read(target, installation())
+        reading = tunables.read(context.target, context.hands.installation(), context.files)
     except DevstackError as error:
         return Promise(allowance, notes=(f"its settings could not be read: {error.message}",))
     found = []

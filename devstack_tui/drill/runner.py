@@ -90,6 +90,7 @@ class Runner:
         self._entry = entry
         self._engine = stack.engine()
         self._target = self._engine.target(entry.service)
+        self._files = self._engine.files(entry.service)
         self._repeats = repeats
         self._rate_hz = rate_hz or entry.measuring.rate_hz
         self._command = command
@@ -122,7 +123,9 @@ class Runner:
                 self._engine.require(feature)
         except DevstackError as error:
             return self._refuse(error)
-        plan = self._entry.drill.plan(self._target, self.fault, self.victim, self._entry.thresholds)
+        plan = self._entry.drill.plan(
+            self._target, self._files, self.fault, self.victim, self._entry.thresholds
+        )
         return msgspec.structs.replace(plan, expected_s=plan.expected_s * self._repeats)
 
     def _refuse(self, error: DevstackError) -> Plan:
@@ -236,6 +239,7 @@ class Runner:
             stack=self._stack.name,
             service=self._entry.service.name,
             target=self._target,
+            files=self._files,
             run=run,
             folder=_folder(self._stack.paths.logs / "drills", run),
             fault=self.fault,

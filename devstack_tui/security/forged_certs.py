@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
+from devstack_tui.contracts.audit import VaultClient
 from devstack_tui.core.tls import with_key_extensions
-from devstack_tui.identity.vault_api import VaultApi
 from devstack_tui.security.tls import untrusted_ca
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ Maker = Callable[[Issuer, Sequence[str]], Forged]
 """Makes a leaf for these names (DNS names and addresses)."""
 
 
-def intermediate(root: VaultApi) -> Issuer:
+def intermediate(root: VaultClient) -> Issuer:
     """A CA below the stack's root, by a token that may ask the root to sign."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization

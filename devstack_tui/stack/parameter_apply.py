@@ -8,7 +8,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
 
 import msgspec
 
@@ -122,7 +121,10 @@ class Tuner:
     def read(self, service: Service) -> Reading:
         """Every effective value, in a fresh session."""
         self._say(service.name, "read", "")
-        return tunables(service).read(self._engine.target(service), self._engine.locate(service))
+        engine = self._engine
+        return tunables(service).read(
+            engine.target(service), engine.locate(service), engine.files(service)
+        )
 
     def _told(self, service: Service) -> Callable[[Phase, str], None]:
         return lambda phase, detail: self._say(service.name, "restart", detail or phase.value)
@@ -201,7 +203,7 @@ def take_back(
                     tuner.live(service, wanted)
                 ours = wanted.keys() - _named(intents, "strange", service)
                 sure = {name: wanted[name] for name in ours}
-                _require(tuner.read(service), sure, paths.root)
+                _require(tuner.read(service), sure, engine.files(service).path())
             except DevstackError as error:
                 problems.append(f"{service.name}: {error.message}")
             except Exception as error:  # a driver's own class
@@ -216,12 +218,12 @@ def _restarted(engine: Engine, service: Service, since: float) -> bool:
     return not units or young or not all(unit.running for unit in units)
 
 
-def _require(reading: Reading, wanted: Mapping[str, str | None], root: Path) -> None:
+def _require(reading: Reading, wanted: Mapping[str, str | None], home: str) -> None:
     """Raise `DevstackError` for the first parameter that is not as wanted."""
     for parameter in reading.parameters:
         if parameter.name in wanted and parameter.name in reading.effective:
             found = reading.effective[parameter.name]
-            if wrong := overruled(parameter, wanted[parameter.name], found, root):
+            if wrong := overruled(parameter, wanted[parameter.name], found, home):
                 raise DevstackError(wrong)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-from pathlib import Path
 
 from devstack_tui.contracts.tunable import DEFAULT, Effective, Kind, Parameter
 from devstack_tui.core import units
@@ -59,14 +58,13 @@ def in_effect(parameter: Parameter, wanted: str | None, found: Effective) -> boo
     return chosen and found.source in (*OWN_SOURCES, BY_SERVER)
 
 
-def overruled(parameter: Parameter, wanted: str | None, found: Effective, root: Path) -> str:
+def overruled(parameter: Parameter, wanted: str | None, found: Effective, home: str) -> str:
     """What somebody else has made of a parameter that the stack sets to `wanted`; empty when
-    nobody has. `root` is the stack's own directory."""
-    place = Path(found.where.partition(":")[0]) if found.where.startswith("/") else None
+    nobody has. `home` is the service's own directory, as its server knows it."""
     foreign = (
         found.source == "configuration file"
-        and place is not None
-        and not place.is_relative_to(root)
+        and found.where.startswith("/")
+        and not found.where.startswith(f"{home}/")
         and not same(parameter, found.value, parameter.default)
     )
     if in_effect(parameter, wanted, found) and not foreign:

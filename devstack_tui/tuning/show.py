@@ -25,6 +25,7 @@ from devstack_tui.contracts.tunable import (
 from devstack_tui.core import codec
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.history import History
+from devstack_tui.core.paths import StackPaths
 from devstack_tui.core.redact import redact
 from devstack_tui.stack.stack import Stack
 from devstack_tui.state import parameter_store, parameter_values
@@ -42,9 +43,11 @@ _UNITS = {Kind.BYTES: "bytes", Kind.DURATION: "ms"}
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What is known beside what the servers report; `costs` by `service.name=value`."""
+    """What is known beside what the servers report: `homes` are the directories of their services,
+    as these know them; `costs` by `service.name=value`."""
 
-    stack: Stack
+    paths: StackPaths
+    homes: Mapping[str, str]
     store: Tuned
     profiles: Sequence[Profile]
     costs: Mapping[str, str]
@@ -65,7 +68,8 @@ def look(stack: Stack, services: Sequence[str] = (), *, durable: bool = False) -
     readings, down = _read(engine, chosen)
     machine = engine.limits()
     loaded, broken = _profiles(engine)
-    beside = _Known(stack, store, loaded, _costs(stack))
+    homes = {service.name: engine.files(service).path() for service in chosen}
+    beside = _Known(stack.paths, homes, store, loaded, _costs(stack))
     rows: list[Row] = []
     catalogue: list[Parameter] = []
     for service in chosen:
@@ -115,7 +119,7 @@ def _read(engine: Engine, chosen: Sequence[Service]) -> tuple[dict[str, Reading]
         try:
             part = service.tunables()
             assert part is not None  # chosen among those that have it
-            return part.read(engine.target(service), engine.locate(service))
+            return part.read(engine.target(service), engine.locate(service), engine.files(service))
         except DevstackError as error:
             return error.message
         except Exception as error:  # a driver's own class: the server does not answer
@@ -131,7 +135,7 @@ def _read(engine: Engine, chosen: Sequence[Service]) -> tuple[dict[str, Reading]
 
 
 def _row(beside: _Known, parameter: Parameter, found: Effective | None) -> Row:
-    stack, store = beside.stack, beside.store
+    store = beside.store
     mine = store.values.get(parameter.service, {}).get(parameter.name)
     if found is not None and mine is None and found.source == "set at run time":
         # A value that was given back while the server runs is as it comes: nobody has won it.
@@ -141,7 +145,7 @@ def _row(beside: _Known, parameter: Parameter, found: Effective | None) -> Row:
     effective = found.value if found else ""
     given = {one.name: one.values.get(service, {}).get(name) for one in beside.profiles}
     foreign = (
-        parameter_values.overruled(parameter, mine, found, stack.paths.root)
+        parameter_values.overruled(parameter, mine, found, beside.homes[parameter.service])
         if found is not None
         else ""
     )
@@ -160,7 +164,7 @@ def _row(beside: _Known, parameter: Parameter, found: Effective | None) -> Row:
         profiles={k: text for k, text in given.items() if text is not None and k != BASELINE},
         tuned=mine,
         set_by=store.set_by.get(parameter.key, ""),
-        lives=_lives(stack, found, mine),
+        lives=_lives(beside.paths, found, mine),
         changed=mine is not None or bool(foreign),
         relaxed=is_relaxed,
         restart=parameter.apply is Apply.RESTART
@@ -180,11 +184,11 @@ def _as_it_comes(parameter: Parameter, found: Effective) -> Effective:
     return msgspec.structs.replace(found, source="default", where="")
 
 
-def _lives(stack: Stack, found: Effective | None, mine: str | None) -> str:
+def _lives(paths: StackPaths, found: Effective | None, mine: str | None) -> str:
     """Where the value that won is kept."""
     if mine is not None:
         written = f", written to {found.where}" if found and found.where else ""
-        return f"{parameter_store.path_of(stack.paths)}{written}"
+        return f"{parameter_store.path_of(paths)}{written}"
     if found is None or not found.where:
         return "in the server" if found is None or found.source == "default" else found.source
     return found.where

@@ -63,6 +63,7 @@ async def context(target: Target, tmp_path: Path) -> AsyncGenerator[Context, Non
         stack="instrument",
         service="redis",
         target=target,
+        files=None,  # type: ignore[arg-type] - nor reads its files
         run=f"t{os.urandom(4).hex()}",
         folder=tmp_path,
         fault="",

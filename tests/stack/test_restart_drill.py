@@ -32,6 +32,7 @@ async def drilled(stack: Stack, fault: str) -> DrillResult:
         stack=stack.name,
         service=NAME,
         target=stack.engine().target(found),
+        files=stack.engine().files(found),
         run=secrets.token_hex(5),
         folder=Path(),
         fault=fault,

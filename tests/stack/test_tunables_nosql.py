@@ -16,6 +16,7 @@ import redis
 from devstack_tui.contracts.engine import Run
 from devstack_tui.contracts.model import Target
 from devstack_tui.contracts.registry import service
+from devstack_tui.contracts.service_files import ServiceFiles
 from devstack_tui.contracts.tunable import Apply, Parameter, Reading
 from devstack_tui.core.errors import DevstackError, UnreachableError
 from devstack_tui.core.machine import Machine
@@ -66,10 +67,14 @@ def target(cli: Cli, name: str) -> Target:
     return Stack(cli.stack).engine().target(service(name))
 
 
+def files_of(cli: Cli, name: str) -> ServiceFiles:
+    return Stack(cli.stack).engine().files(service(name))
+
+
 def read(cli: Cli, name: str) -> Reading:
     found = service(name).tunables()
     assert found is not None
-    return found.read(target(cli, name), service(name).launcher().locate())
+    return found.read(target(cli, name), service(name).launcher().locate(), files_of(cli, name))
 
 
 def set_live(cli: Cli, name: str, values: Mapping[str, str | None]) -> None:

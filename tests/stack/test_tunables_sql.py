@@ -13,6 +13,7 @@ import pytest
 from devstack_tui.contracts.engine import Run
 from devstack_tui.contracts.model import Credentials, Target
 from devstack_tui.contracts.registry import service
+from devstack_tui.contracts.service_files import ServiceFiles
 from devstack_tui.contracts.tunable import Apply, Parameter, Reading, Tunables
 from devstack_tui.core.errors import DevstackError, UnreachableError
 from devstack_tui.core.machine import Machine
@@ -107,8 +108,14 @@ def target(cli: Cli, name: str) -> Target:
     return Stack(cli.stack).engine().target(service(name))
 
 
+def files_of(cli: Cli, name: str) -> ServiceFiles:
+    return Stack(cli.stack).engine().files(service(name))
+
+
 def read(cli: Cli, name: str) -> Reading:
-    return part(name).read(target(cli, name), service(name).launcher().locate())
+    return part(name).read(
+        target(cli, name), service(name).launcher().locate(), files_of(cli, name)
+    )
 
 
 def value(cli: Cli, name: str, parameter: str) -> str:
@@ -266,7 +273,9 @@ class TestPostgres:
                     part("postgres").set_live(stranger(found), chosen, {"work_mem": "8MB"})
                 assert "pg_reload_conf" in caught.value.remedy
                 installation = service("postgres").launcher().locate()
-                seen = part("postgres").read(stranger(found), installation)
+                seen = part("postgres").read(
+                    stranger(found), installation, files_of(sql, "postgres")
+                )
                 assert seen.effective["work_mem"].value == "4MB"
             finally:
                 connection.execute("DROP ROLE stranger")
@@ -274,7 +283,9 @@ class TestPostgres:
     def test_a_wrong_password_is_no_answer_and_is_not_shown(self, sql: Cli) -> None:
         installation = service("postgres").launcher().locate()
         with pytest.raises(UnreachableError) as caught:
-            part("postgres").read(stranger(target(sql, "postgres")), installation)
+            part("postgres").read(
+                stranger(target(sql, "postgres")), installation, files_of(sql, "postgres")
+            )
         assert "a-stranger" not in str(caught.value)
 
 

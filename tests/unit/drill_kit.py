@@ -28,11 +28,13 @@ from devstack_tui.contracts.drill import (
 from devstack_tui.contracts.engine import Feature
 from devstack_tui.contracts.faults import Fault, Handle
 from devstack_tui.contracts.model import Credentials, Endpoint, Observation, Target, UnitUsage
+from devstack_tui.contracts.service_files import ServiceFiles
 from devstack_tui.core import process
 from devstack_tui.core.check import Result, Status
 from devstack_tui.core.errors import DevstackError, UnreachableError
 from devstack_tui.core.process import ProcessId
 from devstack_tui.engines.embedded import faults, firewall
+from tests.engines.memory import MemoryFiles
 
 INSTANCE = "0123456789abcdef0123456789abcdef"
 UNIT = "sleeper-1"
@@ -97,6 +99,9 @@ class SleeperEngine:
         here = Path("/nowhere")
         return Target("sleeper", Endpoint("x", "127.0.0.1", 1), {}, Credentials(), here, here)
 
+    def files(self, service: Any) -> MemoryFiles:
+        return MemoryFiles({})
+
     def prove_owned(self, service: Any) -> None:
         main = self.processes(service).get(UNIT)
         faults.prove({UNIT: main}, INSTANCE, "t", "`devstack-tui --stack t up sleeper`")
@@ -152,7 +157,9 @@ class IdleDrill:
     def victims(self, target: Target) -> tuple[str, ...]:
         return ("one", "two")
 
-    def plan(self, target: Target, fault: str, victim: str, thresholds: Thresholds) -> Plan:
+    def plan(
+        self, target: Target, files: ServiceFiles, fault: str, victim: str, thresholds: Thresholds
+    ) -> Plan:
         return Plan(
             drill=self.name,
             fault=fault,

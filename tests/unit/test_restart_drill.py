@@ -32,7 +32,10 @@ from devstack_tui.drill import restart, restart_steps
 from devstack_tui.drill.restart_steps import Outcome, Promise
 from devstack_tui.drill.write_timeline import lane
 from devstack_tui.loadgen.acknowledged_writes import FAILED, INDETERMINATE
+from tests.engines.memory import MemoryFiles
 from tests.unit.fake_acks import TARGET, FakeAcks, write
+
+FILES = MemoryFiles({})
 
 REFUSALS = 5
 """It comes back when so many attempts were refused."""
@@ -150,6 +153,7 @@ def events_of(fake: Any, fault: str) -> AsyncGenerator[DrillEvent, None]:
             stack="s",
             service="fake",
             target=TARGET,
+            files=FILES,
             run="r",
             folder=Path(),
             fault=fault,
@@ -252,7 +256,7 @@ async def test_a_service_that_is_not_healthy_is_not_touched(fake: FakeService) -
     with pytest.raises(UnreachableError, match="read-only"):
         await ended(fake)
     assert not fake.prepared
-    assert drill_of(fake).plan(TARGET, "sigkill", "fake", Thresholds()).refusal
+    assert drill_of(fake).plan(TARGET, FILES, "sigkill", "fake", Thresholds()).refusal
 
 
 async def test_a_drill_that_is_broken_off_ends_its_writers_and_cleans_up(

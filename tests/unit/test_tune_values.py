@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from devstack_tui.contracts.tunable import Apply, Effective, Kind, Parameter
 from devstack_tui.core import units
 from devstack_tui.state import parameter_values
 
-ROOT = Path("/stack")
+HOME = "/stack/data"
 
 
 def parameter(kind: Kind = Kind.BYTES, default: str = "128MB", **more: object) -> Parameter:
@@ -64,7 +62,7 @@ def test_what_the_server_chooses_by_itself_took_if_nobody_else_chose() -> None:
 
 @pytest.mark.parametrize("source", ["ALTER SYSTEM", "command line", "set at run time"])
 def test_another_source_that_wins_is_somebody_elses_change(source: str) -> None:
-    told = parameter_values.overruled(parameter(), None, found("64MB", source), ROOT)
+    told = parameter_values.overruled(parameter(), None, found("64MB", source), HOME)
     assert "db.cache is 64MB" in told
     assert source in told
     assert "128MB" in told
@@ -73,12 +71,12 @@ def test_another_source_that_wins_is_somebody_elses_change(source: str) -> None:
 def test_a_configuration_outside_of_the_stack_is_not_ours() -> None:
     ours = found("512MB", where="/stack/data/db.conf:3")
     theirs = found("512MB", where="/etc/db.conf:3")
-    assert parameter_values.overruled(parameter(), "512MB", ours, ROOT) == ""
-    assert "/etc/db.conf" in parameter_values.overruled(parameter(), "512MB", theirs, ROOT)
+    assert parameter_values.overruled(parameter(), "512MB", ours, HOME) == ""
+    assert "/etc/db.conf" in parameter_values.overruled(parameter(), "512MB", theirs, HOME)
 
 
 def test_what_the_stacks_own_settings_say_is_no_change() -> None:
-    assert parameter_values.overruled(parameter(), None, found("1GB"), ROOT) == ""
+    assert parameter_values.overruled(parameter(), None, found("1GB"), HOME) == ""
 
 
 def test_relaxed_is_a_listed_value_or_one_beyond_the_limit() -> None:

@@ -10,12 +10,12 @@ import contextlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from devstack_tui.contracts.model import Installation, Target
+from devstack_tui.contracts.service_files import ServiceFiles, own_name
 from devstack_tui.contracts.tunable import (
     Apply,
     Effective,
@@ -69,10 +69,10 @@ class MongodbTunables(Advised):
         memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
         return _catalogue(installation, memory)
 
-    def read(self, target: Target, installation: Installation) -> Reading:
+    def read(self, target: Target, installation: Installation, files: ServiceFiles) -> Reading:
         """See the Protocol. The cache's default comes from the memory that mongod sees."""
         with _session(target) as wire:
-            answers = _ask(wire)
+            answers = _ask(wire, files)
         parameters = _catalogue(installation, answers.memory)
         effective = {found.name: _effective(found, answers) for found in parameters}
         return Reading(parameters, effective, _counters(answers))
@@ -119,7 +119,7 @@ def _session(target: Target) -> Iterator[Wire]:
         ) from None
 
 
-def _ask(wire: Wire) -> _Answers:
+def _ask(wire: Wire, files: ServiceFiles) -> _Answers:
     started = dict(wire.command("admin", {"getCmdLineOpts": 1}).get("parsed", {}))
     path = str(started.get("config", ""))
     limit = wire.command("admin", {"hostInfo": 1})["system"]
@@ -129,16 +129,16 @@ def _ask(wire: Wire) -> _Answers:
         parameters=wire.command("admin", {"getParameter": "*"}),
         slowms=int(wire.command("admin", {"profile": -1})["slowms"]),
         memory=int(limit.get("memLimitMB", limit["memSizeMB"])) * MB,
-        file=_file(path),
+        file=_file(files, path),
         path=path,
     )
 
 
-def _file(path: str) -> dict[str, Any] | None:
+def _file(files: ServiceFiles, path: str) -> dict[str, Any] | None:
     """The configuration file as it is now, where it is JSON that we may read."""
     try:
-        found = json.loads(Path(path).read_bytes())
-    except (OSError, ValueError):
+        found = json.loads(files.read(own_name(files, path)))
+    except (OSError, ValueError, DevstackError):
         return None
     return found if isinstance(found, dict) else None
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from devstack_tui.contracts.model import Installation, Target
+from devstack_tui.contracts.service_files import ServiceFiles
 from devstack_tui.contracts.tunable import (
     Parameter,
     Reading,
@@ -79,7 +80,12 @@ class MysqlTunables(Advised):
         readers = str(max(4, (os.cpu_count() or 1) // 2))
         return with_fields(known, {_READERS: {"default": readers}})
 
-    def read(self, target: Target, installation: Installation) -> Reading:
+    def read(
+        self,
+        target: Target,
+        installation: Installation,
+        files: ServiceFiles,  # noqa: ARG002
+    ) -> Reading:
         """The server's own tables of variables as a new session sees them, and its status."""
         mariadb = installation.flavour == _MARIADB
         origin = f"{installation.flavour} {installation.version}"

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from devstack_tui.contracts.model import Installation, Target
+from devstack_tui.contracts.service_files import ServiceFiles
 from devstack_tui.contracts.tunable import (
     Apply,
     Effective,
@@ -98,7 +99,12 @@ class PostgresTunables(Advised):
         """The catalogue for this version."""
         return parameters("postgres", installation)
 
-    def read(self, target: Target, installation: Installation) -> Reading:
+    def read(
+        self,
+        target: Target,
+        installation: Installation,
+        files: ServiceFiles,  # noqa: ARG002
+    ) -> Reading:
         """pg_settings as a new session sees it, and the statistics since their last reset."""
         with asking(target) as connection:
             version = f"pg_settings of PostgreSQL {installation.version}"

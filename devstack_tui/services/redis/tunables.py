@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from devstack_tui.contracts.model import Installation, Target
+from devstack_tui.contracts.service_files import ServiceFiles, own_name
 from devstack_tui.contracts.tunable import (
     Apply,
     Effective,
@@ -56,9 +56,9 @@ class RedisTunables(Advised):
         """See the Protocol."""
         return parameters("redis", installation)
 
-    def read(self, target: Target, installation: Installation) -> Reading:
+    def read(self, target: Target, installation: Installation, files: ServiceFiles) -> Reading:
         """See the Protocol. A node that does not answer makes it fail."""
-        nodes = [_ask(target, index) for index in range(node_count(target))]
+        nodes = [_ask(target, files, index) for index in range(node_count(target))]
         found: list[Parameter] = []
         effective: dict[str, Effective] = {}
         for parameter in parameters("redis", installation):
@@ -116,18 +116,18 @@ def _node(target: Target, index: int) -> Iterator[redis.Redis]:
             close(client)
 
 
-def _ask(target: Target, index: int) -> _Node:
+def _ask(target: Target, files: ServiceFiles, index: int) -> _Node:
     with _node(target, index) as client:
         config: Any = client.config_get("*")
         info: Any = client.info()
     path = str(info.get("config_file", ""))
-    return _Node(node_name(index), config, info, _file(path), path)
+    return _Node(node_name(index), config, info, _file(files, path), path)
 
 
-def _file(path: str) -> dict[str, tuple[str, int]] | None:
+def _file(files: ServiceFiles, path: str) -> dict[str, tuple[str, int]] | None:
     try:
-        return in_file(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return in_file(files.read(own_name(files, path)).decode())
+    except (OSError, ValueError, DevstackError):
         return None
 
 

@@ -17,6 +17,7 @@ from devstack_tui.contracts.drill import (
     Watch,
 )
 from devstack_tui.contracts.model import Target
+from devstack_tui.contracts.service_files import ServiceFiles
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.event_stream import task_events
 from devstack_tui.services.redis import bulk
@@ -107,13 +108,15 @@ class Failover(_Keyed):
             peers=tuple(port for i, pair in ports.items() if i != victim for port in pair),
         )
 
-    def plan(self, target: Target, fault: str, victim: str, thresholds: Thresholds) -> Plan:
+    def plan(
+        self, target: Target, files: ServiceFiles, fault: str, victim: str, thresholds: Thresholds
+    ) -> Plan:
         """See the Protocol."""
         seen: Look | None = None
         refusal = remedy = ""
         names: list[str] = []
         try:
-            seen = require_ready(target)
+            seen = require_ready(target, files)
             for one in sequence(target, victim):
                 names.append(_told(seen, one))
                 self._require_possible(target, seen, fault, one)
@@ -193,11 +196,13 @@ class RollingRestart(_Keyed):
         """All nodes."""
         return (target.service,)
 
-    def plan(self, target: Target, fault: str, victim: str, thresholds: Thresholds) -> Plan:
+    def plan(
+        self, target: Target, files: ServiceFiles, fault: str, victim: str, thresholds: Thresholds
+    ) -> Plan:
         """See the Protocol."""
         refusal = remedy = ""
         try:
-            require_ready(target)
+            require_ready(target, files)
         except DevstackError as error:
             refusal, remedy = error.message, error.remedy
         nodes = node_count(target)

@@ -15,6 +15,7 @@ from typing import Any
 from devstack_tui.contracts.client import FindClient
 from devstack_tui.contracts.drill import NodeView
 from devstack_tui.contracts.model import Target
+from devstack_tui.contracts.service_files import ServiceFiles
 from devstack_tui.core.errors import (
     DevstackError,
     NotInstalledError,
@@ -178,7 +179,7 @@ def problems(seen: Look, target: Target) -> list[str]:
     return [*state_problems(seen), *shape_problems(seen, target), *slot_problems(seen)]
 
 
-def require_ready(target: Target, patience_s: float = 0.0) -> Look:
+def require_ready(target: Target, files: ServiceFiles, patience_s: float = 0.0) -> Look:
     """The cluster, once it was whole and in sync three times in a row.
 
     Raises `UnreachableError` with what is missing, after `patience_s` seconds.
@@ -200,21 +201,20 @@ def require_ready(target: Target, patience_s: float = 0.0) -> Look:
         else:
             good = 0
             time.sleep(BETWEEN_S)
-    _require_own_nodes(target, seen)
+    _require_own_nodes(files, seen)
     return seen
 
 
-def _require_own_nodes(target: Target, seen: Look) -> None:
+def _require_own_nodes(files: ServiceFiles, seen: Look) -> None:
     """The ids that answer are those that our nodes' own files hold."""
-    data = target.secrets.parent / "data" / target.service
     for i, view in seen.views.items():
-        path = data / node_name(i) / "nodes.conf"
+        name = f"{node_name(i)}/nodes.conf"
         try:
-            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+            lines = files.read(name).decode(errors="replace").splitlines()
         except OSError as error:
             raise DevstackError(
-                f"{path} cannot be read ({error.strerror}): the cluster is not proven to be of "
-                "this stack, nothing was touched",
+                f"{files.path(name)} cannot be read ({error.strerror}): the cluster is not proven "
+                "to be of this stack, nothing was touched",
                 "a drill runs only on a stack that devstack-tui started itself",
             ) from None
         recorded = next((line.split()[0] for line in lines if "myself" in line), "")

@@ -81,7 +81,7 @@ class Turn:
         """The preconditions: at the first repeat they hold, a later one waits for them."""
         self.phase("preconditions", "whole, and every replica in sync three times in a row")
         patience = AGAIN_WITHIN_S if self.context.repeat > 1 else 0.0
-        seen = await self.thread(require_ready, self.target, patience)
+        seen = await self.thread(require_ready, self.target, self.context.files, patience)
         # What a drill left that was killed: no other one runs now.
         await self.thread(bulk.clear, self.target, KEYS, 0.0)
         return seen
@@ -112,13 +112,13 @@ class Turn:
         self.phase("healing", "what the drill had broken")
         with contextlib.suppress(DevstackError):
             await self.undo()
-            await self.thread(require_ready, self.target, REJOIN_WITHIN_S)
+            await self.thread(require_ready, self.target, self.context.files, REJOIN_WITHIN_S)
             await clean(self.context)
 
     async def whole_again(self) -> Look:
         """The cluster once it is whole: the last map is what was verified, not what the
         observers met last. Raises `UnreachableError` when it is not."""
-        seen = await self.thread(require_ready, self.target, REJOIN_WITHIN_S)
+        seen = await self.thread(require_ready, self.target, self.context.files, REJOIN_WITHIN_S)
         if self._instrument is not None:
             nodes = nodes_of(seen, self.target)
             self.tell(ClusterMap(self.context.repeat, self._instrument.ms, nodes))

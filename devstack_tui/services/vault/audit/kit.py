@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
-from devstack_tui.contracts.audit import Audit, Check, Finding, Severity
+from devstack_tui.contracts.audit import Audit, Check, Finding, Severity, VaultClient
 from devstack_tui.core.check import Status
 from devstack_tui.core.errors import DevstackError, UnreachableError
 from devstack_tui.core.tls import client_context
 from devstack_tui.identity.bootstrap import ADMIN
-from devstack_tui.identity.vault_api import VaultApi, VaultError, approle_files
+from devstack_tui.identity.vault_api import VaultError, approle_files
 
 SUITE = "approle"
 SECRET_ID_TTL_S = 900
@@ -48,7 +48,7 @@ class Answer:
         return f"Answer({self})"
 
 
-def ask(client: VaultApi, method: str, path: str, **body: Any) -> Answer:
+def ask(client: VaultClient, method: str, path: str, **body: Any) -> Answer:
     """One request by the client's token. Raises `VaultError` where Vault cannot answer (sealed,
     broken) and `UnreachableError`: neither says anything about rights."""
     try:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from devstack_tui.contracts.audit import Audit, Check, Finding, Severity
+from devstack_tui.contracts.audit import Audit, Check, Finding, Severity, VaultClient
 from devstack_tui.contracts.registry import service
 from devstack_tui.core.errors import UnreachableError
 from devstack_tui.identity.bootstrap import (
@@ -90,7 +90,7 @@ def _session(audit: Audit, role: str) -> Session:
     )
 
 
-def _end(client: VaultApi) -> None:
+def _end(client: VaultClient) -> None:
     # A batch token cannot be revoked: it ends by itself.
     with contextlib.suppress(VaultError):
         client.revoke()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from devstack_tui.contracts.audit import Audit, Check, Finding, Severity
-from devstack_tui.contracts.service_files import ServicePath
+from devstack_tui.contracts.service_files import ServicePath, own_name
 from devstack_tui.core.errors import UnreachableError
 from devstack_tui.services.vault.audit.kit import ask, check, judged, shared, tables, unsure
 from devstack_tui.services.vault.server import AUDIT_LOG
@@ -113,7 +113,7 @@ def _logs(audit: Audit) -> list[ServicePath]:
     files = audit.files("vault")
     devices = tables(audit, "sys/audit").values()
     found = [str(one["options"]["file_path"]) for one in devices if one["type"] == "file"]
-    names = [path.removeprefix(f"{files.path()}/") for path in found] or [AUDIT_LOG]
+    names = [own_name(files, path) for path in found] or [AUDIT_LOG]
     return [ServicePath(files, name) for name in names]
 
 

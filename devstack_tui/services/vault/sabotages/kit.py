@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any
 
-from devstack_tui.contracts.audit import Bench, Sabotage
-from devstack_tui.identity.vault_api import VaultApi
+from devstack_tui.contracts.audit import Bench, Sabotage, VaultClient
 from devstack_tui.services.vault.audit.kit import VAULT
 
-Change = Callable[[VaultApi], None]
+Change = Callable[[VaultClient], None]
 QUICK_S = 0.2
 
 
@@ -57,14 +56,14 @@ def written(
     paths = tuple(paths)
     before: dict[str, dict[str, Any]] = {}
 
-    def make(vault: VaultApi) -> None:
+    def make(vault: VaultClient) -> None:
         for path in paths:
             found = vault.call("get", path)["data"]
             wanted = change(found)
             before[path] = found if whole else {name: found[name] for name in wanted}
             vault.call("post", path, **{**before[path], **wanted})
 
-    def undo(vault: VaultApi) -> None:
+    def undo(vault: VaultClient) -> None:
         for path, data in before.items():
             vault.call("post", path, **data)
 
@@ -81,9 +80,9 @@ def added(path: str, **body: Any) -> Callable[[Bench], AbstractContextManager[No
     )
 
 
-def _write(vault: VaultApi, path: str, body: dict[str, Any]) -> None:
+def _write(vault: VaultClient, path: str, body: dict[str, Any]) -> None:
     vault.call("post", path, **body)
 
 
-def _delete(vault: VaultApi, path: str) -> None:
+def _delete(vault: VaultClient, path: str) -> None:
     vault.call("delete", path)

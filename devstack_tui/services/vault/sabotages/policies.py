@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
-from devstack_tui.contracts.audit import Bench, Sabotage
+from devstack_tui.contracts.audit import Bench, Sabotage, VaultClient
 from devstack_tui.identity.bootstrap import ADMIN
-from devstack_tui.identity.vault_api import VaultApi
 from devstack_tui.services.vault.matrix import roles
 from devstack_tui.services.vault.sabotages.kit import added, changed, sabotage
 
@@ -78,11 +77,11 @@ def _policy(name: str, change: Callable[[str], str]) -> Apply:
     def apply(bench: Bench) -> AbstractContextManager[None]:
         before: list[str] = []
 
-        def make(vault: VaultApi) -> None:
+        def make(vault: VaultClient) -> None:
             before.append(str(vault.call("get", path)["data"]["policy"]))
             vault.call("put", path, policy=change(before[0]))
 
-        def undo(vault: VaultApi) -> None:
+        def undo(vault: VaultClient) -> None:
             for text in before:
                 vault.call("put", path, policy=text)
 

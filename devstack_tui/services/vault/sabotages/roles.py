@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from devstack_tui.contracts.audit import Bench, Sabotage
+from devstack_tui.contracts.audit import Bench, Sabotage, VaultClient
 from devstack_tui.contracts.registry import service
 from devstack_tui.identity.bootstrap import TOKEN_MAX_TTL
-from devstack_tui.identity.vault_api import VaultApi, VaultError
+from devstack_tui.identity.vault_api import VaultError
 from devstack_tui.services.vault.audit.login import NOBODY
 from devstack_tui.services.vault.audit.roles import FIRST
 from devstack_tui.services.vault.matrix import roles, secrets
@@ -114,7 +114,7 @@ def _entities(bench: Bench) -> contextlib.AbstractContextManager[None]:
     for role in roles():
         bench.audit.login(role)
 
-    def every(vault: VaultApi, policies: list[str]) -> None:
+    def every(vault: VaultClient, policies: list[str]) -> None:
         for id in vault.call("list", "identity/entity/id")["data"]["keys"]:
             vault.call("post", f"identity/entity/id/{id}", policies=policies)
 
@@ -125,7 +125,7 @@ def _guessable(bench: Bench) -> contextlib.AbstractContextManager[None]:
     path = f"auth/approle/role/{STRAY}"
     around = ipaddress.ip_network(bench.audit.target("vault").clients).supernet(new_prefix=8)
 
-    def make(vault: VaultApi) -> None:
+    def make(vault: VaultClient) -> None:
         vault.call(
             "post",
             path,
@@ -176,6 +176,6 @@ def _orphan(bench: Bench) -> Iterator[None]:
             vault.call("post", "auth/token/revoke-accessor", accessor=made["accessor"])
 
 
-def _quietly(vault: VaultApi, method: str, path: str) -> None:
+def _quietly(vault: VaultClient, method: str, path: str) -> None:
     with contextlib.suppress(VaultError):
         vault.call(method, path)

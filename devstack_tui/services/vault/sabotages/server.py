@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
-from devstack_tui.contracts.audit import Bench, Sabotage
+from devstack_tui.contracts.audit import Bench, Sabotage, VaultClient
 from devstack_tui.identity import bootstrap
 from devstack_tui.identity.owner_socket import CONFIG_FILE
 from devstack_tui.identity.vault_api import VaultApi
@@ -196,7 +196,7 @@ def _sealed(bench: Bench) -> Iterator[None]:
             last.revoke()
 
 
-def _tune(vault: VaultApi, visibility: str) -> None:
+def _tune(vault: VaultClient, visibility: str) -> None:
     vault.call("post", "sys/mounts/secret/tune", listing_visibility=visibility)
 
 
