@@ -254,7 +254,7 @@ class EmbeddedEngine(EmbeddedView):
         limit: float = 60.0,
     ) -> Completed:
         """See the Protocol."""
-        return programs.run(argv, self._beside(unit, env or {}), stdin, limit)
+        return programs.run(argv, self._beside(unit, env or {}), stdin=stdin, limit=limit)
 
     def interact(self, unit: str, argv: Sequence[str]) -> int:
         """See the Protocol."""

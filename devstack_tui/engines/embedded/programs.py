@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
+import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from devstack_tui.contracts.registry import not_installed
 from devstack_tui.contracts.service import Service
 from devstack_tui.contracts.unit_control import Completed
 from devstack_tui.core.errors import DevstackError, NotInstalledError
 from devstack_tui.core.programs import find_program, version_of
+
+POLL_S = 0.2
 
 
 class HostClient:
@@ -66,33 +72,55 @@ class Beside:
     folder: Path
     owner: tuple[int, int] | None
 
+    def account(self) -> dict[str, Any]:
+        """What `subprocess` must be given to run it as that account."""
+        if self.owner is None:
+            return {}
+        return {"user": self.owner[0], "group": self.owner[1], "extra_groups": []}
 
-def run(argv: Sequence[str], beside: Beside, stdin: str, limit: float) -> Completed:
+
+def run(
+    argv: Sequence[str],
+    beside: Beside,
+    *,
+    stdin: str = "",
+    limit: float,
+    cancelled: threading.Event | None = None,
+) -> Completed:
     """Run a helper to its end.
 
-    Raises `DevstackError` when it cannot be run or does not end within `limit` seconds."""
+    Raises `DevstackError` when it cannot be run, or does not end within `limit` seconds or before
+    `cancelled` is set: it and what it started are killed then."""
+    name = Path(argv[0]).name
     try:
-        ended = subprocess.run(
+        process = subprocess.Popen(
             list(argv),
             env=dict(beside.env),
             cwd=beside.folder,
-            input=stdin,
-            capture_output=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
             errors="replace",
-            timeout=limit,
-            check=False,
             start_new_session=True,
             umask=0o077,
-            user=beside.owner[0] if beside.owner else None,
-            group=beside.owner[1] if beside.owner else None,
-            extra_groups=[] if beside.owner else None,
+            **beside.account(),
         )
-    except subprocess.TimeoutExpired:
-        raise DevstackError(f"{Path(argv[0]).name} did not end within {limit:.0f} s") from None
     except OSError as error:
-        raise DevstackError(f"{Path(argv[0]).name} does not run: {error.strerror}") from None
-    return Completed(ended.returncode, ended.stdout, ended.stderr)
+        raise DevstackError(f"{name} does not run: {error.strerror}") from None
+    deadline = time.monotonic() + limit
+    given: str | None = stdin
+    while True:
+        try:
+            output, errors = process.communicate(given, timeout=min(POLL_S, limit))
+        except subprocess.TimeoutExpired:
+            given = None  # it has it already
+            if (cancelled and cancelled.is_set()) or time.monotonic() > deadline:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.communicate()
+                raise DevstackError(f"{name} did not end within {limit:.0f} s") from None
+        else:
+            return Completed(process.returncode, output, errors)
 
 
 def interact(argv: Sequence[str], beside: Beside) -> int:
@@ -102,7 +130,5 @@ def interact(argv: Sequence[str], beside: Beside) -> int:
         env={**beside.env, "TERM": os.environ.get("TERM", "dumb")},
         cwd=beside.folder,
         check=False,
-        user=beside.owner[0] if beside.owner else None,
-        group=beside.owner[1] if beside.owner else None,
-        extra_groups=[] if beside.owner else None,
+        **beside.account(),
     ).returncode

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +18,9 @@ from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.journal import Journal
 from devstack_tui.core.redact import redact
 from devstack_tui.core.rooted_files import RootedFiles
+from devstack_tui.engines.embedded import programs
 from devstack_tui.engines.embedded.accounts import Account
+from devstack_tui.engines.embedded.programs import Beside
 
 ALONE_WITHIN_S = 15.0
 
@@ -84,40 +85,20 @@ class ProcessHome:
     ) -> str:
         """See the Protocol."""
         self.check()
-        switched = self.account.switched
-        process = subprocess.Popen(
-            list(argv),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env=self.environment({"DEVSTACK_TUI_UNIT": f"helper:{self.service}", **(env or {})}),
-            cwd=self.data,
-            start_new_session=True,
-            umask=0o077,
-            user=self.account.uid if switched else None,
-            group=self.account.gid if switched else None,
-            extra_groups=[] if switched else None,
-        )
-        deadline = time.monotonic() + timeout
-        while True:
-            try:
-                raw, _ = process.communicate(timeout=0.2)
-                break
-            except subprocess.TimeoutExpired:
-                if self.cancelled.is_set() or time.monotonic() > deadline:
-                    os.killpg(process.pid, 9)
-                    process.communicate()
-                    self.check()
-                    raise DevstackError(
-                        f"{Path(argv[0]).name} did not end within {timeout:.0f} s"
-                    ) from None
-        output = raw.decode(errors="replace")
-        if process.returncode != 0:
+        env = self.environment({"DEVSTACK_TUI_UNIT": f"helper:{self.service}", **(env or {})})
+        beside = Beside(env, self.data, self.account.owner)
+        try:
+            ended = programs.run(argv, beside, limit=timeout, cancelled=self.cancelled)
+        except DevstackError:
+            self.check()
+            raise
+        output = ended.output + ended.errors
+        if ended.status != 0:
             lines = [line.strip() for line in output.splitlines() if line.strip()]
             # Some end with advice for screens on end: what says "error" comes first.
             tail = " · ".join(([x for x in lines if "error" in x.lower()] or lines)[-4:])
             raise DevstackError(
-                f"{Path(argv[0]).name} failed (exit {process.returncode}): {redact(tail)}"
+                f"{Path(argv[0]).name} failed (exit {ended.status}): {redact(tail)}"
             )
         return output
 
