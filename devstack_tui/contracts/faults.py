@@ -13,7 +13,7 @@ class Fault(enum.StrEnum):
     """A way to hurt a unit. What ends it is followed by a start; the others are undone."""
 
     KILL = "kill"
-    """It ends at once, without a farewell."""
+    """It ends at once, without a chance to do anything."""
     TERMINATE = "terminate"
     """It is asked to end in good order, as `down` asks it."""
     FREEZE = "freeze"
@@ -32,7 +32,7 @@ class Handle(msgspec.Struct, frozen=True):
 
 
 def handle_of(intent: Intent) -> Handle | None:
-    """The fault that an entry of the journal tells of by its action (`drill.freeze`), or None."""
+    """The fault that an entry of the journal names by its action (`drill.freeze`), or None."""
     name = intent.action.rpartition(".")[2]
     if name not in Fault.__members__.values():
         return None

@@ -101,7 +101,7 @@ class Latency(msgspec.Struct, frozen=True):
 
 
 class UnitUsage(msgspec.Struct, frozen=True):
-    """One unit of a service. `completed` tells that its start came to its end; `start_id` is
+    """One unit of a service. `completed`: its start came to its end; `start_id` is
     another one after every start, and empty for a unit that does not run. `pid` is for people,
     where the engine has one."""
 

@@ -20,7 +20,7 @@ class Interval:
     """What happened in one second of a run, for the live graph.
 
     `second` counts from 1; `operations` in that second; `latency` in milliseconds of the operations
-    that ended in it (it may be empty where the engine does not tell); `errors` by class.
+    that ended in it (it may be empty where the client reports none); `errors` by class.
     """
 
     second: int

@@ -103,7 +103,7 @@ def _read(path: Path) -> str:
 
 
 def _cpu(root: Path) -> str:
-    """The model; ARM kernels tell the numbers of its maker only."""
+    """The model; ARM kernels give the numbers of its maker only."""
     lines = _read(root / "proc/cpuinfo").splitlines()
     found = {key.strip(): value.strip() for key, _, value in (x.partition(":") for x in lines)}
     if model := found.get("model name") or found.get("Model") or found.get("Hardware"):

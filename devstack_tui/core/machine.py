@@ -12,7 +12,7 @@ from devstack_tui.core import fingerprint
 
 class Machine(msgspec.Struct, frozen=True):
     """`memory_bytes` and `cores` are the smallest of what the machine has and what the control
-    groups allow; `rotational` tells whether the stack's disk turns (None: unknown)."""
+    groups allow; `rotational`: whether the stack's disk turns (None: unknown)."""
 
     memory_bytes: int
     cores: float

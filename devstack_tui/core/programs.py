@@ -22,7 +22,7 @@ TIMEOUT_S = 20.0
 
 
 class NotRunnableError(DevstackError):
-    """A program that is here and does not run; `hint` has the packages that would mend it."""
+    """A program that is here and does not run; `hint` has the packages that would repair it."""
 
     def __init__(self, message: str, hint: Hint | None = None) -> None:
         self.hint = hint or Hint()
@@ -74,14 +74,14 @@ def version_of(program: Path, flag: str, pattern: str) -> str:
     """What `program flag` prints, by the first group of `pattern`.
 
     Raises `NotRunnableError` in the loader's or the program's own words when it does not run, and
-    `DevstackError` when it says something else.
+    `DevstackError` when it prints something else.
     """
     output = _ask(program, flag, _modified(program))
     found = re.search(pattern, output)
     if found is None:
-        said = _last_line(output)
+        printed = _last_line(output)
         raise DevstackError(
-            f"{program} {flag} printed no version" + (f", but: {said}" if said else ""),
+            f"{program} {flag} printed no version" + (f", but: {printed}" if printed else ""),
             "its package may be broken: install it again",
         )
     return found[1]
@@ -125,7 +125,7 @@ def _refusal(program: Path, error: OSError) -> str:
 
 
 def _ending(returncode: int) -> str:
-    """How a program ended that said nothing."""
+    """How a program ended that printed nothing."""
     if returncode == -signal.SIGILL:
         return "it was built for another processor (illegal instruction)"
     if returncode < 0:
@@ -134,6 +134,6 @@ def _ending(returncode: int) -> str:
 
 
 def _last_line(text: str) -> str:
-    """The last line that says something, without a secret, at most 300 characters."""
+    """The last line that is not empty, without a secret, at most 300 characters."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return redact(lines[-1])[:300] if lines else ""

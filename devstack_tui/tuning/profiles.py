@@ -149,7 +149,7 @@ def save(engine: Engine, name: str, values: Table, title: str = "") -> Path:
     except OSError as error:
         raise files.explain(error, f"saving the profile {name!r}") from None
     except tomlkit.exceptions.ParseError as error:
-        raise ConfigError(f"{source}: {error}", "mend the TOML at that line") from None
+        raise ConfigError(f"{source}: {error}", "correct the TOML at that line") from None
     return path
 
 

@@ -53,7 +53,7 @@ def _show(finding: Requirement) -> None:
 def install(stack: Stack) -> None:
     """Install what is missing: system packages through apt, Python packages through pip.
 
-    A second look follows, since only an installed program tells which libraries it needs.
+    A second look follows, since only an installed program shows which libraries it needs.
     """
     for _ in range(2):
         hints = [*missing(stack), *stack.engine().hints()]

@@ -72,7 +72,7 @@ def await_gone(handle: Handle, within: float) -> None:
 
 
 def processes_of(handle: Handle) -> list[ProcessId]:
-    """The processes that the handle tells of."""
+    """The processes that the handle names."""
     return codec.decode(handle.undo.get(PROCESSES, "[]"), list[ProcessId])
 
 

@@ -17,7 +17,7 @@ class Record(msgspec.Struct, frozen=True):
     """A unit that was started. It is written before the process is, so `process` may be None for
     an instant, or for good when the starter was killed; `recover` then finds the process by its
     environment. `order` is the order of start within the service. `stopping` is written before the
-    process is told to end: one that outlives an interrupted stop is ended, not kept. `completed`
+    process is asked to end: one that outlives an interrupted stop is ended, not kept. `completed`
     is written when the service's start has come to its end. `made_for` are the services of the
     stack that it was configured to work with."""
 
@@ -94,7 +94,7 @@ class Records:
                 self.write(msgspec.structs.replace(record, completed=True))
 
     def stopping(self, record: Record) -> Record:
-        """Write that the unit is about to be told to end."""
+        """Write that the unit is about to be asked to end."""
         return self.write(msgspec.structs.replace(record, stopping=True))
 
     def remove(self, record: Record) -> None:

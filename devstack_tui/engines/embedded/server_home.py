@@ -95,7 +95,7 @@ class ProcessHome:
         output = ended.output + ended.errors
         if ended.status != 0:
             lines = [line.strip() for line in output.splitlines() if line.strip()]
-            # Some end with advice for screens on end: what says "error" comes first.
+            # Some end with long advice: lines with the word "error" are preferred.
             tail = " · ".join(([x for x in lines if "error" in x.lower()] or lines)[-4:])
             raise DevstackError(
                 f"{Path(argv[0]).name} failed (exit {ended.status}): {redact(tail)}"

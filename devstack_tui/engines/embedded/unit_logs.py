@@ -20,8 +20,8 @@ from devstack_tui.engines.embedded.process_records import Records
 SPAWN_S = 3.0
 """A record is written just before its process is there: for so long that is no end."""
 REASON_WITHIN = 8
-"""So many lines before a farewell may say why."""
-_FAREWELL = re.compile(r"database system is shut down|\[ERROR\] Aborting|hutdown complete")
+"""In so many lines before the message of a shutdown its reason is looked for."""
+_SHUTDOWN = re.compile(r"database system is shut down|\[ERROR\] Aborting|hutdown complete")
 _REASON = re.compile(r"\b(?:FATAL|PANIC):|\[ERROR\]")
 
 
@@ -69,8 +69,8 @@ class Logs:
 
 
 def last_line(path: Path) -> str:
-    """The last line of a log that says something, redacted, at most 200 characters; where that is
-    a server's farewell, the error before it that made it end."""
+    """The last line of a log that is not empty, redacted, at most 200 characters; where it is the
+    message of a shutdown, the error before it that caused it."""
     try:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - 4096))
@@ -78,6 +78,6 @@ def last_line(path: Path) -> str:
     except OSError:
         return ""
     lines = [line.strip() for line in written if line.strip()]
-    if lines and _FAREWELL.search(lines[-1]):
+    if lines and _SHUTDOWN.search(lines[-1]):
         lines += [line for line in lines[-REASON_WITHIN:] if _REASON.search(line)][:1]
     return redact(lines[-1])[:200] if lines else ""
