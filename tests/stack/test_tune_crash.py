@@ -70,3 +70,24 @@ def test_up_takes_an_apply_back_that_was_killed_in_a_restart(fresh: Cli) -> None
     assert "taking back an interrupted `tune`" in ended.stderr
     assert rows(fresh, "postgres")["postgres.shared_buffers"]["effective"] == "128MB"
     assert not [row for row in rows(fresh).values() if row["changed"]]
+
+
+def test_a_service_that_a_killed_cost_had_killed_comes_back_with_its_parameters(
+    fresh: Cli,
+) -> None:
+    assert fresh.run("up", "postgres").returncode == 0
+    before = fresh.json("tune", "show")["parameters"]
+    run = fresh.start("tune", "cost", "postgres", "--profile", "optimized", "--jsonl")
+    assert run.stdout is not None
+    reached = any('"phase":"restarting"' in line for line in run.stdout)
+    run.kill()
+    run.communicate(timeout=60)
+    assert reached
+    pending = [intent.action for intent in Journal(fresh.root / "journal.jsonl").pending()]
+    assert pending == ["tune", "tune.kill"]
+    assert "an interrupted `tune` of postgres" in fresh.run("status").stderr
+    healed = fresh.heal()
+    assert "not taken back" not in healed.stderr
+    assert fresh.status()["postgres"]["state"] == "healthy"
+    assert fresh.json("tune", "show")["parameters"] == before
+    assert not Journal(fresh.root / "journal.jsonl").pending()
