@@ -94,6 +94,23 @@ def relaxed(parameter: Parameter, text: str) -> bool:
     return (above is not None and value > above) or (below is not None and value < below)
 
 
+def shown(parameter: Parameter, number: float) -> str:
+    """A limit or a step of the parameter as a text."""
+    whole = parameter.kind not in (Kind.DURATION, Kind.REAL)
+    return units.show(parameter.kind, int(number) if whole else number)
+
+
+def limits(parameter: Parameter) -> str:
+    """`128kB to 6GB`, `up to 6GB` or `from 0`; empty without limits."""
+    low, high = (
+        "" if limit is None else shown(parameter, limit)
+        for limit in (parameter.minimum, parameter.maximum)
+    )
+    if low and high:
+        return f"{low} to {high}"
+    return f"up to {high}" if high else f"from {low}" if low else ""
+
+
 def server_unit(parameter: Parameter) -> float:
     """What one of the server's units is, in bytes or milliseconds."""
     return float(units.parse(parameter.kind, parameter.server.unit)) if parameter.server.unit else 1

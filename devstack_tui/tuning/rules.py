@@ -12,8 +12,7 @@ from devstack_tui.contracts.tunable import DEFAULT, Kind, Parameter, Problem, Sh
 from devstack_tui.core import units
 from devstack_tui.core.errors import UsageError, unknown_name
 from devstack_tui.core.machine import Machine
-from devstack_tui.core.units import Value
-from devstack_tui.state.parameter_values import parsed
+from devstack_tui.state.parameter_values import limits, parsed, shown
 from devstack_tui.tuning import profiles
 from devstack_tui.tuning.catalogue import parameter as parameter_named
 from devstack_tui.tuning.events import Budget, Show
@@ -46,29 +45,16 @@ def validate(show: Show, service: str, name: str, text: str) -> str:
 
 
 def _require_inside(found: Parameter, text: str, value: float) -> None:
+    below = found.minimum is not None and value < found.minimum
+    limit = found.minimum if below else found.maximum
+    if limit is None or not (below or value > limit):
+        return
     source = f", the limit of {found.limits_from}" if found.limits_from else ""
     special = "".join(f"; {one}: {means}" for one, means in found.special.items())
-    if found.minimum is not None and value < found.minimum:
-        raise UsageError(
-            f"{found.key}: {text} is below {_shown(found, found.minimum)}{source}",
-            f"from {_range(found)}{special}",
-        )
-    if found.maximum is not None and value > found.maximum:
-        raise UsageError(
-            f"{found.key}: {text} is above {_shown(found, found.maximum)}{source}",
-            f"from {_range(found)}{special}",
-        )
-
-
-def _range(found: Parameter) -> str:
-    low = _shown(found, found.minimum) if found.minimum is not None else "anything"
-    high = _shown(found, found.maximum) if found.maximum is not None else "anything"
-    return f"{low} to {high}"
-
-
-def _shown(found: Parameter, number: float) -> str:
-    value: Value = number if found.kind in (Kind.DURATION, Kind.REAL) else int(number)
-    return units.show(found.kind.value, value)
+    raise UsageError(
+        f"{found.key}: {text} is {'below' if below else 'above'} {shown(found, limit)}{source}",
+        f"{limits(found)}{special}",
+    )
 
 
 def judge(show: Show, values: Table) -> tuple[Budget, tuple[Problem, ...]]:

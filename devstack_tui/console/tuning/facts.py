@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from devstack_tui.console.tuning.argv import BASELINE
 from devstack_tui.console.tuning.rows import Heading, Line
 from devstack_tui.contracts.tunable import Parameter
-from devstack_tui.core import units
 from devstack_tui.present.cells import Fact, Span
 from devstack_tui.present.looks import BAD, BUSY, GOOD, KEY, QUIET, WARN
 from devstack_tui.present.text import plain
+from devstack_tui.state.parameter_values import limits, shown
 from devstack_tui.tuning.events import Row
 
 APPLIED = {
@@ -103,30 +103,15 @@ def _values(row: Row) -> Iterator[Span]:
 
 
 def _range(parameter: Parameter) -> Iterator[Span]:
-    kind = parameter.kind.value
     if parameter.choices:
         yield ", ".join(map(plain, parameter.choices)), ""
     elif parameter.minimum is not None or parameter.maximum is not None:
-        yield _limits(parameter), ""
+        yield limits(parameter), ""
     else:
-        yield UNITS[kind], ""
+        yield UNITS[parameter.kind.value], ""
     if parameter.limits_from:
         yield f" ({plain(parameter.limits_from)})", QUIET
     for text, meaning in parameter.special.items():
         yield f" · {plain(text)}: {plain(meaning)}", ""
     if parameter.step:
-        yield f" · in steps of {_shown(kind, parameter.step)}", ""
-
-
-def _limits(parameter: Parameter) -> str:
-    kind = parameter.kind.value
-    low, high = parameter.minimum, parameter.maximum
-    if low is None or high is None:
-        return f"up to {_shown(kind, high)}" if high is not None else f"from {_shown(kind, low)}"
-    return f"{_shown(kind, low)} to {_shown(kind, high)}"
-
-
-def _shown(kind: str, value: float | None) -> str:
-    if value is None:
-        return ""
-    return units.show(kind, int(value) if kind == "integer" else value)
+        yield f" · in steps of {shown(parameter, parameter.step)}", ""
