@@ -6,7 +6,6 @@ import time
 
 import msgspec
 
-from devstack_tui.core import codec
 from devstack_tui.core.fingerprint import Fingerprint
 from devstack_tui.core.histogram import Buckets
 
@@ -129,14 +128,3 @@ class BenchDone(msgspec.Struct, frozen=True, tag_field="event", tag="bench_done"
 
 
 BenchEvent = BenchPlanned | RunStarted | Tick | RunEnded | BenchDone
-
-
-def encode(event: BenchEvent) -> bytes:
-    """One line of JSON, without the newline."""
-    return msgspec.json.encode(event)
-
-
-def decode(line: bytes | str) -> BenchEvent:
-    """The event that `encode` wrote."""
-    event: BenchEvent = codec.decode(line, BenchEvent)
-    return event

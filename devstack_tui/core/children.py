@@ -17,7 +17,7 @@ import msgspec
 
 from devstack_tui.core import codec
 from devstack_tui.core.errors import DevstackError
-from devstack_tui.core.events import Done, Planned, decode
+from devstack_tui.core.events import Done, Event, Planned
 
 MAX_LINE = 4 * 1024 * 1024
 _CHUNK = 64 * 1024
@@ -245,7 +245,7 @@ class Cli:
         answer = await self.ask(*verb.split(), *services, "--plan", "--jsonl")
         for line in answer.splitlines():
             try:
-                event = decode(line)
+                event: Event = codec.decode(line, Event)
             except ValueError:
                 continue
             if isinstance(event, Planned):

@@ -11,8 +11,6 @@ from typing import Annotated
 
 import msgspec
 
-from devstack_tui.core import codec
-
 
 class Phase(enum.StrEnum):
     """Where one service is on its way up or down."""
@@ -91,14 +89,3 @@ class Done(msgspec.Struct, frozen=True, tag_field="event", tag="done"):
 
 
 Event = Planned | Progress | Note | Rotated | Done
-
-
-def encode(event: msgspec.Struct) -> bytes:
-    """One line of JSON, without the newline."""
-    return msgspec.json.encode(event)
-
-
-def decode(line: bytes | str) -> Event:
-    """The event that `encode` wrote."""
-    event: Event = codec.decode(line, Event)
-    return event

@@ -17,7 +17,6 @@ from devstack_tui.contracts.drill import (
     RepeatEnded,
     Step,
 )
-from devstack_tui.core import codec
 from devstack_tui.core.check import Result
 
 
@@ -127,9 +126,3 @@ AnyDrillEvent = (
     | SweepRow
     | SweepDone
 )
-
-
-def decode(line: bytes) -> AnyDrillEvent:
-    """The event that the verb printed."""
-    event: AnyDrillEvent = codec.decode(line, AnyDrillEvent)
-    return event

@@ -9,11 +9,12 @@ import pytest
 
 from devstack_tui.cli.text.drill import compared_lines, listed_line, report_lines
 from devstack_tui.contracts.drill import DrillResult
+from devstack_tui.core import codec
 from devstack_tui.core.check import Status
 from devstack_tui.core.errors import UsageError
 from devstack_tui.drill import timeline
 from devstack_tui.drill.compare import compare
-from devstack_tui.drill.events import DrillReport, SweepRow, decode
+from devstack_tui.drill.events import AnyDrillEvent, DrillReport, SweepRow
 from devstack_tui.drill.sweep import advise
 from devstack_tui.drill.verdict import merge, overall, report, spread, spreads
 from tests.unit.drill_kit import result_of
@@ -194,4 +195,4 @@ def test_a_value_that_could_not_be_measured_is_not_advised() -> None:
 
 def test_a_row_of_a_sweep_goes_through_the_event_stream() -> None:
     told = row(500, 1.6)
-    assert decode(msgspec.json.encode(told)) == told
+    assert codec.decode(msgspec.json.encode(told), AnyDrillEvent) == told

@@ -7,7 +7,8 @@ import json
 import msgspec
 import pytest
 
-from devstack_tui.core.events import Done, Event, Note, Phase, Planned, Progress, decode, encode
+from devstack_tui.core import codec
+from devstack_tui.core.events import Done, Event, Note, Phase, Planned, Progress
 
 EVENTS: tuple[Event, ...] = (
     Planned("up", "default", ("vault", "redis"), at=1.5),
@@ -20,18 +21,18 @@ EVENTS: tuple[Event, ...] = (
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: type(event).__name__)
 def test_an_event_comes_back_as_it_was_written(event: Event) -> None:
-    assert decode(encode(event)) == event
+    assert codec.decode(msgspec.json.encode(event), Event) == event
 
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: type(event).__name__)
 def test_an_event_is_one_line(event: Event) -> None:
-    assert b"\n" not in encode(event)
+    assert b"\n" not in msgspec.json.encode(event)
 
 
 def test_an_event_names_its_kind_and_its_time() -> None:
-    kinds = [json.loads(encode(event))["event"] for event in EVENTS]
+    kinds = [json.loads(msgspec.json.encode(event))["event"] for event in EVENTS]
     assert kinds == ["planned", "progress", "progress", "note", "done"]
-    assert all("at" in json.loads(encode(event)) for event in EVENTS)
+    assert all("at" in json.loads(msgspec.json.encode(event)) for event in EVENTS)
 
 
 def test_an_event_is_given_the_time_at_which_it_is_made() -> None:
@@ -44,7 +45,7 @@ def test_an_event_is_given_the_time_at_which_it_is_made() -> None:
 )
 def test_what_is_no_event_is_refused(line: bytes) -> None:
     with pytest.raises(msgspec.DecodeError):
-        decode(line)
+        codec.decode(line, Event)
 
 
 def test_only_the_last_phases_of_a_service_are_final() -> None:

@@ -10,7 +10,7 @@ from devstack_tui.cli.running import confirm_destructive, each, existing, run_to
 from devstack_tui.cli.text.certs import list_lines, rotated_line, row_of
 from devstack_tui.cli.verbs.changes import Narrator
 from devstack_tui.core.errors import UsageError
-from devstack_tui.core.events import Done, Event, Note, Phase, Progress, Rotated, encode
+from devstack_tui.core.events import Done, Event, Note, Phase, Progress, Rotated
 from devstack_tui.health.certificates import look
 from devstack_tui.stack.stack import ROTATE, Stack
 
@@ -37,7 +37,7 @@ def _rotate(stack: Stack, options: argparse.Namespace) -> int:
     if options.plan:
         planned = stack.plan(ROTATE, names)
         if options.json or options.jsonl:
-            print(encode(planned).decode())
+            print_json(planned)
         else:
             told = ", ".join(planned.services) or "nothing to do"
             print(f"{planned.verb} {planned.stack}: {told}")
@@ -74,7 +74,7 @@ def _followed(
     def show(event: Event) -> None:
         seen.append(event)
         if options.jsonl:
-            print(encode(event).decode(), flush=True)
+            print_json(event)
             return
         if isinstance(event, Rotated):
             narrate(rotated_line(event))

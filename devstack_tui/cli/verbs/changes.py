@@ -9,11 +9,11 @@ from typing import Any
 
 import msgspec
 
-from devstack_tui.cli.output import narrate
+from devstack_tui.cli.output import narrate, print_json
 from devstack_tui.cli.running import confirm_destructive, each, name_repairs, run_to_end
 from devstack_tui.contracts.registry import services
 from devstack_tui.core.errors import UsageError
-from devstack_tui.core.events import Done, Event, Note, Phase, Planned, Progress, encode
+from devstack_tui.core.events import Done, Event, Note, Phase, Planned, Progress
 from devstack_tui.core.paths import DEFAULT_STACK, require_stack
 from devstack_tui.stack.stack import Stack
 
@@ -63,22 +63,18 @@ def _wipe_plan(stack: Stack, plan: Planned) -> str:
 
 def _say_plan(plan: Planned, options: argparse.Namespace) -> None:
     if options.json or options.jsonl:
-        print(encode(plan).decode())
+        print_json(plan)
     else:
         print(f"{plan.verb} {plan.stack}: {', '.join(plan.services) or 'nothing to do'}")
 
 
 async def _follow(events: AsyncIterator[Event], options: argparse.Namespace) -> int:
-    narrator = _jsonl if options.jsonl else Narrator()
+    narrator = print_json if options.jsonl else Narrator()
     seen = await each(events, narrator)
     done = next((event for event in reversed(seen) if isinstance(event, Done)), None)
     if options.json:
         print(_document(getattr(options, "stack", DEFAULT_STACK), seen, done))
     return done.exit_code if done else 1
-
-
-def _jsonl(event: Event) -> None:
-    print(encode(event).decode(), flush=True)
 
 
 class Narrator:
