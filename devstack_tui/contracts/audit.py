@@ -232,14 +232,14 @@ class Sabotage:
     id: str
     title: str
     service: str
-    apply: Callable[[Bench], AbstractContextManager[None]]
+    apply: Callable[[SabotageStack], AbstractContextManager[None]]
     seconds: float = 2.0
     expects: tuple[str, ...] = ()
     """Further checks (ids, or prefixes that end in `*`) that this change is bound to turn red,
     besides those that name it: a certificate that has expired fails every handshake, say."""
 
 
-class Bench(UnitControl, Protocol):
+class SabotageStack(UnitControl, Protocol):
     """What a sabotage may use: a stack of its own."""
 
     @property
@@ -294,7 +294,7 @@ class Matrixed(Protocol):
         """Every cell, asked of the server where the audit has not yet. Raises `DevstackError`."""
 
 
-Breaking = Callable[[Bench], AbstractContextManager[None]]
+Breaking = Callable[[SabotageStack], AbstractContextManager[None]]
 """It has taken effect when it is entered, and was taken back when it is left."""
 
 

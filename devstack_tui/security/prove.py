@@ -11,7 +11,7 @@ from devstack_tui.core.errors import DevstackError, NotInstalledError
 from devstack_tui.security.audit import StackAudit
 from devstack_tui.security.catalogue import Catalogue
 from devstack_tui.security.events import AnySecurityEvent, Proof, ProofDone, ProofStep
-from devstack_tui.security.sabotage_run import ALL, Course
+from devstack_tui.security.sabotage_run import ALL, SabotageRun
 from devstack_tui.security.throwaway import Throwaway
 
 WHOLE = "whole stack"
@@ -56,39 +56,39 @@ class Prover:
         yield done
 
     async def _proving(self) -> Events:
-        course: Course | None = None
+        run: SabotageRun | None = None
         proofs: list[Proof] = []
         try:
             async with contextlib.aclosing(self._throwaway.start(self._services())) as texts:
                 async for text in texts:
                     yield ProofStep(WHOLE, "starting", text)
-            course = Course(self._throwaway.stack, every=1 if len(self._chosen) > 1 else ALL)
-            proofs = course.proofs
-            yield ProofStep(WHOLE, "before", f"{len(course.catalogue.checks)} checks")
-            await course.open()
+            run = SabotageRun(self._throwaway.stack, every=1 if len(self._chosen) > 1 else ALL)
+            proofs = run.proofs
+            yield ProofStep(WHOLE, "before", f"{len(run.catalogue.checks)} checks")
+            await run.open()
             ready = []
             for chosen in self._chosen:
                 if reason := self._absent(chosen):
                     yield ProofStep(chosen.id, "skipped", reason)
                 else:
                     # The same one, of the catalogue of the stack that is there now.
-                    ready.append(course.catalogue.sabotages[chosen.id])
-            async with contextlib.aclosing(course.prove_all(ready)) as steps:
+                    ready.append(run.catalogue.sabotages[chosen.id])
+            async with contextlib.aclosing(run.prove_all(ready)) as steps:
                 async for step in steps:
                     yield step
-            yield await self._conclude(course)
+            yield await self._conclude(run)
         except DevstackError as error:
             yield ProofDone(tuple(proofs), 1, error.message, error.remedy)
         finally:
-            if course is not None:
-                await course.close()
+            if run is not None:
+                await run.close()
 
-    async def _conclude(self, course: Course) -> ProofDone:
-        proofs = tuple(course.proofs)
-        wrong = list(course.unhealed)
+    async def _conclude(self, run: SabotageRun) -> ProofDone:
+        proofs = tuple(run.proofs)
+        wrong = list(run.unhealed)
         if not proofs and not wrong:
             wrong = ["nothing could be proven: what it needs is not installed"]
-        if len(proofs) > 1 and (changed := await course.compare()):
+        if len(proofs) > 1 and (changed := await run.compare()):
             wrong.append(f"in the end these are not as they were: {', '.join(changed)}")
         held = not wrong and all(proof.holds for proof in proofs)
         return ProofDone(proofs, 0 if held else 1, "; ".join(wrong))

@@ -20,7 +20,7 @@ from devstack_tui.security.audit import StackAudit
 from devstack_tui.security.catalogue import Catalogue
 from devstack_tui.security.events import CheckDone, Proof, ProofStep
 from devstack_tui.security.runner import Limits, Runner
-from devstack_tui.security.sabotage_stack import StackBench
+from devstack_tui.security.sabotage_stack import SabotagedStack
 from devstack_tui.stack.stack import Stack
 
 ALL = 0
@@ -37,7 +37,7 @@ class UnhealedError(DevstackError):
     """A sabotage could not be taken back: nothing more can be proven of that service."""
 
 
-class Course:
+class SabotageRun:
     """`open` first. `proofs` has the sabotages that are done, `unhealed` what was not taken back.
 
     `every` is how many of the checks that must not turn are asked while a sabotage is in force:
@@ -50,14 +50,14 @@ class Course:
         self._every = every
         self._audit = StackAudit(stack)
         self._baseline: Statuses = {}
-        self.bench = StackBench(stack, self._audit)
+        self.broken = SabotagedStack(stack, self._audit)
         self.catalogue = Catalogue.of(self._audit)
         self.proofs: list[Proof] = []
         self.unhealed: list[str] = []
 
     async def open(self) -> None:
         """Make the stack ready to be broken, and see how every check is now."""
-        await _in_thread(self.bench.prepare)
+        await _in_thread(self.broken.prepare)
         self._baseline = await self._look(self.catalogue.checks.values())
 
     async def close(self) -> None:
@@ -116,7 +116,7 @@ class Course:
         }
         checks = self._asked(sabotage, expected, alone)
         before = {check.id: self._baseline[check.id] for check in checks}
-        yield ProofStep(sabotage.id, "before", _told(before))
+        yield ProofStep(sabotage.id, "before", _counted(before))
         failure = ""
         try:
             broken = await self._broken(sabotage, checks)
@@ -125,8 +125,8 @@ class Course:
         except DevstackError as error:
             broken, failure = before, f"could not be done: {error.message}"
         turned = {id for id in before if _redder(before[id], broken[id])}
-        told = failure or f"{len(turned)} turned red; {_told(broken)}"
-        yield ProofStep(sabotage.id, "broken", told)
+        outcome = failure or f"{len(turned)} turned red; {_counted(broken)}"
+        yield ProofStep(sabotage.id, "broken", outcome)
         touched = expected | {id for id in before if broken[id] is not before[id]}
         after = await self._look([check for check in checks if check.id in touched])
         wanted = {id for id in expected if before[id] in _RED}
@@ -165,7 +165,7 @@ class Course:
         undo = contextlib.ExitStack()
 
         def apply() -> None:
-            undo.enter_context(sabotage.apply(self.bench))
+            undo.enter_context(sabotage.apply(self.broken))
 
         try:
             await _in_thread(apply)
@@ -226,6 +226,6 @@ def _redder(before: Status, now: Status) -> bool:
     return before in _RED and now in _RED and _RED[now] > _RED[before]
 
 
-def _told(statuses: Statuses) -> str:
+def _counted(statuses: Statuses) -> str:
     found = Counter(statuses.values())
     return ", ".join(f"{found[status]} {status}" for status in Status if found[status])

@@ -30,8 +30,8 @@ PROBE_S = 2.0
 _TLS = re.compile(r"certificate|\btls|\bssl|handshake|refused", re.IGNORECASE)
 
 
-class StackBench:
-    """See `devstack_tui.contracts.audit.Bench`. The stack is up; it is nobody's."""
+class SabotagedStack:
+    """See `devstack_tui.contracts.audit.SabotageStack`. The stack is up; it is nobody's."""
 
     def __init__(self, stack: Stack, audit: Audit) -> None:
         self._stack = stack

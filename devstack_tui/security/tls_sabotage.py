@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 
-from devstack_tui.contracts.audit import Audit, Bench, Breaking, Sabotage
+from devstack_tui.contracts.audit import Audit, Breaking, Sabotage, SabotageStack
 from devstack_tui.contracts.model import Certificate
 from devstack_tui.contracts.registry import IDENTITY, services
 from devstack_tui.contracts.service import Service
@@ -164,7 +164,7 @@ def _of(service: Service, audit: Audit) -> Iterator[Sabotage]:
         )
 
 
-def _nothing(_bench: Bench) -> AbstractContextManager[None]:
+def _nothing(_stack: SabotageStack) -> AbstractContextManager[None]:
     return contextlib.nullcontext()
 
 
@@ -173,38 +173,38 @@ def _nothing(_bench: Bench) -> AbstractContextManager[None]:
 
 @contextlib.contextmanager
 def _swapped(
-    service: Service, first: Breaking, make: forged_certs.Maker, bench: Bench
+    service: Service, first: Breaking, make: forged_certs.Maker, stack: SabotageStack
 ) -> Iterator[None]:
     """After `first`, the service serves what `make` makes, and in the end what it served before."""
-    files = bench.audit.files(service.name)
+    files = stack.audit.files(service.name)
     before = _leaf(files)
-    with bench.root() as root:
+    with stack.root() as root:
         issuer = forged_certs.intermediate(root)
     with contextlib.ExitStack() as undo:
-        undo.enter_context(first(bench))
+        undo.enter_context(first(stack))
         made = make(issuer, before.sans)
-        undo.callback(_take, bench, service, before.serial)
+        undo.callback(_take, stack, service, before.serial)
         if made.known:
             undo.enter_context(
-                bench.edited(ServicePath(files, CHAIN), lambda text: made.known + text)
+                stack.edited(ServicePath(files, CHAIN), lambda text: made.known + text)
             )
-        undo.enter_context(bench.edited(ServicePath(files, KEY), lambda _: made.key))
-        undo.enter_context(bench.edited(ServicePath(files, CERT), lambda _: made.cert))
-        _take(bench, service, made.serial)
+        undo.enter_context(stack.edited(ServicePath(files, KEY), lambda _: made.key))
+        undo.enter_context(stack.edited(ServicePath(files, CERT), lambda _: made.cert))
+        _take(stack, service, made.serial)
         left = made.ends - time.time()
         if left < SHORT_S:
             time.sleep(max(0.0, left))
         yield
 
 
-def _take(bench: Bench, service: Service, serial: str) -> None:
+def _take(stack: SabotageStack, service: Service, serial: str) -> None:
     """Make the service serve the certificate that lies in its files, and see it. Raises
     `DevstackError` when it refuses."""
     part = service.tls()
     assert part is not None
-    target = bench.audit.target(service.name)
-    if not part.reload(target, bench.audit.files(service.name), bench):
-        bench.restart(service.name)
+    target = stack.audit.target(service.name)
+    if not part.reload(target, stack.audit.files(service.name), stack):
+        stack.restart(service.name)
     await_served(encrypted(service, target), serial, TAKEN_S)
 
 
@@ -219,39 +219,39 @@ def _leaf(files: ServiceFiles) -> Certificate:
 
 
 @contextlib.contextmanager
-def _file_differs(service: Service, bench: Bench) -> Iterator[None]:
+def _file_differs(service: Service, stack: SabotageStack) -> Iterator[None]:
     """Another leaf for the same key lies in the file."""
-    files = bench.audit.files(service.name)
-    with bench.root() as root:
+    files = stack.audit.files(service.name)
+    with stack.root() as root:
         issuer = forged_certs.intermediate(root)
     made = forged_certs.reissued(issuer, _leaf(files).sans, files.read(KEY))
-    with _unnoticed(service, bench, CERT, made.cert):
+    with _unnoticed(service, stack, CERT, made.cert):
         yield
 
 
 @contextlib.contextmanager
-def _key_differs(service: Service, bench: Bench) -> Iterator[None]:
+def _key_differs(service: Service, stack: SabotageStack) -> Iterator[None]:
     """A key of nobody's lies in the file."""
-    with _unnoticed(service, bench, KEY, forged_certs.key()):
+    with _unnoticed(service, stack, KEY, forged_certs.key()):
         yield
 
 
 @contextlib.contextmanager
-def _unnoticed(service: Service, bench: Bench, name: str, text: str) -> Iterator[None]:
+def _unnoticed(service: Service, stack: SabotageStack, name: str, text: str) -> Iterator[None]:
     """A file with other contents that the server does not take by itself."""
     # Some read their files at the first handshake, and look every two minutes whether their time
     # has changed.
-    for listener in encrypted(service, bench.audit.target(service.name)):
+    for listener in encrypted(service, stack.audit.target(service.name)):
         served(listener, TAKEN_S)
-    path = ServicePath(bench.audit.files(service.name), name)
-    with bench.edited(path, lambda _: text, keep_mtime=True):
+    path = ServicePath(stack.audit.files(service.name), name)
+    with stack.edited(path, lambda _: text, keep_mtime=True):
         yield
 
 
 @contextlib.contextmanager
-def _key_mode(service: Service, bench: Bench) -> Iterator[None]:
+def _key_mode(service: Service, stack: SabotageStack) -> Iterator[None]:
     """Everybody may read the key."""
-    files = bench.audit.files(service.name)
+    files = stack.audit.files(service.name)
     files.chmod(KEY, 0o644)
     try:
         yield
@@ -259,7 +259,9 @@ def _key_mode(service: Service, bench: Bench) -> Iterator[None]:
         files.chmod(KEY, PRIVATE_FILE)
 
 
-_FILES: tuple[tuple[str, str, Callable[[Service, Bench], AbstractContextManager[None]]], ...] = (
+_FILES: tuple[
+    tuple[str, str, Callable[[Service, SabotageStack], AbstractContextManager[None]]], ...
+] = (
     ("file_differs", "the certificate in its file is not the one that it serves", _file_differs),
     ("key_differs", "the key in its file is not the certificate's", _key_differs),
     ("key_mode", "everybody may read its key", _key_mode),
@@ -270,9 +272,9 @@ _FILES: tuple[tuple[str, str, Callable[[Service, Bench], AbstractContextManager[
 
 
 @contextlib.contextmanager
-def _trusting(make: Callable[[], str], bench: Bench) -> Iterator[None]:
+def _trusting(make: Callable[[], str], stack: SabotageStack) -> Iterator[None]:
     """Clients are given one certificate more to trust."""
-    with bench.edited(bench.audit.own_file(bench.audit.ca), lambda text: text + make()):
+    with stack.edited(stack.audit.own_file(stack.audit.ca), lambda text: text + make()):
         yield
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from devstack_tui.security.sabotage_run import Course
+from devstack_tui.security.sabotage_run import SabotageRun
 from devstack_tui.security.throwaway import Throwaway
 from devstack_tui.stack.stack import Stack
 from tests.conftest import Cli
@@ -29,16 +29,16 @@ def home() -> Iterator[Path]:
         yield folder
 
 
-async def _start(throwaway: Throwaway) -> Course:
+async def _start(throwaway: Throwaway) -> SabotageRun:
     async for _ in throwaway.start(Stack().selected()):
         pass
-    course = Course(throwaway.stack, every=EVERY)
-    await course.open()
-    return course
+    run = SabotageRun(throwaway.stack, every=EVERY)
+    await run.open()
+    return run
 
 
 @pytest.fixture(scope="package")
-def course(home: Path) -> Iterator[Course]:  # noqa: ARG001
+def run(home: Path) -> Iterator[SabotageRun]:  # noqa: ARG001
     """The sabotages of a whole stack that is up, and how every check was before the first."""
     throwaway = Throwaway()
     try:
@@ -50,6 +50,6 @@ def course(home: Path) -> Iterator[Course]:  # noqa: ARG001
 
 
 @pytest.fixture
-def cli(course: Course, home: Path) -> Cli:
+def cli(run: SabotageRun, home: Path) -> Cli:
     """The command line of that stack."""
-    return Cli(home, course.stack.name)
+    return Cli(home, run.stack.name)

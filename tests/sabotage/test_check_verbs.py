@@ -17,21 +17,21 @@ from devstack_tui.contracts.faults import Fault
 from devstack_tui.contracts.registry import service
 from devstack_tui.core import process
 from devstack_tui.identity.vault_api import VaultApi
-from devstack_tui.security.sabotage_run import Course
-from devstack_tui.security.sabotage_stack import StackBench
+from devstack_tui.security.sabotage_run import SabotageRun
+from devstack_tui.security.sabotage_stack import SabotagedStack
 from tests.conftest import Cli
 
 ALL = ["check", "run", "--json"]
 
 
 @pytest.fixture
-def bench(course: Course) -> StackBench:
-    return course.bench
+def broken(run: SabotageRun) -> SabotagedStack:
+    return run.broken
 
 
-def accessors(bench: StackBench) -> tuple[set[str], set[str]]:
+def accessors(broken: SabotagedStack) -> tuple[set[str], set[str]]:
     """Every token that lives (but the one that asks), and every secret_id of every AppRole."""
-    with bench.root() as root:
+    with broken.root() as root:
         tokens = set(root.call("list", "auth/token/accessors")["data"]["keys"])
         tokens.discard(root.call("get", "auth/token/lookup-self")["data"]["accessor"])
         secret_ids: set[str] = set()
@@ -50,9 +50,9 @@ def by_suite(document: dict[str, Any]) -> dict[str, set[str]]:
 
 
 def test_a_whole_stack_passes_within_the_time_and_leaves_no_token_and_no_secret_id(
-    cli: Cli, bench: StackBench, tmp_path: Path
+    cli: Cli, broken: SabotagedStack, tmp_path: Path
 ) -> None:
-    before = accessors(bench)
+    before = accessors(broken)
     junit, sarif = tmp_path / "c.xml", tmp_path / "c.sarif"
     started = time.monotonic()
     ended = cli.run(*ALL, "--junit", str(junit), "--sarif", str(sarif))
@@ -62,7 +62,7 @@ def test_a_whole_stack_passes_within_the_time_and_leaves_no_token_and_no_secret_
     assert bad == []
     assert (ended.returncode, report["verdict"]) == (0, "PASS")
     assert took < 30
-    after = accessors(bench)
+    after = accessors(broken)
     assert after[0] - before[0] == set()
     assert after[1] - before[1] == set()
     assert int(ElementTree.parse(junit).getroot().get("tests", "0")) == len(report["checks"])
@@ -71,22 +71,22 @@ def test_a_whole_stack_passes_within_the_time_and_leaves_no_token_and_no_secret_
     assert listed == {row["id"]: row["status"] for row in report["checks"]}
 
 
-def test_nothing_that_is_secret_is_in_the_report(cli: Cli, course: Course) -> None:
+def test_nothing_that_is_secret_is_in_the_report(cli: Cli, run: SabotageRun) -> None:
     assert cli.run("check", "run", "approle").returncode == 0
     told = cli.run("check", "list", "--json").stdout
-    files = [*course.stack.paths.secrets.rglob("secret-id"), course.stack.paths.secrets / "root"]
+    files = [*run.stack.paths.secrets.rglob("secret-id"), run.stack.paths.secrets / "root"]
     secrets = [path.read_text().strip() for path in files if path.exists()]
-    for name in course.stack.selected():
-        password = course.stack.engine().target(service(name)).credentials.password
+    for name in run.stack.selected():
+        password = run.stack.engine().target(service(name)).credentials.password
         secrets += [password] if password else []
     assert len(secrets) > 8
     assert [secret[:3] for secret in secrets if secret in told] == []
 
 
 def test_an_interrupted_audit_ends_at_once_and_takes_back_what_it_borrowed(
-    cli: Cli, bench: StackBench
+    cli: Cli, broken: SabotagedStack
 ) -> None:
-    before = accessors(bench)
+    before = accessors(broken)
     child = cli.start("check", "run", "--jsonl")
     assert child.stdout is not None
     for line in child.stdout:
@@ -96,28 +96,28 @@ def test_an_interrupted_audit_ends_at_once_and_takes_back_what_it_borrowed(
     _, stderr = child.communicate(timeout=15)
     assert child.returncode == 130
     assert "Traceback" not in stderr
-    after = accessors(bench)
+    after = accessors(broken)
     assert (after[0] - before[0], after[1] - before[1]) == (set(), set())
 
 
 @contextlib.contextmanager
-def sealed(bench: StackBench) -> Iterator[None]:
-    with bench.root() as root:
+def sealed(broken: SabotagedStack) -> Iterator[None]:
+    with broken.root() as root:
         root.call("put", "sys/seal")
         # The token is of a sealed Vault: it cannot be revoked there, and it is after the unsealing.
         root_token, root.token = root.token, ""
     try:
         yield
     finally:
-        bench.restart("vault")
-        with VaultApi(bench.audit.target("vault"), root_token) as again:
+        broken.restart("vault")
+        with VaultApi(broken.audit.target("vault"), root_token) as again:
             again.revoke()
 
 
 def test_with_vault_sealed_what_needs_it_is_an_error_and_the_others_are_decided(
-    cli: Cli, bench: StackBench
+    cli: Cli, broken: SabotagedStack
 ) -> None:
-    with sealed(bench):
+    with sealed(broken):
         ended = cli.run(*ALL)
     rows = json.loads(ended.stdout)["checks"]
     assert ended.returncode == 1
@@ -129,14 +129,14 @@ def test_with_vault_sealed_what_needs_it_is_an_error_and_the_others_are_decided(
 
 
 def test_a_service_that_is_down_is_an_error_and_the_others_are_decided(
-    cli: Cli, bench: StackBench
+    cli: Cli, broken: SabotagedStack
 ) -> None:
     assert cli.run("down", "postgres").returncode == 0
     try:
         rows = json.loads(cli.run(*ALL, "--suite", "tls").stdout)["checks"]
     finally:
         assert cli.run("up", "postgres").returncode == 0
-        bench.prepare()
+        broken.prepare()
     of = {
         name: {r["status"] for r in rows if r["service"] == name} for name in ("postgres", "mysql")
     }
@@ -145,9 +145,9 @@ def test_a_service_that_is_down_is_an_error_and_the_others_are_decided(
 
 
 def test_a_server_that_is_held_still_makes_its_checks_errors_within_their_time(
-    cli: Cli, course: Course
+    cli: Cli, run: SabotageRun
 ) -> None:
-    engine = course.stack.engine()
+    engine = run.stack.engine()
     held = engine.aim(service("mongodb"), ["mongodb"], Fault.FREEZE)
     engine.inject(held)
     try:

@@ -14,7 +14,7 @@ from devstack_tui.security import proven
 from devstack_tui.security.audit import StackAudit
 from devstack_tui.security.catalogue import Catalogue
 from devstack_tui.security.events import Proof
-from devstack_tui.security.sabotage_run import Course
+from devstack_tui.security.sabotage_run import SabotageRun
 from devstack_tui.stack.stack import Stack
 
 STEPS: dict[str, list[str]] = {}
@@ -38,39 +38,39 @@ def installed() -> set[str]:
     return found
 
 
-async def proven_now(course: Course) -> dict[str, Proof]:
+async def proven_now(run: SabotageRun) -> dict[str, Proof]:
     here = installed()
-    chosen = [one for one in course.catalogue.sabotages.values() if one.service in here]
-    async with contextlib.aclosing(course.prove_all(chosen)) as steps:
+    chosen = [one for one in run.catalogue.sabotages.values() if one.service in here]
+    async with contextlib.aclosing(run.prove_all(chosen)) as steps:
         async for step in steps:
             STEPS.setdefault(step.sabotage, []).append(f"{step.phase}: {step.detail}")
-    return {proof.sabotage: proof for proof in course.proofs}
+    return {proof.sabotage: proof for proof in run.proofs}
 
 
 @pytest.fixture(scope="module")
-def proofs(course: Course) -> dict[str, Proof]:
+def proofs(run: SabotageRun) -> dict[str, Proof]:
     """Every sabotage, applied and taken back: those of different services side by side."""
-    return asyncio.run(proven_now(course))
+    return asyncio.run(proven_now(run))
 
 
 @pytest.mark.parametrize("id", known())
 def test_exactly_what_it_must_turn_goes_red_and_is_green_again(
-    course: Course, proofs: dict[str, Proof], id: str
+    run: SabotageRun, proofs: dict[str, Proof], id: str
 ) -> None:
-    if course.catalogue.sabotages[id].service not in installed():
+    if run.catalogue.sabotages[id].service not in installed():
         pytest.skip("its server is not on this machine")
     proof = proofs.get(id)
-    assert proof is not None, course.unhealed
+    assert proof is not None, run.unhealed
     assert (proof.missed, proof.strayed, proof.stuck) == ((), (), ()), STEPS[id]
     assert proof.turned == proven.turned_by().get(id), "`check prove --all --record` is due"
 
 
 @pytest.mark.usefixtures("proofs")
-def test_afterwards_every_check_is_as_it_was_at_the_beginning(course: Course) -> None:
-    assert asyncio.run(course.compare()) == []
+def test_afterwards_every_check_is_as_it_was_at_the_beginning(run: SabotageRun) -> None:
+    assert asyncio.run(run.compare()) == []
 
 
-def test_nothing_is_recorded_that_no_sabotage_proves_any_more(course: Course) -> None:
+def test_nothing_is_recorded_that_no_sabotage_proves_any_more(run: SabotageRun) -> None:
     recorded = proven.turned_by()
-    assert recorded.keys() <= course.catalogue.sabotages.keys()
-    assert proven.proven() <= course.catalogue.checks.keys()
+    assert recorded.keys() <= run.catalogue.sabotages.keys()
+    assert proven.proven() <= run.catalogue.checks.keys()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
-from devstack_tui.contracts.audit import Audit, Bench, Check, Finding, Sabotage, Severity
+from devstack_tui.contracts.audit import Audit, Check, Finding, Sabotage, SabotageStack, Severity
 from devstack_tui.core.check import Status
 from devstack_tui.core.paths import StackPaths
 from devstack_tui.security import prove, sabotage_run
@@ -115,7 +115,7 @@ class Switch:
         heals: bool = True,
     ) -> Sabotage:
         @contextlib.contextmanager
-        def apply(_: Bench) -> Iterator[None]:
+        def apply(_: SabotageStack) -> Iterator[None]:
             self.broken = True
             self.applied += 1
             try:
@@ -126,7 +126,7 @@ class Switch:
         return Sabotage(id, f"title of {id}", service, apply, expects=expects)
 
 
-class FakeBench:
+class FakeSabotagedStack:
     """Nothing that the fake sabotages need."""
 
     def __init__(self, *_: object) -> None:
@@ -140,7 +140,7 @@ def fake_the_stack(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every service is taken for running, and the bench does nothing."""
     monkeypatch.setattr(prove, "StackAudit", FakeAudit)
     monkeypatch.setattr(sabotage_run, "StackAudit", FakeAudit)
-    monkeypatch.setattr(sabotage_run, "StackBench", FakeBench)
+    monkeypatch.setattr(sabotage_run, "SabotagedStack", FakeSabotagedStack)
 
 
 def use(

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from devstack_tui.contracts.audit import Bench, Finding, Sabotage
+from devstack_tui.contracts.audit import Finding, Sabotage, SabotageStack
 from devstack_tui.core.check import Status
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.security import sabotage_run as courses
 from devstack_tui.security.events import Proof
-from devstack_tui.security.sabotage_run import Course, UnhealedError
+from devstack_tui.security.sabotage_run import SabotageRun, UnhealedError
 from devstack_tui.stack.stack import Stack
 from tests.unit.audit_kit import PASSES, Switch, check, fake_the_stack, made_stack, use
 
@@ -31,7 +31,7 @@ def faked(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def proof_of(sabotage: Sabotage, *, every: int = courses.ALL) -> Proof:
-    course = Course(made_stack(), every=every)
+    course = SabotageRun(made_stack(), every=every)
     await course.open()
     async with contextlib.aclosing(course.prove(sabotage)) as events:
         phases = [event.phase async for event in events]
@@ -144,7 +144,7 @@ class TestCourse:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         @contextlib.contextmanager
-        def apply(_: Bench) -> Iterator[None]:
+        def apply(_: SabotageStack) -> Iterator[None]:
             raise DevstackError("the file is not as the sabotage expects")
             yield
 
@@ -157,7 +157,7 @@ class TestCourse:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         @contextlib.contextmanager
-        def apply(_: Bench) -> Iterator[None]:
+        def apply(_: SabotageStack) -> Iterator[None]:
             yield
             raise DevstackError("it does not answer")
 
@@ -195,7 +195,7 @@ class TestCourse:
 
         def breaking(name: str) -> Sabotage:
             @contextlib.contextmanager
-            def apply(_: Bench) -> Iterator[None]:
+            def apply(_: SabotageStack) -> Iterator[None]:
                 in_force.add(name)
                 together.add(frozenset(in_force))
                 yield
@@ -209,7 +209,7 @@ class TestCourse:
         sabotages = [breaking(name) for name in names]
         checks = [check(f"a.{name}", service=name, sabotage=f"{name}.broken") for name in names]
         use(monkeypatch, checks, sabotages)
-        course = Course(Stack("work"), every=1)
+        course = SabotageRun(Stack("work"), every=1)
         await course.open()
         async with contextlib.aclosing(course.prove_all(sabotages)) as steps:
             told = [step.sabotage async for step in steps]
@@ -238,7 +238,7 @@ class TestCourse:
             check("a.2", mysql.look, service="mysql", sabotage="mysql.broken"),
         ]
         use(monkeypatch, checks, sabotages)
-        course = Course(made_stack("vault", "redis", "mysql"), every=1)
+        course = SabotageRun(made_stack("vault", "redis", "mysql"), every=1)
         await course.open()
         async with contextlib.aclosing(course.prove_all(sabotages)) as steps:
             assert [step async for step in steps]
@@ -253,7 +253,7 @@ class TestCourse:
         self, switch: Switch, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         @contextlib.contextmanager
-        def apply(_: Bench) -> Iterator[None]:
+        def apply(_: SabotageStack) -> Iterator[None]:
             yield
             raise DevstackError("it does not answer")
 
@@ -261,7 +261,7 @@ class TestCourse:
         never = switch.sabotage("redis.never", service="redis")
         good = Switch().sabotage("mysql.broken", service="mysql")
         use(monkeypatch, [check("a.1")], [bad, never, good])
-        course = Course(made_stack("vault", "redis", "mysql"), every=1)
+        course = SabotageRun(made_stack("vault", "redis", "mysql"), every=1)
         await course.open()
         async with contextlib.aclosing(course.prove_all([bad, never, good])) as steps:
             assert [step async for step in steps]

@@ -29,12 +29,12 @@ from devstack_tui.security.tls import (
 )
 from devstack_tui.security.tls.ciphers import WEAK
 from devstack_tui.security.tls.client_hello import SSL3, TLS1_0, TLS1_1, TLS1_2, TLS1_3
-from devstack_tui.security.tls.listener_audit import Sight, decide
+from devstack_tui.security.tls.listener_audit import ListenerView, decide
 from devstack_tui.services.rabbitmq import connection
 from tests.unit.tls_kit import DAY, NOW, FakeAudit, Pair, Pki, make, tls_server
 
 NAMES = ("postgres", "postgres.dev-services.local", "localhost")
-Body = Callable[[Sight], Finding]
+Body = Callable[[ListenerView], Finding]
 Tune = Callable[[ssl.SSLContext], None]
 
 
@@ -44,7 +44,7 @@ def pki(tmp_path: Path) -> Pki:
 
 
 def seen(pki: Pki, listener: Listener, body: Body) -> Finding:
-    return decide(Sight(FakeAudit(pki.ca, pki.files), listener), body)  # type: ignore[arg-type]
+    return decide(ListenerView(FakeAudit(pki.ca, pki.files), listener), body)  # type: ignore[arg-type]
 
 
 def only(version: ssl.TLSVersion, least: ssl.TLSVersion | None = None) -> Tune:
@@ -283,8 +283,8 @@ def test_a_broken_hash_anywhere_below_the_root_is_seen(
     sent = tuple(
         dataclasses.replace(one, digest=digest) for one, digest in zip(pair, digests, strict=True)
     )
-    sight = cast("Sight", SimpleNamespace(certificates=lambda: sent))
-    assert certificate.signature(sight).status is expected
+    view = cast("ListenerView", SimpleNamespace(certificates=lambda: sent))
+    assert certificate.signature(view).status is expected
 
 
 def test_a_certificate_that_does_not_parse_is_a_fault_of_the_server() -> None:
@@ -350,7 +350,7 @@ def test_a_refusal_for_another_reason_proves_nothing_about_the_authority(
         assert (ca, host) == (True, False)
         raise Untrusted("the reason", code)
 
-    sight = SimpleNamespace(estranged=refuse, work=lambda tls: "it works")
-    found = decide(cast("Sight", sight), paths.wrong_ca)
+    view = SimpleNamespace(refused_work=refuse, work=lambda tls: "it works")
+    found = decide(cast("ListenerView", view), paths.wrong_ca)
     assert found.status is status
     assert "the reason" in found.evidence

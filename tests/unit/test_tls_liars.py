@@ -18,7 +18,7 @@ from devstack_tui.loadgen.bounded_socket import Reader, begin_at_once, get, guar
 from devstack_tui.security.tls import handshake, probe, protocol
 from devstack_tui.security.tls.ciphers import STRONG
 from devstack_tui.security.tls.client_hello import TLS1_0, TLS1_2, Offer
-from devstack_tui.security.tls.listener_audit import Sight, decide
+from devstack_tui.security.tls.listener_audit import ListenerView, decide
 from devstack_tui.services.mysql.tls import begin as mysql_begin
 from devstack_tui.services.postgres.tls import begin as postgres_begin
 from tests.unit import tls_recorded as recorded
@@ -123,8 +123,8 @@ def test_a_whole_handshake_ends_in_time_too(lie: str) -> None:
 def test_a_check_of_a_server_that_does_not_answer_is_an_error_and_no_fail(lie: str) -> None:
     serve, _, _ = LIES[lie]
     with answering(serve) as listener:
-        sight = Sight(FakeAudit(Path("none"), timeout=LIMIT), listener)  # type: ignore[arg-type]
-        found = decide(sight, protocol.accepts(TLS1_2))
+        view = ListenerView(FakeAudit(Path("none"), timeout=LIMIT), listener)  # type: ignore[arg-type]
+        found = decide(view, protocol.accepts(TLS1_2))
     assert found.status is Status.ERROR
     assert "no answer in time" in found.evidence
 
@@ -132,9 +132,9 @@ def test_a_check_of_a_server_that_does_not_answer_is_an_error_and_no_fail(lie: s
 def test_a_server_without_tls_fails_what_it_should_do_and_decides_nothing_else() -> None:
     serve, _, _ = LIES["http"]
     with answering(serve) as listener:
-        sight = Sight(FakeAudit(Path("none")), listener)  # type: ignore[arg-type]
-        modern = decide(sight, protocol.accepts(TLS1_2))
-        old = decide(sight, protocol.refuses(TLS1_0))
+        view = ListenerView(FakeAudit(Path("none")), listener)  # type: ignore[arg-type]
+        modern = decide(view, protocol.accepts(TLS1_2))
+        old = decide(view, protocol.refuses(TLS1_0))
     assert (modern.status, old.status) == (Status.FAIL, Status.INCONCLUSIVE)
     assert "not TLS" in modern.evidence
     assert "not TLS" in old.evidence
@@ -144,7 +144,7 @@ def test_a_port_that_nobody_listens_on_fails() -> None:
     with answering(_wait) as listener:
         pass
     found = decide(
-        Sight(FakeAudit(Path("none")), listener),  # type: ignore[arg-type]
+        ListenerView(FakeAudit(Path("none")), listener),  # type: ignore[arg-type]
         protocol.accepts(TLS1_2),
     )
     assert found.status is Status.FAIL
@@ -155,7 +155,7 @@ def test_a_refusal_says_nothing_where_good_offers_are_refused_too() -> None:
     alert = bytes.fromhex("15030300020228")
     with answering(saying(alert)) as listener:
         found = decide(
-            Sight(FakeAudit(Path("none")), listener),  # type: ignore[arg-type]
+            ListenerView(FakeAudit(Path("none")), listener),  # type: ignore[arg-type]
             protocol.refuses(TLS1_0),
         )
     assert found.status is Status.INCONCLUSIVE

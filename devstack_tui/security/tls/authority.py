@@ -24,8 +24,8 @@ def is_ca(audit: Audit) -> Finding:
     ]
     if wrong:
         return Finding(Status.FAIL, "; ".join(wrong))
-    told = ", ".join(f"{one.subject} ({one.key}, {one.digest})" for one in roots)
-    return Finding(Status.PASS, f"{told} in {audit.ca}")
+    seen = ", ".join(f"{one.subject} ({one.key}, {one.digest})" for one in roots)
+    return Finding(Status.PASS, f"{seen} in {audit.ca}")
 
 
 def validity(audit: Audit) -> Finding:

@@ -10,7 +10,7 @@ from devstack_tui.contracts.audit import Audit, Check, Finding, Listener, Severi
 from devstack_tui.contracts.registry import IDENTITY, service, services
 from devstack_tui.core.check import Status
 from devstack_tui.security.tls import authority, certificate, paths
-from devstack_tui.security.tls.listener_audit import Sight, decide, together
+from devstack_tui.security.tls.listener_audit import ListenerView, decide, together
 from devstack_tui.security.tls.properties import (
     CERTIFICATE,
     CLIENTS,
@@ -21,7 +21,7 @@ from devstack_tui.security.tls.properties import (
 )
 
 SUITE = "tls"
-Body = Callable[[Sight], Finding]
+Body = Callable[[ListenerView], Finding]
 _Own = dict[tuple[str, str], Check]
 """The check that asserts a property (by name) of a listener (by name)."""
 
@@ -95,7 +95,7 @@ def _check(one: Property, listener: Listener, number: int | None) -> Check:
 
 
 def _run(listener: Listener, body: Body) -> Callable[[Audit], Finding]:
-    return lambda audit: decide(Sight(audit, listener), body)
+    return lambda audit: decide(ListenerView(audit, listener), body)
 
 
 def _authority() -> tuple[Check, ...]:
@@ -175,7 +175,9 @@ def _sum(
 ) -> Check:
     def run(audit: Audit) -> Finding:
         present = set(audit.services())
-        found = {one.name: decide(Sight(audit, one), body) for one in of if one.service in present}
+        found = {
+            one.name: decide(ListenerView(audit, one), body) for one in of if one.service in present
+        }
         if not found:
             return Finding(Status.SKIPPED, "none of its services is in the stack")
         return together(found)

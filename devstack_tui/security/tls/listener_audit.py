@@ -37,7 +37,7 @@ class Unseen(DevstackError):
     """What a check would look at cannot be seen: it decides nothing."""
 
 
-class Sight:
+class ListenerView:
     """Handshakes with one listener, shared through the audit. They raise as their makers do."""
 
     def __init__(self, audit: Audit, listener: Listener) -> None:
@@ -96,7 +96,7 @@ class Sight:
         """Real work, over verified TLS or in plain."""
         return self._once(f"work:{tls}", lambda: self._query(self.listener, tls))
 
-    def estranged(self, ca: bool = False, host: bool = False) -> str:
+    def refused_work(self, ca: bool = False, host: bool = False) -> str:
         """Real work over TLS by a client that trusts another root, or goes to another name."""
         target = self.audit.target(self.listener.service)
         listener = self.listener
@@ -128,17 +128,17 @@ class Sight:
         return cast(_T, self.audit.once(f"tls:{self.listener.name}:{what}", make))
 
 
-def decide(sight: Sight, body: Callable[[Sight], Finding]) -> Finding:
+def decide(view: ListenerView, body: Callable[[ListenerView], Finding]) -> Finding:
     """What `body` finds, or what kept it from finding: a server that does it wrong is a FAIL, one
     that does not answer an ERROR."""
     try:
-        return body(sight)
+        return body(view)
     except Unseen as error:
         return Finding(Status.INCONCLUSIVE, error.message)
     except (Untrusted, PlainRefused, ProtocolFault, ConnectionRefusedError) as error:
-        return Finding(Status.FAIL, _words(error, sight.listener))
+        return Finding(Status.FAIL, _words(error, view.listener))
     except (DevstackError, OSError) as error:
-        return Finding(Status.ERROR, _words(error, sight.listener))
+        return Finding(Status.ERROR, _words(error, view.listener))
 
 
 _WORST = (

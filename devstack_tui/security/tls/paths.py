@@ -5,7 +5,7 @@ from __future__ import annotations
 from devstack_tui.contracts.audit import Finding, PlainRefused, Untrusted
 from devstack_tui.core.check import Status
 from devstack_tui.core.errors import DevstackError
-from devstack_tui.security.tls.listener_audit import Sight, Unseen
+from devstack_tui.security.tls.listener_audit import ListenerView, Unseen
 
 # X509_V_ERR_…: the issuer is missing, not trusted, or the certificate itself; the name or the
 # address is another.
@@ -13,57 +13,57 @@ _NO_ISSUER = frozenset({2, 18, 19, 20, 21})
 _OTHER_NAME = frozenset({62, 64})
 
 
-def plain(sight: Sight) -> Finding:
+def plain(view: ListenerView) -> Finding:
     """What a client without TLS gets, against what is declared."""
-    listener = sight.listener
+    listener = view.listener
     try:
-        told = sight.work(False)
+        seen = view.work(False)
     except PlainRefused as error:
         if listener.dual:
             return Finding(
                 Status.FAIL, f"declared to answer in plain, and does not: {error.message}"
             )
-        sight.certificates()  # refusing everybody is no virtue
+        view.certificates()  # refusing everybody is no virtue
         return Finding(Status.PASS, f"refused: {error.message}")
     if not listener.dual:
-        return Finding(Status.FAIL, f"declared to speak TLS alone, but {told}")
-    return Finding(Status.WARN, f"{told}, as declared: passwords and data cross loopback in clear")
+        return Finding(Status.FAIL, f"declared to speak TLS alone, but {seen}")
+    return Finding(Status.WARN, f"{seen}, as declared: passwords and data cross loopback in clear")
 
 
-def query(sight: Sight) -> Finding:
+def query(view: ListenerView) -> Finding:
     """Real work over verified TLS."""
-    return Finding(Status.PASS, sight.work(True))
+    return Finding(Status.PASS, view.work(True))
 
 
-def both(sight: Sight) -> Finding:
+def both(view: ListenerView) -> Finding:
     """Real work over TLS and in plain."""
-    return Finding(Status.PASS, f"{sight.work(True)}; {sight.work(False)}")
+    return Finding(Status.PASS, f"{view.work(True)}; {view.work(False)}")
 
 
-def wrong_ca(sight: Sight) -> Finding:
+def wrong_ca(view: ListenerView) -> Finding:
     """A client that trusts another root turns the server down."""
-    return _turned_down(sight, "a root that signed nothing here", _NO_ISSUER, ca=True)
+    return _turned_down(view, "a root that signed nothing here", _NO_ISSUER, ca=True)
 
 
-def wrong_host(sight: Sight) -> Finding:
+def wrong_host(view: ListenerView) -> Finding:
     """A client that went to another name turns the server down."""
-    return _turned_down(sight, "a name that is not in the certificate", _OTHER_NAME, host=True)
+    return _turned_down(view, "a name that is not in the certificate", _OTHER_NAME, host=True)
 
 
 def _turned_down(
-    sight: Sight, what: str, codes: frozenset[int], ca: bool = False, host: bool = False
+    view: ListenerView, what: str, codes: frozenset[int], ca: bool = False, host: bool = False
 ) -> Finding:
     try:
-        told = sight.estranged(ca, host)
+        seen = view.refused_work(ca, host)
     except Untrusted as error:
         # libpq keeps the code to itself.
         if error.code and error.code not in codes:
             raise Unseen(f"with {what} it was refused for another reason: {error.reason}") from None
         refusal = error.reason
     else:
-        return Finding(Status.FAIL, f"with {what}: {told}")
+        return Finding(Status.FAIL, f"with {what}: {seen}")
     try:
-        control = sight.work(True)
+        control = view.work(True)
     except (DevstackError, OSError):
         raise Unseen("with the right root and name it does not work either") from None
     return Finding(Status.PASS, f"with {what}: {refusal}; control: {control}")

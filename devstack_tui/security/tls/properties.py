@@ -9,7 +9,7 @@ from devstack_tui.contracts.audit import Finding, Listener, Severity
 from devstack_tui.security.tls import certificate, paths, protocol
 from devstack_tui.security.tls.ciphers import WEAK, Family
 from devstack_tui.security.tls.client_hello import SSL3, TLS1_0, TLS1_1, TLS1_2, TLS1_3
-from devstack_tui.security.tls.listener_audit import Sight
+from devstack_tui.security.tls.listener_audit import ListenerView
 
 CERTIFICATE, FILES, VERSIONS, CIPHERS, CLIENTS = (
     "certificate",
@@ -35,7 +35,7 @@ class Property:
     stake: str
     remedy: str
     sabotage: str
-    body: Callable[[Sight], Finding]
+    body: Callable[[ListenerView], Finding]
     per_service: bool = False
     """Whether it is of the service's files, which all of its listeners share."""
     mutual: bool | None = None

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
-from devstack_tui.contracts.audit import Bench, Saboteur
+from devstack_tui.contracts.audit import SabotageStack, Saboteur
 from devstack_tui.services.mongodb.server import CONFIG_FILE, merged
 
 # OpenSSL has no TLS 1.0 and 1.1 above its security level 0.
@@ -21,24 +21,24 @@ def _tls(**values: str) -> dict[str, Any]:
     return {"net": {"tls": values}}
 
 
-def _set(more: dict[str, Any], bench: Bench) -> AbstractContextManager[None]:
-    return _changed(bench, lambda config: merged(config, more))
+def _set(more: dict[str, Any], stack: SabotageStack) -> AbstractContextManager[None]:
+    return _changed(stack, lambda config: merged(config, more))
 
 
-def _off(bench: Bench) -> AbstractContextManager[None]:
+def _off(stack: SabotageStack) -> AbstractContextManager[None]:
     def change(config: dict[str, Any]) -> dict[str, Any]:
         del config["net"]["tls"]
         # An option of a TLS that is off keeps it from starting.
         del config["setParameter"]["suppressNoTLSPeerCertificateWarning"]
         return config
 
-    return _changed(bench, change)
+    return _changed(stack, change)
 
 
 def _changed(
-    bench: Bench, change: Callable[[dict[str, Any]], dict[str, Any]]
+    stack: SabotageStack, change: Callable[[dict[str, Any]], dict[str, Any]]
 ) -> AbstractContextManager[None]:
-    return bench.reconfigured(
+    return stack.reconfigured(
         "mongodb", CONFIG_FILE, lambda text: json.dumps(change(json.loads(text)), indent=2) + "\n"
     )
 

@@ -7,7 +7,7 @@ import functools
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 
-from devstack_tui.contracts.audit import Bench, Saboteur
+from devstack_tui.contracts.audit import SabotageStack, Saboteur
 from devstack_tui.services.mysql.client import connect
 
 TIMEOUT_S = 5.0
@@ -16,25 +16,25 @@ _OLD = "ssl-cipher = DEFAULT:@SECLEVEL=0"
 _LENIENT = "ssl-cipher = HIGH:!aNULL:!kRSA:@SECLEVEL=0"
 
 
-def _set(lines: tuple[str, ...], bench: Bench) -> AbstractContextManager[None]:
+def _set(lines: tuple[str, ...], stack: SabotageStack) -> AbstractContextManager[None]:
     """Further lines of my.cnf: the last one of a name counts."""
     more = "".join(f"{line}\n" for line in lines)
-    return bench.reconfigured("mysql", "my.cnf", lambda text: text + more)
+    return stack.reconfigured("mysql", "my.cnf", lambda text: text + more)
 
 
 @contextlib.contextmanager
-def _encrypted_only(bench: Bench) -> Iterator[None]:
+def _encrypted_only(stack: SabotageStack) -> Iterator[None]:
     """Connections without TLS are refused."""
-    _secure_transport(bench, "ON")
+    _secure_transport(stack, "ON")
     try:
         yield
     finally:
-        _secure_transport(bench, "OFF")
+        _secure_transport(stack, "OFF")
 
 
-def _secure_transport(bench: Bench, value: str) -> None:
+def _secure_transport(stack: SabotageStack, value: str) -> None:
     with (
-        contextlib.closing(connect(bench.audit.target("mysql"), TIMEOUT_S, "")) as connection,
+        contextlib.closing(connect(stack.audit.target("mysql"), TIMEOUT_S, "")) as connection,
         connection.cursor() as cursor,
     ):
         cursor.execute(f"SET GLOBAL require_secure_transport = {value}")

@@ -7,7 +7,7 @@ import functools
 import re
 from collections.abc import Callable, Iterator
 
-from devstack_tui.contracts.audit import Bench, Saboteur
+from devstack_tui.contracts.audit import SabotageStack, Saboteur
 from devstack_tui.contracts.service_files import ServicePath
 
 # OpenSSL has no TLS 1.0 and 1.1 above its security level 0.
@@ -16,30 +16,30 @@ _WEAK = {"ssl_ciphers": "ALL:COMPLEMENTOFALL:@SECLEVEL=0"}
 
 
 @contextlib.contextmanager
-def _set(values: dict[str, str], bench: Bench) -> Iterator[None]:
+def _set(values: dict[str, str], stack: SabotageStack) -> Iterator[None]:
     """Parameters of postgresql.conf with other values: the last line of a name counts."""
     lines = "".join(f"{name} = '{value}'\n" for name, value in values.items())
-    with _edited(bench, "postgresql.conf", lambda text: text + lines):
+    with _edited(stack, "postgresql.conf", lambda text: text + lines):
         yield
 
 
 @contextlib.contextmanager
-def _encrypted_only(bench: Bench) -> Iterator[None]:
+def _encrypted_only(stack: SabotageStack) -> Iterator[None]:
     """pg_hba.conf admits connections with TLS alone."""
-    with _edited(bench, "pg_hba.conf", lambda text: re.sub("^host ", "hostssl ", text, flags=re.M)):
+    with _edited(stack, "pg_hba.conf", lambda text: re.sub("^host ", "hostssl ", text, flags=re.M)):
         yield
 
 
 @contextlib.contextmanager
-def _edited(bench: Bench, name: str, change: Callable[[str], str]) -> Iterator[None]:
+def _edited(stack: SabotageStack, name: str, change: Callable[[str], str]) -> Iterator[None]:
     try:
-        with bench.edited(ServicePath(bench.audit.files("postgres"), name), change):
+        with stack.edited(ServicePath(stack.audit.files("postgres"), name), change):
             # Whoever connects after the signal was sent is served by the new settings: the
             # postmaster takes it before it accepts.
-            bench.reload("postgres")
+            stack.reload("postgres")
             yield
     finally:
-        bench.reload("postgres")
+        stack.reload("postgres")
 
 
 SABOTAGE = Saboteur(

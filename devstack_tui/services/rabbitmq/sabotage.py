@@ -8,7 +8,7 @@ import functools
 import json
 from collections.abc import Iterator
 
-from devstack_tui.contracts.audit import Bench, Saboteur
+from devstack_tui.contracts.audit import SabotageStack, Saboteur
 from devstack_tui.contracts.service_files import CA
 from devstack_tui.services.rabbitmq import erl_call
 
@@ -44,41 +44,41 @@ _WEAK = (
 
 
 @contextlib.contextmanager
-def _set(options: str, bench: Bench) -> Iterator[None]:
+def _set(options: str, stack: SabotageStack) -> Iterator[None]:
     """Other options of Erlang's ssl, a list of pairs, for the listener of AMQPS."""
-    port = bench.audit.target("rabbitmq").ports["tls"]
+    port = stack.audit.target("rabbitmq").ports["tls"]
     listener = _LISTENER.format(port=port)
-    _evaluate(bench, _CHANGE.format(listener=listener, term=_TERM, options=options))
+    _evaluate(stack, _CHANGE.format(listener=listener, term=_TERM, options=options))
     try:
         yield
     finally:
-        _evaluate(bench, _BACK.format(listener=listener, term=_TERM))
+        _evaluate(stack, _BACK.format(listener=listener, term=_TERM))
 
 
 @contextlib.contextmanager
-def _bare(bench: Bench) -> Iterator[None]:
+def _bare(stack: SabotageStack) -> Iterator[None]:
     """Its file of authorities holds the root alone: from there too it takes what it sends."""
-    root = json.dumps(bench.audit.files("rabbitmq").path(CA))
-    with _set(f"[{{cacertfile, {root}}}]", bench):
+    root = json.dumps(stack.audit.files("rabbitmq").path(CA))
+    with _set(f"[{{cacertfile, {root}}}]", stack):
         yield
 
 
 @contextlib.contextmanager
-def _closed(port: str, bench: Bench) -> Iterator[None]:
+def _closed(port: str, stack: SabotageStack) -> Iterator[None]:
     """Nothing listens at a port."""
-    listener = _LISTENER.format(port=bench.audit.target("rabbitmq").ports[port])
-    _evaluate(bench, f"{listener}, ok = ranch:suspend_listener(Ref)")
+    listener = _LISTENER.format(port=stack.audit.target("rabbitmq").ports[port])
+    _evaluate(stack, f"{listener}, ok = ranch:suspend_listener(Ref)")
     try:
         yield
     finally:
         # Suspended, a listener has no port any more: its name still has it.
-        _evaluate(bench, f"{listener}, ok = ranch:resume_listener(Ref)")
+        _evaluate(stack, f"{listener}, ok = ranch:resume_listener(Ref)")
 
 
-def _evaluate(bench: Bench, expression: str) -> None:
+def _evaluate(stack: SabotageStack, expression: str) -> None:
     # Whole, or the names in it would be bound already for the next one.
     whole = f"(fun() -> {expression} end)()"
-    erl_call.evaluate(bench, bench.audit.files("rabbitmq"), whole)
+    erl_call.evaluate(stack, stack.audit.files("rabbitmq"), whole)
 
 
 SABOTAGE = Saboteur(
@@ -91,7 +91,7 @@ SABOTAGE = Saboteur(
     },
     weak_ciphers=functools.partial(_set, _WEAK),
     # Erlang has a TLS of its own, which loads any key.
-    lenient=lambda bench: contextlib.nullcontext(),
+    lenient=lambda stack: contextlib.nullcontext(),
     bare=_bare,
     # It turns clients away itself that do not take SHA-1: no client comes to turn it down.
     besides={"sha1": frozenset({"wrong_ca", "wrong_host"})},

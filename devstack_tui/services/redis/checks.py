@@ -8,7 +8,15 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from devstack_tui.contracts.audit import Audit, Bench, Check, Checks, Finding, Sabotage, Severity
+from devstack_tui.contracts.audit import (
+    Audit,
+    Check,
+    Checks,
+    Finding,
+    Sabotage,
+    SabotageStack,
+    Severity,
+)
 from devstack_tui.contracts.model import Target
 from devstack_tui.core.check import Status
 from devstack_tui.core.errors import DevstackError
@@ -111,8 +119,8 @@ def _asked(target: Target, index: int, timeout: float, ask: Callable[[Any], Any]
 
 
 @contextlib.contextmanager
-def _without_tls(bench: Bench) -> Iterator[None]:
-    target, timeout = bench.audit.target("redis"), bench.audit.timeout
+def _without_tls(stack: SabotageStack) -> Iterator[None]:
+    target, timeout = stack.audit.target("redis"), stack.audit.timeout
     nodes = range(node_count(target))
 
     def turn(value: str) -> None:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from devstack_tui.contracts.audit import Bench, Saboteur
+from devstack_tui.contracts.audit import SabotageStack, Saboteur
 from devstack_tui.contracts.model import Target
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.services.redis.cert_reload import TIMEOUT_S, configure
@@ -30,26 +30,26 @@ _ANNOUNCED = ("cluster-announce-port", "cluster-announce-tls-port", "cluster-ann
 
 
 @contextlib.contextmanager
-def _set(values: dict[str, str], bench: Bench) -> Iterator[None]:
+def _set(values: dict[str, str], stack: SabotageStack) -> Iterator[None]:
     """Settings of the same value on every node."""
     usual = {name: _USUAL[name] for name in values}
     try:
-        _everywhere(bench, values)
+        _everywhere(stack, values)
         yield
     finally:
-        _everywhere(bench, usual)
+        _everywhere(stack, usual)
 
 
-def _everywhere(bench: Bench, values: dict[str, str]) -> None:
-    target = bench.audit.target("redis")
+def _everywhere(stack: SabotageStack, values: dict[str, str]) -> None:
+    target = stack.audit.target("redis")
     for index in range(node_count(target)):
         configure(target, index, values)
 
 
 @contextlib.contextmanager
-def _closed(name: str, bench: Bench) -> Iterator[None]:
+def _closed(name: str, stack: SabotageStack) -> Iterator[None]:
     """No node has the port of plain clients (`port`), or that of TLS (`tls-port`)."""
-    target = bench.audit.target("redis")
+    target = stack.audit.target("redis")
     usual = target.ports["main" if name == "port" else "tls"]
     with _pinned(target):
         try:
@@ -64,9 +64,9 @@ def _closed(name: str, bench: Bench) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _plain_bus(bench: Bench) -> Iterator[None]:
+def _plain_bus(stack: SabotageStack) -> Iterator[None]:
     """The nodes talk to each other without TLS."""
-    target = bench.audit.target("redis")
+    target = stack.audit.target("redis")
     with _pinned(target):
         try:
             # Without `tls-cluster` Redis 7.0 sends clients to the one port that is announced.

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
 
-from devstack_tui.contracts.audit import Bench, Saboteur
+from devstack_tui.contracts.audit import SabotageStack, Saboteur
 from devstack_tui.contracts.registry import service
 from devstack_tui.contracts.service_files import ServicePath
 from devstack_tui.identity.certificates import HANDSHAKE_S, encrypted, served
@@ -23,35 +23,35 @@ _WEAK = {"tls_ciphers": "ALL:COMPLEMENTOFALL:@SECLEVEL=0"}
 
 
 @contextlib.contextmanager
-def _set(values: dict[str, str], bench: Bench) -> Iterator[None]:
+def _set(values: dict[str, str], stack: SabotageStack) -> Iterator[None]:
     """Settings that it takes while it runs."""
 
     def take() -> None:
-        bench.reload(UNIT)
+        stack.reload(UNIT)
         # The signal is handled before what is accepted after it: one turn of its loop is enough.
-        for listener in encrypted(service("reference_api"), bench.audit.target("reference_api")):
+        for listener in encrypted(service("reference_api"), stack.audit.target("reference_api")):
             served(listener, HANDSHAKE_S)
 
-    with _edited(values, take, bench):
+    with _edited(values, take, stack):
         yield
 
 
 @contextlib.contextmanager
-def _moved(port: str, bench: Bench) -> Iterator[None]:
+def _moved(port: str, stack: SabotageStack) -> Iterator[None]:
     """A port that is nowhere to be found: 0 is any that is free."""
-    with _edited({port: 0}, lambda: bench.restart("reference_api"), bench):
+    with _edited({port: 0}, lambda: stack.restart("reference_api"), stack):
         yield
 
 
 @contextlib.contextmanager
 def _edited(
-    values: Mapping[str, str | int], take: Callable[[], None], bench: Bench
+    values: Mapping[str, str | int], take: Callable[[], None], stack: SabotageStack
 ) -> Iterator[None]:
     def change(text: str) -> str:
         return msgspec.json.encode({**msgspec.json.decode(text), **values}).decode()
 
     try:
-        with bench.edited(ServicePath(bench.audit.files("reference_api"), FILE), change):
+        with stack.edited(ServicePath(stack.audit.files("reference_api"), FILE), change):
             take()
             yield
     finally:

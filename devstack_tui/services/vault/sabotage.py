@@ -7,7 +7,7 @@ import functools
 import re
 from contextlib import AbstractContextManager
 
-from devstack_tui.contracts.audit import Bench, Saboteur
+from devstack_tui.contracts.audit import SabotageStack, Saboteur
 from devstack_tui.identity.owner_socket import CONFIG_FILE
 
 _CIPHERS = (
@@ -21,7 +21,7 @@ _CIPHERS = (
 )
 
 
-def _set(values: dict[str, str], bench: Bench) -> AbstractContextManager[None]:
+def _set(values: dict[str, str], stack: SabotageStack) -> AbstractContextManager[None]:
     """Settings of the listener; one that is there is replaced."""
 
     def change(text: str) -> str:
@@ -30,7 +30,7 @@ def _set(values: dict[str, str], bench: Bench) -> AbstractContextManager[None]:
         lines = "".join(f'  {name} = "{value}"\n' for name, value in values.items())
         return text.replace('listener "tcp" {\n', f'listener "tcp" {{\n{lines}')
 
-    return bench.reconfigured("vault", CONFIG_FILE, change)
+    return stack.reconfigured("vault", CONFIG_FILE, change)
 
 
 SABOTAGE = Saboteur(
@@ -42,6 +42,6 @@ SABOTAGE = Saboteur(
     },
     weak_ciphers=functools.partial(_set, {"tls_cipher_suites": ",".join(_CIPHERS)}),
     # Go has a TLS of its own, which loads RSA keys from 1024 bits on.
-    lenient=lambda bench: contextlib.nullcontext(),
+    lenient=lambda stack: contextlib.nullcontext(),
     seconds=6.0,
 )

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any
 
-from devstack_tui.contracts.audit import Bench, Sabotage, VaultClient
+from devstack_tui.contracts.audit import Sabotage, SabotageStack, VaultClient
 from devstack_tui.services.vault.audit.kit import VAULT
 
 Change = Callable[[VaultClient], None]
@@ -17,7 +17,7 @@ QUICK_S = 0.2
 def sabotage(
     id: str,
     title: str,
-    apply: Callable[[Bench], AbstractContextManager[None]],
+    apply: Callable[[SabotageStack], AbstractContextManager[None]],
     *,
     seconds: float = QUICK_S,
     expects: Iterable[str] = (),
@@ -28,9 +28,9 @@ def sabotage(
 
 
 @contextlib.contextmanager
-def changed(bench: Bench, make: Change, undo: Change) -> Iterator[None]:
+def changed(stack: SabotageStack, make: Change, undo: Change) -> Iterator[None]:
     """`make` and `undo`, each with a root token that is revoked at once."""
-    with bench.root() as vault:
+    with stack.root() as vault:
         try:
             make(vault)
         except BaseException:
@@ -39,13 +39,13 @@ def changed(bench: Bench, make: Change, undo: Change) -> Iterator[None]:
     try:
         yield
     finally:
-        with bench.root() as vault:
+        with stack.root() as vault:
             undo(vault)
 
 
 @contextlib.contextmanager
 def written(
-    bench: Bench,
+    stack: SabotageStack,
     paths: Iterable[str],
     change: Callable[[dict[str, Any]], dict[str, Any]],
     *,
@@ -67,14 +67,14 @@ def written(
         for path, data in before.items():
             vault.call("post", path, **data)
 
-    with changed(bench, make, undo):
+    with changed(stack, make, undo):
         yield
 
 
-def added(path: str, **body: Any) -> Callable[[Bench], AbstractContextManager[None]]:
+def added(path: str, **body: Any) -> Callable[[SabotageStack], AbstractContextManager[None]]:
     """Something that was not there, deleted at the end."""
-    return lambda bench: changed(
-        bench,
+    return lambda stack: changed(
+        stack,
         lambda vault: _write(vault, path, body),
         lambda vault: _delete(vault, path),
     )

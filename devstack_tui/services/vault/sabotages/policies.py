@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
-from devstack_tui.contracts.audit import Bench, Sabotage, VaultClient
+from devstack_tui.contracts.audit import Sabotage, SabotageStack, VaultClient
 from devstack_tui.identity.bootstrap import ADMIN
 from devstack_tui.services.vault.matrix import roles
 from devstack_tui.services.vault.sabotages.kit import added, changed, sabotage
@@ -18,7 +18,7 @@ path "*" {
 NOTHING = 'path "sys/health" {\n  capabilities = ["read"]\n}\n'
 WIDE = '\npath "sys/mounts" {\n  capabilities = ["read"]\n}\n'
 NO_WRAPPING = '\npath "sys/wrapping/wrap" {\n  capabilities = ["deny"]\n}\n'
-Apply = Callable[[Bench], AbstractContextManager[None]]
+Apply = Callable[[SabotageStack], AbstractContextManager[None]]
 
 
 def sabotages() -> tuple[Sabotage, ...]:
@@ -74,7 +74,7 @@ def _policy(name: str, change: Callable[[str], str]) -> Apply:
     """A policy with another text; as it was, to the letter, at the end."""
     path = f"sys/policies/acl/{name}"
 
-    def apply(bench: Bench) -> AbstractContextManager[None]:
+    def apply(stack: SabotageStack) -> AbstractContextManager[None]:
         before: list[str] = []
 
         def make(vault: VaultClient) -> None:
@@ -85,7 +85,7 @@ def _policy(name: str, change: Callable[[str], str]) -> Apply:
             for text in before:
                 vault.call("put", path, policy=text)
 
-        return changed(bench, make, undo)
+        return changed(stack, make, undo)
 
     return apply
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from devstack_tui.contracts.audit import Bench, Sabotage, VaultClient
+from devstack_tui.contracts.audit import Sabotage, SabotageStack, VaultClient
 from devstack_tui.contracts.registry import service
 from devstack_tui.identity.bootstrap import TOKEN_MAX_TTL
 from devstack_tui.identity.vault_api import VaultError
@@ -94,7 +94,7 @@ def _is_service(role: str) -> bool:
     return role not in secrets() or service(role).token_type == "service"
 
 
-def _set(name: str, bench: Bench) -> contextlib.AbstractContextManager[None]:
+def _set(name: str, stack: SabotageStack) -> contextlib.AbstractContextManager[None]:
     # Vault refuses a period for a batch token.
     chosen = [role for role in roles() if name != "token_period" or _is_service(role)]
     paths = [f"auth/approle/role/{role}-role" for role in chosen]
@@ -106,24 +106,24 @@ def _set(name: str, bench: Bench) -> contextlib.AbstractContextManager[None]:
             return {"token_policies": [*before["token_policies"], STRAY]}
         return SETTINGS[name][1]
 
-    return written(bench, paths, change)
+    return written(stack, paths, change)
 
 
-def _entities(bench: Bench) -> contextlib.AbstractContextManager[None]:
+def _entities(stack: SabotageStack) -> contextlib.AbstractContextManager[None]:
     """Every AppRole has one once it has logged in."""
     for role in roles():
-        bench.audit.login(role)
+        stack.audit.login(role)
 
     def every(vault: VaultClient, policies: list[str]) -> None:
         for id in vault.call("list", "identity/entity/id")["data"]["keys"]:
             vault.call("post", f"identity/entity/id/{id}", policies=policies)
 
-    return changed(bench, lambda vault: every(vault, [STRAY]), lambda vault: every(vault, []))
+    return changed(stack, lambda vault: every(vault, [STRAY]), lambda vault: every(vault, []))
 
 
-def _guessable(bench: Bench) -> contextlib.AbstractContextManager[None]:
+def _guessable(stack: SabotageStack) -> contextlib.AbstractContextManager[None]:
     path = f"auth/approle/role/{STRAY}"
-    around = ipaddress.ip_network(bench.audit.target("vault").clients).supernet(new_prefix=8)
+    around = ipaddress.ip_network(stack.audit.target("vault").clients).supernet(new_prefix=8)
 
     def make(vault: VaultClient) -> None:
         vault.call(
@@ -136,21 +136,21 @@ def _guessable(bench: Bench) -> contextlib.AbstractContextManager[None]:
         )
         vault.call("post", f"{path}/role-id", role_id=NOBODY)
 
-    return changed(bench, make, lambda vault: _quietly(vault, "delete", path))
+    return changed(stack, make, lambda vault: _quietly(vault, "delete", path))
 
 
 @contextlib.contextmanager
-def _eternal(bench: Bench) -> Iterator[None]:
+def _eternal(stack: SabotageStack) -> Iterator[None]:
     made: list[tuple[str, str]] = []
     paths = [f"auth/approle/role/{role}-role" for role in roles()]
-    with written(bench, paths, lambda before: {"secret_id_ttl": 0}), bench.root() as vault:
+    with written(stack, paths, lambda before: {"secret_id_ttl": 0}), stack.root() as vault:
         for path in paths:
             answer = vault.call("post", f"{path}/secret-id")["data"]
             made.append((path, answer["secret_id_accessor"]))
     try:
         yield
     finally:
-        with bench.root() as vault:
+        with stack.root() as vault:
             for path, accessor in made:
                 vault.call(
                     "post",
@@ -160,19 +160,19 @@ def _eternal(bench: Bench) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _root(bench: Bench) -> Iterator[None]:
-    with bench.root():
+def _root(stack: SabotageStack) -> Iterator[None]:
+    with stack.root():
         yield
 
 
 @contextlib.contextmanager
-def _orphan(bench: Bench) -> Iterator[None]:
-    with bench.root() as vault:
+def _orphan(stack: SabotageStack) -> Iterator[None]:
+    with stack.root() as vault:
         made = vault.call("post", "auth/token/create-orphan", ttl="720h", policies=[STRAY])["auth"]
     try:
         yield
     finally:
-        with bench.root() as vault:
+        with stack.root() as vault:
             vault.call("post", "auth/token/revoke-accessor", accessor=made["accessor"])
 
 

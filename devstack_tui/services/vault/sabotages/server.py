@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
-from devstack_tui.contracts.audit import Bench, Sabotage, VaultClient
+from devstack_tui.contracts.audit import Sabotage, SabotageStack, VaultClient
 from devstack_tui.identity import bootstrap
 from devstack_tui.identity.owner_socket import CONFIG_FILE
 from devstack_tui.identity.vault_api import VaultApi
@@ -110,8 +110,8 @@ def sabotages() -> tuple[Sabotage, ...]:
         sabotage(
             "mount.listed",
             "the engine of the secrets shows itself to anybody",
-            lambda bench: changed(
-                bench,
+            lambda stack: changed(
+                stack,
                 lambda vault: _tune(vault, "unauth"),
                 lambda vault: _tune(vault, "hidden"),
             ),
@@ -119,7 +119,7 @@ def sabotages() -> tuple[Sabotage, ...]:
         sabotage(
             "kv.one_version",
             "the KV engine keeps one version",
-            lambda bench: written(bench, ["secret/config"], lambda before: {"max_versions": 1}),
+            lambda stack: written(stack, ["secret/config"], lambda before: {"max_versions": 1}),
         ),
         sabotage(
             "config.cors",
@@ -148,20 +148,20 @@ def sabotages() -> tuple[Sabotage, ...]:
     return tuple(found)
 
 
-def _issuers(name: str, bench: Bench) -> AbstractContextManager[None]:
+def _issuers(name: str, stack: SabotageStack) -> AbstractContextManager[None]:
     def change(before: dict[str, Any]) -> dict[str, Any]:
         if name == "allowed_domains":
             return {"allowed_domains": [*before["allowed_domains"], "mysql", "postgres"]}
         return ISSUERS[name][1]
 
     paths = [f"pki_int/roles/{service}-role" for service in secrets()]
-    return written(bench, paths, change, whole=True)
+    return written(stack, paths, change, whole=True)
 
 
 @contextlib.contextmanager
-def _chmod(kind: str, bench: Bench) -> Iterator[None]:
+def _chmod(kind: str, stack: SabotageStack) -> Iterator[None]:
     paths = [
-        where(bench.audit)
+        where(stack.audit)
         for name, (_, where) in watched().items()
         if name.rpartition(".")[2] == kind
     ]
@@ -175,24 +175,24 @@ def _chmod(kind: str, bench: Bench) -> Iterator[None]:
             path.files.chmod(path.name, found.mode)
 
 
-def _kept_root(bench: Bench) -> AbstractContextManager[None]:
-    return bench.edited(
-        bench.audit.own_file(bootstrap.keys_path(bench.audit.secrets)),
+def _kept_root(stack: SabotageStack) -> AbstractContextManager[None]:
+    return stack.edited(
+        stack.audit.own_file(bootstrap.keys_path(stack.audit.secrets)),
         lambda text: text.replace('"root_token":""', '"root_token":"s.kept"'),
     )
 
 
 @contextlib.contextmanager
-def _sealed(bench: Bench) -> Iterator[None]:
+def _sealed(stack: SabotageStack) -> Iterator[None]:
     """Nothing can be revoked while it is sealed: the token that did it is, once it is open."""
-    with bench.root() as vault:
+    with stack.root() as vault:
         vault.call("put", "sys/seal")
         token, vault.token = vault.token, ""
     try:
         yield
     finally:
-        bench.restart(VAULT)
-        with VaultApi(bench.audit.target(VAULT), token) as last:
+        stack.restart(VAULT)
+        with VaultApi(stack.audit.target(VAULT), token) as last:
             last.revoke()
 
 
@@ -200,17 +200,17 @@ def _tune(vault: VaultClient, visibility: str) -> None:
     vault.call("post", "sys/mounts/secret/tune", listing_visibility=visibility)
 
 
-def _configured(change: Callable[[str], str], bench: Bench) -> AbstractContextManager[None]:
+def _configured(change: Callable[[str], str], stack: SabotageStack) -> AbstractContextManager[None]:
     """Vault restarted with another configuration, and with its own at the end."""
-    return bench.reconfigured(VAULT, CONFIG_FILE, change)
+    return stack.reconfigured(VAULT, CONFIG_FILE, change)
 
 
 @contextlib.contextmanager
-def _raw_log(bench: Bench) -> Iterator[None]:
-    files, log = bench.audit.files(VAULT), "audit-raw.log"
+def _raw_log(stack: SabotageStack) -> Iterator[None]:
+    files, log = stack.audit.files(VAULT), "audit-raw.log"
     stanza = RAW_STANZA.format(json.dumps(files.path(log)))
     try:
-        with _configured(lambda text: text + stanza, bench):
+        with _configured(lambda text: text + stanza, stack):
             yield
     finally:
         files.remove(log)
