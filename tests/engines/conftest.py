@@ -132,6 +132,7 @@ def memory_stack(patch: pytest.MonkeyPatch, names: tuple[str, ...]) -> Iterator[
     found = Stack("m")
     for name in names:
         found.engine().start(service(name), Run())
+    _memory(found).age(60)
     yield found
     shutil.rmtree(folder)
 

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import msgspec
+
 from devstack_tui.contracts.client import Client
 from devstack_tui.contracts.drill import Cut
 from devstack_tui.contracts.engine import (
@@ -40,6 +42,7 @@ from devstack_tui.core.hint import Hint
 from devstack_tui.core.machine import Machine
 from devstack_tui.core.paths import StackPaths
 from devstack_tui.core.rooted_files import FileStat, parts_of
+from devstack_tui.state import parameter_store
 from devstack_tui.state.instance import Instance
 from devstack_tui.state.settings import StackSettings
 
@@ -53,6 +56,7 @@ class Thing:
     name: str
     owner: str
     start: int = 0
+    at: float = 0.0
     held: bool = False
     log: list[str] = field(default_factory=list)
 
@@ -192,17 +196,25 @@ class MemoryEngine:
         return ()
 
     def start(self, service: Service, run: Run) -> None:  # noqa: ARG002
-        self.files(service).directory("")
+        files = self.files(service)
+        files.directory("")
+        if not all(thing.start for thing in self._things.get(service.name, [Thing("", "")])):
+            files.write("running", self._configuration(service))
         numbered = [f"{service.name}-{number}" for number in range(1, 7)]
         names = numbered if service.rolling() else [service.name]
         made = [Thing(name, self._id) for name in names]
         for thing in self._things.setdefault(service.name, made):
             if not thing.start:
-                thing.start, thing.held = next(STARTS), False
+                thing.start, thing.held, thing.at = next(STARTS), False, time.time()
                 thing.log.append(f"start {thing.start}")
 
-    def configure(self, service: Service, run: Run) -> None:
-        pass
+    def configure(self, service: Service, run: Run) -> None:  # noqa: ARG002
+        self.files(service).write("configuration", self._configuration(service))
+
+    def _configuration(self, service: Service) -> bytes:
+        """The parameters that the stack sets: those of the last start are in the file `running`."""
+        values = parameter_store.read(self._paths).values.get(service.name, {})
+        return msgspec.json.encode(values)
 
     def cycle(self, service: Service, run: Run, before: Callable[[str], None]) -> None:
         for thing in self._things[service.name]:
@@ -228,7 +240,7 @@ class MemoryEngine:
                 None,
                 running=bool(thing.start),
                 completed=bool(thing.start),
-                started_at=time.time() - 60 if thing.start else None,
+                started_at=thing.at if thing.start else None,
                 start_id=str(thing.start or ""),
             )
             for thing in self._things.get(service.name, ())
@@ -358,6 +370,11 @@ class MemoryEngine:
         if not things or not all(thing.start and not thing.held for thing in things):
             raise UnreachableError("no answer in time")
         return Observation(1.0)
+
+    def age(self, seconds: float) -> None:
+        """As if everything had been started so many seconds earlier."""
+        for thing in (one for things in self._things.values() for one in things):
+            thing.at -= seconds
 
     def work(self, unit: str) -> None:
         """In place of a client of the unit. Raises `UnreachableError`."""

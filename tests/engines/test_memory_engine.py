@@ -3,21 +3,38 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
+import msgspec
 import pytest
 
 from devstack_tui.cli.main import main
 from devstack_tui.contracts.engine import Run
 from devstack_tui.contracts.faults import Fault
+from devstack_tui.contracts.model import Installation, Target
 from devstack_tui.contracts.registry import service
+from devstack_tui.contracts.service_files import ServiceFiles
+from devstack_tui.contracts.tunable import (
+    Advice,
+    Apply,
+    Effective,
+    Kind,
+    Parameter,
+    Problem,
+    Reading,
+    Share,
+)
 from devstack_tui.core.journal import Journal
 from devstack_tui.drill.fault_injector import StackHands
 from devstack_tui.stack.stack import Stack
+from devstack_tui.state import parameter_store
 from tests.engines.conftest import memory_stack
-from tests.engines.memory import MemoryEngine
+from tests.engines.memory import MemoryEngine, MemoryFiles
 
 POSTGRES = service("postgres")
+ANSWERING = ("health.monitor", "drill.restart", "drill.fault_injector", "stack.parameter_apply")
+"""Where a probe would ask the server."""
 RUNNING = ("vault", "postgres", "redis")
 
 
@@ -27,7 +44,7 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
     with memory_stack(monkeypatch, RUNNING) as found:
         engine = found.engine()
         assert isinstance(engine, MemoryEngine)
-        for module in ("health.monitor", "drill.restart", "drill.fault_injector"):
+        for module in ANSWERING:
             monkeypatch.setattr(f"devstack_tui.{module}.probe_once", engine.answer)
         yield found
 
@@ -115,3 +132,103 @@ def test_logs_are_read_without_a_file(capsys: pytest.CaptureFixture[str]) -> Non
     (line,) = capsys.readouterr().out.splitlines()
     assert line.startswith("start ")
     assert main(["--stack", "m", "logs", "mysql"]) == 3
+
+
+# -- parameters --------------------------------------------------------------------------------
+
+
+class MemoryTunables:
+    """The parameters of a server in memory: what it runs with is a file of its own. It never takes
+    `work_mem=13MB`."""
+
+    def __init__(self, files: MemoryFiles) -> None:
+        self._files = files
+
+    def parameters(self, installation: Installation) -> tuple[Parameter, ...]:  # noqa: ARG002
+        shared = partial(Parameter, service="postgres", kind=Kind.BYTES, help="")
+        return (
+            shared(name="work_mem", apply=Apply.LIVE, default="4MB"),
+            shared(name="shared_buffers", apply=Apply.RESTART, default="128MB"),
+        )
+
+    def read(self, _: Target, installation: Installation, files: ServiceFiles) -> Reading:
+        written = msgspec.json.decode(files.read("running"), type=dict[str, str])
+        running = {name: text for name, text in written.items() if text != "13MB"}
+        known = self.parameters(installation)
+        return Reading(
+            known,
+            {
+                one.name: Effective(
+                    name=one.name,
+                    value=running.get(one.name, one.default),
+                    source="configuration file" if one.name in running else "default",
+                )
+                for one in known
+            },
+        )
+
+    def set_live(
+        self,
+        target: Target,  # noqa: ARG002
+        parameters: Sequence[Parameter],
+        values: Mapping[str, str | None],
+    ) -> tuple[str, ...]:
+        running = msgspec.json.decode(self._files.read("running"), type=dict[str, str])
+        for one in parameters:
+            running.pop(one.name, None)
+            if (text := values[one.name]) is not None:
+                running[one.name] = text
+        self._files.write("running", msgspec.json.encode(running))
+        return ()
+
+    def problems(self, *_: object) -> tuple[Problem, ...]:
+        return ()
+
+    def memory(self, *_: object) -> tuple[Share, ...]:
+        return ()
+
+    def advise(self, *_: object) -> tuple[Advice, ...]:
+        return ()
+
+
+@pytest.fixture
+def tuned(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Stack:
+    engine = stack.engine()
+    assert isinstance(engine, MemoryEngine)
+    part = MemoryTunables(engine.files(POSTGRES))
+    monkeypatch.setattr("devstack_tui.services.postgres.tunables.TUNABLES", part)
+    return stack
+
+
+def effective(capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
+    capsys.readouterr()
+    main(["--stack", "m", "tune", "show", "postgres", "--json"])
+    rows = json.loads(capsys.readouterr().out)["parameters"]
+    return {row["name"]: row["effective"] for row in rows}
+
+
+def apply(*values: str) -> int:
+    assert main(["--stack", "m", "tune", "set", "postgres", *values]) == 0
+    return main(["--stack", "m", "tune", "apply", "--yes"])
+
+
+def test_an_apply_restarts_once_for_what_needs_it_and_is_read_back(
+    tuned: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = [unit.start_id for unit in tuned.engine().units(POSTGRES)]
+    assert apply("work_mem=8MB") == 0
+    assert [unit.start_id for unit in tuned.engine().units(POSTGRES)] == before
+    assert apply("shared_buffers=256MB") == 0
+    assert [unit.start_id for unit in tuned.engine().units(POSTGRES)] != before
+    assert effective(capsys) == {"work_mem": "8MB", "shared_buffers": "256MB"}
+    assert Journal(tuned.paths.journal).pending() == []
+
+
+def test_a_value_that_does_not_take_brings_the_last_good_ones_back(
+    tuned: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert apply("work_mem=8MB") == 0
+    assert apply("work_mem=13MB", "shared_buffers=256MB") == 1
+    assert effective(capsys) == {"work_mem": "8MB", "shared_buffers": "128MB"}
+    assert parameter_store.read(tuned.paths).values == {"postgres": {"work_mem": "8MB"}}
+    assert Journal(tuned.paths.journal).pending() == []
