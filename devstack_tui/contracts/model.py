@@ -8,6 +8,8 @@ from pathlib import Path
 
 import msgspec
 
+LOOPBACK = "127.0.0.1"
+
 
 class State(enum.StrEnum):
     """What a service is. `ABSENT`: its program is not on this machine."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from devstack_tui.contracts.model import Credentials, ServiceSettings, Target
+from devstack_tui.contracts.model import LOOPBACK, Credentials, ServiceSettings, Target
 from devstack_tui.contracts.service_files import ServiceFiles
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.journal import Journal
 
-HOST = "127.0.0.1"
+HOST = LOOPBACK
 
 
 class Cancelled(DevstackError):

@@ -16,7 +16,6 @@ from pathlib import Path
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.hint import Hint
 from devstack_tui.core.redact import redact
-from devstack_tui.core.shared_libraries import library_packages, missing_libraries
 
 TIMEOUT_S = 20.0
 
@@ -104,6 +103,8 @@ def _ask(program: Path, flag: str, modified: float) -> str:  # noqa: ARG001 - pa
         raise NotRunnableError(f"{program} does not run: {_refusal(program, error)}") from None
     if ended.returncode == 0:
         return f"{ended.stdout}\n{ended.stderr}"
+    from devstack_tui.core.shared_libraries import library_packages, missing_libraries
+
     packages = library_packages(missing_libraries(program))
     words = _last_line(ended.stderr) or _last_line(ended.stdout) or _ending(ended.returncode)
     words = words.removeprefix(f"{program}: ")

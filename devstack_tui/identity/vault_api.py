@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import ssl
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from devstack_tui.contracts.model import Credentials, Target
 from devstack_tui.core.errors import DevstackError, UnreachableError, cause_of
+from devstack_tui.core.http_connection import CANNOT, HttpConnection
 from devstack_tui.core.tls import client_context
-
-if TYPE_CHECKING:
-    import hvac
-    from requests.adapters import HTTPAdapter
 
 
 class VaultError(DevstackError):
@@ -23,80 +21,52 @@ class VaultError(DevstackError):
         self.status = status
 
 
-def _strict_adapter(ca: Path) -> HTTPAdapter:
-    """How `requests` connects: by our context; its own differs from one Python to the next."""
-    from requests.adapters import HTTPAdapter
-
-    try:
-        context = client_context(ca)
-    except OSError as error:
-        raise UnreachableError(
-            f"Vault cannot be reached: its CA in {ca} cannot be used ({error.strerror})",
-            "look at `devstack-tui logs vault`",
-        ) from None
-
-    class Adapter(HTTPAdapter):
-        def init_poolmanager(self, *args: Any, **options: Any) -> None:
-            super().init_poolmanager(*args, ssl_context=context, **options)
-
-    return Adapter()
-
-
 class VaultApi:
     """One token's view of Vault. Use as a context manager; the token is revoked by `revoke`."""
 
     def __init__(self, target: Target, token: str = "", timeout: float = 10.0) -> None:
-        import hvac
-        import requests
-
-        session = requests.Session()
-        # A proxy from the environment must never see a token that is meant for loopback.
-        session.trust_env = False
-        session.verify = str(target.ca)
-        session.mount("https://", _strict_adapter(target.ca))
-        self._client: hvac.Client = hvac.Client(
-            url=f"https://{target.endpoint}",
-            token=token,
-            timeout=timeout,
-            session=session,
-            verify=str(target.ca),
-        )
-        self._session = session
+        try:
+            context = client_context(target.ca)
+        except OSError as error:
+            raise UnreachableError(
+                f"Vault cannot be reached: its CA in {target.ca} cannot be used ({error.strerror})",
+                "look at `devstack-tui logs vault`",
+            ) from None
+        self.token = token
+        where = target.endpoint
+        self._connection = HttpConnection(where.host, where.port, timeout, context)
 
     def __enter__(self) -> VaultApi:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._session.close()
-
-    @property
-    def token(self) -> str:
-        return str(self._client.token or "")
-
-    @token.setter
-    def token(self, value: str) -> None:
-        self._client.token = value
+        self._connection.close()
 
     def call(self, method: str, path: str, **body: Any) -> dict[str, Any]:
         """`method` on /v1/`path`; returns the JSON document, empty for none.
 
         Raises `VaultError` for a refusal and `UnreachableError` when nothing answers.
         """
-        import hvac.exceptions
-        import requests
-
+        headers = {"X-Vault-Request": "true"}
+        if self.token:
+            headers["X-Vault-Token"] = self.token
+        sent = json.dumps(body).encode() if body else None
         try:
-            answer = self._client.adapter.request(method, f"/v1/{path}", json=body or None)
-        except hvac.exceptions.VaultError as error:
-            status = _STATUS.get(type(error).__name__, 500)
-            why = "; ".join(error.errors or []) or str(error)
-            raise VaultError(f"Vault refused {path}: {why.strip()}", status) from None
-        except requests.RequestException as error:
+            reply = self._connection.request(method.upper(), f"/v1/{path}", sent, headers)
+        except CANNOT as error:
             distrust = cause_of(error, ssl.SSLCertVerificationError)
             reason = "its certificate is not trusted" if distrust else "it does not answer"
             raise UnreachableError(
                 f"Vault cannot be reached: {reason}", "look at `devstack-tui logs vault`"
             ) from None
+        try:
+            answer = reply.json() if reply.body else {}
+        except ValueError:
+            answer = reply.body.decode(errors="replace")
+        if reply.status >= 400:
+            errors = answer.get("errors") if isinstance(answer, dict) else [answer]
+            why = "; ".join(map(str, errors or [])) or f"HTTP {reply.status}"
+            raise VaultError(f"Vault refused {path}: {why.strip()}", reply.status)
         return answer if isinstance(answer, dict) else {}
 
     def health(self) -> dict[str, Any]:
@@ -122,19 +92,6 @@ class VaultApi:
         """The secret of service `name`: user, password, database or vhost."""
         data = self.call("get", f"secret/data/{name}")["data"]["data"]
         return Credentials(data.get("user", ""), data.get("password", ""), data.get("database", ""))
-
-
-_STATUS = {
-    "InvalidRequest": 400,
-    "Unauthorized": 401,
-    "Forbidden": 403,
-    "InvalidPath": 404,
-    "RateLimitExceeded": 429,
-    "InternalServerError": 500,
-    "VaultNotInitialized": 501,
-    "BadGateway": 502,
-    "VaultDown": 503,
-}
 
 
 def approle_files(secrets: Path, name: str) -> tuple[Path, Path]:

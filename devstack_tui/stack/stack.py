@@ -81,6 +81,15 @@ class Stack(StackView):
                 raise UsageError(f"{found.title} has no TLS: there is nothing to rotate")
         return chosen
 
+    def interrupted_restart(self) -> tuple[str, ...]:
+        """The services that a `restart` stopped and, being killed, did not start again."""
+        return tuple(
+            name
+            for intent in Journal(self.paths.journal).pending()
+            if intent.action == "restart"
+            for name in intent.subject.split(",")
+        )
+
     def plan(self, verb: str, names: Sequence[str] = (), profile: str | None = None) -> Planned:
         """What a verb would do, in order, without doing it."""
         if verb == "up":

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from devstack_tui import engines
 from devstack_tui.contracts.registry import names, service, services
 from devstack_tui.core.errors import ConfigError, DevstackError, UsageError
-from devstack_tui.core.journal import Journal
 from devstack_tui.core.paths import DEFAULT_STACK, StackPaths
 from devstack_tui.state import instance as instances
 from devstack_tui.state import settings
@@ -114,15 +113,6 @@ class StackView:
         """The named services, or all that the stack consists of."""
         wanted = {service(name).name for name in names} or set(self.selected())
         return tuple(found for found in services() if found.name in wanted)
-
-    def interrupted_restart(self) -> tuple[str, ...]:
-        """The services that a `restart` stopped and, being killed, did not start again."""
-        return tuple(
-            name
-            for intent in Journal(self.paths.journal).pending()
-            if intent.action == "restart"
-            for name in intent.subject.split(",")
-        )
 
     def _placeholder(self) -> Instance:
         offset = self.settings.port_offset if self._offset is None else self._offset

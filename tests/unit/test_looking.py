@@ -57,7 +57,8 @@ PLANS = [
     "tune revert --plan",
 ]
 # How each other verb is called here, without what it needs to do its own work: it has healed by
-# then. `up` and `restart` are tested with servers; `check prove` has a stack of its own.
+# then. `up` and `restart` are tested with servers; `check prove` has a stack of its own, and
+# `job follow` needs none.
 CHANGES = {
     "down": "down",
     "bench run": "bench run nonsense",
@@ -75,7 +76,7 @@ CHANGES = {
     "check run": "check run nonsense",
     "certs rotate": "certs rotate nonsense",
 }
-ELSEWHERE = {"up", "restart", "check prove"}
+ELSEWHERE = {"up", "restart", "check prove", "job follow"}
 
 
 @pytest.fixture

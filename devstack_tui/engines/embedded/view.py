@@ -6,8 +6,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from devstack_tui.contracts.model import Endpoint, Installation, Target, UnitUsage, Usage
-from devstack_tui.contracts.server_home import HOST
+from devstack_tui.contracts.model import LOOPBACK, Endpoint, Installation, Target, UnitUsage, Usage
 from devstack_tui.core.rooted_files import RootedFiles
 from devstack_tui.engines.embedded.accounts import account_of
 from devstack_tui.engines.embedded.process_records import Records
@@ -48,7 +47,7 @@ class EmbeddedView:
         return Target(
             service=service.name,
             endpoint=Endpoint(
-                service.scheme, HOST, settings.ports["main"], settings.ports.get("tls")
+                service.scheme, LOOPBACK, settings.ports["main"], settings.ports.get("tls")
             ),
             ports=settings.ports,
             credentials=read_credentials(self._paths.secrets, service),

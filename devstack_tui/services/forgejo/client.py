@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from devstack_tui.contracts.model import Target
-
-if TYPE_CHECKING:
-    import httpx
+from devstack_tui.core.http_connection import HttpConnection
 
 
-def connect(target: Target, timeout: float) -> httpx.Client:
-    """A client; `timeout` (seconds) covers each step. Close it after use."""
-    import httpx
-
-    # A proxy of the environment knows no way to our loopback.
-    return httpx.Client(base_url=f"http://{target.endpoint}", timeout=timeout, trust_env=False)
+def connect(target: Target, timeout: float) -> HttpConnection:
+    """A connection; `timeout` (seconds) covers each step. Close it after use."""
+    return HttpConnection(target.endpoint.host, target.endpoint.port, timeout)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from devstack_tui.contracts.model import Installation
 from devstack_tui.contracts.registry import not_installed
-from devstack_tui.contracts.server_home import ServerHome
 from devstack_tui.contracts.service import Launcher, ProcessSpec
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.programs import find_program, version_of
+
+if TYPE_CHECKING:
+    from devstack_tui.contracts.server_home import ServerHome
 
 
 class ForgejoLauncher:

@@ -16,18 +16,18 @@ def probe(target: Target, timeout: float) -> Observation:
         started = time.perf_counter()
         health = client.get("/api/healthz")
         latency = (time.perf_counter() - started) * 1000
-        if health.status_code not in (200, 503):
-            raise UnreachableError(f"/api/healthz answered {health.status_code}")
+        if health.status not in (200, 503):
+            raise UnreachableError(f"/api/healthz answered {health.status}")
         checks = health.json().get("checks") or {}
         answer = client.get("/api/v1/version")
-        version = str(answer.json().get("version", "")) if answer.is_success else ""
+        version = str(answer.json().get("version", "")) if answer.status == 200 else ""
     problems = tuple(
         redact(f"{name}: {one.get('output') or one.get('status')}")
         for name, ones in checks.items()
         for one in ones
         if one.get("status") != "pass"
     )
-    if health.status_code != 200 and not problems:
+    if health.status != 200 and not problems:
         problems = ("it says that it is not healthy",)
     # "11.0.1+gitea-1.22.0": what follows the sign is whose API it keeps to.
     return Observation(

@@ -78,7 +78,7 @@ class ForgejoServer:
 
         def healthy() -> bool:
             with connect(home.target, 2) as client:
-                return client.get("/api/healthz").status_code == 200
+                return client.get("/api/healthz").status == 200
 
         home.wait_for(f"{installation.flavour} to be healthy", healthy, timeout=90)
 

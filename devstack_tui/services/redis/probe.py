@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
+import binascii
 import secrets
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from devstack_tui.contracts.model import NodeObservation, Observation, State, Target
 from devstack_tui.core.errors import UnreachableError
 from devstack_tui.core.redact import redact
 from devstack_tui.services.redis import topology
-from devstack_tui.services.redis.client import (
-    close,
-    connect,
-    look,
-    node_count,
-    node_name,
-    tls_version,
-)
+from devstack_tui.services.redis.client import node_count, node_name
+from devstack_tui.services.redis.node import Node, RefusedError
 from devstack_tui.services.redis.topology import View
-
-if TYPE_CHECKING:
-    import redis
 
 KEY = "devstack-tui:probe"
 KEPT_S = 30
@@ -35,7 +26,7 @@ KEPT_S = 30
 class _Answer:
     """One node: its view and the latency of a PING in ms, or why there is none."""
 
-    client: redis.Redis | None = None
+    client: Node | None = None
     view: View | None = None
     latency_ms: float | None = None
     error: str = ""
@@ -55,12 +46,12 @@ def probe(target: Target, timeout: float) -> Observation:
         )
         for answer in answers.values():
             if answer.client is not None:
-                stack.callback(close, answer.client)
+                stack.callback(answer.client.close)
         views = {i: answer.view for i, answer in answers.items() if answer.view is not None}
         best = _judge(views, answers)
         problems = _problems(best, views, answers, target.options)
         latency, refused = _work(best, views, answers)
-        tls = next(tls_version(a.client) for a in answers.values() if a.client and a.view)
+        tls = next(a.client.tls_version for a in answers.values() if a.client and a.view)
     replicas = sum(not view.me.master for view in views.values())
     lag = [_lag(view, views) for view in views.values()]
     facts = {
@@ -82,13 +73,13 @@ def probe(target: Target, timeout: float) -> Observation:
 
 
 def _ask(target: Target, index: int, timeout: float) -> _Answer:
-    client: redis.Redis | None = None
+    client: Node | None = None
     try:
-        client = connect(target, index, timeout)
+        client = Node(target, index, timeout)
         started = time.perf_counter()
-        client.ping()
+        client.ask(("PING",))
         latency = (time.perf_counter() - started) * 1000
-        return _Answer(client, look(client, index), latency)
+        return _Answer(client, client.look(index), latency)
     except Exception as error:  # the driver has many; all mean that the node does not serve
         return _Answer(client, error=_plain(error, timeout))
 
@@ -160,10 +151,8 @@ def _work(
     best: View, views: Mapping[int, View], answers: Mapping[int, _Answer]
 ) -> tuple[float, list[str]]:
     """SET and GET on the owner of the key: latency in ms, and what went wrong."""
-    import redis
-    from redis.crc import key_slot
-
-    slot = key_slot(KEY.encode())
+    # Redis' CRC16 is the one of XMODEM.
+    slot = binascii.crc_hqx(KEY.encode(), 0) % topology.SLOTS
     owner = next((n for n in _owners(best) if any(a <= slot <= b for a, b in n.slots)), None)
     found = next((i for i, view in views.items() if owner and view.me.id == owner.id), None)
     client = answers[found].client if found is not None else None
@@ -174,9 +163,8 @@ def _work(
     token = f"{time.time_ns():020d}-{secrets.token_hex(4)}"
     started = time.perf_counter()
     try:
-        client.set(KEY, token, ex=KEPT_S)
-        seen = client.get(KEY)
-    except redis.RedisError as error:
+        _, seen = client.ask(("SET", KEY, token, "EX", str(KEPT_S)), ("GET", KEY))
+    except (RefusedError, OSError) as error:
         refused = [f"{node_name(found or 0)} refused a write: {redact(str(error))}"]
     else:
         lost = not isinstance(seen, str) or seen < token

@@ -10,6 +10,7 @@ import msgspec
 from devstack_tui.contracts.acks import Acks, Allowance, Indeterminate, NotWritten, checked
 from devstack_tui.contracts.model import Target
 from devstack_tui.core.errors import UnreachableError
+from devstack_tui.core.http_connection import Reply
 from devstack_tui.loadgen.http_acks import HttpsSession
 from devstack_tui.services.reference_api.client import connect
 
@@ -70,8 +71,8 @@ class ApiAcks:
     def prepare(self, target: Target, run: str) -> None:
         """See that it can keep something. Raises `UnreachableError` when not."""
         with connect(target, TIMEOUT_S) as client:
-            answer = client.put(_path(run, 0), content=_body(0), headers=JSON)
-        if answer.status_code != 200:
+            answer = client.request("PUT", _path(run, 0), _body(0), JSON)
+        if answer.status != 200:
             raise UnreachableError(
                 "the reference API keeps nothing: its cache needs Redis", "`devstack-tui up redis`"
             )
@@ -85,8 +86,7 @@ class ApiAcks:
         found: set[int] = set()
         with connect(target, TIMEOUT_S) as client:
             for number in asked:
-                answer = client.get(_path(run, number))
-                answer.raise_for_status()
+                answer = _done(client.get(_path(run, number)))
                 if answer.json()["value"] == str(number):
                     found.add(number)
         return found
@@ -97,13 +97,19 @@ class ApiAcks:
             highest = self._highest.get(run, 0)
         with connect(target, TIMEOUT_S) as client:
             for number in range(highest + 1):
-                client.delete(_path(run, number)).raise_for_status()
+                _done(client.request("DELETE", _path(run, number)))
         with self._lock:
             self._highest.pop(run, None)
 
     def allowance(self, target: Target) -> Allowance:  # noqa: ARG002
         """The API keeps nothing itself: its end takes nothing."""
         return Allowance()
+
+
+def _done(reply: Reply) -> Reply:
+    if reply.status != 200:
+        raise UnreachableError(f"the reference API answered {reply.status}")
+    return reply
 
 
 ACKS: Acks = ApiAcks()

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from devstack_tui.contracts.model import Observation, Target
 from devstack_tui.core.errors import UnreachableError
 from devstack_tui.core.redact import redact
 from devstack_tui.services.reference_api.client import connect
-
-if TYPE_CHECKING:
-    import httpx
 
 
 def probe(target: Target, timeout: float) -> Observation:
@@ -19,26 +16,23 @@ def probe(target: Target, timeout: float) -> Observation:
 
     The latency is of /health/all, which goes through every backend.
     """
-    import httpx
-
     with connect(target, timeout) as client:
         alive = client.get("/health/")
-        if alive.status_code != 200:
-            raise UnreachableError(f"/health/ answered {alive.status_code}")
-        about = alive.json()
+        if alive.status != 200:
+            raise UnreachableError(f"/health/ answered {alive.status}")
+        about, tls = alive.json(), client.tls_version
         started = time.perf_counter()
         try:
             answer = client.get("/health/all")
-        except httpx.TimeoutException:
+        except TimeoutError:
             backends: dict[str, Any] = {}
             problems = [f"/health/all had no answer within {timeout:g} s"]
         else:
             backends = answer.json().get("services", {})
             problems = failing(backends)
-            if answer.status_code != 200 and not problems:
-                problems = [f"/health/all answered {answer.status_code}"]
+            if answer.status != 200 and not problems:
+                problems = [f"/health/all answered {answer.status}"]
         latency = (time.perf_counter() - started) * 1000
-        tls = _tls(alive)
     healthy = sum(one.get("status") == "healthy" for one in backends.values())
     return Observation(
         latency_ms=latency,
@@ -56,9 +50,3 @@ def failing(backends: dict[str, Any]) -> list[str]:
         for name, one in backends.items()
         if one.get("status") not in ("healthy", "absent")
     ]
-
-
-def _tls(answer: httpx.Response) -> str:
-    stream = answer.extensions.get("network_stream")
-    wrapped = stream.get_extra_info("ssl_object") if stream is not None else None
-    return str(wrapped.version() or "") if wrapped is not None else ""

@@ -8,6 +8,7 @@ from devstack_tui.contracts.model import Installation, ServiceSettings
 from devstack_tui.contracts.server_home import HOST, ServerHome
 from devstack_tui.contracts.service import Server
 from devstack_tui.contracts.service_files import CA, CERT, KEY
+from devstack_tui.core.http_connection import HttpConnection
 from devstack_tui.identity.vault_api import approle_files
 from devstack_tui.services.reference_api.client import connect
 from devstack_tui.services.reference_api.config import FILE, ApiConfig, Peer
@@ -52,10 +53,11 @@ class ReferenceApiServer:
         """Wait until both ports answer; a backend that is down is the probe's business."""
 
         def answers() -> bool:
-            with connect(home.target, 2) as client:
-                secure = client.get("/health/").status_code
-                plain = client.get(f"http://{HOST}:{home.port('main')}/health/").status_code
-            return secure == plain == 200
+            with (
+                connect(home.target, 2) as tls,
+                HttpConnection(HOST, home.port("main"), 2) as plain,
+            ):
+                return tls.get("/health/").status == plain.get("/health/").status == 200
 
         home.wait_for("the reference API to answer", answers)
 
