@@ -83,9 +83,9 @@ def test_a_node_that_is_slow_to_tell_its_files_is_not_one_that_has_no_tls(
     error: type[Exception],
     seen: type[Exception],
 ) -> None:
-    def connect(*_: object) -> None:
+    def session(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(redis_tls, "connect", connect)
+    monkeypatch.setattr(redis_tls, "session", session)
     with pytest.raises(seen):
         _ask_the_bus(Pki(tmp_path))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from devstack_tui.contracts.acks import Acks, Allowance, Indeterminate, NotWritten, checked, kind_of
 from devstack_tui.contracts.model import Target
-from devstack_tui.services.redis.client import close, connect, look, node_count
+from devstack_tui.services.redis.client import close, connect, look, node_count, session
 from devstack_tui.services.redis.topology import ClusterNode
 
 if TYPE_CHECKING:
@@ -85,8 +85,7 @@ class RedisAcks:
             shares.setdefault(_owner(owners, _key(run, number)), []).append(number)
         found: set[int] = set()
         for index, numbers in shares.items():
-            client = connect(target, index, TIMEOUT_S)
-            try:
+            with session(target, index, TIMEOUT_S) as client:
                 for start in range(0, len(numbers), BATCH):
                     part = numbers[start : start + BATCH]
                     with client.pipeline(transaction=False) as pipe:
@@ -94,22 +93,19 @@ class RedisAcks:
                             pipe.exists(_key(run, number))
                         there = pipe.execute()
                     found.update(n for n, is_there in zip(part, there, strict=True) if is_there)
-            finally:
-                close(client)
         return found
 
     def cleanup(self, target: Target, run: str) -> None:
         """Remove the run's keys from every master."""
         pattern = f"{PREFIX}{checked(run)}:*"
         for index in sorted(set(_owners(target, TIMEOUT_S).values())):
-            client = connect(target, index, TIMEOUT_S)
-            try:
-                with client.pipeline(transaction=False) as pipe:
-                    for key in client.scan_iter(pattern, count=BATCH):
-                        pipe.unlink(key)
-                    pipe.execute()
-            finally:
-                close(client)
+            with (
+                session(target, index, TIMEOUT_S) as client,
+                client.pipeline(transaction=False) as pipe,
+            ):
+                for key in client.scan_iter(pattern, count=BATCH):
+                    pipe.unlink(key)
+                pipe.execute()
 
     def allowance(self, target: Target) -> Allowance:  # noqa: ARG002
         """What was acknowledged is in the memory of its process alone or in its file; which, the

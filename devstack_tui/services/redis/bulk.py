@@ -6,19 +6,19 @@ import contextlib
 import itertools
 import socket
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from devstack_tui.contracts.model import Target
 from devstack_tui.core.errors import DevstackError, UnreachableError
 from devstack_tui.core.redact import redact
 from devstack_tui.services.redis import topology
-from devstack_tui.services.redis.client import close, connect, look, node_count, node_name
+from devstack_tui.services.redis.client import look, node_count, node_name, session
 from devstack_tui.services.redis.loader import encode, keys_of, login
 from devstack_tui.services.redis.topology import View
 
 if TYPE_CHECKING:
-    import redis
+    pass
 
 TIMEOUT_S = 5.0
 HEAL_S = 10.0
@@ -26,15 +26,6 @@ HEAL_S = 10.0
 BATCH = 1000
 SETTINGS = ("maxmemory", "maxmemory-policy", "appendonly", "appendfsync", "save", "io-threads")
 _Result = TypeVar("_Result")
-
-
-@contextlib.contextmanager
-def _node(target: Target, index: int) -> Iterator[redis.Redis]:
-    client = connect(target, index, TIMEOUT_S)
-    try:
-        yield client
-    finally:
-        close(client)
 
 
 def _told(doing: str, work: Callable[[], _Result]) -> _Result:
@@ -59,7 +50,7 @@ def _view(target: Target) -> View:
     last: Exception | None = None
     for index in range(node_count(target)):
         try:
-            with _node(target, index) as client:
+            with session(target, index, TIMEOUT_S) as client:
                 return look(client, index)
         except (OSError, redis.RedisError) as error:
             last = error
@@ -118,7 +109,7 @@ def _clear(target: Target, prefix: str) -> None:
     for index in masters(target):
         with (
             contextlib.closing(_raw(target, index)) as sock,
-            _node(target, index) as client,
+            session(target, index, TIMEOUT_S) as client,
         ):
             cursor = -1
             while cursor:
@@ -160,7 +151,7 @@ def settings(target: Target) -> dict[str, str]:
     def work() -> dict[str, str]:
         found: dict[str, dict[str, list[str]]] = {}
         for index in range(node_count(target)):
-            with _node(target, index) as client:
+            with session(target, index, TIMEOUT_S) as client:
                 # The names one by one would each be a round trip: they are few enough for all.
                 values: Any = client.config_get("*")
             for name in SETTINGS:

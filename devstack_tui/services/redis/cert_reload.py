@@ -11,7 +11,7 @@ from devstack_tui.contracts.model import Target
 from devstack_tui.contracts.service_files import CERT, KEY, ServiceFiles
 from devstack_tui.contracts.unit_control import UnitControl
 from devstack_tui.core.errors import DevstackError
-from devstack_tui.services.redis.client import close, connect, node_count, node_name
+from devstack_tui.services.redis.client import node_count, node_name, session
 
 TIMEOUT_S = 5.0
 
@@ -39,13 +39,10 @@ def configure(target: Target, index: int, values: Mapping[str, str], *, tls: boo
 
     words = [word for pair in values.items() for word in pair]
     try:
-        client = connect(target, index, TIMEOUT_S, tls=tls)
-        try:
+        with session(target, index, TIMEOUT_S, tls=tls) as client:
             # The driver has no type for it.
             send: Any = client.execute_command
             send("CONFIG SET", *words)
-        finally:
-            close(client)
     except redis.RedisError as error:
         if kind_of(error) == "refused":
             raise ConnectionRefusedError(f"{node_name(index)} does not run") from None

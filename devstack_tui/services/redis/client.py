@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import ipaddress
 import ssl
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -95,6 +97,16 @@ def connect(target: Target, index: int, timeout: float, tls: bool = True) -> red
     client.set_response_callback("CLUSTER NODES", parse_nodes)
     client.set_response_callback("CLUSTER INFO", parse_info)
     return client
+
+
+@contextlib.contextmanager
+def session(target: Target, index: int, timeout: float, tls: bool = True) -> Iterator[redis.Redis]:
+    """`connect`, and `close` at the end."""
+    client = connect(target, index, timeout, tls)
+    try:
+        yield client
+    finally:
+        close(client)
 
 
 def close(client: redis.Redis) -> None:

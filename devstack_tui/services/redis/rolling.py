@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from devstack_tui.contracts.model import Target
@@ -12,11 +11,11 @@ from devstack_tui.contracts.tunable import Rolling
 from devstack_tui.core.errors import DevstackError, UnreachableError
 from devstack_tui.core.redact import redact
 from devstack_tui.services.redis import topology
-from devstack_tui.services.redis.client import close, connect, look, node_count, node_name
+from devstack_tui.services.redis.client import look, node_count, node_name, session
 from devstack_tui.services.redis.topology import View
 
 if TYPE_CHECKING:
-    import redis
+    pass
 
 TIMEOUT_S = 2.0
 HAND_OVER_S = 20.0
@@ -77,15 +76,6 @@ class RedisRolling:
         return ""
 
 
-@contextlib.contextmanager
-def _node(target: Target, index: int) -> Iterator[redis.Redis]:
-    client = connect(target, index, TIMEOUT_S)
-    try:
-        yield client
-    finally:
-        close(client)
-
-
 def _look(target: Target) -> tuple[dict[int, View], str]:
     """What every node sees, and which one does not answer."""
     import redis
@@ -94,7 +84,7 @@ def _look(target: Target) -> tuple[dict[int, View], str]:
     missing = ""
     for index in range(node_count(target)):
         try:
-            with _node(target, index) as client:
+            with session(target, index, TIMEOUT_S) as client:
                 views[index] = look(client, index)
         except (OSError, redis.RedisError) as error:
             missing = (
@@ -134,7 +124,7 @@ def _fail_over(target: Target, heir: int) -> str:
     import redis
 
     try:
-        with _node(target, heir) as client:
+        with session(target, heir, TIMEOUT_S) as client:
             command: Any = client.execute_command
             command("CLUSTER", "FAILOVER")
     except (OSError, redis.RedisError) as error:

@@ -20,10 +20,9 @@ from devstack_tui.core.tls import client_context
 from devstack_tui.loadgen.bounded_socket import Reader, begin_at_once, guarded, translated
 from devstack_tui.services.redis.cert_reload import reload
 from devstack_tui.services.redis.client import (
-    close,
-    connect,
     node_count,
     node_name,
+    session,
     tls_version,
 )
 
@@ -102,15 +101,12 @@ def _ask(target: Target, index: int, tls: bool, timeout: float) -> str:
     import redis
 
     try:
-        client = connect(target, index, timeout, tls)
-        try:
+        with session(target, index, timeout, tls) as client:
             client.ping()
             client.dbsize()
             return (
                 f"PING and DBSIZE answered {f'over {tls_version(client)}' if tls else 'in plain'}"
             )
-        finally:
-            close(client)
     except (redis.RedisError, OSError) as error:
         found = translated(error)
         if not tls and isinstance(found, ConnectionRefusedError):
@@ -151,12 +147,9 @@ def _own_files(target: Target, index: int, timeout: float) -> tuple[str, str]:
     import redis
 
     try:
-        client = connect(target, index, timeout)
-        try:
+        with session(target, index, timeout) as client:
             found: Any = client.config_get("tls-*-file")
             return found["tls-cert-file"], found["tls-key-file"]
-        finally:
-            close(client)
     except (redis.RedisError, OSError) as error:
         why = translated(error)
         if isinstance(why, TimeoutError):  # a busy node, which decides nothing

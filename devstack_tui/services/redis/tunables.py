@@ -23,7 +23,7 @@ from devstack_tui.core import units
 from devstack_tui.core.errors import DevstackError, UnreachableError
 from devstack_tui.core.redact import redact
 from devstack_tui.services.redis import advice
-from devstack_tui.services.redis.client import close, connect, node_count, node_name
+from devstack_tui.services.redis.client import node_count, node_name, session
 from devstack_tui.services.redis.config_syntax import canonical, in_file, native
 from devstack_tui.state.parameter_advice import Advised
 from devstack_tui.state.parameter_catalogue import parameters
@@ -100,20 +100,16 @@ def _node(target: Target, index: int) -> Iterator[redis.Redis]:
     """A session with one node; a failure names it."""
     import redis
 
-    client: redis.Redis | None = None
     try:
-        client = connect(target, index, TIMEOUT_S)
-        client.ping()
-        yield client
+        with session(target, index, TIMEOUT_S) as client:
+            client.ping()
+            yield client
     except (OSError, redis.ConnectionError, redis.TimeoutError) as error:
         why = redact(str(error).partition("\n")[0])
         raise UnreachableError(
             f"{node_name(index)} cannot be reached: {why}",
             "`devstack-tui up redis` starts the nodes that are missing",
         ) from None
-    finally:
-        if client is not None:
-            close(client)
 
 
 def _ask(target: Target, files: ServiceFiles, index: int) -> _Node:

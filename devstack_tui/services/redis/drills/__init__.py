@@ -21,7 +21,12 @@ from devstack_tui.contracts.service_files import ServiceFiles
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.event_stream import task_events
 from devstack_tui.services.redis import bulk
-from devstack_tui.services.redis.client import close, connect, node_count, node_name, source_address
+from devstack_tui.services.redis.client import (
+    node_count,
+    node_name,
+    session,
+    source_address,
+)
 from devstack_tui.services.redis.drills import rolling, steps
 from devstack_tui.services.redis.drills import setting as drill_setting
 from devstack_tui.services.redis.drills.failover import FailoverTurn
@@ -249,11 +254,8 @@ def _require_source(target: Target, index: int) -> None:
 
     name = "bind-source-addr"
     try:
-        client = connect(target, index, 2.0)
-        try:
+        with session(target, index, 2.0) as client:
             found: Any = client.config_get(name)
-        finally:
-            close(client)
     except (OSError, redis.RedisError) as error:
         raise DevstackError(f"{node_name(index)} does not answer: {error}") from None
     if not found:

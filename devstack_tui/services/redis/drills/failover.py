@@ -11,7 +11,7 @@ from devstack_tui.core.check import Status
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.event_stream import Emit
 from devstack_tui.core.redact import redact
-from devstack_tui.services.redis.client import close, connect, node_name
+from devstack_tui.services.redis.client import node_name, session
 from devstack_tui.services.redis.drills import keys, setting, steps
 from devstack_tui.services.redis.drills.preconditions import (
     Look,
@@ -217,12 +217,10 @@ def _hand_over(target: Target, outcome: Outcome) -> float:
         )
     best = max(replicas, key=lambda index: before.views[index].offset)
     try:
-        client: Any = connect(target, best, COMMAND_S)
-        try:
+        with session(target, best, COMMAND_S) as client:
+            send: Any = client.execute_command
             at = time.monotonic()
-            client.execute_command("CLUSTER", "FAILOVER")
-        finally:
-            close(client)
+            send("CLUSTER", "FAILOVER")
     except (OSError, redis.RedisError) as error:
         why = redact(str(error).partition("\n")[0])
         raise DevstackError(f"{node_name(best)} refused CLUSTER FAILOVER: {why}") from None

@@ -25,7 +25,7 @@ from devstack_tui.core.errors import (
 )
 from devstack_tui.core.redact import redact
 from devstack_tui.services.redis import topology
-from devstack_tui.services.redis.client import close, connect, look, node_count, node_name
+from devstack_tui.services.redis.client import look, node_count, node_name, session
 from devstack_tui.services.redis.topology import View
 
 LOOK_S = 1.0
@@ -79,14 +79,11 @@ def _ask(target: Target, index: int, timeout: float) -> tuple[View, tuple[str, .
     import redis
 
     try:
-        client = connect(target, index, timeout)
-        try:
+        with session(target, index, timeout) as client:
             view = look(client, index)
             # In two words, so that the reply is not parsed: what is on the move stands there only.
             command: Any = client.execute_command
             raw = command("CLUSTER", "NODES")
-        finally:
-            close(client)
     except (OSError, redis.RedisError) as error:
         return redact(str(error).partition("\n")[0]) or type(error).__name__
     mine = next((line for line in str(raw).splitlines() if "myself" in line), "")

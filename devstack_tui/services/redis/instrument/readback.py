@@ -15,7 +15,7 @@ from devstack_tui.core.errors import DevstackError, UnreachableError
 from devstack_tui.core.redact import redact
 from devstack_tui.loadgen.ack_journal import read
 from devstack_tui.services.redis import bulk
-from devstack_tui.services.redis.client import close, connect, node_count, node_name
+from devstack_tui.services.redis.client import node_count, node_name, session
 from devstack_tui.services.redis.instrument import hash_tags
 
 if TYPE_CHECKING:
@@ -111,11 +111,8 @@ def _node(target: Target, index: int) -> Iterator[redis.Redis]:
     import redis
 
     try:
-        client = connect(target, index, TIMEOUT_S)
-        try:
+        with session(target, index, TIMEOUT_S) as client:
             yield client
-        finally:
-            close(client)
     except (OSError, redis.RedisError, ValueError) as error:
         why = redact(str(error).strip().partition("\n")[0]) or type(error).__name__
         raise UnreachableError(
