@@ -239,11 +239,15 @@ class Sabotage:
     besides those that name it: a certificate that has expired fails every handshake, say."""
 
 
-class SabotageStack(UnitControl, Protocol):
+class SabotageStack(Protocol):
     """What a sabotage may use: a stack of its own."""
 
     @property
     def audit(self) -> Audit: ...
+
+    @property
+    def units(self) -> UnitControl:
+        """Its units that run."""
 
     def root(self) -> AbstractContextManager[VaultClient]:
         """A root token, made with the unseal key and revoked at the end."""

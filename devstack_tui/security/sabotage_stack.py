@@ -6,7 +6,7 @@ import contextlib
 import re
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 
 from devstack_tui.contracts import registry
 from devstack_tui.contracts.audit import Audit, Listener
@@ -14,7 +14,7 @@ from devstack_tui.contracts.engine import Run
 from devstack_tui.contracts.registry import IDENTITY
 from devstack_tui.contracts.service import Service
 from devstack_tui.contracts.service_files import ServicePath
-from devstack_tui.contracts.unit_control import Completed
+from devstack_tui.contracts.unit_control import UnitControl
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.identity.owner_socket import RootKey
 from devstack_tui.identity.vault_api import VaultApi, VaultError
@@ -71,20 +71,10 @@ class SabotagedStack:
         self._await_ports(found)
         self._await_work(found)
 
-    def reload(self, unit: str) -> None:
+    @property
+    def units(self) -> UnitControl:
         """See the Protocol."""
-        self._engine.reload(unit)
-
-    def execute(
-        self,
-        unit: str,
-        argv: Sequence[str],
-        stdin: str = "",
-        env: Mapping[str, str] | None = None,
-        limit: float = 60.0,
-    ) -> Completed:
-        """See the Protocol."""
-        return self._engine.execute(unit, argv, stdin, env, limit)
+        return self._engine
 
     @contextlib.contextmanager
     def edited(

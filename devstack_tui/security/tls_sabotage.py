@@ -203,7 +203,7 @@ def _take(stack: SabotageStack, service: Service, serial: str) -> None:
     part = service.tls()
     assert part is not None
     target = stack.audit.target(service.name)
-    if not part.reload(target, stack.audit.files(service.name), stack):
+    if not part.reload(target, stack.audit.files(service.name), stack.units):
         stack.restart(service.name)
     await_served(encrypted(service, target), serial, TAKEN_S)
 

@@ -78,7 +78,7 @@ def test_a_long_log_is_not_read_from_its_beginning(
             blocks.append(size or 0)
             return super().read(size)
 
-    with log_files._Reader(log) as reader:
+    with contextlib.closing(log_files._Reader(log)) as reader:
         reader._file.close()
         reader._file = Counting(log.path.read_bytes())  # type: ignore[assignment]
         found = [line.line for line in reader.last(3)]

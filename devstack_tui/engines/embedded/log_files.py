@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
 from devstack_tui.contracts.model import LogLine
 from devstack_tui.core.redact import PRIVATE_KEY, LineRedactor
@@ -29,7 +29,7 @@ def tail(log: LogFile, lines: int) -> Iterator[LogLine]:
         reader = _Reader(log)
     except FileNotFoundError:
         return
-    with reader:
+    with contextlib.closing(reader):
         yield from reader.last(lines)
         yield from reader.rest()
 
@@ -82,17 +82,6 @@ class _Reader:
         self._file = log.path.open("rb")
         self._rest = b""
         self._redactor = LineRedactor()
-
-    def __enter__(self) -> _Reader:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         self._file.close()

@@ -36,10 +36,10 @@ def _edited(stack: SabotageStack, name: str, change: Callable[[str], str]) -> It
         with stack.edited(ServicePath(stack.audit.files("postgres"), name), change):
             # Whoever connects after the signal was sent is served by the new settings: the
             # postmaster takes it before it accepts.
-            stack.reload("postgres")
+            stack.units.reload("postgres")
             yield
     finally:
-        stack.reload("postgres")
+        stack.units.reload("postgres")
 
 
 SABOTAGE = Saboteur(

@@ -78,7 +78,7 @@ def _closed(port: str, stack: SabotageStack) -> Iterator[None]:
 def _evaluate(stack: SabotageStack, expression: str) -> None:
     # Whole, or the names in it would be bound already for the next one.
     whole = f"(fun() -> {expression} end)()"
-    erl_call.evaluate(stack, stack.audit.files("rabbitmq"), whole)
+    erl_call.evaluate(stack.units, stack.audit.files("rabbitmq"), whole)
 
 
 SABOTAGE = Saboteur(

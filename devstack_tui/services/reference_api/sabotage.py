@@ -27,7 +27,7 @@ def _set(values: dict[str, str], stack: SabotageStack) -> Iterator[None]:
     """Settings that it takes while it runs."""
 
     def take() -> None:
-        stack.reload(UNIT)
+        stack.units.reload(UNIT)
         # The signal is handled before what is accepted after it: one turn of its loop is enough.
         for listener in encrypted(service("reference_api"), stack.audit.target("reference_api")):
             served(listener, HANDSHAKE_S)
