@@ -144,10 +144,12 @@ def link_core(home: ServerHome, plugins: Path | None) -> None:
         return
     home.files.directory("plugins")
     core = sorted(plugins.glob("rabbit-[0-9]*"))[-1]
-    for name in home.files.list("plugins"):
+    linked = home.files.list("plugins")
+    for name in linked:
         if name != core.name:
             home.files.remove(f"plugins/{name}")
-    home.files.link(f"plugins/{core.name}", str(core))
+    if core.name not in linked:
+        home.files.link(f"plugins/{core.name}", str(core))
 
 
 SERVER: Server = RabbitmqServer()
