@@ -193,6 +193,20 @@ class OneListener:
     its only port."""
 
     listener: ClassVar[Listener]
+    reloaded: ClassVar[str] = ""
+    """The unit that takes another certificate when it reads its files again, and keeps what it had
+    where it cannot use them; connections keep theirs. Empty: none does."""
+
+    def reload(
+        self,
+        target: Target,  # noqa: ARG002
+        files: ServiceFiles,  # noqa: ARG002
+        units: UnitControl,
+    ) -> bool:
+        """See the Protocol."""
+        if self.reloaded:
+            units.reload(self.reloaded)
+        return bool(self.reloaded)
 
     def listeners(self, target: Target) -> tuple[Listener, ...]:
         """The one port."""
@@ -262,10 +276,14 @@ class SabotageStack(Protocol):
         """A file with other contents, its mode and owner kept; as it was at the end."""
 
     def reconfigured(
-        self, service: str, name: str, change: Callable[[str], str]
+        self,
+        service: str,
+        name: str,
+        change: Callable[[str], str],
+        take: Callable[[], object] | None = None,
     ) -> AbstractContextManager[None]:
-        """A service that was restarted with another text of its file `name`; restarted with its
-        own at the end."""
+        """A service that has taken another text of its file `name`, and its own again at the end:
+        by `take`, or by a restart."""
 
 
 class Checks(Protocol):

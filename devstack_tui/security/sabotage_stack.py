@@ -7,6 +7,7 @@ import re
 import socket
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from devstack_tui.contracts import registry
 from devstack_tui.contracts.audit import Audit, Listener
@@ -91,14 +92,21 @@ class SabotagedStack:
             path.files.write(path.name, before, mode=found.mode)
 
     @contextlib.contextmanager
-    def reconfigured(self, service: str, name: str, change: Callable[[str], str]) -> Iterator[None]:
+    def reconfigured(
+        self,
+        service: str,
+        name: str,
+        change: Callable[[str], str],
+        take: Callable[[], object] | None = None,
+    ) -> Iterator[None]:
         """See the Protocol."""
+        take = take or partial(self.restart, service)
         try:
             with self.edited(ServicePath(self._audit.files(service), name), change):
-                self.restart(service)
+                take()
                 yield
         finally:
-            self.restart(service)
+            take()
 
     # -- waiting ---------------------------------------------------------------------------
 

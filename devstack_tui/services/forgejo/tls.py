@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from devstack_tui.contracts.audit import Listener, OneListener, PlainRefused, ProtocolFault, TlsPart
 from devstack_tui.contracts.model import Target
-from devstack_tui.contracts.service_files import ServiceFiles
-from devstack_tui.contracts.unit_control import UnitControl
 from devstack_tui.loadgen.bounded_socket import begin_at_once, get, translated
 
 
@@ -29,15 +27,6 @@ class ForgejoTls(OneListener):
         if status not in (200, 503) or b'"status"' not in body:
             raise ProtocolFault(f"/api/healthz answered {status}")
         return f"/api/healthz answered {status} in plain"
-
-    def reload(
-        self,
-        target: Target,  # noqa: ARG002
-        files: ServiceFiles,  # noqa: ARG002
-        units: UnitControl,  # noqa: ARG002
-    ) -> bool:
-        """It has no certificate to take."""
-        return False
 
 
 TLS: TlsPart = ForgejoTls()

@@ -2,44 +2,37 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 from devstack_tui.contracts.audit import SabotageStack, Saboteur
-from devstack_tui.contracts.service_files import ServicePath
 
 # OpenSSL has no TLS 1.0 and 1.1 above its security level 0.
 _OLD = {"ssl_min_protocol_version": "TLSv1", "ssl_ciphers": "DEFAULT:@SECLEVEL=0"}
 _WEAK = {"ssl_ciphers": "ALL:COMPLEMENTOFALL:@SECLEVEL=0"}
 
 
-@contextlib.contextmanager
-def _set(values: dict[str, str], stack: SabotageStack) -> Iterator[None]:
+def _set(values: dict[str, str], stack: SabotageStack) -> AbstractContextManager[None]:
     """Parameters of postgresql.conf with other values: the last line of a name counts."""
     lines = "".join(f"{name} = '{value}'\n" for name, value in values.items())
-    with _edited(stack, "postgresql.conf", lambda text: text + lines):
-        yield
+    return _changed(stack, "postgresql.conf", lambda text: text + lines)
 
 
-@contextlib.contextmanager
-def _encrypted_only(stack: SabotageStack) -> Iterator[None]:
+def _encrypted_only(stack: SabotageStack) -> AbstractContextManager[None]:
     """pg_hba.conf admits connections with TLS alone."""
-    with _edited(stack, "pg_hba.conf", lambda text: re.sub("^host ", "hostssl ", text, flags=re.M)):
-        yield
+    return _changed(
+        stack, "pg_hba.conf", lambda text: re.sub("^host ", "hostssl ", text, flags=re.M)
+    )
 
 
-@contextlib.contextmanager
-def _edited(stack: SabotageStack, name: str, change: Callable[[str], str]) -> Iterator[None]:
-    try:
-        with stack.edited(ServicePath(stack.audit.files("postgres"), name), change):
-            # Whoever connects after the signal was sent is served by the new settings: the
-            # postmaster takes it before it accepts.
-            stack.units.reload("postgres")
-            yield
-    finally:
-        stack.units.reload("postgres")
+def _changed(
+    stack: SabotageStack, name: str, change: Callable[[str], str]
+) -> AbstractContextManager[None]:
+    # Whoever connects after the signal was sent is served by the new settings: the postmaster
+    # takes it before it accepts.
+    return stack.reconfigured("postgres", name, change, lambda: stack.units.reload("postgres"))
 
 
 SABOTAGE = Saboteur(

@@ -15,7 +15,6 @@ from devstack_tui.contracts.audit import (
 )
 from devstack_tui.contracts.model import Target
 from devstack_tui.loadgen.bounded_socket import Reader, guarded, translated
-from devstack_tui.services.postgres.cert_reload import reload
 from devstack_tui.services.postgres.client import connect
 
 # Length 8, then the protocol "version" 1234.5679: https://www.postgresql.org/docs/15/protocol-message-formats.html
@@ -56,7 +55,7 @@ def _error(reader: Reader) -> str:
 class PostgresTls(OneListener):
     """See `devstack_tui.contracts.audit.TlsPart`."""
 
-    reload = staticmethod(reload)
+    reloaded = "postgres"
 
     listener = Listener(
         "postgres",

@@ -3,15 +3,14 @@ restart."""
 
 from __future__ import annotations
 
-import contextlib
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 
 import msgspec
 
 from devstack_tui.contracts.audit import SabotageStack, Saboteur
 from devstack_tui.contracts.registry import service
-from devstack_tui.contracts.service_files import ServicePath
 from devstack_tui.identity.certificates import HANDSHAKE_S, encrypted, served
 from devstack_tui.services.reference_api.config import FILE, TLS_CIPHERS
 from devstack_tui.services.reference_api.server import UNIT
@@ -22,8 +21,7 @@ _LENIENT = {"tls_ciphers": TLS_CIPHERS.replace("@SECLEVEL=2", "@SECLEVEL=0")}
 _WEAK = {"tls_ciphers": "ALL:COMPLEMENTOFALL:@SECLEVEL=0"}
 
 
-@contextlib.contextmanager
-def _set(values: dict[str, str], stack: SabotageStack) -> Iterator[None]:
+def _set(values: dict[str, str], stack: SabotageStack) -> AbstractContextManager[None]:
     """Settings that it takes while it runs."""
 
     def take() -> None:
@@ -32,30 +30,21 @@ def _set(values: dict[str, str], stack: SabotageStack) -> Iterator[None]:
         for listener in encrypted(service("reference_api"), stack.audit.target("reference_api")):
             served(listener, HANDSHAKE_S)
 
-    with _edited(values, take, stack):
-        yield
+    return _changed(values, stack, take)
 
 
-@contextlib.contextmanager
-def _moved(port: str, stack: SabotageStack) -> Iterator[None]:
+def _moved(port: str, stack: SabotageStack) -> AbstractContextManager[None]:
     """A port that is nowhere to be found: 0 is any that is free."""
-    with _edited({port: 0}, lambda: stack.restart("reference_api"), stack):
-        yield
+    return _changed({port: 0}, stack)
 
 
-@contextlib.contextmanager
-def _edited(
-    values: Mapping[str, str | int], take: Callable[[], None], stack: SabotageStack
-) -> Iterator[None]:
+def _changed(
+    values: Mapping[str, str | int], stack: SabotageStack, take: Callable[[], None] | None = None
+) -> AbstractContextManager[None]:
     def change(text: str) -> str:
         return msgspec.json.encode({**msgspec.json.decode(text), **values}).decode()
 
-    try:
-        with stack.edited(ServicePath(stack.audit.files("reference_api"), FILE), change):
-            take()
-            yield
-    finally:
-        take()
+    return stack.reconfigured("reference_api", FILE, change, take)
 
 
 SABOTAGE = Saboteur(

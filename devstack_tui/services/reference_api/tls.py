@@ -13,7 +13,7 @@ from devstack_tui.contracts.audit import (
 from devstack_tui.contracts.model import Target
 from devstack_tui.core.tls import client_context
 from devstack_tui.loadgen.bounded_socket import begin_at_once, get, translated
-from devstack_tui.services.reference_api.cert_reload import reload
+from devstack_tui.services.reference_api.server import UNIT
 
 SETTINGS = {
     "tls": "its HTTPS port",
@@ -26,7 +26,7 @@ SETTINGS = {
 class ReferenceApiTls(OneListener):
     """See `devstack_tui.contracts.audit.TlsPart`."""
 
-    reload = staticmethod(reload)
+    reloaded = UNIT
 
     listener = Listener(
         "reference-api",

@@ -7,7 +7,6 @@ from devstack_tui.contracts.model import Target
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.identity.vault_api import VaultApi, approle_files
 from devstack_tui.loadgen.bounded_socket import begin_at_once, get, translated
-from devstack_tui.services.vault.cert_reload import reload
 
 # Go has no more of them, and these only where they are asked for by name.
 WEAK = frozenset({"rc4", "3des", "static_rsa", "static_rsa_cbc_sha1"})
@@ -22,7 +21,7 @@ SETTINGS = {
 class VaultTls(OneListener):
     """See `devstack_tui.contracts.audit.TlsPart`."""
 
-    reload = staticmethod(reload)
+    reloaded = "vault"
 
     listener = Listener(
         "vault", "vault", begin_at_once, core={"verified": 20}, weak=WEAK, settings=SETTINGS
