@@ -73,9 +73,6 @@ class ServerHome(Protocol):
         Raises `DevstackError` with the last lines when it fails. Secrets go through files or
         the environment, never argv."""
 
-    def check(self) -> None:
-        """Raise `Cancelled` if the verb was interrupted."""
-
     def wait_for(self, what: str, condition: Callable[[], bool], timeout: float = 60.0) -> None:
         """Wait until `condition` holds; it may raise while the server is not there.
 

@@ -250,7 +250,7 @@ class Stack(StackView):
         if (
             self._overrides
             and self._overrides != found.overrides
-            and (self.paths.data / IDENTITY).exists()
+            and self._engine(found).files(service(IDENTITY)).stat()
         ):
             raise DevstackError(
                 f"the stack {self.name!r} was made with {found.overrides or 'the settings'}: "

@@ -103,7 +103,7 @@ class ProcessHome:
         return output
 
     def check(self) -> None:
-        """See the Protocol."""
+        """Raise `Cancelled` if the verb was interrupted."""
         if self.cancelled.is_set():
             raise Cancelled(f"interrupted while {self.service} was starting")
 
