@@ -12,7 +12,7 @@ from devstack_tui.contracts.registry import services
 from devstack_tui.contracts.service import Service
 from devstack_tui.core.errors import DevstackError, NotInstalledError
 from devstack_tui.core.hint import Hint
-from devstack_tui.core.programs import NotRunnableError, remedy
+from devstack_tui.core.programs import NotRunnableError
 from devstack_tui.stack.stack import Stack
 from devstack_tui.state.directories import MINIMUM_FREE_BYTES
 
@@ -47,11 +47,6 @@ def missing(stack: Stack) -> list[Hint]:
         except DevstackError:
             continue
     return [hint for hint in hints if hint.apt or hint.pip]
-
-
-def install_command(stack: Stack) -> str:
-    """One command line for all that is missing, or an empty string."""
-    return " ".join(remedy(missing(stack)))
 
 
 def _space(stack: Stack) -> Requirement:
