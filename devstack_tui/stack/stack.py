@@ -15,7 +15,7 @@ from functools import partial
 import msgspec
 
 from devstack_tui import engines
-from devstack_tui.contracts.engine import Engine
+from devstack_tui.contracts.engine import Engine, Feature
 from devstack_tui.contracts.registry import IDENTITY, names, service, services
 from devstack_tui.contracts.service import Service
 from devstack_tui.core import files
@@ -131,6 +131,8 @@ class Stack(StackView):
 
     async def _stop(self, chosen: Sequence[Service], wipe: bool, tell: Tell) -> None:
         engine = self._engine(self._readable_instance(wipe))
+        if wipe:
+            engine.require(Feature.DATA)
         await self._mend(engine, tell)
         running = [found for found in chosen if engine.units(found)]
         tell(Planned("down", self.name, tuple(found.name for found in reversed(running))))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from devstack_tui.contracts.engine import Feature
 from devstack_tui.contracts.registry import service as service_named
 from devstack_tui.contracts.registry import services
 from devstack_tui.contracts.tunable import DEFAULT, Apply, Effective, Parameter, Problem
@@ -111,6 +112,7 @@ def _require_right(stack: Stack) -> None:
             "another user",
             "run as the user that started it",
         )
+    stack.engine().require(Feature.CONFIGURE)
     owner = StackLock.held(lock_of(stack.paths, "tune"))
     if owner is not None and owner.pid != os.getpid():
         raise UsageError(

@@ -167,7 +167,7 @@ class MemoryEngine:
 
     def require(self, feature: Feature) -> None:
         if feature not in self.features:
-            raise UsageError("there is no network in memory")
+            raise UsageError(f"a {feature} is not possible in memory")
 
     def examine(self, service: Service | None = None) -> Iterator[Requirement]:
         yield Requirement(service.name if service else "memory", "ok", "there is enough")

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from devstack_tui.cli.main import main
-from devstack_tui.contracts.engine import Run
+from devstack_tui.contracts.engine import Feature, Run
 from devstack_tui.contracts.faults import Fault
 from devstack_tui.contracts.model import Installation, Target
 from devstack_tui.contracts.registry import service
@@ -120,10 +120,12 @@ def test_the_drills_are_listed_with_the_faults_that_the_stack_refuses(
 ) -> None:
     assert main(["--stack", "m", "drill", "list", "--json"]) == 0
     rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)["drills"]}
-    assert rows["redis.failover"]["refused"] == {"partition": "there is no network in memory"}
+    assert rows["redis.failover"]["refused"] == {
+        "partition": "a partition is not possible in memory"
+    }
     assert rows["postgres.restart"]["refused"] == {}
     assert main(["--stack", "m", "drill", "list"]) == 0
-    assert "partition is not possible here: there is no network" in capsys.readouterr().out
+    assert "partition is not possible here: a partition is not" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("stack")
@@ -132,6 +134,29 @@ def test_logs_are_read_without_a_file(capsys: pytest.CaptureFixture[str]) -> Non
     (line,) = capsys.readouterr().out.splitlines()
     assert line.startswith("start ")
     assert main(["--stack", "m", "logs", "mysql"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("feature", "words"),
+    [
+        (Feature.DATA, ("down", "--wipe", "--yes")),
+        (Feature.CONFIGURE, ("tune", "apply", "--yes")),
+        (Feature.FREEZE, ("drill", "run", "postgres.restart", "--fault", "sigstop", "--yes")),
+    ],
+)
+def test_what_a_stack_does_not_allow_is_refused_before_anything_is_touched(
+    feature: Feature,
+    words: tuple[str, ...],
+    tuned: Stack,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["--stack", "m", "tune", "set", "postgres", "shared_buffers=256MB"]) == 0
+    before = [unit.start_id for unit in tuned.engine().units(POSTGRES)]
+    monkeypatch.setattr(MemoryEngine, "features", MemoryEngine.features - {feature})
+    assert main(["--stack", "m", *words]) != 0
+    assert f"{feature} is not possible in memory" in capsys.readouterr().err
+    assert [unit.start_id for unit in tuned.engine().units(POSTGRES)] == before
 
 
 # -- parameters --------------------------------------------------------------------------------
