@@ -29,6 +29,7 @@ FOLDER = "configs/parameters"
 _LIMITS = ("minimum", "maximum", "step", "relaxed_above", "relaxed_below")
 _CONDITIONS = ("flavour", "since", "until", "absent", "when")
 _UNLIMITED = 1e18
+_provided: dict[str, Path] = {}
 _Version = Annotated[str, msgspec.Meta(pattern=r"^\d+(\.\d+)*$")]
 _Limit = float | str | None
 _Texts = tuple[str, ...] | None
@@ -92,7 +93,7 @@ def parameters(service: str, installation: Installation) -> tuple[Parameter, ...
 
     Raises `ConfigError` with the file, its line and the key for a bad file.
     """
-    path = resource(f"{FOLDER}/{service}.toml")
+    path = _path(service)
     file = _read(path)
     shared = file.defaults.fitting(installation)
     return tuple(
@@ -105,8 +106,18 @@ def parameters(service: str, installation: Installation) -> tuple[Parameter, ...
 @functools.cache
 def kinds(service: str) -> dict[str, Kind]:
     """The kind of every parameter that any version of `service` has."""
-    file = _read(resource(f"{FOLDER}/{service}.toml"))
+    file = _read(_path(service))
     return {name: entry.kind for name, entry in file.parameters.items() if entry.kind}
+
+
+def provide(service: str, path: Path) -> None:
+    """Use `path` for a service from another package, whose file is not among ours."""
+    _provided[service] = path
+
+
+def _path(service: str) -> Path:
+    found = resource(f"{FOLDER}/{service}.toml")
+    return found if found.exists() else _provided.get(service, found)
 
 
 @functools.cache

@@ -143,3 +143,13 @@ def test_nothing_is_read_where_nothing_is_set(monkeypatch: pytest.MonkeyPatch) -
     parameter_catalogue._read.cache_clear()
     installation = Installation(Path("postgres"), "15.18", "PostgreSQL", "15")
     assert parameter_catalogue.configured("postgres", installation, {}) == []
+
+
+def test_a_service_from_outside_brings_its_own_file(tmp_path: Path) -> None:
+    path = tmp_path / "parameters.toml"
+    path.write_text(FILE)
+    parameter_catalogue.provide("outside", path)
+    installation = Installation(Path("outsided"), "9.1", "Original", "9")
+    found = parameter_catalogue.parameters("outside", installation)
+    assert [one.key for one in found] == ["outside.cache", "outside.wait"]
+    assert parameter_catalogue.kinds("outside")["wait"] is Kind.DURATION
