@@ -20,6 +20,12 @@ from devstack_tui.services.vault.matrix import roles, secrets
 from devstack_tui.services.vault.server import AUDIT_LOG
 
 Where = Callable[[Audit], ServicePath]
+_check = partial(
+    check,
+    severity=Severity.CRITICAL,
+    stake="any account of this machine could open Vault, or become a service",
+    group="files",
+)
 
 
 def _own(path_in: Callable[[Path], Path], audit: Audit) -> ServicePath:
@@ -90,21 +96,6 @@ def checks() -> tuple[Check, ...]:
         )
     )
     return tuple(found)
-
-
-def _check(
-    id: str, title: str, run: Callable[[Audit], Finding], sabotage: str, remedy: str
-) -> Check:
-    return check(
-        id,
-        title,
-        run,
-        severity=Severity.CRITICAL,
-        stake="any account of this machine could open Vault, or become a service",
-        remedy=remedy,
-        sabotage=sabotage,
-        group="files",
-    )
 
 
 def _private(name: str, where: Where, audit: Audit) -> Finding:

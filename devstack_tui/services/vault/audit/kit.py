@@ -195,11 +195,11 @@ def check(
     id: str,
     title: str,
     run: Callable[[Audit], Finding],
+    sabotage: str,
+    remedy: str,
     *,
     severity: Severity,
     stake: str,
-    remedy: str,
-    sabotage: str,
     group: str,
     core: int = 0,
 ) -> Check:

@@ -32,6 +32,7 @@ NEW_STACK = (
     "mend configs/vault/policies/{}.hcl and configs/vault/matrix.toml; a policy takes effect in a "
     "new stack: `devstack-tui down --wipe`, then `up`"
 )
+_check = partial(check, severity=Severity.HIGH, stake=STAKE, group="policies")
 
 
 def checks(matrix: Matrix) -> tuple[Check, ...]:
@@ -77,21 +78,6 @@ def checks(matrix: Matrix) -> tuple[Check, ...]:
             "vault.approle.guessable",
             "`bao delete auth/approle/role/NAME` with a root token",
         ),
-    )
-
-
-def _check(
-    id: str, title: str, run: Callable[[Audit], Finding], sabotage: str, remedy: str
-) -> Check:
-    return check(
-        id,
-        title,
-        run,
-        severity=Severity.HIGH,
-        stake=STAKE,
-        remedy=remedy,
-        sabotage=sabotage,
-        group="policies",
     )
 
 
