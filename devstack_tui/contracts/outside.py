@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import re
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ import msgspec
 
 from devstack_tui.contracts.model import ServiceSettings
 from devstack_tui.contracts.service import CONTRACT, Service
-from devstack_tui.core.config import convert, read_toml, require_ports
+from devstack_tui.core.config import convert, require_ports
 from devstack_tui.core.errors import ConfigError
 from devstack_tui.core.hint import Hint
 
@@ -39,12 +40,12 @@ class _Unusable(Exception):
 
 
 @functools.lru_cache(maxsize=8)
-def load_all(path: Path, _version: object, built_in: tuple[str, ...]) -> Mapping[str, Service]:
-    """Every service that the tables of `path` name a package for. Raises nothing: a file that is
-    no TOML is reported by whoever reads the settings."""
+def load_all(path: Path, text: bytes, built_in: tuple[str, ...]) -> Mapping[str, Service]:
+    """Every service that the tables of `path`, whose `text` this is, name a package for. Raises
+    nothing: a file that is no TOML is reported where the settings are read."""
     try:
-        tables = read_toml(path).get("services", {})
-    except ConfigError:
+        tables = tomllib.loads(text.decode()).get("services", {})
+    except ValueError:
         return {}
     if not isinstance(tables, dict):
         return {}

@@ -71,9 +71,11 @@ def _from_outside() -> Mapping[str, Service]:
     """The services of other packages: only the user's own stack.toml can name one."""
     path = config_home() / "stack.toml"
     try:
-        seen = path.stat()
+        text = path.read_bytes()
     except OSError:
+        return {}
+    if b"package" not in text:
         return {}
     from devstack_tui.contracts.outside import load_all
 
-    return load_all(path, (seen.st_mtime_ns, seen.st_size), BUILT_IN)
+    return load_all(path, text, BUILT_IN)
