@@ -15,9 +15,13 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from devstack_tui.console.app import DevstackApp
+from devstack_tui.console.bench.pane import BenchPane
+from devstack_tui.console.drill.pane import DrillPane
 from devstack_tui.console.registry import CAPABILITIES
 from devstack_tui.console.report.pane import ReportPane
 from devstack_tui.console.screens.confirm import ConfirmScreen
+from devstack_tui.console.security.pane import SecurityPane
+from devstack_tui.console.tuning.pane import TuningPane
 
 SIZES = ((80, 24), (120, 40))
 # A few looks, so that the sparklines and the percentiles have something to show.
@@ -52,10 +56,11 @@ async def _watched(app: DevstackApp, pilot: Pilot[object]) -> None:
 
 async def _measured(app: DevstackApp, pilot: Pilot[object]) -> None:
     """Run the first workload in its quick size, and wait for its last run."""
-    await _until(pilot, lambda: bool(app.bench.listing.workloads), "no workload was listed")
+    jobs = app.main.query_one(BenchPane).jobs
+    await _until(pilot, lambda: bool(jobs.listing.workloads), "no workload was listed")
     await pilot.press("g")
-    await _until(pilot, lambda: app.bench.running is not None, "the benchmark did not begin")
-    await _until(pilot, lambda: app.bench.running is None, "the benchmark did not end")
+    await _until(pilot, lambda: jobs.running is not None, "the benchmark did not begin")
+    await _until(pilot, lambda: jobs.running is None, "the benchmark did not end")
 
 
 async def _until(pilot: Pilot[object], condition: Callable[[], bool], otherwise: str) -> None:
@@ -70,31 +75,34 @@ async def _until(pilot: Pilot[object], condition: Callable[[], bool], otherwise:
 
 async def _tuned(app: DevstackApp, pilot: Pilot[object]) -> None:
     """Put one value into pending, that needs a restart and relaxes nothing, and look at it."""
-    await _until(pilot, lambda: app.tuning.show is not None, "the parameters were not read")
-    await app.tuning.put("postgres", {"shared_buffers": "512MB"})
-    await app.tuning.load()
+    jobs = app.main.query_one(TuningPane).jobs
+    await _until(pilot, lambda: jobs.show is not None, "the parameters were not read")
+    await jobs.put("postgres", {"shared_buffers": "512MB"})
+    await jobs.load()
     await pilot.press("down", "down")
     await pilot.pause(0.5)
 
 
 async def _drilled(app: DevstackApp, pilot: Pilot[object]) -> None:
     """Run the first drill with its first fault on one victim."""
-    await _until(pilot, lambda: bool(app.drills.listing.drills), "no drill was listed")
+    jobs = app.main.query_one(DrillPane).jobs
+    await _until(pilot, lambda: bool(jobs.listing.drills), "no drill was listed")
     await pilot.press("g")
     await _until(pilot, lambda: isinstance(app.screen, ConfirmScreen), "the plan did not come")
     typed = app.screen.query_one(Input)
     await _until(pilot, lambda: not typed.disabled, "nothing asks for the name")
     await pilot.press(*app.stack, "enter")
-    await _until(pilot, lambda: app.drills.running is not None, "the drill did not begin")
-    await _until(pilot, lambda: app.drills.running is None, "the drill did not end")
+    await _until(pilot, lambda: jobs.running is not None, "the drill did not begin")
+    await _until(pilot, lambda: jobs.running is None, "the drill did not end")
 
 
 async def _audited(app: DevstackApp, pilot: Pilot[object]) -> None:
     """Make every check."""
-    await _until(pilot, lambda: bool(app.audits.rows), "no check was listed")
+    jobs = app.main.query_one(SecurityPane).jobs
+    await _until(pilot, lambda: bool(jobs.rows), "no check was listed")
     await pilot.press("a")
-    await _until(pilot, lambda: app.audits.running is not None, "the audit did not begin")
-    await _until(pilot, lambda: app.audits.running is None, "the audit did not end")
+    await _until(pilot, lambda: jobs.running is not None, "the audit did not begin")
+    await _until(pilot, lambda: jobs.running is None, "the audit did not end")
 
 
 async def _reported(app: DevstackApp, pilot: Pilot[object]) -> None:
