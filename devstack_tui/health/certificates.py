@@ -1,4 +1,4 @@
-"""Every certificate of a stack: what it says, how long it is good for, and who serves it."""
+"""Every certificate of a stack: its contents, how long it is valid, and who serves it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LEAF = "leaf"
 
 
 class Served(msgspec.Struct, frozen=True, kw_only=True):
-    """What one listener served just now. `current`: it is the one that lies in the file."""
+    """The certificate that one listener served just now. `current`: it is the one in the file."""
 
     listener: str
     serial: str = ""
@@ -50,7 +50,7 @@ class CertificateRow(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def well(self) -> bool:
-        """Whether there is nothing to do about it."""
+        """Whether nothing needs to be done about it."""
         good = self.state in (Age.OK, Age.SOON) and not self.problem
         return good and all(one.current for one in self.served)
 

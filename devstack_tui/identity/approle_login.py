@@ -39,7 +39,7 @@ def obtain(
         if renew or _due(service, files, vault.ca):
             issue(client, service, files)
     finally:
-        if service.token_type != "batch":  # a batch token cannot be revoked: it just ends
+        if service.token_type != "batch":  # a batch token cannot be revoked, it expires
             client.revoke()
         client.__exit__()
     if service.credentials is not None:
@@ -65,7 +65,7 @@ def _login(vault: Target, service: Service) -> VaultApi:
 
 
 def renew_admin(vault: Target) -> None:
-    """Give the admin AppRole a fresh secret_id when half of the year that it lasts is over."""
+    """Give the admin AppRole a fresh secret_id once half of its validity of a year is over."""
     _, secret_file = approle_files(vault.secrets, bootstrap.ADMIN)
     age = time.time() - secret_file.stat().st_mtime
     if age < bootstrap.ADMIN_SECRET_ID_TTL / 2:
@@ -91,7 +91,7 @@ def _due(service: Service, files: ServiceFiles, root: Path) -> bool:
 
 
 def matches(files: ServiceFiles) -> bool:
-    """Whether the private key belongs to the leaf: a crash between two writes may part them."""
+    """Whether the private key belongs to the leaf. After a crash between two writes it may not."""
     from cryptography import x509
     from cryptography.hazmat.primitives import serialization
 
@@ -123,7 +123,7 @@ def issue(vault: VaultApi, service: Service, files: ServiceFiles) -> None:
 
 
 def _write(files: ServiceFiles, root: str, chain: str, key: str, leaf: str) -> None:
-    """Whatever a crash leaves of these writes, `_due` finds it and issues all of them again."""
+    """Write all four. After a crash between two of them `_due` has all of them issued again."""
     files.directory("tls")
     for name, text in ((CA, root), (CHAIN, chain), (KEY, key), (CERT, leaf)):
         files.write(name, text)

@@ -1,4 +1,4 @@
-"""Certificates: what they say, how long they are good for, and whether a server serves them."""
+"""Certificates: their contents, how long they are valid, and whether a server serves them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ URGENT_DAYS = 30
 DAY = 86400.0
 HANDSHAKE_S = 3.0
 LOOK_S = 0.05
-"""Between two handshakes while a server is waited for."""
+"""Seconds between two handshakes while waiting for a server."""
 
 
 class Age(enum.StrEnum):
@@ -45,7 +45,7 @@ def days_left(certificate: Certificate, now: float) -> int:
 
 
 def age(certificate: Certificate, now: float) -> Age:
-    """By how many days are left."""
+    """The class of a certificate by the days that are left. `now` is Unix time."""
     days = days_left(certificate, now)
     if days < 0:
         return Age.EXPIRED
@@ -70,7 +70,7 @@ def remedy(service: str) -> str:
 
 
 def described(certificate: x509.Certificate) -> Certificate:
-    """What `certificate` says. Raises `ValueError` where it cannot be read."""
+    """The fields of `certificate`. Raises `ValueError` where it cannot be parsed."""
     from cryptography import x509
 
     sans: list[str] = []
@@ -78,7 +78,7 @@ def described(certificate: x509.Certificate) -> Certificate:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         sans = [str(name) for name in names.get_values_for_type(x509.DNSName)]
         sans += [str(address) for address in names.get_values_for_type(x509.IPAddress)]
-    # A private name of the library; the dotted number where it knows none.
+    # The library's own names are private: the RFC's name, or the dotted number if unknown.
     signature = certificate.signature_algorithm_oid
     return Certificate(
         subject=certificate.subject.rfc4514_string(),
@@ -93,7 +93,8 @@ def described(certificate: x509.Certificate) -> Certificate:
 
 
 def read_certificate(files: ServiceFiles) -> Certificate | None:
-    """A service's leaf, or None when it has none. Raises `DevstackError` for rubbish."""
+    """A service's leaf, or None when it has none. Raises `DevstackError` for one that
+    cannot be used."""
     from cryptography import x509
 
     try:
@@ -153,7 +154,7 @@ def served(listener: Listener, timeout: float) -> Certificate:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    # Whatever is served is to be seen, a weak key too.
+    # Weak keys and ciphers must be accepted too, so that they are reported.
     context.set_ciphers("ALL:@SECLEVEL=0")
     with socket.create_connection((listener.host, listener.port), timeout) as plain:
         listener.begin(plain)
@@ -185,7 +186,7 @@ def await_served(listeners: Iterable[Listener], serial: str, timeout: float) -> 
 
 
 def _differs(listener: Listener, serial: str) -> str | None:
-    """None when the listener serves it; why not, or an empty text where nobody listens."""
+    """None when the listener serves it, else the reason; an empty one where nothing listens."""
     try:
         found = served(listener, HANDSHAKE_S).serial
     except ConnectionRefusedError:

@@ -1,8 +1,9 @@
-"""Another certificate for a service that runs: issued, taken by the server, and seen to be served.
+"""Replace the certificate of a running service: issue it, have the server load it, and verify that
+every listener serves it.
 
-Before anything is changed, the files of before are kept beside them and the journal says so. While
-that copy is there the rotation is not over: whatever goes wrong, the copy is put back, by us or by
-the next change.
+Before anything is changed, the old files are saved beside the new ones and the journal records it.
+While that copy exists the rotation is not finished: whatever fails, the copy is restored, by this
+process or by the next verb that changes the stack.
 """
 
 from __future__ import annotations
@@ -33,12 +34,13 @@ TAKEN_S = 10.0
 """How long a server may need until every listener serves the new certificate."""
 WITNESS_S = 5.0
 WRITES = 30
-"""Of the connection that is held open, before and after: a cluster gets some on every node."""
+"""On the connection that is held open, before and after: enough to reach every node of a
+cluster."""
 
 Say = Callable[[str], None]
 
 
-class Kept(msgspec.Struct, frozen=True):
+class Saved(msgspec.Struct, frozen=True):
     """The files as they were, PEM."""
 
     cert: str
@@ -47,7 +49,7 @@ class Kept(msgspec.Struct, frozen=True):
     chain: str
 
     def __repr__(self) -> str:
-        return "Kept(…)"
+        return "Saved(…)"
 
 
 class NeedsRestart(DevstackError):
@@ -57,10 +59,10 @@ class NeedsRestart(DevstackError):
 def rotate(
     engine: Engine, paths: StackPaths, rotated: Service, *, restart: bool, say: Say
 ) -> Rotated:
-    """Give `rotated` a new leaf and key and make its server serve them. Blocks; the caller holds
+    """Give `rotated` a new leaf and key and have its server serve them. Blocks; the caller holds
     the stack's lock. `restart`: whether a server that cannot reload may be restarted.
 
-    Raises `DevstackError` after the old certificate was put back, `NeedsRestart` among them.
+    Raises `DevstackError`, `NeedsRestart` among them, after the old certificate was restored.
     """
     started = time.monotonic()
     files = engine.files(rotated)
@@ -71,7 +73,7 @@ def rotate(
         )
     journal = Journal(paths.journal)
     run = uuid.uuid4().hex[:12]
-    _keep(files)
+    _save(files)
     intent = journal.begin("certs.rotate", rotated.name, run=run)
     running = any(unit.running for unit in engine.units(rotated))
     try:
@@ -81,10 +83,10 @@ def rotate(
             how, listeners = "at its next start", tuple[str, ...]()
             if running:
                 say("the server takes it")
-                how, listeners = _take(engine, rotated, restart)
-            told = held(how == "reloaded")
+                how, listeners = _load(engine, rotated, restart)
+            connection = held(how == "reloaded")
     except BaseException:
-        _put_back(engine, rotated)
+        _restore_files(engine, rotated)
         journal.end(intent)
         raise
     files.remove(BEFORE)
@@ -98,24 +100,24 @@ def rotate(
         new.not_after,
         how,
         listeners,
-        told,
+        connection,
         time.monotonic() - started,
     )
 
 
-def take_back(
+def restore(
     engine: Engine,
     paths: StackPaths,  # noqa: ARG001
     intents: Sequence[Intent],
     say: Say,
 ) -> None:
-    """Put the certificates back that killed rotations left halfway. The lock is held."""
+    """Restore the certificates of rotations that were killed halfway. The lock is held."""
     for intent in intents:
-        found = service(intent.subject)
         try:
+            found = service(intent.subject)
             if engine.files(found).stat(BEFORE):
                 say(f"taking back an interrupted `certs rotate` of {found.name}")
-                _put_back(engine, found)
+                _restore_files(engine, found)
             acks = found.acks()
             if acks is not None and any(unit.running for unit in engine.units(found)):
                 acks.cleanup(engine.target(found), intent.undo["run"])
@@ -123,20 +125,21 @@ def take_back(
             say(f"not taken back: {error.message}")
 
 
-def _keep(files: ServiceFiles) -> None:
-    kept = Kept(*(files.read(name).decode() for name in (CERT, KEY, CA, CHAIN)))
-    files.write(BEFORE, msgspec.json.encode(kept))
+def _save(files: ServiceFiles) -> None:
+    saved = Saved(*(files.read(name).decode() for name in (CERT, KEY, CA, CHAIN)))
+    files.write(BEFORE, msgspec.json.encode(saved))
 
 
-def _put_back(engine: Engine, rotated: Service) -> None:
-    """The files of before, served again. Raises `DevstackError` when the server does not."""
+def _restore_files(engine: Engine, rotated: Service) -> None:
+    """Restore the old files and have the server serve them again. Raises `DevstackError` when it
+    does not."""
     files = engine.files(rotated)
-    kept = codec.decode(files.read(BEFORE), Kept)
-    for name, text in ((CA, kept.ca), (CHAIN, kept.chain), (KEY, kept.key), (CERT, kept.cert)):
+    saved = codec.decode(files.read(BEFORE), Saved)
+    for name, text in ((CA, saved.ca), (CHAIN, saved.chain), (KEY, saved.key), (CERT, saved.cert)):
         files.write(name, text)
     if any(unit.running for unit in engine.units(rotated)):
-        # A server that had to be restarted for the new one has to be for the old one too.
-        _take(engine, rotated, restart=True)
+        # A server that needed a restart for the new certificate needs one for the old one too.
+        _load(engine, rotated, restart=True)
     files.remove(BEFORE)
 
 
@@ -145,14 +148,14 @@ def _issue(engine: Engine, rotated: Service) -> None:
     try:
         approle_login.obtain(vault, rotated, engine.files(rotated), renew=True)
     except UnreachableError as error:
-        # With a certificate that has ended Vault can be asked for no other: its start mends that.
+        # A Vault whose own certificate has expired issues no other; its start replaces it.
         raise UnreachableError(
             f"no certificate was issued: {error.message}", f"`devstack-tui restart {IDENTITY}`"
         ) from None
 
 
-def _take(engine: Engine, rotated: Service, restart: bool) -> tuple[str, tuple[str, ...]]:
-    """Make the running server serve what lies in the files, and see it."""
+def _load(engine: Engine, rotated: Service, restart: bool) -> tuple[str, tuple[str, ...]]:
+    """Have the running server serve the certificate in its files, and verify that it does."""
     part = rotated.tls()
     assert part is not None
     target = engine.target(rotated)
@@ -184,9 +187,9 @@ def _serves(listeners: Sequence[Listener], serial: str) -> bool:
 
 @contextlib.contextmanager
 def _witness(engine: Engine, rotated: Service, run: str) -> Iterator[Callable[[bool], str]]:
-    """A client's connection with work done on it, held open; what is yielded does more work on it
-    afterwards, when `expected` to live, and tells the outcome. Raises `DevstackError` when it was
-    lost."""
+    """Hold a client's connection open on which writes were acknowledged. The function that is
+    yielded writes again on it, if it is `expected` to survive, and returns the outcome in words;
+    it raises `DevstackError` when the connection was lost."""
     acks = rotated.acks()
     if acks is None or not run:
         yield lambda expected: ""
@@ -200,12 +203,12 @@ def _witness(engine: Engine, rotated: Service, run: str) -> Iterator[Callable[[b
             writer = acks.writer(target, run, WITNESS_S)
             for number in range(WRITES):
                 writer.write(number)
-        except Exception as error:  # a driver's own: the service may be the very thing that is ill
+        except Exception as error:  # a driver's own class: the service itself may be unhealthy
             reason = f"none could be held open: {type(error).__name__}"
             if isinstance(error, DevstackError):
                 reason = f"none could be held open: {error.message}"
 
-        def tell(expected: bool) -> str:
+        def write_again(expected: bool) -> str:
             if reason or writer is None or not expected:
                 return reason
             try:
@@ -217,7 +220,7 @@ def _witness(engine: Engine, rotated: Service, run: str) -> Iterator[Callable[[b
                 ) from None
             return "still works"
 
-        yield tell
+        yield write_again
     finally:
         if writer is not None:
             writer.close()

@@ -1,4 +1,4 @@
-"""Sabotages on one stack that is up: each is applied, seen, taken back, and seen again."""
+"""Sabotages on one running stack: each is applied, detected, undone, and checked again."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Steps = AsyncGenerator[ProofStep, None]
 
 
 class UnhealedError(DevstackError):
-    """A sabotage could not be taken back: nothing more can be proven of that service."""
+    """A sabotage could not be undone: nothing more can be proven of that service."""
 
 
 class SabotageRun:
@@ -56,12 +56,12 @@ class SabotageRun:
         self.unhealed: list[str] = []
 
     async def open(self) -> None:
-        """Make the stack ready to be broken, and see how every check is now."""
+        """Prepare the stack for sabotage, and run every check once for comparison."""
         await _in_thread(self.broken.prepare)
         self._baseline = await self._look(self.catalogue.checks.values())
 
     async def close(self) -> None:
-        """Give back what was borrowed."""
+        """End the audits' logins and connections."""
         await _in_thread(self._audit.close)
 
     async def prove_all(self, sabotages: Iterable[Sabotage]) -> Steps:
@@ -145,7 +145,7 @@ class SabotageRun:
         yield ProofStep(sabotage.id, "restored", "holds" if proof.holds else "does not hold")
 
     async def compare(self) -> list[str]:
-        """The checks that are not as they were before the first; asks all of them."""
+        """The checks whose status differs from before the first sabotage; runs all of them."""
         now = await self._look(self.catalogue.checks.values())
         return sorted(id for id, status in now.items() if status is not self._baseline[id])
 
@@ -161,7 +161,7 @@ class SabotageRun:
         return [check for check in self.catalogue.checks.values() if asked(check)]
 
     async def _broken(self, sabotage: Sabotage, checks: Sequence[Check]) -> Statuses:
-        """What the checks say while the sabotage is in force."""
+        """The outcome of the checks while the sabotage is in force."""
         undo = contextlib.ExitStack()
 
         def apply() -> None:
@@ -203,7 +203,7 @@ class SabotageRun:
 
 
 async def _in_thread(work: Callable[[], object]) -> None:
-    """`work` to its end, even when cancelled. Whatever it raises is a `DevstackError`."""
+    """Run `work` to its end, even when cancelled. Whatever it raises is a `DevstackError`."""
 
     def safely() -> None:
         try:

@@ -25,14 +25,14 @@ from devstack_tui.stack.stack import Stack
 ACCEPTS_WITHIN_S = 20.0
 WHOLE_WITHIN_S = 10.0
 REFUSED_S = 0.5
-"""A probe that is refused by TLS, or by one of two ports, for so long is refused for good: that is
-what was broken."""
+"""A probe that TLS or one of two ports refuses for so many seconds is refused because of the
+sabotage."""
 PROBE_S = 2.0
 _TLS = re.compile(r"certificate|\btls|\bssl|handshake|refused", re.IGNORECASE)
 
 
 class SabotagedStack:
-    """See `devstack_tui.contracts.audit.SabotageStack`. The stack is up; it is nobody's."""
+    """See `devstack_tui.contracts.audit.SabotageStack`. The stack is up, and a throwaway."""
 
     def __init__(self, stack: Stack, audit: Audit) -> None:
         self._stack = stack
@@ -41,7 +41,7 @@ class SabotagedStack:
         self._root = RootKey(audit.files(IDENTITY), stack.paths.secrets)
 
     def prepare(self) -> None:
-        """Open the way to root tokens; restarts the service that gives identities."""
+        """Make root tokens possible; restarts the service that issues identities."""
         self._root.listen()
         self.restart(IDENTITY)
 
@@ -111,7 +111,7 @@ class SabotagedStack:
     # -- waiting ---------------------------------------------------------------------------
 
     def _await_ports(self, service: Service) -> None:
-        """Each listener accepts connections, encrypted or plain: either may be what is broken."""
+        """Wait until each listener accepts connections, by TLS or plain: either may be broken."""
         part = service.tls()
         listeners = part.listeners(self._audit.target(service.name)) if part else ()
         deadline = time.monotonic() + ACCEPTS_WITHIN_S
@@ -123,7 +123,8 @@ class SabotagedStack:
             time.sleep(0.05)
 
     def _await_work(self, service: Service) -> None:
-        """Its probe passes, or is refused by TLS, or the time is over: it may be broken so."""
+        """Wait until its probe passes or TLS refuses it, at most `WHOLE_WITHIN_S` seconds: it may
+        be broken on purpose."""
         deadline = time.monotonic() + WHOLE_WITHIN_S
         refused: float | None = None
         while time.monotonic() < deadline:

@@ -134,7 +134,7 @@ def _drill(engine: Engine, paths: StackPaths, intents: Sequence[Intent], say: Sa
 
 HANDLERS: Mapping[str, Handler] = {
     parameter_apply.ACTION: _tuning,
-    rotation.ACTION: rotation.take_back,
+    rotation.ACTION: rotation.restore,
     "drill": _drill,
 }
 """By the part of an action's name before its dot."""
