@@ -12,7 +12,6 @@ import os
 import struct
 import time
 from pathlib import Path
-from types import TracebackType
 
 import msgspec
 
@@ -93,12 +92,7 @@ class StackLock:
     def __enter__(self) -> StackLock:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.release()
 
     @staticmethod

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 
 from devstack_tui.contracts import registry
 from devstack_tui.contracts.model import Target
@@ -76,12 +75,7 @@ class StackAudit:
     def __enter__(self) -> StackAudit:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     # -- facts -----------------------------------------------------------------------------

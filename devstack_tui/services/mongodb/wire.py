@@ -17,7 +17,6 @@ import ssl
 import struct
 import time
 import unicodedata
-from types import TracebackType
 from typing import Any
 
 from devstack_tui.contracts.model import Target
@@ -61,12 +60,7 @@ class Wire:
     def __enter__(self) -> Wire:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._socket.close()
 
     @property
