@@ -6,10 +6,9 @@ proves that the stack is ours, journals, heals, judges the repeats together and 
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
-from typing import Annotated, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -17,17 +16,15 @@ from devstack_tui.contracts.client import Client
 from devstack_tui.contracts.model import Installation, Target
 from devstack_tui.contracts.service_files import ServiceFiles
 from devstack_tui.core.check import Result
+from devstack_tui.core.events import Now, Timed
 
-Now = Annotated[float, msgspec.Meta(description="Unix time, seconds")]
 
-
-class DrillPhase(msgspec.Struct, frozen=True, tag_field="event", tag="drill_phase"):
+class DrillPhase(Timed, frozen=True, tag="drill_phase"):
     """Where a repeat is: preconditions, warming, fault, waiting, healing, verifying, cleaning."""
 
     repeat: int
     phase: str
     detail: str = ""
-    at: Now = msgspec.field(default_factory=time.time)
 
 
 class NodeView(msgspec.Struct, frozen=True):

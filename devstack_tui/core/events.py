@@ -34,16 +34,21 @@ class Phase(enum.StrEnum):
 Now = Annotated[float, msgspec.Meta(description="Unix time, seconds")]
 
 
-class Planned(msgspec.Struct, frozen=True, tag_field="event", tag="planned"):
+class Timed(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
+    """The base of events that say when they were emitted."""
+
+    at: Now = msgspec.field(default_factory=time.time)
+
+
+class Planned(Timed, frozen=True, tag="planned"):
     """The steps that will be taken, for each service in order, before the first is taken."""
 
     verb: str
     stack: str
     services: tuple[str, ...]
-    at: Now = msgspec.field(default_factory=time.time)
 
 
-class Progress(msgspec.Struct, frozen=True, tag_field="event", tag="progress"):
+class Progress(Timed, frozen=True, tag="progress"):
     """`service` entered `phase` at `since`; `detail` says what it waits for or what went wrong."""
 
     service: str
@@ -51,17 +56,15 @@ class Progress(msgspec.Struct, frozen=True, tag_field="event", tag="progress"):
     detail: str = ""
     remedy: str = ""
     since: Now = msgspec.field(default_factory=time.time)
-    at: Now = msgspec.field(default_factory=time.time)
 
 
-class Note(msgspec.Struct, frozen=True, tag_field="event", tag="note"):
+class Note(Timed, frozen=True, tag="note"):
     """A sentence for the user: a repair that was made, a lock that is waited for."""
 
     text: str
-    at: Now = msgspec.field(default_factory=time.time)
 
 
-class Rotated(msgspec.Struct, frozen=True, tag_field="event", tag="rotated"):
+class Rotated(Timed, frozen=True, tag="rotated"):
     """A service has another certificate. `how` its server took it: `reloaded`, `restarted`, or `at
     its next start`; `listeners` were seen to serve it. `held` tells of the connection that was open
     before: `still works`, or why there was none."""
@@ -74,10 +77,9 @@ class Rotated(msgspec.Struct, frozen=True, tag_field="event", tag="rotated"):
     listeners: tuple[str, ...] = ()
     held: str = ""
     seconds: float = 0.0
-    at: Now = msgspec.field(default_factory=time.time)
 
 
-class Done(msgspec.Struct, frozen=True, tag_field="event", tag="done"):
+class Done(Timed, frozen=True, tag="done"):
     """The last event: `exit_code` follows the CLI contract; `seconds` is the whole duration."""
 
     verb: str
@@ -85,7 +87,6 @@ class Done(msgspec.Struct, frozen=True, tag_field="event", tag="done"):
     seconds: float
     message: str = ""
     remedy: str = ""
-    at: Now = msgspec.field(default_factory=time.time)
 
 
 Event = Planned | Progress | Note | Rotated | Done

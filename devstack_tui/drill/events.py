@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import msgspec
 
 from devstack_tui.contracts.drill import (
@@ -12,28 +10,26 @@ from devstack_tui.contracts.drill import (
     DrillPhase,
     DrillResult,
     Marker,
-    Now,
     Plan,
     RepeatEnded,
     Step,
 )
 from devstack_tui.core.check import Result
+from devstack_tui.core.events import Now, Timed
 
 
-class DrillPlanned(msgspec.Struct, frozen=True, tag_field="event", tag="drill_planned"):
+class DrillPlanned(Timed, frozen=True, tag="drill_planned"):
     """The plan, before anything is touched."""
 
     stack: str
     plan: Plan
     repeats: int
-    at: Now = msgspec.field(default_factory=time.time)
 
 
-class DrillNote(msgspec.Struct, frozen=True, tag_field="event", tag="drill_note"):
+class DrillNote(Timed, frozen=True, tag="drill_note"):
     """A sentence for the user: a repair that was made, a measurement that is void."""
 
     text: str
-    at: Now = msgspec.field(default_factory=time.time)
 
 
 class Spread(msgspec.Struct, frozen=True):
@@ -71,7 +67,7 @@ class DrillReport(msgspec.Struct, frozen=True, kw_only=True):
     command: str = ""
 
 
-class DrillDone(msgspec.Struct, frozen=True, tag_field="event", tag="drill_done"):
+class DrillDone(Timed, frozen=True, tag="drill_done"):
     """The last event. Without a report it was refused or failed: `message` says why."""
 
     report: DrillReport | None
@@ -79,7 +75,6 @@ class DrillDone(msgspec.Struct, frozen=True, tag_field="event", tag="drill_done"
     healed: bool = True
     message: str = ""
     remedy: str = ""
-    at: Now = msgspec.field(default_factory=time.time)
 
 
 class SweepRow(msgspec.Struct, frozen=True, tag_field="event", tag="sweep_row"):
@@ -97,7 +92,7 @@ class SweepRow(msgspec.Struct, frozen=True, tag_field="event", tag="sweep_row"):
     reports: tuple[str, ...] = ()
 
 
-class SweepDone(msgspec.Struct, frozen=True, tag_field="event", tag="sweep_done"):
+class SweepDone(Timed, frozen=True, tag="sweep_done"):
     """The last event of a sweep. `advice` is a value, or None when none of them is good."""
 
     drill: str
@@ -110,7 +105,6 @@ class SweepDone(msgspec.Struct, frozen=True, tag_field="event", tag="sweep_done"
     healed: bool = True
     message: str = ""
     remedy: str = ""
-    at: Now = msgspec.field(default_factory=time.time)
 
 
 AnyDrillEvent = (

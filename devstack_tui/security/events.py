@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import time
-
 import msgspec
 
-from devstack_tui.contracts.drill import Now
 from devstack_tui.core.check import Status
+from devstack_tui.core.events import Now, Timed
 
 
 class CheckRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,12 +32,11 @@ class CheckRow(msgspec.Struct, frozen=True, kw_only=True):
     at: Now = 0.0
 
 
-class AuditPlanned(msgspec.Struct, frozen=True, tag_field="event", tag="audit_planned"):
+class AuditPlanned(Timed, frozen=True, tag="audit_planned"):
     """Before the first check: how many there are, by suite."""
 
     stack: str
     suites: dict[str, int]
-    at: Now = msgspec.field(default_factory=time.time)
 
 
 class CheckDone(msgspec.Struct, frozen=True, tag_field="event", tag="check_done"):
@@ -73,30 +70,27 @@ class AuditReport(msgspec.Struct, frozen=True, kw_only=True):
     command: str = ""
 
 
-class AuditNote(msgspec.Struct, frozen=True, tag_field="event", tag="audit_note"):
+class AuditNote(Timed, frozen=True, tag="audit_note"):
     """A sentence for the user."""
 
     text: str
-    at: Now = msgspec.field(default_factory=time.time)
 
 
-class AuditDone(msgspec.Struct, frozen=True, tag_field="event", tag="audit_done"):
+class AuditDone(Timed, frozen=True, tag="audit_done"):
     """The last event. Without a report it was refused or ended: `message` says why."""
 
     report: AuditReport | None
     exit_code: int
     message: str = ""
     remedy: str = ""
-    at: Now = msgspec.field(default_factory=time.time)
 
 
-class ProofStep(msgspec.Struct, frozen=True, tag_field="event", tag="proof_step"):
+class ProofStep(Timed, frozen=True, tag="proof_step"):
     """Where the proof of a sabotage is: starting, before, broken, restored, stopping."""
 
     sabotage: str
     phase: str
     detail: str = ""
-    at: Now = msgspec.field(default_factory=time.time)
 
 
 class Proof(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,14 +112,13 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
         return bool(self.turned) and not (self.missed or self.strayed or self.stuck)
 
 
-class ProofDone(msgspec.Struct, frozen=True, tag_field="event", tag="proof_done"):
+class ProofDone(Timed, frozen=True, tag="proof_done"):
     """The last event of `check prove`."""
 
     proofs: tuple[Proof, ...]
     exit_code: int
     message: str = ""
     remedy: str = ""
-    at: Now = msgspec.field(default_factory=time.time)
 
 
 AnySecurityEvent = AuditPlanned | CheckDone | AuditNote | AuditDone | ProofStep | ProofDone

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncGenerator, Callable
-from typing import Annotated
 
 import msgspec
 
 from devstack_tui.contracts.tunable import Advice, Parameter, Problem, Share
-
-Now = Annotated[float, msgspec.Meta(description="Unix time, seconds")]
-
-
-class _Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
-    at: Now = msgspec.field(default_factory=time.time)
+from devstack_tui.core.events import Now, Timed
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,7 +98,7 @@ class Change(msgspec.Struct, frozen=True):
     durability: str = ""
 
 
-class TunePlanned(_Event, frozen=True, tag="tune_planned"):
+class TunePlanned(Timed, frozen=True, tag="tune_planned"):
     """What will be changed, before anything is; `steps` are sentences in order."""
 
     stack: str
@@ -115,7 +108,7 @@ class TunePlanned(_Event, frozen=True, tag="tune_planned"):
     warnings: tuple[str, ...] = ()
 
 
-class TuneStep(_Event, frozen=True, tag="tune_step"):
+class TuneStep(Timed, frozen=True, tag="tune_step"):
     """`phase` is journal, configure, live, reload, restart, read, restore."""
 
     service: str
@@ -135,7 +128,7 @@ class Outcome(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
-class TuneDone(_Event, frozen=True, tag="tune_done"):
+class TuneDone(Timed, frozen=True, tag="tune_done"):
     """The last event of an apply. `restored`: the last good configuration is back."""
 
     exit_code: int
@@ -146,7 +139,7 @@ class TuneDone(_Event, frozen=True, tag="tune_done"):
     remedy: str = ""
 
 
-class Note(_Event, frozen=True, tag="tune_note"):
+class Note(Timed, frozen=True, tag="tune_note"):
     """A sentence for the user."""
 
     text: str
@@ -155,7 +148,7 @@ class Note(_Event, frozen=True, tag="tune_note"):
 # --- A/B ----------------------------------------------------------------------------------------
 
 
-class AbPlanned(_Event, frozen=True, tag="ab_planned"):
+class AbPlanned(Timed, frozen=True, tag="ab_planned"):
     """Before the first run: how long it will take, and what it will be able to see.
 
     `detectable` is the smallest gain (0.06: 6 %) that this many pairs call IMPROVED four times out
@@ -175,7 +168,7 @@ class AbPlanned(_Event, frozen=True, tag="ab_planned"):
     command: str
 
 
-class AbRun(_Event, frozen=True, tag="ab_run"):
+class AbRun(Timed, frozen=True, tag="ab_run"):
     """A run of arm `a` or `b` begins a phase: applying, preparing, running. `title` is how a user
     calls the arm: a profile, or the candidate of a search."""
 
@@ -260,7 +253,7 @@ class AbReport(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float = 0.0
 
 
-class AbDone(_Event, frozen=True, tag="ab_done"):
+class AbDone(Timed, frozen=True, tag="ab_done"):
     """The end. Without a report it failed, and `message` says why."""
 
     report: AbReport | None
@@ -272,7 +265,7 @@ class AbDone(_Event, frozen=True, tag="ab_done"):
 # --- cost ---------------------------------------------------------------------------------------
 
 
-class CostPhase(_Event, frozen=True, tag="cost_phase"):
+class CostPhase(Timed, frozen=True, tag="cost_phase"):
     """`phase` is applying, writing, killing, restarting, counting, returning."""
 
     service: str
@@ -299,7 +292,7 @@ class CostReport(msgspec.Struct, frozen=True, kw_only=True):
     sentence: str = ""
 
 
-class CostDone(_Event, frozen=True, tag="cost_done"):
+class CostDone(Timed, frozen=True, tag="cost_done"):
     """The end."""
 
     reports: tuple[CostReport, ...]
@@ -311,7 +304,7 @@ class CostDone(_Event, frozen=True, tag="cost_done"):
 # --- search -------------------------------------------------------------------------------------
 
 
-class AutoPlanned(_Event, frozen=True, tag="auto_planned"):
+class AutoPlanned(Timed, frozen=True, tag="auto_planned"):
     """The search: how many candidates enter, how many rounds, what is left for confirming."""
 
     workload: str
@@ -322,7 +315,7 @@ class AutoPlanned(_Event, frozen=True, tag="auto_planned"):
     durable: bool
 
 
-class AutoRound(_Event, frozen=True, tag="auto_round"):
+class AutoRound(Timed, frozen=True, tag="auto_round"):
     """A round begins with so many candidates, each against the best so far."""
 
     round: int
@@ -330,7 +323,7 @@ class AutoRound(_Event, frozen=True, tag="auto_round"):
     detail: str = ""
 
 
-class AutoCandidate(_Event, frozen=True, tag="auto_candidate"):
+class AutoCandidate(Timed, frozen=True, tag="auto_candidate"):
     """One candidate's standing: its ratio over so many runs to what its round compares with, the
     baseline in the first round and then the best so far. Round 0: it was never let in."""
 
@@ -357,7 +350,7 @@ class AutoReport(msgspec.Struct, frozen=True, kw_only=True):
     command: str = ""
 
 
-class AutoDone(_Event, frozen=True, tag="auto_done"):
+class AutoDone(Timed, frozen=True, tag="auto_done"):
     """The end."""
 
     report: AutoReport | None
