@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from pathlib import Path
 
 from devstack_tui.contracts.model import Installation
-from devstack_tui.core import files
+from devstack_tui.contracts.service_files import ServiceFiles
 from devstack_tui.core.errors import DevstackError
 
 FILE = "series"
 
 
-def check(path: Path, service: str, installation: Installation) -> None:
+def check(files: ServiceFiles, service: str, installation: Installation) -> None:
     """Refuse data that was made by a server which `installation` does not continue."""
     with contextlib.suppress(FileNotFoundError):
-        made, now = path.read_text().strip(), _name(installation)
+        made, now = files.read(FILE).decode().strip(), _name(installation)
         if made != now:
             raise DevstackError(
                 f"the data of {service} was made by {made}, this machine has {now}",
@@ -23,10 +22,10 @@ def check(path: Path, service: str, installation: Installation) -> None:
             )
 
 
-def note(path: Path, installation: Installation) -> None:
-    """Write down who makes the data, once."""
-    if not path.exists():
-        files.write_private(path, f"{_name(installation)}\n")
+def note(files: ServiceFiles, installation: Installation) -> None:
+    """Record which server makes the data, once."""
+    if files.stat(FILE) is None:
+        files.write(FILE, f"{_name(installation)}\n")
 
 
 def _name(installation: Installation) -> str:

@@ -10,7 +10,6 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 from devstack_tui.contracts.client import Client
 from devstack_tui.contracts.drill import Cut
@@ -111,7 +110,7 @@ class EmbeddedEngine(EmbeddedView):
         """See the Protocol."""
         if not self._units.alive(service):
             run.say(Phase.PREPARING, "")
-            data_series.check(self._series(service), service.name, self.locate(service))
+            data_series.check(self.files(service), service.name, self.locate(service))
             self._require_ports(service)
 
     def _claims(self, service: Service) -> Mapping[str, int]:
@@ -180,7 +179,7 @@ class EmbeddedEngine(EmbeddedView):
 
     def _place(self, service: Service, run: Run) -> _Place:
         installation = self.locate(service)
-        data_series.check(self._series(service), service.name, installation)
+        data_series.check(self.files(service), service.name, installation)
         run.say(Phase.PREPARING, "")
         return _Place(service, service.server(), installation, self.home(service, run))
 
@@ -189,7 +188,7 @@ class EmbeddedEngine(EmbeddedView):
         service, server, home = place.service, place.server, place.home
         self._require_ports(service)
         server.prepare(home, place.installation)
-        data_series.note(self._series(service), place.installation)
+        data_series.note(self.files(service), place.installation)
         present = self._units.alive(service)
         run.say(Phase.STARTING, "")
         specs = service.launcher().processes(home, place.installation)
@@ -213,9 +212,6 @@ class EmbeddedEngine(EmbeddedView):
     def stop(self, service: Service, run: Run) -> bool:
         """See the Protocol: the last started is the first to end."""
         return self._end(service, run)
-
-    def _series(self, service: Service) -> Path:
-        return self._paths.data / service.name / data_series.FILE
 
     def _end(self, service: Service, run: Run) -> bool:
         gently = True
