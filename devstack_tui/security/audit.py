@@ -28,12 +28,12 @@ TIMEOUT_S = 3.0
 WAIT_S = 8.0
 SECRET_ID_TTL_S = 900
 _GONE = (400, 403, 404)
-"""What a token or a secret_id is answered with that has ended already."""
+"""The statuses that Vault answers for a token or secret_id that has expired or was revoked."""
 
 
 @dataclass(slots=True)
 class _Outcome:
-    """What the first that asked was given: a value or an error."""
+    """The outcome of the first call, for all that ask for the same: a value or an error."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     done: bool = False
@@ -44,7 +44,7 @@ class _Outcome:
 
 @dataclass(slots=True)
 class _Client:
-    """One login: what has to be taken back of it."""
+    """One login, with what must be revoked of it."""
 
     role: str
     accessor: str = ""
@@ -98,7 +98,7 @@ class StackAudit:
     def services(self) -> tuple[str, ...]:
         """See the Protocol."""
         selected = self._stack.selected()
-        # Each is asked for its version, which some take half a second to say.
+        # Each program is run for its version, which takes some of them half a second.
         with ThreadPoolExecutor(len(selected) or 1) as pool:
             missing = list(pool.map(self.missing, selected))
         return tuple(name for name, why in zip(selected, missing, strict=True) if not why)
@@ -185,7 +185,7 @@ class StackAudit:
     def _admin(self) -> VaultApi:
         with self._busy():
             api = login_as(self.target(IDENTITY), bootstrap.ADMIN, self._timeout)
-            # The first that is noted is the last that is revoked: it takes back all the others.
+            # Noted first, so revoked last: the others are revoked by it.
             self._note(_Client(f"{bootstrap.ADMIN}-role", api=api), api.token)
         return api
 
@@ -197,7 +197,7 @@ class StackAudit:
 
     @contextlib.contextmanager
     def _busy(self) -> Iterator[None]:
-        """While a login is on its way, the end of the audit waits for it."""
+        """Have the end of the audit wait for a login that is in progress."""
         with self._lock:
             if self._closed:
                 raise DevstackError("the audit has ended")
@@ -217,7 +217,7 @@ class StackAudit:
             return frozenset(self._secrets)
 
     def known_secrets(self) -> frozenset[str]:
-        """Every secret of the stack's files that evidence could hold."""
+        """Every secret in the stack's files that evidence could contain."""
         found: set[str] = set()
         for name in self._stack.selected():
             found.add(self.target(name).credentials.password)
@@ -268,7 +268,7 @@ def _destroy(admin: VaultApi, client: _Client) -> None:
 
 
 def _ended(take_back: Callable[[], object]) -> None:
-    """A check may have ended by itself what it was given."""
+    """Revoke something that a check may have revoked already."""
     try:
         take_back()
     except VaultError as error:

@@ -1,4 +1,4 @@
-"""Certificates with one thing wrong: everything else about them is as it should be.
+"""Certificates with exactly one thing wrong.
 
 They are signed by an intermediate whose key is ours, and which the stack's own root has signed: so
 the chain holds, and a client can refuse a leaf for its one fault alone.
@@ -28,7 +28,7 @@ ELSEWHERE = "elsewhere.invalid"
 YEAR = datetime.timedelta(days=365)
 LONG = datetime.timedelta(days=1000)
 MOMENT_S = 1.0
-"""How long an `expired` certificate is good for: some servers refuse to load one that is not."""
+"""Seconds that an `expired` certificate is valid: some servers refuse to load an expired one."""
 _SHA256_RSA = bytes.fromhex("06092a864886f70d01010b")
 _SHA1_RSA = bytes.fromhex("06092a864886f70d010105")
 
@@ -43,7 +43,7 @@ class Issuer:
 
 @dataclass(frozen=True, slots=True)
 class Forged:
-    """What a server is given, PEM: `cert` is the leaf and what is sent after it."""
+    """The files for a server, PEM: `cert` is the leaf and what is sent after it."""
 
     cert: str
     key: str = field(repr=False)
@@ -51,7 +51,7 @@ class Forged:
     ends: float
     """Unix time at which the leaf ends."""
     known: str = ""
-    """A CA that the stack is to know beside its own, which is not sent."""
+    """A CA that the server gets to know beside its own; it is not sent."""
 
 
 Maker = Callable[[Issuer, Sequence[str]], Forged]
@@ -59,7 +59,7 @@ Maker = Callable[[Issuer, Sequence[str]], Forged]
 
 
 def intermediate(root: VaultClient) -> Issuer:
-    """A CA below the stack's root, by a token that may ask the root to sign."""
+    """A CA signed by the stack's root; `root` is a token that may have it sign."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
 
@@ -80,19 +80,19 @@ def intermediate(root: VaultClient) -> Issuer:
 
 
 def good(issuer: Issuer, names: Sequence[str]) -> Forged:
-    """Nothing wrong with it, but that it is another one."""
+    """A good leaf, but not the one in use."""
     return _made(issuer, names)
 
 
 def reissued(issuer: Issuer, names: Sequence[str], key: bytes) -> Forged:
-    """Another one for the key that there is (PEM)."""
+    """Another leaf for the existing key (PEM)."""
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     return _made(issuer, names, key=cast("Private", load_pem_private_key(key, None)))
 
 
 def alone() -> str:
-    """A leaf that nobody but itself has signed, PEM."""
+    """A self-signed leaf, PEM."""
     return _made(None, [ELSEWHERE]).cert
 
 
@@ -141,7 +141,7 @@ def no_intermediate(issuer: Issuer, names: Sequence[str]) -> Forged:
 
 
 def with_rsa(issuer: Issuer, names: Sequence[str]) -> Forged:
-    """Nothing wrong with it; but many a weak cipher works with an RSA key alone."""
+    """A good leaf with an RSA key, which many weak ciphers need."""
     return _made(issuer, names, key=_rsa(2048))
 
 

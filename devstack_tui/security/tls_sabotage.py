@@ -1,7 +1,7 @@
-"""What turns the TLS checks red: certificates with one thing wrong, taken by servers that run.
+"""Sabotages of the TLS checks: running servers are given certificates with one thing wrong.
 
-The same for every technology: a file is changed, the server is told to take it, and a handshake
-shows that it did. What is a matter of a server's own settings is in its `sabotage` part.
+The same for every technology: a file is changed, the server reloads it, and a handshake verifies
+that it did. Sabotages by a server's own settings are in its `sabotage` part.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from devstack_tui.security.tls.catalogue import asserting
 
 TAKEN_S = 3.0
 SHORT_S = 5.0
-"""A leaf that ends within this time is meant to have ended."""
+"""A leaf that expires within so many seconds is meant to be expired: it is waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +49,10 @@ class _Setting:
     title: str
     turns: tuple[str, ...]
     buses: tuple[str, ...] = ()
-    """What it turns at listeners among the nodes themselves, where that is something else."""
+    """The properties that it turns red at the nodes' own bus, where those differ."""
 
 
-# What no client of ours trusts, none works with.
+# No client of ours works with a certificate that it does not trust.
 _BROKEN = ("chain", "query")
 _SWAPS = (
     _Swap(
@@ -87,7 +87,7 @@ _SWAPS = (
         (*_BROKEN, "key_size"),
         "lenient",
     ),
-    # Who cannot verify SHA-1 finds no issuer.
+    # A library that cannot verify SHA-1 finds no issuer.
     _Swap(
         "sha1",
         "a leaf signed by SHA-1",
@@ -104,9 +104,9 @@ _SETTINGS = {
     "no_tls12": _Setting("does not talk TLS 1.2", ()),
     "plain_closed": _Setting("has its plain port closed", ("plain",)),
     "plain_open": _Setting("talks without TLS", (*_OFF, "plain")),
-    # Whether the links of a bus stand is asked over the port of the clients.
+    # The links of a bus are asked about over the clients' port.
     "down_tls": _Setting("has its TLS off", _OFF, ("query",)),
-    # Links that stand keep their TLS.
+    # Links that are established keep their TLS.
     "bus_plain": _Setting(
         "has a cluster bus without TLS", (), ("chain", "tls1_2", "tls1_3", "plain")
     ),
@@ -175,7 +175,7 @@ def _nothing(_stack: SabotageStack) -> AbstractContextManager[None]:
 def _swapped(
     service: Service, first: Breaking, make: forged_certs.Maker, stack: SabotageStack
 ) -> Iterator[None]:
-    """After `first`, the service serves what `make` makes, and in the end what it served before."""
+    """After `first`, the service serves the certificate of `make`; at the end its own again."""
     files = stack.audit.files(service.name)
     before = _leaf(files)
     with stack.root() as root:
@@ -198,7 +198,7 @@ def _swapped(
 
 
 def _take(stack: SabotageStack, service: Service, serial: str) -> None:
-    """Make the service serve the certificate that lies in its files, and see it. Raises
+    """Have the service serve the certificate in its files, and verify that it does. Raises
     `DevstackError` when it refuses."""
     part = service.tls()
     assert part is not None
@@ -220,7 +220,7 @@ def _leaf(files: ServiceFiles) -> Certificate:
 
 @contextlib.contextmanager
 def _file_differs(service: Service, stack: SabotageStack) -> Iterator[None]:
-    """Another leaf for the same key lies in the file."""
+    """The file holds another leaf for the same key."""
     files = stack.audit.files(service.name)
     with stack.root() as root:
         issuer = forged_certs.intermediate(root)
@@ -231,16 +231,16 @@ def _file_differs(service: Service, stack: SabotageStack) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _key_differs(service: Service, stack: SabotageStack) -> Iterator[None]:
-    """A key of nobody's lies in the file."""
+    """The file holds a key that belongs to no certificate."""
     with _unnoticed(service, stack, KEY, forged_certs.key()):
         yield
 
 
 @contextlib.contextmanager
 def _unnoticed(service: Service, stack: SabotageStack, name: str, text: str) -> Iterator[None]:
-    """A file with other contents that the server does not take by itself."""
-    # Some read their files at the first handshake, and look every two minutes whether their time
-    # has changed.
+    """A file with other contents, without the server noticing the change."""
+    # Some read their files at the first handshake, and check every two minutes whether the time of
+    # change differs.
     for listener in encrypted(service, stack.audit.target(service.name)):
         served(listener, TAKEN_S)
     path = ServicePath(stack.audit.files(service.name), name)

@@ -1,4 +1,4 @@
-"""How a running mongod takes another certificate."""
+"""Reload of a running mongod's certificate."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from devstack_tui.services.mongodb.client import connect
 
 TIMEOUT_S = 5.0
 _UNKNOWN = 59
-"""CommandNotFound: mongod before 5.0."""
+"""CommandNotFound, by mongod before 5.0."""
 
 
 def join_certificate(files: ServiceFiles) -> str:

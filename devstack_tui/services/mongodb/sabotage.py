@@ -1,4 +1,4 @@
-"""How mongod's TLS is broken by its settings: in its configuration, taken at a restart."""
+"""Sabotages of mongod's TLS by its configuration, which takes effect at a restart."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _set(more: dict[str, Any], stack: SabotageStack) -> AbstractContextManager[N
 def _off(stack: SabotageStack) -> AbstractContextManager[None]:
     def change(config: dict[str, Any]) -> dict[str, Any]:
         del config["net"]["tls"]
-        # An option of a TLS that is off keeps it from starting.
+        # With TLS off this option would keep it from starting.
         del config["setParameter"]["suppressNoTLSPeerCertificateWarning"]
         return config
 

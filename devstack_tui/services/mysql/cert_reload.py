@@ -1,4 +1,4 @@
-"""How a running MySQL or MariaDB takes another certificate."""
+"""Reload of a running MySQL's or MariaDB's certificate."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from devstack_tui.services.mysql.client import connect
 
 TIMEOUT_S = 5.0
 _UNKNOWN = 1064
-"""A syntax error: a server from before it knew the statement."""
+"""A syntax error: the server is too old for the statement."""
 
 
 def reload(target: Target, files: ServiceFiles, units: UnitControl) -> bool:  # noqa: ARG001

@@ -1,4 +1,4 @@
-"""How the TLS of MySQL or MariaDB is broken by its settings: in my.cnf, taken at a restart."""
+"""Sabotages of the TLS of MySQL or MariaDB by my.cnf, which takes effect at a restart."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How PostgreSQL's TLS is broken by its settings: in its files, taken at SIGHUP."""
+"""Sabotages of PostgreSQL's TLS by its configuration files, which take effect at SIGHUP."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def _encrypted_only(stack: SabotageStack) -> AbstractContextManager[None]:
 def _changed(
     stack: SabotageStack, name: str, change: Callable[[str], str]
 ) -> AbstractContextManager[None]:
-    # Whoever connects after the signal was sent is served by the new settings: the postmaster
-    # takes it before it accepts.
+    # A client that connects after the signal gets the new settings: the postmaster handles it
+    # before it accepts.
     return stack.reconfigured("postgres", name, change, lambda: stack.units.reload("postgres"))
 
 
@@ -44,7 +44,7 @@ SABOTAGE = Saboteur(
         "down_tls": functools.partial(_set, {"ssl": "off"}),
     },
     weak_ciphers=functools.partial(_set, _WEAK),
-    # It loads the certificate before it looks at the ciphers, which bring the security level.
+    # It loads the certificate before the ciphers, which set the security level.
     lenient=None,
     seconds=0.2,
 )

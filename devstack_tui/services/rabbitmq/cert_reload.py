@@ -1,4 +1,4 @@
-"""How a running RabbitMQ takes another certificate."""
+"""Reload of a running RabbitMQ's certificate."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from devstack_tui.services.rabbitmq import erl_call
 
 _TERM = "devstack_tui_sabotage"
 _LISTENER = "[Ref] = [R || {{acceptor, _, P}} = R <- maps:keys(ranch:info()), P =:= {port}]"
-# Ranch takes other options of a socket when a listener that was suspended goes on.
+# Ranch applies changed socket options when a suspended listener is resumed.
 _CHANGE = """\
 {listener},
 Old = ranch:get_transport_options(Ref),
@@ -30,8 +30,7 @@ _BACK = """\
 ok = ranch:suspend_listener(Ref),
 ok = ranch:set_transport_options(Ref, persistent_term:get({term})),
 ok = ranch:resume_listener(Ref)"""
-# With the protocols goes a cipher that they have: of those of the configuration none is older
-# than TLS 1.2.
+# The old protocols need a cipher of theirs: the configured ones are all of TLS 1.2 or newer.
 _OLD = (
     "[{versions, ['tlsv1.3', 'tlsv1.2', 'tlsv1.1', 'tlsv1']},"
     ' {ciphers, ["TLS_AES_128_GCM_SHA256", "ECDHE-ECDSA-AES128-GCM-SHA256",'
@@ -57,7 +56,7 @@ def _set(options: str, stack: SabotageStack) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _bare(stack: SabotageStack) -> Iterator[None]:
-    """Its file of authorities holds the root alone: from there too it takes what it sends."""
+    """Its CA file holds the root alone: it also sends intermediates from that file."""
     root = json.dumps(stack.audit.files("rabbitmq").path(CA))
     with _set(f"[{{cacertfile, {root}}}]", stack):
         yield
@@ -71,12 +70,12 @@ def _closed(port: str, stack: SabotageStack) -> Iterator[None]:
     try:
         yield
     finally:
-        # Suspended, a listener has no port any more: its name still has it.
+        # A suspended listener has no port, but its name still holds it.
         _evaluate(stack, f"{listener}, ok = ranch:resume_listener(Ref)")
 
 
 def _evaluate(stack: SabotageStack, expression: str) -> None:
-    # Whole, or the names in it would be bound already for the next one.
+    # In a function of its own, or its variables would still be bound in the next call.
     whole = f"(fun() -> {expression} end)()"
     erl_call.evaluate(stack.units, stack.audit.files("rabbitmq"), whole)
 
@@ -90,10 +89,10 @@ SABOTAGE = Saboteur(
         "down_tls": functools.partial(_closed, "tls"),
     },
     weak_ciphers=functools.partial(_set, _WEAK),
-    # Erlang has a TLS of its own, which loads any key.
+    # Erlang's own TLS loads any key.
     lenient=lambda stack: contextlib.nullcontext(),
     bare=_bare,
-    # It turns clients away itself that do not take SHA-1: no client comes to turn it down.
+    # It refuses clients that do not accept SHA-1 before they could refuse its certificate.
     besides={"sha1": frozenset({"wrong_ca", "wrong_host"})},
     seconds=0.5,
 )

@@ -1,4 +1,4 @@
-"""How running Redis nodes take another certificate, and other settings that are changed live."""
+"""Reload of running Redis nodes' certificates, and CONFIG SET for other settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How Redis' TLS is broken by its settings: CONFIG SET on every node, nothing is restarted."""
+"""Sabotages of Redis' TLS by CONFIG SET on every node; nothing is restarted."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _closed(name: str, stack: SabotageStack) -> Iterator[None]:
         finally:
             for index in range(node_count(target)):
                 configure(target, index, {name: str(usual + index)}, tls=name == "port")
-    # A replica that lost its link meanwhile found no port to come back to.
+    # A replica that lost its link meanwhile had no port to reconnect to.
     _await_links(target, 0.0)
 
 
@@ -152,7 +152,7 @@ def _roles(view: View) -> set[tuple[str, str, bool]]:
 
 
 def replicated(view: View) -> bool:
-    """Whether a replica's link to its master stands, or all replicas of a master have come in."""
+    """Whether a replica's link to its master is up, or all replicas of a master are linked."""
     mine = [node for node in view.nodes if node.master_id == view.me.id]
     here = int(str(view.replication.get("connected_slaves", 0)))
     return view.link_up and here >= len(mine)
@@ -176,7 +176,7 @@ SABOTAGE = Saboteur(
         "bus_plain": _plain_bus,
     },
     weak_ciphers=functools.partial(_set, _WEAK),
-    # It loads the certificate before it looks at the ciphers, which bring the security level.
+    # It loads the certificate before the ciphers, which set the security level.
     lenient=None,
     seconds=2.0,
 )

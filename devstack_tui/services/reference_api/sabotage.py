@@ -1,5 +1,5 @@
-"""How the reference API's TLS is broken by its settings: versions and ciphers at SIGHUP, ports at a
-restart."""
+"""Sabotages of the reference API's TLS by its settings: versions and ciphers take effect at SIGHUP,
+ports at a restart."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _WEAK = {"tls_ciphers": "ALL:COMPLEMENTOFALL:@SECLEVEL=0"}
 
 
 def _set(values: dict[str, str], stack: SabotageStack) -> AbstractContextManager[None]:
-    """Settings that it takes while it runs."""
+    """Settings that take effect while it runs."""
 
     def take() -> None:
         stack.units.reload(UNIT)
-        # The signal is handled before what is accepted after it: one turn of its loop is enough.
+        # Connections that are accepted after the signal get the new settings: one is enough.
         for listener in encrypted(service("reference_api"), stack.audit.target("reference_api")):
             served(listener, HANDSHAKE_S)
 
@@ -34,7 +34,7 @@ def _set(values: dict[str, str], stack: SabotageStack) -> AbstractContextManager
 
 
 def _moved(port: str, stack: SabotageStack) -> AbstractContextManager[None]:
-    """A port that is nowhere to be found: 0 is any that is free."""
+    """A port that no client finds: 0 is any that is free."""
     return _changed({port: 0}, stack)
 
 

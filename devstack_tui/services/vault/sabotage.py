@@ -1,4 +1,4 @@
-"""How Vault's TLS is broken by its settings: in its configuration, taken at a restart."""
+"""Sabotages of Vault's TLS by its configuration, which takes effect at a restart."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _CIPHERS = (
 
 
 def _set(values: dict[str, str], stack: SabotageStack) -> AbstractContextManager[None]:
-    """Settings of the listener; one that is there is replaced."""
+    """Settings of the listener, in place of those it has."""
 
     def change(text: str) -> str:
         for name in values:
@@ -41,7 +41,7 @@ SABOTAGE = Saboteur(
         "plain_open": functools.partial(_set, {"tls_disable": "true"}),
     },
     weak_ciphers=functools.partial(_set, {"tls_cipher_suites": ",".join(_CIPHERS)}),
-    # Go has a TLS of its own, which loads RSA keys from 1024 bits on.
+    # Go's own TLS loads RSA keys from 1024 bits on.
     lenient=lambda stack: contextlib.nullcontext(),
     seconds=6.0,
 )

@@ -85,7 +85,7 @@ class VaultServer:
             ),
         )
 
-        # One that runs since before a crash may still serve the certificate of before.
+        # One that has run since before a crash may still serve its old certificate.
         with contextlib.suppress(UnreachableError):
             home.reload("vault")
 
@@ -122,7 +122,7 @@ class VaultServer:
         for intent in home.journal.pending():
             if intent.action == "vault.init":
                 if keys is None:
-                    # The request may still be on its way in a server that outlived its starter.
+                    # A server that outlived the verb may still be working on the request.
                     home.stop()
                     home.files.remove("raft")
                 home.journal.end(intent)
@@ -134,7 +134,7 @@ class VaultServer:
         except VaultError as error:
             if error.status != 403:
                 raise
-            # The root token was revoked and the crash came before that was written down.
+            # The root token was revoked, but the crash came before that was recorded.
             bootstrap.finish(home.target.secrets, keys, services())
         vault.token = ""
 

@@ -1,4 +1,4 @@
-"""The files that open Vault, and those that it writes: nobody else may read them."""
+"""The files that open Vault and those that it writes: only their owner may read them."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def watched() -> dict[str, tuple[str, Where]]:
 
 
 def checks() -> tuple[Check, ...]:
-    """One for each, and that no root token lies about."""
+    """One for each, and that no root token is kept."""
     found = [
         _check(
             f"file.{name}",

@@ -1,4 +1,4 @@
-"""What the checks of Vault share: asking it, secret_ids of their own, and what they find."""
+"""What the checks of Vault share: requests, secret_ids of their own, and findings."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from devstack_tui.identity.vault_api import VaultError, approle_files
 
 SUITE = "approle"
 SECRET_ID_TTL_S = 900
-"""What a killed audit leaves ends by itself."""
+"""Seconds after which what a killed audit leaves expires."""
 VAULT = "vault"
 OK = (200, 204)
 T = TypeVar("T")
@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What Vault said to one request. `document` may hold secrets: it is never evidence."""
+    """Vault's answer to one request. `document` may hold secrets: it is never evidence."""
 
     status: int
     document: Mapping[str, Any]
@@ -123,7 +123,7 @@ def raw(
 
 
 class UnboundError(DevstackError):
-    """Whoever knows the role_id of this AppRole is let in."""
+    """The role_id alone is enough to log in by this AppRole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +169,7 @@ def minted(audit: Audit, name: str, **limits: object) -> Iterator[Pair]:
 
 
 def destroy(audit: Audit, name: str, pair: Pair) -> None:
-    """End a secret_id; one that has ended by itself is no fault."""
+    """Destroy a secret_id; harmless for one that has expired."""
     admin = audit.login(ADMIN)
     path = f"auth/approle/role/{name}-role/secret-id-accessor/destroy"
     with contextlib.suppress(VaultError):
@@ -220,17 +220,17 @@ def check(
 
 
 def passed(evidence: str) -> Finding:
-    """It is as it should be."""
+    """The check passed."""
     return Finding(Status.PASS, evidence)
 
 
 def failed(evidence: str) -> Finding:
-    """It is not."""
+    """The check failed."""
     return Finding(Status.FAIL, evidence)
 
 
 def unsure(evidence: str) -> Finding:
-    """The control failed: what was seen says nothing."""
+    """The control failed, so the observation decides nothing."""
     return Finding(Status.INCONCLUSIVE, evidence)
 
 
@@ -240,5 +240,5 @@ def judged(right: bool, evidence: str) -> Finding:
 
 
 def _plain(text: str) -> str:
-    """A server's words on one line."""
+    """A server's message on one line."""
     return " ".join(text.replace("1 error occurred:\n\t* ", "").split())[:160]

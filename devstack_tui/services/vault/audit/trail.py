@@ -1,4 +1,4 @@
-"""What Vault writes down: every request, and no secret in plain."""
+"""Vault's audit log: it has every request, and no secret in plain."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WRITTEN_WITHIN_S = 1.0
 
 
 def checks() -> tuple[Check, ...]:
-    """That there is a device, that it writes, and what it keeps to itself."""
+    """That there is a device, that it writes, and that it hides secrets."""
     kinds: tuple[tuple[str, str, Callable[[Audit], Finding], str, str], ...] = (
         (
             "audit_device",
@@ -76,7 +76,7 @@ def _audit_device(audit: Audit) -> Finding:
 
 @dataclass(frozen=True, slots=True)
 class _Trail:
-    """A secret and a token that we used, and what each log has of it."""
+    """A secret and a token that we used, and the entries of each log about them."""
 
     password: str
     token: str
@@ -87,7 +87,7 @@ class _Trail:
 
 
 def _trail(audit: Audit) -> _Trail:
-    """Once an audit. Our entries are found by an address that nobody else asks for."""
+    """Once an audit. Our entries are found by a path that nobody else asks for."""
     return shared(audit, "trail", lambda: _leave_trail(audit))
 
 
@@ -109,7 +109,7 @@ def _leave_trail(audit: Audit) -> _Trail:
 
 
 def _logs(audit: Audit) -> list[ServicePath]:
-    """Where every file device writes; where ours would when there is none."""
+    """The file of every file device; that of ours when there is none."""
     files = audit.files("vault")
     devices = tables(audit, "sys/audit").values()
     found = [str(one["options"]["file_path"]) for one in devices if one["type"] == "file"]
@@ -171,7 +171,7 @@ def _hidden(
     plain: str,
     what: str,
 ) -> Finding:
-    """Every log has it as an HMAC, and nowhere as it is."""
+    """Whether every log has it as an HMAC, and none in plain."""
     if not all(logs.values()):
         return unsure("a log has no entry of our read")
     hashed = {name: kept(found[-1]).startswith("hmac-sha256:") for name, found in logs.items()}

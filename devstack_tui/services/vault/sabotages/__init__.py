@@ -1,1 +1,1 @@
-"""How Vault is broken on purpose: each of its checks is seen to fail."""
+"""Sabotages of Vault, for each of its checks."""

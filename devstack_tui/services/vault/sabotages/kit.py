@@ -1,4 +1,4 @@
-"""What the sabotages of Vault share: a change by its API, and how that is taken back."""
+"""What the sabotages of Vault share: a change by its API, and its undo."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def written(
     *,
     whole: bool = False,
 ) -> Iterator[None]:
-    """Objects of Vault with some settings changed; as they were at the end. `whole`: what is not
+    """Objects of Vault with some settings changed, restored at the end. `whole`: what is not
     written again would fall back to its default."""
     paths = tuple(paths)
     before: dict[str, dict[str, Any]] = {}
@@ -72,7 +72,7 @@ def written(
 
 
 def added(path: str, **body: Any) -> Callable[[SabotageStack], AbstractContextManager[None]]:
-    """Something that was not there, deleted at the end."""
+    """Something new, deleted at the end."""
     return lambda stack: changed(
         stack,
         lambda vault: _write(vault, path, body),

@@ -71,7 +71,7 @@ def sabotages() -> tuple[Sabotage, ...]:
 
 
 def _policy(name: str, change: Callable[[str], str]) -> Apply:
-    """A policy with another text; as it was, to the letter, at the end."""
+    """A policy with another text; its own, to the letter, is restored at the end."""
     path = f"sys/policies/acl/{name}"
 
     def apply(stack: SabotageStack) -> AbstractContextManager[None]:

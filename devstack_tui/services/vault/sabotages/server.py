@@ -1,4 +1,4 @@
-"""Vault itself, its mounts, issuing roles, files and configuration, made worse."""
+"""Sabotages of Vault itself: its mounts, issuing roles, files and configuration."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ def _kept_root(stack: SabotageStack) -> AbstractContextManager[None]:
 
 @contextlib.contextmanager
 def _sealed(stack: SabotageStack) -> Iterator[None]:
-    """Nothing can be revoked while it is sealed: the token that did it is, once it is open."""
+    """Nothing can be revoked while it is sealed: the token is revoked once it is unsealed."""
     with stack.root() as vault:
         vault.call("put", "sys/seal")
         token, vault.token = vault.token, ""
@@ -201,7 +201,7 @@ def _tune(vault: VaultClient, visibility: str) -> None:
 
 
 def _configured(change: Callable[[str], str], stack: SabotageStack) -> AbstractContextManager[None]:
-    """Vault restarted with another configuration, and with its own at the end."""
+    """Vault with another configuration; its own again at the end."""
     return stack.reconfigured(VAULT, CONFIG_FILE, change)
 
 
