@@ -134,6 +134,9 @@ class DevstackApp(App[int]):
                     when = f", next try in {update.retry_in:.0f} s" if update.retry_in else ""
                     self.main.show_notice(f"{update.message}{when}", update.remedy)
                 else:
+                    if self.status is None:
+                        # What the first picture needs is done: now for the first question.
+                        self.run_worker(self.cli.warm_up(), group="warm-up")
                     self.status = update
                     self._recent.observe(update)
                     self.main.show_status(update, self._recent)

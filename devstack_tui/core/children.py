@@ -1,7 +1,8 @@
 """Our own command line as child processes: what the console knows comes from these.
 
 Two kinds: a `Child` that prints lines and obeys words on its standard input (it ends when that
-input closes, so it never outlives us), and a question with one answer (`Cli.ask`).
+input closes, so it never outlives us), and a question with one answer (`Cli.ask`), which a warm
+process answers.
 """
 
 from __future__ import annotations
@@ -18,7 +19,10 @@ import msgspec
 from devstack_tui.core import codec
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.events import Done, Event, Planned
+from devstack_tui.core.fork_server import Answer, ForkServer, ServerDied
 
+OURS = (sys.executable, "-m", "devstack_tui")
+FORK_SERVER = (sys.executable, "-m", "devstack_tui.cli.fork_server")
 MAX_LINE = 4 * 1024 * 1024
 _CHUNK = 64 * 1024
 ERRORS_KEPT = 16 * 1024
@@ -146,9 +150,19 @@ class Child:
 
     async def ended(self) -> DevstackError:
         """Wait for its end and return what it said on stderr."""
+        return failure(bytes(self._errors), await self.status(), self._what)
+
+    async def answer(self) -> Answer:
+        """Read it to its end."""
+        lines = [line async for batch in self.batches() for line in batch]
+        status = await self.status()
+        return Answer(status, b"\n".join(lines), bytes(self._errors))
+
+    async def status(self) -> int:
+        """Wait for its end and return its exit status."""
         code = await self._process.wait()
         await self._drained()
-        return failure(bytes(self._errors), code, self._what)
+        return code
 
     async def close(self) -> None:
         """End it: close its input, then ask, then kill, `grace_s` seconds apart."""
@@ -196,12 +210,11 @@ class Child:
 class Cli:
     """The command line of one stack. `program` is what to run: by default ourselves."""
 
-    def __init__(
-        self, stack: str, program: Sequence[str] = (sys.executable, "-m", "devstack_tui")
-    ) -> None:
+    def __init__(self, stack: str, program: Sequence[str] = OURS) -> None:
         self.stack = stack
         self._program = tuple(program)
         self._children: list[Child] = []
+        self._server = ForkServer(FORK_SERVER) if self._program == OURS else None
 
     def argv(self, *words: str) -> list[str]:
         """The command that runs `words` on the stack."""
@@ -215,30 +228,43 @@ class Cli:
 
     async def close(self) -> None:
         """End every child that still runs."""
+        if self._server is not None:
+            await self._server.close()
         for child in self._children:
             await child.close()
+
+    async def warm_up(self) -> None:
+        """Be ready for the first question."""
+        if self._server is not None:
+            with contextlib.suppress(ServerDied):
+                await self._server.start()
 
     async def ask(self, *words: str, timeout: float = 60.0) -> bytes:
         """What the verb printed on stdout.
 
         Errors: `DevstackError` when it printed nothing, refused, or did not end in `timeout` s.
         """
-        child = await self.start(*words)
-        lines: list[bytes] = []
         try:
             async with asyncio.timeout(timeout):
-                async for batch in child.batches():
-                    lines += batch
-                error = await child.ended()
+                answer = await self._answer(words)
         except TimeoutError:
             raise DevstackError(f"{words[0]} gave no answer in {timeout:.0f} s") from None
+        if not answer.stdout.strip(b"\n"):
+            raise failure(answer.stderr, answer.status, words[0])
+        if (refused := refusal(answer.stdout.partition(b"\n")[0])) is not None:
+            raise refused
+        return answer.stdout.removesuffix(b"\n")
+
+    async def _answer(self, words: Sequence[str]) -> Answer:
+        """From the fork server, or, where that does not live, from a process of its own."""
+        if self._server is not None:
+            with contextlib.suppress(ServerDied):
+                return await self._server.ask(["--stack", self.stack, *words])
+        child = await self.start(*words)
+        try:
+            return await child.answer()
         finally:
             await child.close()
-        if not any(lines):
-            raise error
-        if (refused := refusal(lines[0])) is not None:
-            raise refused
-        return b"\n".join(lines)
 
     async def plan(self, verb: str, services: Sequence[str]) -> Planned:
         """The dry run of `verb`: what would be done, in order. Nothing is changed."""
