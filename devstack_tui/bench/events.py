@@ -6,6 +6,7 @@ import time
 
 import msgspec
 
+from devstack_tui.core.check import Result, Status
 from devstack_tui.core.fingerprint import Fingerprint
 from devstack_tui.core.histogram import Buckets
 
@@ -124,6 +125,16 @@ class BenchDone(msgspec.Struct, frozen=True, tag_field="event", tag="bench_done"
     seconds: float
     message: str = ""
     remedy: str = ""
+    at: float = msgspec.field(default_factory=time.time)
+
+
+class RegressDone(msgspec.Struct, frozen=True, tag_field="event", tag="regress_done"):
+    """The last event of a gate."""
+
+    verdict: Status
+    checks: tuple[Result, ...]
+    exit_code: int
+    seconds: float
     at: float = msgspec.field(default_factory=time.time)
 
 

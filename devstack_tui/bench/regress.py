@@ -13,9 +13,9 @@ import msgspec
 
 from devstack_tui.bench import baseline, canary, gate, thresholds
 from devstack_tui.bench.catalogue import Catalogue, Entry
-from devstack_tui.bench.events import BenchDone, BenchEvent, RunEnded, RunResult
+from devstack_tui.bench.events import BenchDone, BenchEvent, RegressDone, RunEnded, RunResult
 from devstack_tui.bench.runner import Runner
-from devstack_tui.core.check import Result, Status, exit_code, verdict
+from devstack_tui.core.check import exit_code, verdict
 from devstack_tui.core.errors import NotInstalledError
 from devstack_tui.core.fingerprint import host
 from devstack_tui.core.history import History
@@ -24,16 +24,6 @@ from devstack_tui.stack.stack import Stack
 KIND = "regress"
 GATE, SELF_TEST = "gate", "self-test"
 """Of the history: its kind, and the names of what is kept."""
-
-
-class RegressDone(msgspec.Struct, frozen=True, tag_field="event", tag="regress_done"):
-    """The last event of a gate."""
-
-    verdict: Status
-    checks: tuple[Result, ...]
-    exit_code: int
-    seconds: float
-    at: float = msgspec.field(default_factory=time.time)
 
 
 async def regress(stack: Stack, size: str) -> AsyncGenerator[BenchEvent | RegressDone, None]:

@@ -17,8 +17,8 @@ import msgspec
 
 from devstack_tui.bench import baseline, gate, thresholds
 from devstack_tui.bench.catalogue import Catalogue, Entry
-from devstack_tui.bench.events import BenchEvent, RunEnded, RunResult
-from devstack_tui.bench.regress import SELF_TEST, RegressDone, keep
+from devstack_tui.bench.events import BenchEvent, RegressDone, RunEnded, RunResult
+from devstack_tui.bench.regress import SELF_TEST, keep
 from devstack_tui.bench.runner import THROTTLE, Runner
 from devstack_tui.contracts.engine import Engine
 from devstack_tui.contracts.faults import Fault, Handle

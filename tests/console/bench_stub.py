@@ -213,7 +213,8 @@ def regress() -> int:
     made = [{"id": i, "status": s, "title": t, "evidence": e,
              "remedy": "compare the settings: devstack-tui bench compare baseline LAST"
              if s == "FAIL" else ""} for i, s, t, e in checks]  # fmt: skip
-    say({"event": "regress_done", "verdict": "FAIL", "checks": made})
+    say({"event": "regress_done", "verdict": "FAIL", "checks": made, "exit_code": 1,
+         "seconds": 60.0, "at": AT + 60})  # fmt: skip
     return 1
 
 

@@ -14,6 +14,8 @@ from devstack_tui.console.registry import CAPABILITIES
 from devstack_tui.contracts.model import StackStatus
 from devstack_tui.core.children import Outage
 
+Screen = Callable[..., None]
+"""Brings a screen of an app into view and compares it with what is recorded of it."""
 STUB = Path(__file__).with_name("stub_cli.py")
 
 
@@ -83,3 +85,17 @@ def screen_text(app: App[int]) -> str:
     """What the terminal shows, line by line."""
     strips = app.screen._compositor.render_strips(app.size)
     return "\n".join(strip.text for strip in strips)
+
+
+def colours_of(app: App[int], text: str = "") -> set[str]:
+    """The colours of the letters where `text` begins, or of every letter: as `#rrggbb`."""
+    found = set()
+    for strip in app.screen._compositor.render_strips(app.size):
+        place = strip.text.find(text) if text else 0
+        if place < 0:
+            continue
+        shown = strip.crop(place, place + 1) if text else strip
+        for segment in shown:
+            if segment.text.strip() and segment.style and segment.style.color:
+                found.add(segment.style.color.get_truecolor().hex)
+    return found

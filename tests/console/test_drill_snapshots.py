@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 from textual.pilot import Pilot
@@ -14,7 +13,7 @@ from devstack_tui.contracts.model import StackStatus
 from devstack_tui.core.children import Cli
 
 from . import states
-from .kit import Clock, FakeFeed, screen_text, tab, until
+from .kit import Clock, FakeFeed, Screen, screen_text, tab, until
 from .test_drill_pane import start, waiting
 from .test_snapshots import LARGE, SMALL, Look, Steps
 
@@ -22,7 +21,7 @@ BOTH = pytest.mark.parametrize("size", [SMALL, LARGE], ids=["80x24", "120x40"])
 
 
 @pytest.fixture
-def look(snap_compare: Any, stub: Cli, recorded: dict[str, StackStatus]) -> Look:
+def look(screen: Screen, stub: Cli, recorded: dict[str, StackStatus]) -> Look:
     """Compare the Drill pane after some keys, and once `text` is shown, with the one on record."""
 
     def compare(
@@ -46,7 +45,7 @@ def look(snap_compare: Any, stub: Cli, recorded: dict[str, StackStatus]) -> Look
             await until(pilot, lambda: text in screen_text(app))
             await pilot.pause()
 
-        assert snap_compare(app, terminal_size=size, run_before=before)
+        screen(app, size, before)
 
     return compare
 

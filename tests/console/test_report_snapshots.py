@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from textual.pilot import Pilot
 
@@ -12,7 +10,7 @@ from devstack_tui.console.report.pane import ReportPane
 from devstack_tui.contracts.model import StackStatus
 from devstack_tui.core.children import Cli
 
-from .kit import Clock, FakeFeed, screen_text, until
+from .kit import Clock, FakeFeed, Screen, screen_text, until
 from .test_report_pane import KEY
 from .test_snapshots import LARGE, SMALL, Look
 
@@ -20,7 +18,7 @@ BOTH = pytest.mark.parametrize("size", [SMALL, LARGE], ids=["80x24", "120x40"])
 
 
 @pytest.fixture
-def look(snap_compare: Any, stub: Cli, recorded: dict[str, StackStatus]) -> Look:
+def look(screen: Screen, stub: Cli, recorded: dict[str, StackStatus]) -> Look:
     """Compare the Reports pane after some keys, and once `text` is shown, with the record."""
 
     def compare(size: tuple[int, int], *keys: str, text: str, theme: str = "") -> None:
@@ -41,7 +39,7 @@ def look(snap_compare: Any, stub: Cli, recorded: dict[str, StackStatus]) -> Look
             await until(pilot, lambda: text in screen_text(app))
             await pilot.pause()
 
-        assert snap_compare(app, terminal_size=size, run_before=before)
+        screen(app, size, before)
 
     return compare
 

@@ -7,7 +7,6 @@ at every file that changed.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 import pytest
 from textual.pilot import Pilot
@@ -22,7 +21,7 @@ from devstack_tui.contracts.model import StackStatus
 from devstack_tui.core.children import Cli
 
 from . import states
-from .kit import Clock, FakeFeed, until
+from .kit import Clock, FakeFeed, Screen, until
 
 Steps = Callable[[Pilot[int]], Awaitable[None]]
 Look = Callable[..., None]
@@ -30,7 +29,7 @@ SMALL, LARGE = (80, 24), (120, 40)
 
 
 @pytest.fixture
-def look(snap_compare: Any, stub: Cli, recorded: dict[str, StackStatus]) -> Look:
+def look(screen: Screen, stub: Cli, recorded: dict[str, StackStatus]) -> Look:
     """Compare the screen after the named snapshots and `steps` with the one on record."""
 
     def compare(
@@ -48,7 +47,7 @@ def look(snap_compare: Any, stub: Cli, recorded: dict[str, StackStatus]) -> Look
                 await steps(pilot)
             await pilot.pause()
 
-        assert snap_compare(app, terminal_size=size, run_before=before)
+        screen(app, size, before)
 
     return compare
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 from textual.pilot import Pilot
@@ -15,7 +14,7 @@ from devstack_tui.contracts.model import StackStatus
 from devstack_tui.core.children import Cli
 
 from . import states
-from .kit import Clock, FakeFeed, screen_text, until
+from .kit import Clock, FakeFeed, Screen, screen_text, until
 from .test_snapshots import LARGE, SMALL, Look
 
 BOTH = pytest.mark.parametrize("size", [SMALL, LARGE], ids=["80x24", "120x40"])
@@ -31,7 +30,7 @@ def settled(app: DevstackApp) -> bool:
 
 @pytest.fixture
 def look(
-    snap_compare: Any,
+    screen: Screen,
     stub: Cli,
     recorded: dict[str, StackStatus],
     monkeypatch: pytest.MonkeyPatch,
@@ -62,7 +61,7 @@ def look(
             pane.redraw()
             await pilot.pause()
 
-        assert snap_compare(app, terminal_size=size, run_before=before)
+        screen(app, size, before)
 
     return compare
 

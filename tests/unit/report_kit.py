@@ -7,9 +7,8 @@ from pathlib import Path
 
 import msgspec
 
-from devstack_tui.bench.events import LatencyMs, RunResult, Tick
+from devstack_tui.bench.events import LatencyMs, RegressDone, RunResult, Tick
 from devstack_tui.bench.regress import KIND as REGRESS
-from devstack_tui.bench.regress import RegressDone
 from devstack_tui.contracts.drill import DrillResult, Marker, Shard
 from devstack_tui.core.check import Result, Status
 from devstack_tui.core.histogram import Histogram

@@ -8,12 +8,12 @@ from devstack_tui.bench.events import (
     BenchDone,
     BenchEvent,
     BenchPlanned,
+    RegressDone,
     RunEnded,
     RunResult,
     RunStarted,
     WorkloadSummary,
 )
-from devstack_tui.bench.regress import RegressDone
 from devstack_tui.cli.output import narrate, print_json
 
 

@@ -14,8 +14,7 @@ import msgspec
 
 from devstack_tui.bench import baseline, canary, compare, regress, selftest
 from devstack_tui.bench.catalogue import SIZES, Catalogue, Entry
-from devstack_tui.bench.events import BenchDone, RunResult
-from devstack_tui.bench.regress import RegressDone
+from devstack_tui.bench.events import BenchDone, RegressDone, RunResult
 from devstack_tui.bench.runner import Runner
 from devstack_tui.cli.output import narrate, print_json
 from devstack_tui.cli.running import existing, run_to_end

@@ -9,12 +9,13 @@ from devstack_tui.bench.events import (
     BenchDone,
     BenchEvent,
     BenchPlanned,
+    RegressDone,
     RunEnded,
     RunResult,
     RunStarted,
     Tick,
 )
-from devstack_tui.console.bench.model import Comparisons, Listing, RegressDone, RunSeries
+from devstack_tui.console.bench.model import Comparisons, Listing, RunSeries
 from devstack_tui.console.pane_jobs import Jobs, PaneJob, ask
 from devstack_tui.jobs.files import JobStarted
 

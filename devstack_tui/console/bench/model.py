@@ -55,23 +55,6 @@ class Listing(msgspec.Struct, frozen=True):
         return found
 
 
-class Check(msgspec.Struct, frozen=True):
-    """One check of the regression gate; `status` is PASS, FAIL, WARN, SKIPPED and so on."""
-
-    id: str
-    status: str
-    title: str = ""
-    evidence: str = ""
-    remedy: str = ""
-
-
-class RegressDone(msgspec.Struct, frozen=True, tag_field="event", tag="regress_done"):
-    """The gate's last line."""
-
-    verdict: str
-    checks: tuple[Check, ...] = ()
-
-
 class Comparison(msgspec.Struct, frozen=True):
     """One workload of `bench compare`: `ratio` is b ÷ a, `interval` its 95 % bounds."""
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from devstack_tui.bench.events import RunResult
-from devstack_tui.console.bench.model import Baseline, Check, Group, Workload
+from devstack_tui.console.bench.model import Baseline, Group, Workload
 from devstack_tui.console.widgets.line_table import Column
+from devstack_tui.core.check import Result
 from devstack_tui.core.plot import figure
 from devstack_tui.present.cells import Cell, verdict
 from devstack_tui.present.looks import BAD, BUSY, GOOD, KEY, QUIET, WARN
@@ -161,7 +162,7 @@ CHECKS = (
 )
 
 
-def checks(found: tuple[Check, ...]) -> dict[str, Check]:
+def checks(found: tuple[Result, ...]) -> dict[str, Result]:
     """The rows of the checks: what is not well first."""
     ordered = sorted(found, key=lambda c: _RANK.get(c.status.upper(), 3))
     return {f"{number}:{check.id}": check for number, check in enumerate(ordered)}

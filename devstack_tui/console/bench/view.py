@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import statistics
 
-from devstack_tui.bench.events import RunResult
+from devstack_tui.bench.events import RegressDone, RunResult
 from devstack_tui.console.bench.job import BenchJobs, BenchRequest
-from devstack_tui.console.bench.model import Check, Group, RegressDone, RunSeries, Workload, groups
+from devstack_tui.console.bench.model import Group, RunSeries, Workload, groups
 from devstack_tui.console.bench.plots import Scene, nothing, series_scene, trend_scene
 from devstack_tui.console.bench.rows import Choice, Outcome, Past, checks, error_text
+from devstack_tui.core.check import Result
 from devstack_tui.core.plot import LINEAR, seconds_text
 from devstack_tui.present.text import plain, when
 
@@ -49,7 +50,7 @@ class BenchView:
             self._gate = current.gate
         return self._gate
 
-    def check(self, key: str | None) -> Check | None:
+    def check(self, key: str | None) -> Result | None:
         """The check in row `key`."""
         return checks(self.gate.checks).get(key or "") if self.gate else None
 

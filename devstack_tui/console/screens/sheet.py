@@ -16,7 +16,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from devstack_tui.console.bench.model import Check, Comparisons
+from devstack_tui.console.bench.model import Comparisons
 from devstack_tui.console.ink import ink
 from devstack_tui.core.check import Result
 from devstack_tui.core.errors import DevstackError
@@ -107,7 +107,7 @@ def comparison_table(found: Comparisons, ink: Ink) -> Table:
     return outer
 
 
-def check_text(check: Check | Result, ink: Ink) -> Text:
+def check_text(check: Result, ink: Ink) -> Text:
     """A check of the gate, or a step of a drill, with all of its evidence."""
     cell = verdict(check.status)
     text = Text.assemble((cell.text, ink(cell.look)), f"  {plain(check.title)}\n")
