@@ -12,11 +12,14 @@ from typing import Any, TypeVar, cast
 
 from devstack_tui.contracts.audit import Audit, Check, Finding, Severity, VaultClient
 from devstack_tui.core.check import Status
+from devstack_tui.core.config import read_toml
 from devstack_tui.core.errors import DevstackError, UnreachableError
+from devstack_tui.core.paths import shipped
 from devstack_tui.core.tls import client_context
-from devstack_tui.identity.bootstrap import ADMIN
+from devstack_tui.identity.bootstrap import ADMIN, TOKEN_MAX_TTL
 from devstack_tui.identity.vault_api import VaultError, approle_files
 
+FILE = "configs/vault/checks.toml"
 SUITE = "approle"
 SECRET_ID_TTL_S = 900
 """Seconds after which what a killed audit leaves expires."""
@@ -216,6 +219,28 @@ def check(
         run=run,
         core=f"AppRole {core}" if core else "",
         group=group,
+    )
+
+
+def declared(group: str, runs: Mapping[str, Callable[[Audit], Finding]]) -> tuple[Check, ...]:
+    """The checks of one group of `configs/vault/checks.toml` by their ids, and what each runs."""
+    common = read_toml(shipped(FILE))[group]
+    rows = common.pop("checks")
+    return tuple(_declared(id, {**common, **rows[id]}, run) for id, run in runs.items())
+
+
+def _declared(id: str, row: dict[str, Any], run: Callable[[Audit], Finding]) -> Check:
+    core = row.get("core", 0)
+    return check(
+        f"{core:02}" if core else id,
+        row["title"].format(token_max_ttl=TOKEN_MAX_TTL),
+        run,
+        row.get("sabotage", ""),
+        row["remedy"],
+        severity=Severity(row["severity"]),
+        stake=row["stake"],
+        group=row["group"],
+        core=core,
     )
 
 

@@ -6,14 +6,14 @@ import time
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from devstack_tui.contracts.audit import Audit, Check, Finding, Severity
+from devstack_tui.contracts.audit import Audit, Check, Finding
 from devstack_tui.identity.vault_api import VaultApi, VaultError
 from devstack_tui.services.vault.audit.kit import (
     Answer,
     Pair,
     UnboundError,
     ask,
-    check,
+    declared,
     destroy,
     failed,
     judged,
@@ -32,65 +32,25 @@ NOBODY = "00000000-0000-0000-0000-000000000000"
 """A role_id that anybody would try first."""
 NO_ROLE_ID = "missing role_id"
 SHORT_S = 1
-LOOSE = "vault.role.bind_secret_id"
 
 
 def checks() -> tuple[Check, ...]:
     """Core checks 3 to 6, and the ways in which a secret_id or a token ends."""
-    wrong = (
-        (3, "role_id", "a wrong role_id is refused", "vault.approle.guessable"),
-        (4, "secret_id", "a wrong secret_id is refused", LOOSE),
-        (5, "no_role_id", "a login without a role_id is refused", ""),
-        (6, "no_secret_id", "a login without a secret_id is refused", LOOSE),
-    )
-    found = [
-        check(
-            f"{number:02}",
-            title,
-            partial(_refused, name),
-            severity=Severity.CRITICAL,
-            stake="anybody on this machine could become a service",
-            remedy="look for an AppRole with `bind_secret_id=false`: "
-            "`bao read auth/approle/role/postgres-role`",
-            sabotage=sabotage,
-            group="login",
-            core=number,
-        )
-        for number, name, title, sabotage in wrong
-    ]
-    ended: tuple[tuple[str, str, Callable[[Audit], Finding], str], ...] = (
-        ("secret_id.expired", "an expired secret_id is refused", _expired, LOOSE),
-        ("secret_id.used_up", "a secret_id is refused once it is used up", _used_up, LOOSE),
-        ("secret_id.destroyed", "a destroyed secret_id is refused", _destroyed, LOOSE),
-        (
-            "token.revoked",
-            "a revoked token is refused at once",
-            _revoked,
-            "vault.role.token_type",
-        ),
-        ("token.none", "no secret is read without a token", _anonymous, ""),
-        (
-            "token.wrapping",
-            "a wrapped answer opens once, and its token reads nothing else",
-            _wrapping,
-            "vault.policy.default.no_wrapping",
+    wrong = ("role_id", "secret_id", "no_role_id", "no_secret_id")
+    return (
+        *declared("login", {f"login.{name}": partial(_refused, name) for name in wrong}),
+        *declared(
+            "ended",
+            {
+                "secret_id.expired": _expired,
+                "secret_id.used_up": _used_up,
+                "secret_id.destroyed": _destroyed,
+                "token.revoked": _revoked,
+                "token.none": _anonymous,
+                "token.wrapping": _wrapping,
+            },
         ),
     )
-    found += [
-        check(
-            id,
-            title,
-            run,
-            severity=Severity.HIGH,
-            stake="what was taken back would still open the door",
-            remedy="`bao write auth/approle/role/postgres-role bind_secret_id=true "
-            "token_type=service`; the policy `default` must allow sys/wrapping/*",
-            sabotage=sabotage,
-            group="login",
-        )
-        for id, title, run, sabotage in ended
-    ]
-    return tuple(found)
 
 
 def _attempts(audit: Audit) -> Mapping[str, Answer]:

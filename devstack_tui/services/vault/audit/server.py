@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from devstack_tui.contracts.audit import Audit, Check, Finding, Severity
+from devstack_tui.contracts.audit import Audit, Check, Finding
 from devstack_tui.core.errors import DevstackError, UnreachableError
 from devstack_tui.identity.vault_api import VaultApi
 from devstack_tui.services.vault.audit.kit import (
     ask_as_admin,
-    check,
+    declared,
     judged,
     raw,
     shared,
@@ -21,166 +21,33 @@ from devstack_tui.services.vault.audit.kit import (
 MOUNTS = {"cubbyhole/", "identity/", "pki/", "pki_int/", "secret/", "sys/"}
 METHODS = {"approle/", "token/"}
 ORIGIN = "https://devstack-tui.invalid"
-OPEN = "vault.config.open"
-# What answers without a token when it is let: the path, the setting, the sabotage.
+# The paths that answer without a token when the configuration allows it.
 DOORS = {
-    "ui": ("/ui/", "ui = false", "the web interface is off"),
-    "metrics": (
-        "/v1/sys/metrics",
-        "telemetry { unauthenticated_metrics_access = false }",
-        "metrics are for tokens",
-    ),
-    "pprof": (
-        "/v1/sys/pprof/cmdline",
-        "profiling { unauthenticated_pprof_access = false }",
-        "profiles are for tokens",
-    ),
-    "in_flight": (
-        "/v1/sys/in-flight-req",
-        "inflight_requests_logging { unauthenticated_in_flight_requests_access = false }",
-        "requests in flight are shown to tokens alone",
-    ),
-    "generate_root": (
-        "/v1/sys/generate-root/attempt",
-        "disable_unauthed_generate_root_endpoints = true",
-        "nobody without a token can begin to make a root token",
-    ),
-    "rekey": (
-        "/v1/sys/rekey/init",
-        "disable_unauthed_rekey_endpoints = true",
-        "nobody without a token can begin to change the unseal key",
-    ),
+    "ui": "/ui/",
+    "metrics": "/v1/sys/metrics",
+    "pprof": "/v1/sys/pprof/cmdline",
+    "in_flight": "/v1/sys/in-flight-req",
+    "generate_root": "/v1/sys/generate-root/attempt",
+    "rekey": "/v1/sys/rekey/init",
 }
 
 
 def checks() -> tuple[Check, ...]:
     """Core checks 1 and 2, and what an operator would look at."""
-    kinds: tuple[tuple[str, int, str, Callable[[Audit], Finding], str, str], ...] = (
-        (
-            "seal",
-            1,
-            "Vault is initialised and unsealed",
-            _seal,
-            "vault.sealed",
-            "`devstack-tui up vault` unseals it",
-        ),
-        (
-            "approle",
-            2,
-            "there is one AppRole mount, where the services log in",
-            _approle,
-            "vault.auth.second_approle",
-            "`bao auth disable PATH` for the other one",
-        ),
-        (
-            "methods",
-            0,
-            "no auth method is on but AppRole and token",
-            _methods,
-            "vault.auth.userpass",
-            "`bao auth disable PATH`",
-        ),
-        (
-            "mounts",
-            0,
-            "exactly the declared engines are mounted",
-            _mounts,
-            "vault.mount.kv1",
-            "`bao secrets disable PATH`",
-        ),
-        (
-            "kv_version",
-            0,
-            "every KV engine is of version 2: what is overwritten can be read",
-            _kv_version,
-            "vault.mount.kv1",
-            "`bao kv enable-versioning PATH`",
-        ),
-        (
-            "kv_history",
-            0,
-            "the KV engine keeps at least two versions",
-            _kv_history,
-            "vault.kv.one_version",
-            "`bao write secret/config max_versions=0`",
-        ),
-        (
-            "listing",
-            0,
-            "no mount shows itself to anybody",
-            _listing,
-            "vault.mount.listed",
-            "`bao secrets tune -listing-visibility=hidden PATH`",
-        ),
-        (
-            "cors",
-            0,
-            "no web page of another origin is let in",
-            _cors,
-            "vault.config.cors",
-            "`bao delete sys/config/cors`",
-        ),
-        (
-            "raw",
-            0,
-            "the raw storage endpoint is off",
-            partial(_off, "raw_storage_endpoint"),
-            OPEN,
-            "take `raw_storage_endpoint` out of bao.hcl: `devstack-tui restart vault`",
-        ),
-        (
-            "introspection",
-            0,
-            "the introspection endpoint is off",
-            partial(_off, "introspection_endpoint"),
-            OPEN,
-            "take `introspection_endpoint` out of bao.hcl: `devstack-tui restart vault`",
-        ),
-    )
-    found = [
-        _check(
-            f"{core:02}" if core else f"server.{name}",
-            title,
-            run,
-            sabotage=sabotage,
-            remedy=remedy,
-            core=core,
-        )
-        for name, core, title, run, sabotage, remedy in kinds
-    ]
-    found += [
-        _check(
-            f"server.{name}",
-            title,
-            partial(_closed, path),
-            sabotage=OPEN,
-            remedy=f"`{setting}` in bao.hcl: `devstack-tui restart vault` writes it",
-        )
-        for name, (path, setting, title) in DOORS.items()
-    ]
-    return tuple(found)
-
-
-def _check(
-    id: str,
-    title: str,
-    run: Callable[[Audit], Finding],
-    *,
-    sabotage: str,
-    remedy: str,
-    core: int = 0,
-) -> Check:
-    return check(
-        id,
-        title,
-        run,
-        severity=Severity.HIGH if core else Severity.MEDIUM,
-        stake="Vault guards every password of the stack: what it opens or forgets, they lose",
-        remedy=remedy,
-        sabotage=sabotage,
-        group="server",
-        core=core,
-    )
+    runs: dict[str, Callable[[Audit], Finding]] = {
+        "server.seal": _seal,
+        "server.approle": _approle,
+        "server.methods": _methods,
+        "server.mounts": _mounts,
+        "server.kv_version": _kv_version,
+        "server.kv_history": _kv_history,
+        "server.listing": _listing,
+        "server.cors": _cors,
+        "server.raw": partial(_off, "raw_storage_endpoint"),
+        "server.introspection": partial(_off, "introspection_endpoint"),
+    }
+    doors = {f"server.{name}": partial(_closed, path) for name, path in DOORS.items()}
+    return declared("server", {**runs, **doors})
 
 
 def _seal(audit: Audit) -> Finding:

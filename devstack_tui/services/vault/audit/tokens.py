@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from devstack_tui.contracts.audit import Audit, Check, Finding, Severity
+from devstack_tui.contracts.audit import Audit, Check, Finding
 from devstack_tui.identity.bootstrap import ADMIN, TOKEN_MAX_TTL
 from devstack_tui.identity.vault_api import VaultError
-from devstack_tui.services.vault.audit.kit import ask, ask_as_admin, check, judged, shared
+from devstack_tui.services.vault.audit.kit import ask, ask_as_admin, declared, judged, shared
 from devstack_tui.services.vault.matrix import roles
 
 LOGIN = "auth/approle/login"
@@ -18,34 +18,14 @@ WRAPPING = "response-wrapping"
 
 def checks() -> tuple[Check, ...]:
     """Four looks at one list."""
-    kinds: tuple[tuple[str, str, Callable[[Audit], Finding], str], ...] = (
-        ("root", "no root token is alive", _root, "vault.token.root"),
-        ("origin", "every token came by an AppRole's login", _origin, "vault.token.orphan"),
-        (
-            "lasting",
-            f"no token lives longer than {TOKEN_MAX_TTL} s",
-            _lasting,
-            "vault.token.orphan",
-        ),
-        (
-            "powers",
-            "every token is under the policy of one AppRole alone",
-            _powers,
-            "vault.token.orphan",
-        ),
-    )
-    return tuple(
-        check(
-            f"token.{name}",
-            title,
-            run,
-            severity=Severity.CRITICAL if name == "root" else Severity.HIGH,
-            stake="a forgotten token is a key under the mat: it outlives who made it",
-            remedy="`bao token revoke -accessor ACCESSOR`; the evidence names it",
-            sabotage=sabotage,
-            group="tokens",
-        )
-        for name, title, run, sabotage in kinds
+    return declared(
+        "tokens",
+        {
+            "token.root": _root,
+            "token.origin": _origin,
+            "token.lasting": _lasting,
+            "token.powers": _powers,
+        },
     )
 
 

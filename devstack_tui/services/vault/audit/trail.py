@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from devstack_tui.contracts.audit import Audit, Check, Finding, Severity
+from devstack_tui.contracts.audit import Audit, Check, Finding
 from devstack_tui.contracts.service_files import ServicePath, own_name
 from devstack_tui.core.errors import UnreachableError
-from devstack_tui.services.vault.audit.kit import ask, check, judged, shared, tables, unsure
+from devstack_tui.services.vault.audit.kit import ask, declared, judged, shared, tables, unsure
 from devstack_tui.services.vault.server import AUDIT_LOG
 
 WRITER = "postgres"
@@ -22,49 +22,14 @@ WRITTEN_WITHIN_S = 1.0
 
 def checks() -> tuple[Check, ...]:
     """That there is a device, that it writes, and that it hides secrets."""
-    kinds: tuple[tuple[str, str, Callable[[Audit], Finding], str, str], ...] = (
-        (
-            "audit_device",
-            "a file audit device is on",
-            _audit_device,
-            "vault.audit.off",
-            'declare `audit "file" "file"` in bao.hcl: `devstack-tui restart vault`',
-        ),
-        (
-            "audit_writes",
-            "the audit log has our request within a second",
-            _audit_writes,
-            "vault.audit.off",
-            "look at the free space, and at `devstack-tui logs vault`",
-        ),
-        (
-            "audit_secret",
-            "the audit log holds a secret's HMAC, not the secret",
-            _audit_secret,
-            "vault.audit.raw",
-            "take `log_raw` out of bao.hcl: `devstack-tui restart vault`",
-        ),
-        (
-            "audit_token",
-            "the audit log holds a token's HMAC, not the token",
-            _audit_token,
-            "vault.audit.raw",
-            "take `log_raw` out of bao.hcl: `devstack-tui restart vault`",
-        ),
-    )
-    return tuple(
-        check(
-            f"server.{name}",
-            title,
-            run,
-            severity=Severity.HIGH,
-            stake="without a log nobody can tell who took which secret; with secrets in it, it is "
-            "the place to take them from",
-            remedy=remedy,
-            sabotage=sabotage,
-            group="server",
-        )
-        for name, title, run, sabotage, remedy in kinds
+    return declared(
+        "trail",
+        {
+            "server.audit_device": _audit_device,
+            "server.audit_writes": _audit_writes,
+            "server.audit_secret": _audit_secret,
+            "server.audit_token": _audit_token,
+        },
     )
 
 
