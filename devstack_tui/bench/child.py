@@ -21,7 +21,7 @@ import msgspec
 from devstack_tui.bench.catalogue import Number
 from devstack_tui.contracts.model import Target, Usage
 from devstack_tui.contracts.registry import service
-from devstack_tui.contracts.workload import Bench, Interval, Workload
+from devstack_tui.contracts.workload import Bench, Tick, Workload
 from devstack_tui.core import codec
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.histogram import Buckets
@@ -39,24 +39,14 @@ class Order(msgspec.Struct, frozen=True):
     runs: int
 
 
-class Phase(msgspec.Struct, frozen=True, tag_field="kind", tag="phase"):
+class Phase(msgspec.Struct, frozen=True, tag_field="event", tag="phase"):
     """Run `run` is being prepared, or begins to be measured."""
 
     phase: str
     run: int
 
 
-class Second(msgspec.Struct, frozen=True, tag_field="kind", tag="second"):
-    """One second of a run."""
-
-    run: int
-    second: int
-    operations: int
-    latency: Buckets
-    errors: dict[str, int]
-
-
-class Measured(msgspec.Struct, frozen=True, tag_field="kind", tag="measured"):
+class Measured(msgspec.Struct, frozen=True, tag_field="event", tag="measured"):
     """A run that came to its end."""
 
     run: int
@@ -72,7 +62,7 @@ class Measured(msgspec.Struct, frozen=True, tag_field="kind", tag="measured"):
     settings: dict[str, str]
 
 
-class Failed(msgspec.Struct, frozen=True, tag_field="kind", tag="failed"):
+class Failed(msgspec.Struct, frozen=True, tag_field="event", tag="failed"):
     """Why there will be no more runs."""
 
     run: int
@@ -80,7 +70,7 @@ class Failed(msgspec.Struct, frozen=True, tag_field="kind", tag="failed"):
     remedy: str = ""
 
 
-Message = Phase | Second | Measured | Failed
+Message = Phase | Tick | Measured | Failed
 
 
 def decode(line: bytes) -> Message:
@@ -107,7 +97,7 @@ def main() -> int:
             workload.engine(client)
         for run in range(1, order.runs + 1):
             _say(Phase("preparing", run))
-            bench = Bench(target, order.params, _ticker(run), stop, client)
+            bench = Bench(target, order.params, _ticker(workload.name, run), stop, client)
             workload.prepare(bench)
             if stop.is_set():
                 break
@@ -164,19 +154,8 @@ def _server_seconds(usage: Mapping[str, Usage]) -> float:
     return sum(one.cpu_s or 0.0 for one in usage.values())
 
 
-def _ticker(run: int) -> Callable[[Interval], None]:
-    def tick(interval: Interval) -> None:
-        _say(
-            Second(
-                run,
-                interval.second,
-                interval.operations,
-                interval.latency.buckets(),
-                dict(interval.errors),
-            )
-        )
-
-    return tick
+def _ticker(workload: str, run: int) -> Callable[[Tick], None]:
+    return lambda tick: _say(msgspec.structs.replace(tick, workload=workload, run=run))
 
 
 def _watch_input(stop: threading.Event) -> None:

@@ -6,6 +6,7 @@ import time
 
 import msgspec
 
+from devstack_tui.contracts.workload import Tick
 from devstack_tui.core.check import Result, Status
 from devstack_tui.core.fingerprint import Fingerprint
 from devstack_tui.core.histogram import Buckets
@@ -30,20 +31,6 @@ class RunStarted(msgspec.Struct, frozen=True, tag_field="event", tag="run_starte
     phase: str
     run: int
     of: int
-    at: float = msgspec.field(default_factory=time.time)
-
-
-class Tick(msgspec.Struct, frozen=True, tag_field="event", tag="tick"):
-    """One second of a run: `throughput` in the workload's unit, percentiles in milliseconds."""
-
-    workload: str
-    run: int
-    second: int
-    throughput: float
-    p50: float | None = None
-    p95: float | None = None
-    p99: float | None = None
-    errors: dict[str, int] = {}
     at: float = msgspec.field(default_factory=time.time)
 
 

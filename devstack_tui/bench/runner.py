@@ -21,10 +21,10 @@ from devstack_tui.bench.events import (
     RunEnded,
     RunResult,
     RunStarted,
-    Tick,
     WorkloadSummary,
 )
 from devstack_tui.contracts.faults import Fault, Handle
+from devstack_tui.contracts.workload import Tick
 from devstack_tui.core.children import Child
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.event_stream import to_end
@@ -183,9 +183,9 @@ class _Run:
                 title, unit = entry.sizes.title, entry.workload.unit
                 of, phase = self._runs, message.phase
                 return [RunStarted(entry.name, title, unit, phase, message.run, of)]
-            case child.Second():
-                self._ticks.append(self._tick(message))
-                return [self._ticks[-1]]
+            case Tick():
+                self._ticks.append(message)
+                return [message]
             case child.Measured():
                 self._ended = message.run
                 return [RunEnded(self._result(message), self._runs)]
@@ -200,20 +200,6 @@ class _Run:
             return []
         why = f"its process ended before the run did: {died}"
         return [RunEnded(self._problem(self._ended + 1, why), self._runs)]
-
-    def _tick(self, message: child.Second) -> Tick:
-        latency = Histogram.read(message.latency)
-        found = percentiles(latency) if latency.count else None
-        return Tick(
-            self._entry.name,
-            message.run,
-            message.second,
-            float(message.operations),
-            found.p50 if found else None,
-            found.p95 if found else None,
-            found.p99 if found else None,
-            message.errors,
-        )
 
     def _result(self, found: child.Measured) -> RunResult:
         latency = Histogram.read(found.latency)

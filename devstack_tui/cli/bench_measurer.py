@@ -7,11 +7,12 @@ from collections.abc import AsyncGenerator
 
 from devstack_tui.bench import baseline
 from devstack_tui.bench.catalogue import Catalogue, Entry
-from devstack_tui.bench.events import RunEnded, RunStarted, Tick
+from devstack_tui.bench.events import RunEnded, RunStarted
 from devstack_tui.bench.runner import Runner, expected
+from devstack_tui.contracts.workload import Tick
 from devstack_tui.core.fingerprint import Fingerprint
 from devstack_tui.stack.stack import Stack
-from devstack_tui.tuning.measure import Beat, Sample
+from devstack_tui.tuning.measure import Sample
 
 
 class BenchMeasurer:
@@ -38,7 +39,7 @@ class BenchMeasurer:
         """See the Protocol. Raises `NotInstalledError` without the server or the engine."""
         return self._depends(workload, size)[workload].digest()
 
-    async def run(self, workload: str, size: str) -> AsyncGenerator[Beat | Sample, None]:
+    async def run(self, workload: str, size: str) -> AsyncGenerator[str | Tick | Sample, None]:
         """See the Protocol. Raises `DevstackError` while another benchmark runs."""
         entry = self._entry(workload)
         runner = Runner(self._stack, self._depends(workload, size), keep=False)
@@ -47,9 +48,9 @@ class BenchMeasurer:
             async for event in events:
                 match event:
                     case RunStarted():
-                        yield Beat(0, phase=event.phase)
+                        yield event.phase
                     case Tick():
-                        yield Beat(event.second, event.throughput, event.p99)
+                        yield event
                     case RunEnded():
                         found = event.result
                         p99 = found.latency_ms.p99 or None

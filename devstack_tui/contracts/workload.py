@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Protocol
+
+import msgspec
 
 from devstack_tui.contracts.client import FindClient
 from devstack_tui.contracts.model import Target
@@ -13,20 +17,35 @@ from devstack_tui.core.histogram import Histogram
 
 Params = Mapping[str, int | float | str | bool]
 """The numbers of one size of a workload, from workloads.toml: `clients`, `seconds`, `scale` …"""
+NO_ERRORS: Mapping[str, int] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """What happened in one second of a run, for the live graph.
+class Tick(msgspec.Struct, frozen=True, tag_field="event", tag="tick"):
+    """One second of a run, for whoever shows, keeps or compares it.
 
-    `second` counts from 1; `operations` in that second; `latency` in milliseconds of the operations
-    that ended in it (it may be empty where the client reports none); `errors` by class.
+    `second` counts from 1, `throughput` is in the workload's unit, `at` is Unix time. The
+    percentiles are milliseconds, of the operations that ended in this second; None where the engine
+    reports no latencies. `errors` are counted by class.
     """
 
-    second: int
-    operations: int
-    latency: Histogram
-    errors: Mapping[str, int] = field(default_factory=dict)
+    workload: str = ""
+    run: int = 0
+    second: int = 0
+    throughput: float = 0.0
+    p50: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+    errors: dict[str, int] = {}
+    at: float = msgspec.field(default_factory=time.time)
+
+    @classmethod
+    def of(
+        cls, second: int, operations: int, latency: Histogram, errors: Mapping[str, int] = NO_ERRORS
+    ) -> Tick:
+        """The second as a workload counted it; whoever runs that adds its name and the run."""
+        shares = (0.5, 0.95, 0.99)
+        p50, p95, p99 = (latency.quantile(s) if latency.count else None for s in shares)
+        return cls("", 0, second, float(operations), p50, p95, p99, dict(errors))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +70,7 @@ class Bench:
 
     target: Target
     params: Params
-    tick: Callable[[Interval], None]
+    tick: Callable[[Tick], None]
     stop: threading.Event
     client: FindClient
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, Pipe, wait
 from typing import Any, NoReturn, Protocol
 
-from devstack_tui.contracts.workload import Bench, Interval, Measurement
+from devstack_tui.contracts.workload import Bench, Measurement, Tick
 from devstack_tui.core.errors import DevstackError, UsageError
 from devstack_tui.core.histogram import Histogram
 from devstack_tui.core.redact import redact
@@ -72,6 +72,10 @@ class Tallied:
         self.latency.merge(other.latency)
         for error, times in other.errors.items():
             self.errors[error] = self.errors.get(error, 0) + times
+
+    def tick(self, second: int) -> Tick:
+        """All of it as what happened in one second."""
+        return Tick.of(second, self.operations, self.latency, self.errors)
 
 
 class Tally:
@@ -209,7 +213,7 @@ class _Crew:
             if time.monotonic() > until:
                 raise DevstackError(f"the clients did not connect within {READY_S:.0f} s")
 
-    def measure(self, tick: Callable[[Interval], None]) -> Measurement:
+    def measure(self, tick: Callable[[Tick], None]) -> Measurement:
         """Let them go, and collect what they count until the last has ended."""
         clients = len(self._pids)
         start = time.monotonic() + 0.02
@@ -231,7 +235,7 @@ class _Crew:
             now = time.monotonic()
             if now > start + ticked + 1 + _LATE_S and self._pids:
                 ticked += 1
-                tick(_interval(ticked, seconds.pop(ticked, Tallied())))
+                tick(seconds.pop(ticked, Tallied()).tick(ticked))
             if self._stop.is_set() and not self._shared.stopped:
                 self._shared.stop()
                 hard_end = min(hard_end, now + _STOP_S)
@@ -243,7 +247,7 @@ class _Crew:
         elapsed = max(max(ends, default=time.monotonic()) - start, 1e-3)
         for second, counted in sorted(seconds.items()):
             if second == 1 or second <= elapsed + 0.02 or counted.errors:
-                tick(_interval(second, counted))
+                tick(counted.tick(second))
         return Measurement(
             operations=total.operations,
             requests=total.latency.count,
@@ -269,10 +273,6 @@ class _Crew:
     def _gone(self, pipe: Connection) -> None:
         os.waitpid(self._pids.pop(pipe), 0)
         pipe.close()
-
-
-def _interval(second: int, counted: Tallied) -> Interval:
-    return Interval(second, counted.operations, counted.latency, counted.errors)
 
 
 def _client_process(number: int, plan: _Plan, shared: _Shared, pipe: Connection) -> NoReturn:

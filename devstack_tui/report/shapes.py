@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from devstack_tui.contracts.workload import Tick
 from devstack_tui.report.model import UNKNOWN
 
 
@@ -53,15 +54,6 @@ class LatencyDoc(msgspec.Struct, frozen=True):
     p99: float
 
 
-class TickDoc(msgspec.Struct, frozen=True):
-    """One second of a benchmark."""
-
-    throughput: float
-    p50: float | None = None
-    p95: float | None = None
-    p99: float | None = None
-
-
 class BenchDoc(msgspec.Struct, frozen=True):
     """One run of a benchmark."""
 
@@ -70,7 +62,7 @@ class BenchDoc(msgspec.Struct, frozen=True):
     latency_ms: LatencyDoc
     errors: dict[str, int] = {}
     client_bound: bool = False
-    ticks: tuple[TickDoc, ...] = ()
+    ticks: tuple[Tick, ...] = ()
     problem: str = ""
 
 

@@ -14,6 +14,7 @@ from typing import Protocol
 
 import msgspec
 
+from devstack_tui.contracts.workload import Tick
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.tuning import verdicts
 from devstack_tui.tuning.events import AbPlanned, AbRun, AbTick, Change, Emit, Note
@@ -134,14 +135,15 @@ class ArmRunner:
         sample = Sample(0.0, None, "", problem="it ended without a measurement")
         try:
             runs = self._measurer.run(self.workload, self.size)
-            async with contextlib.aclosing(runs) as beats:
-                async for beat in beats:
-                    if isinstance(beat, Sample):
-                        sample = beat
-                    elif beat.phase:
-                        emit(AbRun(pair, arm.key, beat.phase, pairs, arm.title))
+            async with contextlib.aclosing(runs) as events:
+                async for event in events:
+                    if isinstance(event, Sample):
+                        sample = event
+                    elif isinstance(event, Tick):
+                        second = msgspec.structs.asdict(event)
+                        emit(AbTick(pair=pair, arm=arm.key, **second))
                     else:
-                        emit(AbTick(pair, arm.key, beat.second, beat.throughput, beat.p99))
+                        emit(AbRun(pair, arm.key, event, pairs, arm.title))
         except DevstackError as error:
             return Sample(0.0, None, "", problem=str(error))
         if not sample.problem and sample.throughput <= 0:

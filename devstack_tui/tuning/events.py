@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Callable
 import msgspec
 
 from devstack_tui.contracts.tunable import Advice, Parameter, Problem, Share
+from devstack_tui.contracts.workload import Tick
 from devstack_tui.core.events import Now, Timed
 
 
@@ -179,14 +180,11 @@ class AbRun(Timed, frozen=True, tag="ab_run"):
     title: str = ""
 
 
-class AbTick(msgspec.Struct, frozen=True, tag_field="event", tag="ab_tick"):
-    """One second of a run."""
+class AbTick(Tick, frozen=True, kw_only=True, tag="ab_tick"):
+    """One second of a run of an arm."""
 
     pair: int
     arm: str
-    second: int
-    throughput: float
-    p99: float | None = None
 
 
 class AbPair(msgspec.Struct, frozen=True, tag_field="event", tag="ab_pair"):

@@ -7,14 +7,7 @@ from typing import Protocol
 
 import msgspec
 
-
-class Beat(msgspec.Struct, frozen=True):
-    """One second of a run; `phase` instead of a throughput while it is being prepared."""
-
-    second: int
-    throughput: float = 0.0
-    p99: float | None = None
-    phase: str = ""
+from devstack_tui.contracts.workload import Tick
 
 
 class Sample(msgspec.Struct, frozen=True):
@@ -52,5 +45,5 @@ class Measurer(Protocol):
     def fingerprint(self, workload: str, size: str) -> str:
         """What its results depend on."""
 
-    def run(self, workload: str, size: str) -> AsyncGenerator[Beat | Sample, None]:
-        """The beats, then the one sample."""
+    def run(self, workload: str, size: str) -> AsyncGenerator[str | Tick | Sample, None]:
+        """Each phase by its name, the seconds, then the one sample."""

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from devstack_tui.contracts.model import Credentials, Endpoint, Target
-from devstack_tui.contracts.workload import Bench, Interval, Measurement
+from devstack_tui.contracts.workload import Bench, Measurement, Tick
 from devstack_tui.core.errors import DevstackError, UsageError
 from devstack_tui.loadgen.closed_loop import WARM_UP_REQUESTS, run_clients
 from devstack_tui.services.mongodb import workloads as mongodb
@@ -31,7 +31,7 @@ tps = 2033.912345 (without initial connection time)
 """
 
 
-def bench(**params: int) -> tuple[Bench, list[Interval]]:
+def bench(**params: int) -> tuple[Bench, list[Tick]]:
     """What a workload gets, for a server that is not there."""
     target = Target(
         service="mysql",
@@ -41,7 +41,7 @@ def bench(**params: int) -> tuple[Bench, list[Interval]]:
         ca=Path("/nonexistent/ca.crt"),
         secrets=Path("/nonexistent"),
     )
-    ticks: list[Interval] = []
+    ticks: list[Tick] = []
     return Bench(target, params, ticks.append, threading.Event(), pytest.fail), ticks
 
 
@@ -196,7 +196,7 @@ class TestLoop:
         assert found.operations == 10 * found.requests > 0
         assert found.latency.smallest >= 5
         assert [tick.second for tick in ticks] == [1, 2]
-        assert sum(tick.operations for tick in ticks) == found.operations
+        assert sum(tick.throughput for tick in ticks) == found.operations
         assert found.errors == {}
         assert little(found) == pytest.approx(1, abs=0.1)
 

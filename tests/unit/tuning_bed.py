@@ -8,11 +8,12 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 
 from devstack_tui.contracts.tunable import Apply, Kind, Parameter
+from devstack_tui.contracts.workload import Tick
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.tuning.ab_arms import Arm, ArmRunner, Settings
 from devstack_tui.tuning.ab_sides import Sides
 from devstack_tui.tuning.events import AbPlanned, Change, Show, TuneEvent
-from devstack_tui.tuning.measure import Beat, Sample
+from devstack_tui.tuning.measure import Sample
 
 RUN_S = 10.0
 
@@ -67,11 +68,11 @@ class Bed:
     def fingerprint(self, workload: str, size: str) -> str:  # noqa: ARG002
         return "print"
 
-    async def run(self, workload: str, size: str) -> AsyncGenerator[Beat | Sample, None]:  # noqa: ARG002
+    async def run(self, workload: str, size: str) -> AsyncGenerator[str | Tick | Sample, None]:  # noqa: ARG002
         self.runs += 1
         self.seconds_now += RUN_S
-        yield Beat(0, phase="running")
-        yield Beat(1, 100.0, 5.0)
+        yield "running"
+        yield Tick(second=1, throughput=100.0, p99=5.0)
         if problem := self.failing.get(self.runs):
             yield Sample(0.0, None, "TPS", problem)
             return

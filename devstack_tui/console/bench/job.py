@@ -13,10 +13,10 @@ from devstack_tui.bench.events import (
     RunEnded,
     RunResult,
     RunStarted,
-    Tick,
 )
 from devstack_tui.console.bench.model import Comparisons, Listing, RunSeries
 from devstack_tui.console.pane_jobs import Jobs, PaneJob, ask
+from devstack_tui.contracts.workload import Tick
 from devstack_tui.jobs.files import JobStarted
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from devstack_tui.bench.events import RunResult, Tick
+from devstack_tui.bench.events import RunResult
+from devstack_tui.contracts.workload import Tick
 from devstack_tui.core import codec
 from devstack_tui.core.histogram import Histogram
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from devstack_tui.contracts.client import FindClient
 from devstack_tui.contracts.model import Target
-from devstack_tui.contracts.workload import Bench, Interval, Measurement
+from devstack_tui.contracts.workload import Bench, Measurement, Tick
 from devstack_tui.core import files
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.histogram import Histogram
@@ -262,14 +262,14 @@ def run(
             # pgbench may report once more right at its end: no second of its own.
             if at - told.at > 0.5:
                 second += 1
-                bench.tick(Interval(second, operations, logs.take()))
+                bench.tick(Tick.of(second, operations, logs.take()))
             told.at, told.operations = at, told.operations + operations
         elapsed = time.monotonic() - started
         rest = logs.take()
     measured = _measurement(bench, told, logs.total, process.returncode, elapsed)
     # The last second ends with the run, most often before pgbench could report it.
     if measured.seconds - told.at > 0.5 and measured.operations > told.operations:
-        bench.tick(Interval(second + 1, measured.operations - told.operations, rest))
+        bench.tick(Tick.of(second + 1, measured.operations - told.operations, rest))
     return measured
 
 

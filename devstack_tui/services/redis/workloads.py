@@ -24,7 +24,7 @@ from typing import Any
 
 from devstack_tui.contracts.client import FindClient
 from devstack_tui.contracts.model import Target
-from devstack_tui.contracts.workload import Bench, Interval, Measurement, Workload
+from devstack_tui.contracts.workload import Bench, Measurement, Tick, Workload
 from devstack_tui.core.errors import DevstackError, UnreachableError, UsageError
 from devstack_tui.core.histogram import Histogram
 from devstack_tui.core.redact import redact
@@ -126,6 +126,10 @@ class _Second:
         elif kind == loader.SECOND:
             self.over += 1
 
+    def tick(self, number: int) -> Tick:
+        """It as second `number` of the run."""
+        return Tick.of(number, self.latency.count, self.latency, self.errors)
+
 
 _Frame = tuple[int, int, bytes]
 """The kind, the second, the body."""
@@ -191,13 +195,13 @@ class _Loaders:
                     found.setdefault(number, _Second()).take(kind, body)
             while (full := found.get(ticked + 1)) and full.over == len(self._processes):
                 ticked += 1
-                bench.tick(_interval(ticked, full))
+                bench.tick(full.tick(ticked))
             if time.monotonic() > until:
                 raise DevstackError("the Redis load did not end")
         for number in sorted(found):
             # A second that was cut short would look like a drop, but errors are always shown.
             if number > ticked and (number == 1 or found[number].errors):
-                bench.tick(_interval(number, found[number]))
+                bench.tick(found[number].tick(number))
         return _total(found.values(), max(ends), clients)
 
     def _tell_all(self, line: str) -> None:
@@ -261,10 +265,6 @@ def _count(latency: Histogram, body: bytes) -> None:
     values.frombytes(body)
     for step, times in Counter([value // _STEP_NS for value in values]).items():
         latency.add((step + 0.5) * _STEP_NS / 1e6, times)
-
-
-def _interval(number: int, second: _Second) -> Interval:
-    return Interval(number, second.latency.count, second.latency, dict(second.errors))
 
 
 def _total(seconds: Iterable[_Second], elapsed: float, clients: int) -> Measurement:
