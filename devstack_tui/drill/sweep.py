@@ -71,7 +71,7 @@ class Sweep:
         yield "  for each value: it is set in every running node (no file is changed),"
         yield f"    {self._entry.name} runs with {FAULT}, victim {VICTIM}, {self._repeats} times,"
         yield f"    and false failovers are counted for {self._watch_s:g} s with every core busy"
-        yield "  at the end the value of before is set again, whatever happens"
+        yield "  at the end its first value is restored, whatever happens"
 
     async def run(self) -> Events:
         """The rows, among the events of their drills; the last event is `SweepDone`.
@@ -185,7 +185,7 @@ class _Back:
 
 
 def advise(rows: Sequence[SweepRow], window_s: float) -> tuple[int | None, str]:
-    """The smallest value that is fast enough and never took a living node for dead."""
+    """The smallest value that is fast enough and caused no false failover."""
     if not rows:
         return None, "nothing was measured"
     calm = [row for row in rows if not row.failovers and not row.failed]
@@ -203,7 +203,7 @@ def advise(rows: Sequence[SweepRow], window_s: float) -> tuple[int | None, str]:
             f"no false failover under load, but its window, {max(best.write_window_s):.2f} s, is "
             f"above {window_s:g} s: no value has both"
         )
-    return None, "every value took a living node for dead under load, or could not be measured"
+    return None, "every value caused a false failover under load, or could not be measured"
 
 
 def _row(value: int, report: DrillReport, watch: Watch) -> SweepRow:

@@ -1,4 +1,4 @@
-"""The reference API: its token, its pools, its guard, its counters and its errors."""
+"""The reference API: its token, its guard, its counters and its errors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from devstack_tui.services.reference_api.backends.base import (
     UnavailableError,
     explain,
 )
-from devstack_tui.services.reference_api.backends.pool import AsyncPool, ThreadedPool
+from devstack_tui.services.reference_api.backends.pool import ThreadedPool
 from devstack_tui.services.reference_api.backends.vault import Vault
 from devstack_tui.services.reference_api.config import ApiConfig, Peer
 from devstack_tui.services.reference_api.guard import Guard
@@ -149,48 +149,7 @@ class Connection:
         self.closed = True
 
 
-class AsyncConnection(Connection):
-    async def close(self) -> None:  # type: ignore[override]
-        self.closed = True
-
-
-async def test_a_pool_uses_a_connection_again_and_never_more_than_its_size() -> None:
-    made: list[AsyncConnection] = []
-
-    async def open_one() -> AsyncConnection:
-        made.append(AsyncConnection(len(made)))
-        return made[-1]
-
-    async def work(connection: AsyncConnection) -> int:
-        await asyncio.sleep(0)
-        return connection.use()
-
-    pool = AsyncPool(open_one, 2)
-    await asyncio.gather(*(pool.run(work) for _ in range(10)))
-    assert len(made) == 2
-
-
-async def test_work_on_an_old_connection_that_broke_is_done_again_on_a_new_one() -> None:
-    made: list[AsyncConnection] = []
-
-    async def open_one() -> AsyncConnection:
-        made.append(AsyncConnection(len(made)))
-        return made[-1]
-
-    async def work(connection: AsyncConnection) -> int:
-        return connection.use()
-
-    pool = AsyncPool(open_one, 2)
-    assert await pool.run(work) == 0
-    made[0].broken = True
-    assert await pool.run(work) == 1
-    assert made[0].closed
-    made[1].broken = True
-    await pool.close()
-    assert made[1].closed
-
-
-async def test_a_threaded_pool_keeps_the_same_rules() -> None:
+async def test_work_on_a_pooled_connection_that_broke_is_done_again_on_a_new_one() -> None:
     made: list[Connection] = []
 
     def open_one() -> Connection:

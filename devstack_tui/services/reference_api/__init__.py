@@ -21,7 +21,7 @@ SERVICE = Service(
     title="Reference API",
     scheme="https",
     settings=Settings,
-    hint=Hint(pip=("fastapi", "uvicorn")),
+    hint=Hint(pip=("fastapi", "uvicorn", "psycopg-pool")),
     connect=connect,
     after=("postgres", "mysql", "mongodb", "redis", "rabbitmq"),
 )

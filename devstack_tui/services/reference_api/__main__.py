@@ -155,7 +155,7 @@ def main() -> None:
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
     )
     # Theirs is a line for each request or reconnection, with addresses that we print anyway.
-    for name in ("uvicorn", "httpx", "httpcore", "pika", "pymongo"):
+    for name in ("uvicorn", "httpx", "httpcore", "psycopg", "pika", "pymongo"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:

@@ -39,7 +39,7 @@ class ApiWriter:
         self._session = HttpsSession(target, target.ports["tls"], timeout, JSON)
 
     def write(self, number: int) -> None:
-        """One PUT; it is acknowledged when the API says that Redis has it."""
+        """One PUT; it is acknowledged when the API reports that Redis has it."""
         self._sent(self._run, number)
         status = self._session.put(_path(self._run, number), _body(number))
         if status >= 500:
@@ -102,7 +102,7 @@ class ApiAcks:
             self._highest.pop(run, None)
 
     def allowance(self, target: Target) -> Allowance:  # noqa: ARG002
-        """The API keeps nothing itself: its end takes nothing."""
+        """The API keeps nothing itself: its end loses nothing."""
         return Allowance()
 
 

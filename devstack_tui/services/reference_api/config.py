@@ -1,4 +1,4 @@
-"""What the API is told: where its peers are and how it proves who it is. No password is in it."""
+"""The API's configuration: where its peers are and how it logs in to Vault, without a password."""
 
 from __future__ import annotations
 

@@ -16,13 +16,15 @@ from devstack_tui.contracts.service_files import CA
 from devstack_tui.services.reference_api.config import FILE
 from devstack_tui.services.reference_api.server import UNIT
 
+MODULES = ("fastapi", "uvicorn", "psycopg_pool")
+
 
 class ReferenceApiLauncher:
     """See `devstack_tui.contracts.service.Launcher`."""
 
     def locate(self) -> Installation:
         """The Python that runs us, if it has FastAPI and uvicorn. There is no data: one series."""
-        if any(importlib.util.find_spec(name) is None for name in ("fastapi", "uvicorn")):
+        if any(importlib.util.find_spec(name) is None for name in MODULES):
             raise not_installed("reference_api")
         return Installation(Path(sys.executable), devstack_tui.__version__, "FastAPI", "1")
 

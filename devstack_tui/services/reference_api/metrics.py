@@ -1,4 +1,4 @@
-"""Counters in Prometheus' text format: requests and their latency, and what the backends said."""
+"""Counters in Prometheus' text format: requests, latencies, and the state of the backends."""
 
 from __future__ import annotations
 

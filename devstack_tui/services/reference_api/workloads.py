@@ -29,7 +29,7 @@ class Get:
         """Nothing is made."""
 
     def settings(self, bench: Bench) -> dict[str, str]:
-        """What the API says of itself, and how it is run."""
+        """The version that the API reports, and how it is run."""
         import importlib.util
 
         import httpx
@@ -40,7 +40,7 @@ class Get:
             answer = httpx.get(url, timeout=http_client.TIMEOUT_S, trust_env=False)
             answer.raise_for_status()
             version = str(answer.json().get("version", ""))
-        # It runs by the Python that runs us, and takes uvloop and httptools where they are.
+        # It runs by the Python that runs us, with uvloop and httptools where they are installed.
         there = {name: importlib.util.find_spec(name) for name in ("uvloop", "httptools")}
         return {
             "version": version,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TypeVar, cast
 
 from devstack_tui.services.reference_api.backends.base import AbsentError, Backend, UnavailableError
 from devstack_tui.services.reference_api.backends.mongodb import MongoDb
@@ -15,6 +16,7 @@ from devstack_tui.services.reference_api.config import ApiConfig
 
 __all__ = ["NAMES", "AbsentError", "Backends", "UnavailableError"]
 
+B = TypeVar("B", bound=Backend)
 NAMES = ("vault", "postgres", "mysql", "mongodb", "redis", "rabbitmq")
 
 
@@ -36,35 +38,9 @@ class Backends:
         except KeyError:
             raise AbsentError(name) from None
 
-    @property
-    def postgres(self) -> Postgres:
-        found = self.get(Postgres.name)
-        assert isinstance(found, Postgres)
-        return found
-
-    @property
-    def mysql(self) -> MySql:
-        found = self.get(MySql.name)
-        assert isinstance(found, MySql)
-        return found
-
-    @property
-    def mongodb(self) -> MongoDb:
-        found = self.get(MongoDb.name)
-        assert isinstance(found, MongoDb)
-        return found
-
-    @property
-    def redis(self) -> RedisCache:
-        found = self.get(RedisCache.name)
-        assert isinstance(found, RedisCache)
-        return found
-
-    @property
-    def rabbitmq(self) -> RabbitMq:
-        found = self.get(RabbitMq.name)
-        assert isinstance(found, RabbitMq)
-        return found
+    def of(self, kind: type[B]) -> B:
+        """The backend of that class. Raises `AbsentError` if the stack has none."""
+        return cast(B, self.get(kind.name))
 
     async def close(self) -> None:
         """Close every connection; Vault's token is revoked last."""

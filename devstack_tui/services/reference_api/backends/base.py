@@ -18,8 +18,6 @@ T = TypeVar("T")
 LIMIT_S = 5.0
 """For a whole request to a backend, waiting for a free connection included."""
 CONNECT_S = 2.0
-IDLE_S = 20.0
-"""A pooled connection that was unused for longer is replaced: the server may have dropped it."""
 LOG = logging.getLogger(__name__)
 
 
@@ -41,7 +39,7 @@ class AbsentError(Exception):
 
 
 class RefusedError(Exception):
-    """The backend works and says no: the request is at fault. `status` is for HTTP."""
+    """The backend works and refuses the request. `status` is for HTTP."""
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
@@ -70,22 +68,30 @@ async def limited(
     hide: Callable[[], frozenset[str]],
     reporter: Reporter,
 ) -> T:
-    """The result of `work` within `limit` seconds, or `UnavailableError` with the reason."""
+    """The result of `work` within `limit` seconds, or `UnavailableError` with the reason.
+
+    A driver may take long to be cancelled: psycopg asks a server that hangs to cancel the query. It
+    does so in the background.
+    """
+    task = asyncio.ensure_future(work)
+    task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
     try:
-        async with asyncio.timeout(limit):
-            result = await work
+        await asyncio.wait([task], timeout=limit)
+        result = task.result()
     except (AbsentError, RefusedError):
         raise
     except UnavailableError as error:  # Vault, on the way to the backend's credentials
         reporter.note(str(error))
         raise UnavailableError(name, f"{error}") from None
-    except TimeoutError:
+    except (TimeoutError, asyncio.InvalidStateError):
         reason = f"no answer within {limit:g} s"
     except Exception as error:  # each driver has its own: all mean that the backend failed
         reason = explain(error, hide())
     else:
         reporter.note("")
         return result
+    finally:
+        task.cancel()
     reporter.note(reason)
     raise UnavailableError(name, reason) from None
 

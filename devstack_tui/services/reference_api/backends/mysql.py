@@ -23,7 +23,6 @@ class MySql(Backend):
     """A pool of autocommit connections over verified TLS."""
 
     name = "mysql"
-    _pool: ThreadedPool[Connection[Cursor]] | None = None
     _who = Credentials()
 
     async def query(self) -> str:
@@ -36,8 +35,7 @@ class MySql(Backend):
 
     async def close(self) -> None:
         """See `Backend`."""
-        if self._pool is not None:
-            await self._pool.close()
+        await self._pool.close()
 
     async def _scalar(self, query: str) -> str:
         def work(connection: Connection[Cursor]) -> str:
@@ -46,11 +44,13 @@ class MySql(Backend):
                 row = cursor.fetchone()
             return str(row[0]) if row else ""
 
-        if self._pool is None:
-            self._pool = ThreadedPool("mysql", self._open, SIZE)
         # Here, because a thread cannot wait for the event loop; from memory but for the first.
         self._who = await self.credentials()
         return await self._pool.run(work)
+
+    @functools.cached_property
+    def _pool(self) -> ThreadedPool[Connection[Cursor]]:
+        return ThreadedPool(self.name, self._open, SIZE)
 
     @functools.cached_property
     def _context(self) -> ssl.SSLContext:

@@ -1,18 +1,18 @@
-"""PostgreSQL, by psycopg's asynchronous connections."""
+"""PostgreSQL, by psycopg's own pool of asynchronous connections."""
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from devstack_tui.services.reference_api.backends.base import CONNECT_S, Backend
-from devstack_tui.services.reference_api.backends.pool import AsyncPool
 
 if TYPE_CHECKING:
-    import psycopg
-
-    Connection = psycopg.AsyncConnection[tuple[Any, ...]]
+    from psycopg_pool import AsyncConnectionPool
 
 SIZE = 10
+WAIT_S = 1.0
+"""For a free connection: below the time limit of a health check."""
 QUERY = "SELECT current_timestamp"
 
 
@@ -20,56 +20,70 @@ class Postgres(Backend):
     """A pool of autocommit connections over verified TLS."""
 
     name = "postgres"
-    _pool: AsyncPool[Connection] | None = None
 
     async def query(self) -> str:
         """The server's clock: one row of one column."""
-
-        async def work(connection: Connection) -> str:
-            cursor = await connection.execute(QUERY)
-            row = await cursor.fetchone()
-            return str(row[0]) if row else ""
-
-        return await self._connections().run(work)
+        return await self._scalar(QUERY)
 
     async def check(self) -> dict[str, str]:
         """A query on the server."""
-
-        async def work(connection: Connection) -> str:
-            cursor = await connection.execute("SELECT current_setting('server_version')")
-            row = await cursor.fetchone()
-            return str(row[0]).partition(" ")[0] if row else ""
-
-        return {"version": await self._connections().run(work)}
+        version = await self._scalar("SELECT current_setting('server_version')")
+        return {"version": version.partition(" ")[0]}
 
     async def close(self) -> None:
         """See `Backend`."""
-        if self._pool is not None:
-            await self._pool.close()
+        await self._pool.close(timeout=0.5)
 
-    def _connections(self) -> AsyncPool[Connection]:
-        if self._pool is None:
-            self._pool = AsyncPool(self._open, SIZE)
-        return self._pool
-
-    async def _open(self) -> Connection:
+    async def _scalar(self, query: str) -> str:
         import psycopg
+        from psycopg_pool import PoolTimeout
 
+        if self._pool.closed:
+            await self._pool.open()
+        for last in (False, True):
+            try:
+                async with self._pool.connection() as connection:
+                    try:
+                        row = await (await connection.execute(query)).fetchone()
+                        return str(row[0]) if row else ""
+                    except psycopg.OperationalError:
+                        if last or not connection.broken:
+                            raise
+            except PoolTimeout:
+                # The pool keeps the reason to itself.
+                async with await psycopg.AsyncConnection.connect(**await self._parameters()):
+                    raise
+            # The others are as old as this one: once more, with a new one.
+            await self._pool.drain()
+        raise AssertionError
+
+    @cached_property
+    def _pool(self) -> AsyncConnectionPool[Any]:
+        from psycopg_pool import AsyncConnectionPool
+
+        return AsyncConnectionPool(
+            kwargs=self._parameters,
+            min_size=0,
+            max_size=SIZE,
+            open=False,
+            timeout=WAIT_S,
+            # The next request tries again.
+            reconnect_timeout=0,
+            reconnect_failed=lambda _: self.forget(),
+        )
+
+    async def _parameters(self) -> dict[str, Any]:
         who = await self.credentials()
-        try:
-            return await psycopg.AsyncConnection.connect(
-                host=self.peer.host,
-                port=self.peer.port,
-                user=who.user,
-                password=who.password,
-                dbname=who.database,
-                sslmode="verify-full",
-                sslrootcert=self.ca,
-                connect_timeout=int(CONNECT_S),
-                options="-c statement_timeout=4000",
-                application_name="reference-api",
-                autocommit=True,
-            )
-        except psycopg.OperationalError:
-            self.forget()
-            raise
+        return {
+            "host": self.peer.host,
+            "port": self.peer.port,
+            "user": who.user,
+            "password": who.password,
+            "dbname": who.database,
+            "sslmode": "verify-full",
+            "sslrootcert": self.ca,
+            "connect_timeout": int(CONNECT_S),
+            "options": "-c statement_timeout=4000",
+            "application_name": "reference-api",
+            "autocommit": True,
+        }

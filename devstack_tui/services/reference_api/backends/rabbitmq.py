@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,7 +34,6 @@ class RabbitMq(Backend):
     """A pool of connections over verified TLS (AMQPS)."""
 
     name = "rabbitmq"
-    _pool: ThreadedPool[_Link] | None = None
     _who = Credentials()
 
     async def publish(self, queue: str, body: bytes) -> None:
@@ -100,15 +100,16 @@ class RabbitMq(Backend):
 
     async def close(self) -> None:
         """See `Backend`."""
-        if self._pool is not None:
-            await self._pool.close()
+        await self._pool.close()
 
     async def _run(self, work: Callable[[_Link], R]) -> R:
-        if self._pool is None:
-            self._pool = ThreadedPool("rabbitmq", self._open, SIZE, _Link.abort)
         # Here, because a thread cannot wait for the event loop; from memory but for the first.
         self._who = await self.credentials()
         return await self._pool.run(work)
+
+    @functools.cached_property
+    def _pool(self) -> ThreadedPool[_Link]:
+        return ThreadedPool(self.name, self._open, SIZE, _Link.abort)
 
     def _open(self) -> _Link:
         import pika
@@ -126,8 +127,8 @@ class RabbitMq(Backend):
                     socket_timeout=CONNECT_S,
                     stack_timeout=CONNECT_S,
                     blocked_connection_timeout=CONNECT_S,
-                    # Longer than a connection may lie idle in the pool: nobody answers there.
-                    heartbeat=60,
+                    # Nobody answers heartbeats while a connection lies idle.
+                    heartbeat=0,
                     client_properties={"connection_name": "reference-api"},
                 )
             )
@@ -152,6 +153,8 @@ class _Link:
                 socket.socket.shutdown(self.context.wrapped, socket.SHUT_RDWR)
 
     def close(self) -> None:
+        """End it without waiting for the broker."""
+        self.abort()
         self.connection.close()
 
 

@@ -166,7 +166,7 @@ class RedisCache(Backend):
         return self._clients[index]
 
     async def _any(self, ask: Callable[[Redis], Awaitable[R]]) -> R:
-        """What the first node that answers says; the one that answered last is asked first."""
+        """The answer of the first node that gives one; who answered last is asked first."""
         errors: list[Exception] = []
         async with self._turn():
             for step in range(self._count):

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from devstack_tui.services.reference_api.backends.base import RefusedError
+from devstack_tui.services.reference_api.backends.redis import RedisCache
 from devstack_tui.services.reference_api.replies import reply
 from devstack_tui.services.reference_api.routers import Stack
 
@@ -29,7 +30,8 @@ class Entry(BaseModel):
 @router.get("/{key}")
 async def get_value(key: Key, stack: Stack) -> Response:
     """The value, whether there is one, and its time to live in seconds."""
-    value, ttl = await stack.redis.ask(stack.redis.value(key))
+    cache = stack.of(RedisCache)
+    value, ttl = await cache.ask(cache.value(key))
     lasts = None if value is None else ttl if ttl >= 0 else "no expiration"
     return reply({"key": key, "value": value, "exists": value is not None, "ttl": lasts})
 
@@ -44,12 +46,14 @@ async def set_value(
         if value is None:
             raise RefusedError(422, "`value` is missing: as JSON body or as query parameter")
         entry = Entry(value=value, ttl=ttl)
-    await stack.redis.ask(stack.redis.put(key, entry.value, entry.ttl))
+    cache = stack.of(RedisCache)
+    await cache.ask(cache.put(key, entry.value, entry.ttl))
     return reply({"key": key, "value": entry.value, "ttl": entry.ttl, "action": "set"})
 
 
 @router.delete("/{key}")
 async def delete_value(key: Key, stack: Stack) -> Response:
     """Remove it."""
-    deleted = await stack.redis.ask(stack.redis.delete(key))
+    cache = stack.of(RedisCache)
+    deleted = await cache.ask(cache.delete(key))
     return reply({"key": key, "deleted": deleted, "action": "delete"})

@@ -1,4 +1,4 @@
-"""What the Redis cluster says about itself."""
+"""The state of the Redis cluster, as its nodes report it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ router = APIRouter(prefix="/redis", tags=["redis"])
 @router.get("/cluster/nodes")
 async def nodes(stack: Stack) -> Response:
     """Every node: role, flags, master, link and slots."""
-    cache = stack.redis
+    cache = stack.of(RedisCache)
     found = await cache.ask(cache.nodes())
     return reply(
         {
@@ -44,7 +44,7 @@ async def nodes(stack: Stack) -> Response:
 @router.get("/cluster/slots")
 async def slots(stack: Stack) -> Response:
     """Which master serves which slots, and its replicas."""
-    cache = stack.redis
+    cache = stack.of(RedisCache)
     found = await cache.ask(cache.nodes())
     masters = sorted((n for n in found if n.master and n.slots), key=lambda n: n.slots)
     total = sum(node.slot_count for node in masters)
@@ -72,7 +72,7 @@ async def slots(stack: Stack) -> Response:
 @router.get("/cluster/info")
 async def info(stack: Stack) -> Response:
     """CLUSTER INFO, numbers as numbers."""
-    cache = stack.redis
+    cache = stack.of(RedisCache)
     found = await cache.ask(cache.info())
     return reply(
         {
@@ -85,7 +85,7 @@ async def info(stack: Stack) -> Response:
 @router.get("/nodes/{name}/info")
 async def node(name: Name, stack: Stack) -> Response:
     """INFO of one node: `redis-1` is the first."""
-    cache = stack.redis
+    cache = stack.of(RedisCache)
     found = await cache.ask(cache.node_info(name))
     return reply({"status": "success", "node": name, "info": found})
 

@@ -15,19 +15,23 @@ router = APIRouter(prefix="/examples/database", tags=["database"])
 @router.get("/postgres/query")
 async def query_postgres(stack: Stack) -> Response:
     """One row from PostgreSQL."""
-    result = await stack.postgres.ask(stack.postgres.query())
-    return reply({"database": "PostgreSQL", "query": postgres.QUERY, "result": result})
+    return await _queried(stack.of(postgres.Postgres), "PostgreSQL", postgres.QUERY)
 
 
 @router.get("/mysql/query")
 async def query_mysql(stack: Stack) -> Response:
     """One row from MySQL or MariaDB."""
-    result = await stack.mysql.ask(stack.mysql.query())
-    return reply({"database": "MySQL", "query": mysql.QUERY, "result": result})
+    return await _queried(stack.of(mysql.MySql), "MySQL", mysql.QUERY)
 
 
 @router.get("/mongodb/query")
 async def query_mongodb(stack: Stack) -> Response:
     """One document from MongoDB."""
-    result = await stack.mongodb.ask(stack.mongodb.query())
-    return reply({"database": "MongoDB", "query": mongodb.QUERY, "result": result})
+    return await _queried(stack.of(mongodb.MongoDb), "MongoDB", mongodb.QUERY)
+
+
+async def _queried(
+    backend: postgres.Postgres | mysql.MySql | mongodb.MongoDb, database: str, query: str
+) -> Response:
+    result = await backend.ask(backend.query())
+    return reply({"database": database, "query": query, "result": result})

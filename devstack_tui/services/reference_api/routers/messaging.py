@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from devstack_tui.core import codec
 from devstack_tui.services.reference_api.backends.base import RefusedError
+from devstack_tui.services.reference_api.backends.rabbitmq import RabbitMq
 from devstack_tui.services.reference_api.replies import reply
 from devstack_tui.services.reference_api.routers import Name, Stack
 
@@ -31,14 +32,16 @@ async def publish(stack: Stack, body: Document, queue_name: Queue = None) -> Res
         queue, message = _unpack(body)
     if not message:
         raise RefusedError(422, "the message is empty")
-    await stack.rabbitmq.ask(stack.rabbitmq.publish(queue, msgspec.json.encode(message)))
+    broker = stack.of(RabbitMq)
+    await broker.ask(broker.publish(queue, msgspec.json.encode(message)))
     return reply({"queue": queue, "message": message, "action": "published"})
 
 
 @router.get("/queue/{name}/info")
 async def queue_info(name: Name, stack: Stack) -> Response:
     """How many messages wait in the queue, and how many consumers for them."""
-    found = await stack.rabbitmq.ask(stack.rabbitmq.queue(name))
+    broker = stack.of(RabbitMq)
+    found = await broker.ask(broker.queue(name))
     counts = dataclasses.asdict(found) if found else {"messages": None, "consumers": None}
     return reply(
         {

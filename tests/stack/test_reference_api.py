@@ -1,0 +1,89 @@
+"""The reference API's connections: they are pooled, they outlive a restart of the server behind
+them, and a server that is gone is named at once. The drivers and the servers are real."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
+
+import httpx
+import pytest
+
+from tests.conftest import Cli
+
+ASKS = {
+    "postgres": "/examples/database/postgres/query",
+    "mysql": "/examples/database/mysql/query",
+    "mongodb": "/examples/database/mongodb/query",
+    "redis": "/examples/cache/devstack-tui:test",
+    "rabbitmq": "/health/rabbitmq",
+}
+AT_ONCE = 40
+
+
+@pytest.fixture
+def api(live: Cli) -> Iterator[httpx.Client]:
+    """A client of the API of the shared stack."""
+    row = live.status()["reference_api"]
+    limits = httpx.Limits(max_connections=AT_ONCE)
+    url = f"http://{row['endpoint']}"
+    with httpx.Client(base_url=url, timeout=10, trust_env=False, limits=limits) as client:
+        yield client
+
+
+def test_more_requests_at_once_than_connections_are_all_answered(api: httpx.Client) -> None:
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        for path in ASKS.values():
+            answers = list(threads.map(api.get, repeat(path, 3 * AT_ONCE)))
+            assert {answer.status_code for answer in answers} == {200}, path
+
+
+def test_a_message_is_published_into_a_queue_that_is_made_for_it(api: httpx.Client) -> None:
+    queue = f"devstack-tui.test.{time.time_ns()}"
+    about = f"/examples/messaging/queue/{queue}/info"
+    assert api.get(about).json()["exists"] is False
+    for count in (1, 2):
+        body = {"queue": queue, "message": {"number": count}}
+        sent = api.post("/examples/messaging/publish", json=body)
+        assert sent.status_code == 200, sent.text
+        seen = api.get(about).json()
+        assert (seen["exists"], seen["message_count"], seen["consumer_count"]) == (True, count, 0)
+
+
+@pytest.mark.parametrize("service", list(ASKS))
+def test_a_server_that_is_gone_is_named_and_one_that_came_back_is_used(
+    service: str, live: Cli, api: httpx.Client
+) -> None:
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        list(threads.map(api.get, repeat(ASKS[service], AT_ONCE)))
+    stopped = live.run("down", service)
+    try:
+        assert stopped.returncode == 0, stopped.stderr
+        for _ in range(3):
+            begun = time.monotonic()
+            answer = api.get(f"/health/{service}")
+            assert time.monotonic() - begun < 2.5
+            assert answer.status_code == 503
+            assert answer.json()["reason"]
+            if service in ("postgres", "mysql", "rabbitmq"):
+                assert answer.json()["reason"] == "the connection is refused"
+    finally:
+        started = live.run("up")
+        assert started.returncode == 0, started.stderr
+    for _ in range(3):
+        again = api.get(ASKS[service])
+        assert again.status_code == 200, again.text
+
+
+@pytest.mark.parametrize("service", ["postgres", "mysql", "mongodb", "rabbitmq"])
+def test_a_restart_that_nobody_noticed_costs_no_request(
+    service: str, live: Cli, api: httpx.Client
+) -> None:
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        list(threads.map(api.get, repeat(ASKS[service], AT_ONCE)))
+        restarted = live.run("restart", service)
+        assert restarted.returncode == 0, restarted.stderr
+        answers = list(threads.map(api.get, repeat(ASKS[service], AT_ONCE)))
+    assert [answer.text for answer in answers if answer.status_code != 200] == []
