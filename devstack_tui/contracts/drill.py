@@ -179,7 +179,7 @@ class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lost: int = 0
 
 
-class Hands(Protocol):
+class FaultInjector(Protocol):
     """What the engine lets a drill do. Every change is journaled with its undo before it is made,
     and undone by `heal`, by the next change, or by the watchdog when we are killed."""
 
@@ -238,7 +238,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     rate_hz: float
     observe_hz: float
     thresholds: Thresholds
-    hands: Hands
+    injector: FaultInjector
     options: Mapping[str, int | float | str | bool] = {}
 
 

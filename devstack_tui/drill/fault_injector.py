@@ -33,8 +33,8 @@ RUN = "drill.run"
 """Of what a run writes, by the name of its drill."""
 
 
-class StackHands:
-    """See `contracts.drill.Hands`: of one service of one stack. Raises `DevstackError`."""
+class StackFaultInjector:
+    """See `contracts.drill.FaultInjector`: of one service of one stack. Raises `DevstackError`."""
 
     def __init__(
         self,

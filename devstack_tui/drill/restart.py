@@ -36,7 +36,7 @@ from devstack_tui.core.event_stream import Emit, task_events
 from devstack_tui.core.redact import redact
 from devstack_tui.drill import restart_steps as steps
 from devstack_tui.drill.restart_steps import Outcome, Promise
-from devstack_tui.drill.write_timeline import CELL_MS, LANE, Course, first_cell, lane
+from devstack_tui.drill.write_timeline import CELL_MS, LANE, WriteTimeline, first_cell, lane
 from devstack_tui.loadgen.ack_stream import Stream, Writes
 from devstack_tui.loadgen.acknowledged_writes import errors, shard, stream_outage
 from devstack_tui.stack.probing import probe_once
@@ -142,7 +142,7 @@ class _Repeat:
         self._context = context
         self._service = service(context.service)
         self._acks = _acks(self._service)
-        self._tell = emit
+        self._emit = emit
         self._results: list[Result] = []
         self._broken = False
         """Whether the fault is in force: nothing can be asked of the service then."""
@@ -156,7 +156,7 @@ class _Repeat:
         outcome = Outcome(context.thresholds, context.fault, promise)
         try:
             await self._ask(lambda: self._acks.prepare(context.target, context.run))
-            course = await self._measure(outcome)
+            timeline = await self._measure(outcome)
             self._phase("verifying", f"reading {len(outcome.writes)} writes back")
             await self._read_back(outcome)
             for number in ("05", "06", "07"):
@@ -167,7 +167,7 @@ class _Repeat:
                 self._phase("cleaning")
                 await self._clean(outcome)
         self._decide(steps.nothing_left(outcome))
-        self._tell(RepeatEnded(self._result(outcome, course, started, time.monotonic() - begun)))
+        self._emit(RepeatEnded(self._result(outcome, timeline, started, time.monotonic() - begun)))
 
     async def _require_healthy(self) -> Promise:
         target = self._context.target
@@ -191,11 +191,11 @@ class _Repeat:
             why = redact(str(error).partition("\n")[0])
             raise UnreachableError(f"{self._service.title} cannot keep writes: {why}") from None
 
-    async def _measure(self, outcome: Outcome) -> Course:
+    async def _measure(self, outcome: Outcome) -> WriteTimeline:
         """The stream, the fault in it, and the way back."""
         context = self._context
         self._phase("warming")
-        course = Course(
+        timeline = WriteTimeline(
             Stream(
                 self._acks,
                 context.target,
@@ -204,77 +204,79 @@ class _Repeat:
                 rate_hz=context.rate_hz,
             ),
             context.repeat,
-            self._tell,
+            self._emit,
         )
-        watch = asyncio.create_task(course.watch())
+        watch = asyncio.create_task(timeline.watch())
         try:
-            await self._warm(course)
-            await self._strike(course, outcome)
-            await self._bring_back(course, outcome)
-            outcome.writes = await course.stop()
+            await self._warm(timeline)
+            await self._strike(timeline, outcome)
+            await self._bring_back(timeline, outcome)
+            outcome.writes = await timeline.stop()
         finally:
             watch.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await watch
             # A service that is gone answers nobody; a living one has its last write out before
             # anything is cleaned.
-            await course.stop(within=0.0 if self._broken else None)
-        return course
+            await timeline.stop(within=0.0 if self._broken else None)
+        return timeline
 
-    async def _warm(self, course: Course) -> None:
+    async def _warm(self, timeline: WriteTimeline) -> None:
         since = time.monotonic() + WARM_S
 
         def warm(writes: Writes) -> bool:
             done = sum(write.ok for write in writes)
             return time.monotonic() >= since and done >= steps.WARM_WRITES
 
-        if not await course.until(warm, WARM_WITHIN_S):
+        if not await timeline.until(warm, WARM_WITHIN_S):
             raise UnreachableError(
                 f"{self._service.title} acknowledged fewer than {steps.WARM_WRITES} writes in "
-                f"{WARM_WITHIN_S:g} s: {steps.told(errors(course.stream.snapshot()))}"
+                f"{WARM_WITHIN_S:g} s: {steps.counted(errors(timeline.stream.snapshot()))}"
             )
 
-    async def _strike(self, course: Course, outcome: Outcome) -> None:
+    async def _strike(self, timeline: WriteTimeline, outcome: Outcome) -> None:
         """The fault; over when the service is gone, or was held still for its time."""
         context = self._context
-        hands, units = context.hands, tuple(reversed(context.hands.units(context.service)))
-        act = {KILL: hands.kill, TERM: hands.terminate, STOP: hands.freeze}[context.fault]
+        injector, units = context.injector, tuple(reversed(context.injector.units(context.service)))
+        act = {KILL: injector.kill, TERM: injector.terminate, STOP: injector.freeze}[context.fault]
         self._phase("fault", _DOES[context.fault])
         self._broken = True
         try:
             times = await asyncio.to_thread(lambda: [act(unit) for unit in units])
         except DevstackError:
-            self._broken = not all(hands.alive(unit) for unit in units)
+            self._broken = not all(injector.alive(unit) for unit in units)
             raise
-        course.fault = outcome.fault = times[0]
-        course.mark("fault", course.fault, context.service, f"{context.fault}: {', '.join(units)}")
-        self._decide(steps.warmed(outcome, course.stream.snapshot()))
+        timeline.fault = outcome.fault = times[0]
+        timeline.mark(
+            "fault", timeline.fault, context.service, f"{context.fault}: {', '.join(units)}"
+        )
+        self._decide(steps.warmed(outcome, timeline.stream.snapshot()))
         if context.fault == STOP:
             await asyncio.sleep(FROZEN_S)
-            outcome.resumed = await asyncio.to_thread(lambda: [hands.thaw(u) for u in units][-1])
-            self._decide(steps.held_still(outcome, course.stream.snapshot()))
+            outcome.resumed = await asyncio.to_thread(lambda: [injector.thaw(u) for u in units][-1])
+            self._decide(steps.held_still(outcome, timeline.stream.snapshot()))
             return
 
         def ended(_: Writes) -> bool:
-            return not any(hands.alive(unit) for unit in units)
+            return not any(injector.alive(unit) for unit in units)
 
-        gone = await course.until(ended, ENDED_WITHIN_S)
-        self._decide(steps.ended(gone, course.after, units))
+        gone = await timeline.until(ended, ENDED_WITHIN_S)
+        self._decide(steps.ended(gone, timeline.after, units))
 
-    async def _bring_back(self, course: Course, outcome: Outcome) -> None:
+    async def _bring_back(self, timeline: WriteTimeline, outcome: Outcome) -> None:
         """Start it again if it ended, and wait for its health and for a success."""
         context = self._context
         self._phase("healing")
         if context.fault != STOP:
             try:
-                await context.hands.start(context.service)
+                await context.injector.start(context.service)
             except DevstackError as error:
                 outcome.failure = error.message
             outcome.resumed = time.monotonic()
         self._broken = bool(outcome.failure)
-        outcome.restart_s = course.after
+        outcome.restart_s = timeline.after
         if not outcome.failure:
-            course.mark("healed", outcome.resumed, context.service, "it is whole again")
+            timeline.mark("healed", outcome.resumed, context.service, "it is whole again")
             await self._await_health(outcome)
         self._decide(steps.came_back(outcome))
         if outcome.failure:
@@ -285,10 +287,10 @@ class _Repeat:
         def back(writes: Writes) -> bool:
             return any(write.ok and write.sent_s >= outcome.resumed for write in writes)
 
-        if await course.until(back, limit):
-            found = stream_outage(course.stream.snapshot(), outcome.fault)
+        if await timeline.until(back, limit):
+            found = stream_outage(timeline.stream.snapshot(), outcome.fault)
             at = found.end / 1e6 if found else outcome.resumed
-            course.mark("back", at, context.service, "the first success")
+            timeline.mark("back", at, context.service, "the first success")
             await asyncio.sleep(AFTER_S)
 
     async def _await_health(self, outcome: Outcome) -> None:
@@ -333,12 +335,12 @@ class _Repeat:
             outcome.uncleaned = redact(str(error).partition("\n")[0])
 
     def _result(
-        self, outcome: Outcome, course: Course, started: float, seconds: float
+        self, outcome: Outcome, timeline: WriteTimeline, started: float, seconds: float
     ) -> DrillResult:
         context, writes, fault = self._context, outcome.writes, outcome.fault
         first = first_cell(writes, fault)
         last = int((max(write.done_s for write in writes) - fault) * 1000 / CELL_MS) + 1
-        starved = course.late_s > STARVED_S
+        starved = timeline.late_s > STARVED_S
         judged = verdict(self._results)
         return DrillResult(
             drill=self._drill,
@@ -351,24 +353,24 @@ class _Repeat:
             steps=tuple(self._results),
             shards=(shard(context.service, outcome.verdict, outcome.window),),
             timings=steps.timings(outcome),
-            markers=tuple(course.markers),
+            markers=tuple(timeline.markers),
             lanes={LANE: lane(writes, fault, first, last)},
             lanes_from_ms=float(first * CELL_MS),
-            instrument_cpu=course.cpu_s / course.seconds if course.seconds else 0.0,
-            late_ms=round(course.late_s * 1000, 1),
-            void=f"our own process was late by {course.late_s:.1f} s" if starved else "",
+            instrument_cpu=timeline.cpu_s / timeline.seconds if timeline.seconds else 0.0,
+            late_ms=round(timeline.late_s * 1000, 1),
+            void=f"our own process was late by {timeline.late_s:.1f} s" if starved else "",
             notes=outcome.promise.notes,
         )
 
     def _phase(self, phase: str, detail: str = "") -> None:
-        self._tell(DrillPhase(self._context.repeat, phase, detail))
+        self._emit(DrillPhase(self._context.repeat, phase, detail))
 
     def _decide(self, decided: steps.Decided) -> None:
         number, status, evidence = decided
         title = steps.titles(self._context.thresholds)[number]
         result = Result(f"{self._drill}.{number}", title, status, evidence)
         self._results.append(result)
-        self._tell(Step(self._context.repeat, result))
+        self._emit(Step(self._context.repeat, result))
 
 
 def _acks(found: Service) -> Acks:

@@ -91,7 +91,7 @@ def promise_of(service: Service, acks: Acks, context: Context) -> Promise:
     if tunables is None:
         return Promise(allowance)
     try:
-        reading = tunables.read(context.target, context.hands.installation(), context.files)
+        reading = tunables.read(context.target, context.injector.installation(), context.files)
     except DevstackError as error:
         return Promise(allowance, notes=(f"its settings could not be read: {error.message}",))
     found = []
@@ -105,7 +105,7 @@ def promise_of(service: Service, acks: Acks, context: Context) -> Promise:
     return Promise(allowance, tuple(found))
 
 
-def told(counts: Mapping[str, int]) -> str:
+def counted(counts: Mapping[str, int]) -> str:
     """Counts in words: `120 refused, 1 reset`."""
     return ", ".join(f"{count} {name}" for name, count in counts.items()) or "none"
 
@@ -187,10 +187,14 @@ def classified(outcome: Outcome) -> Decided:
     found = outcome.verdict
     strange = {kind: count for kind, count in found.errors.items() if kind not in KINDS}
     if strange:
-        return "07", Status.FAIL, f"unexpected: {told(strange)}"
+        return "07", Status.FAIL, f"unexpected: {counted(strange)}"
     if found.resurrected:
         return "07", Status.FAIL, f"{len(found.resurrected)} writes are there that were refused"
-    return "07", Status.PASS, f"{told(found.errors)}; {found.indeterminate} of them indeterminate"
+    return (
+        "07",
+        Status.PASS,
+        f"{counted(found.errors)}; {found.indeterminate} of them indeterminate",
+    )
 
 
 def nothing_left(outcome: Outcome) -> Decided:

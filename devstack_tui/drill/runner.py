@@ -33,7 +33,7 @@ from devstack_tui.core.redact import redact
 from devstack_tui.drill import ownership
 from devstack_tui.drill.catalogue import Entry
 from devstack_tui.drill.events import AnyDrillEvent, DrillDone, DrillNote, DrillPlanned, DrillReport
-from devstack_tui.drill.fault_injector import RUN, StackHands
+from devstack_tui.drill.fault_injector import RUN, StackFaultInjector
 from devstack_tui.drill.verdict import report
 from devstack_tui.drill.watchdog import Watchdog
 from devstack_tui.stack.stack import Stack
@@ -162,7 +162,7 @@ class Runner:
                 yield _refused(REFUSED, plan.refusal, plan.remedy)
                 return
             drill = self._entry.drill
-            hands = StackHands(
+            injector = StackFaultInjector(
                 self._engine,
                 self._journal,
                 self._entry.service,
@@ -170,22 +170,22 @@ class Runner:
                 if isinstance(drill, Partitioned)
                 else None,
             )
-            async with contextlib.aclosing(self._healing(hands)) as events:
+            async with contextlib.aclosing(self._healing(injector)) as events:
                 async for event in events:
                     yield event
 
-    async def _healing(self, hands: StackHands) -> Events:
+    async def _healing(self, injector: StackFaultInjector) -> Events:
         """Every turn, then what heals, then the report."""
         started = time.monotonic()
         results: list[DrillResult] = []
         failure: DevstackError | None = None
         try:
-            healed = _Healed(lambda: self._heal(hands), await Watchdog.start(self._stack))
+            healed = _Healed(lambda: self._heal(injector), await Watchdog.start(self._stack))
         except DevstackError as error:
             yield _refused(error.exit_code, error.message, error.remedy)
             return
         try:
-            async with contextlib.aclosing(self._turns(hands)) as events:
+            async with contextlib.aclosing(self._turns(injector)) as events:
                 async for event in events:
                     if isinstance(event, RepeatEnded):
                         results.append(event.result)
@@ -203,22 +203,22 @@ class Runner:
             yield DrillNote(note)
         yield self._conclude(results, failure, healed.error, time.monotonic() - started)
 
-    async def _turns(self, hands: StackHands) -> Events:
+    async def _turns(self, injector: StackFaultInjector) -> Events:
         turns = self.turns
         for number in range(self._repeats * len(turns)):
             turn = number % len(turns)
-            context = self._context(hands, turns[turn], number + 1, turn + 1, len(turns))
+            context = self._context(injector, turns[turn], number + 1, turn + 1, len(turns))
             self._unclean = self._journal.begin(RUN, self._entry.name, run=context.run)
             async with contextlib.aclosing(self._entry.drill.run(context)) as events:
                 async for event in events:
                     yield event
             # The drill has healed by itself: this finds what it may have left.
-            for note in await asyncio.to_thread(self._heal, hands):
+            for note in await asyncio.to_thread(self._heal, injector):
                 yield DrillNote(note)
 
-    def _heal(self, hands: StackHands) -> list[str]:
-        """Whatever is left of the fault, and then of the run. Blocks. Raises as `hands.heal`."""
-        notes = hands.heal()
+    def _heal(self, injector: StackFaultInjector) -> list[str]:
+        """Whatever is left of the fault, and then of the run. Blocks. Raises as `injector.heal`."""
+        notes = injector.heal()
         begun, self._unclean = self._unclean, None
         if begun is not None:
             run = begun.undo["run"]
@@ -232,7 +232,7 @@ class Runner:
         return notes
 
     def _context(
-        self, hands: StackHands, victim: str, repeat: int, turn: int, turns: int
+        self, injector: StackFaultInjector, victim: str, repeat: int, turn: int, turns: int
     ) -> Context:
         run = uuid.uuid4().hex[:12]
         return Context(
@@ -248,7 +248,7 @@ class Runner:
             rate_hz=self._rate_hz,
             observe_hz=self._entry.measuring.observe_hz,
             thresholds=self._entry.thresholds,
-            hands=hands,
+            injector=injector,
             options={**self._entry.options, "turn": turn, "turns": turns},
         )
 

@@ -1,4 +1,4 @@
-"""The course of one stream of writes around a fault, told while it runs."""
+"""The timeline of one stream of writes around a fault, emitted while it runs."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from devstack_tui.contracts.drill import Cells, DrillEvent, Marker
+from devstack_tui.core.event_stream import Emit
 from devstack_tui.loadgen.ack_stream import Stream
 from devstack_tui.loadgen.acknowledged_writes import INDETERMINATE, Operation
 
@@ -16,14 +17,12 @@ TICK_S = 0.1
 LANE = "write"
 ANSWERED, ERROR, SILENT = "o", "x", "."
 
-Tell = Callable[[DrillEvent], None]
 
+class WriteTimeline:
+    """Emits cells and markers of a running stream. Those from before the fault follow once it is
+    there: only then do they have a time."""
 
-class Course:
-    """Tells cells and markers of a running stream. What came before the fault is told once the
-    fault is there: only then does it have a time."""
-
-    def __init__(self, stream: Stream, repeat: int, tell: Tell) -> None:
+    def __init__(self, stream: Stream, repeat: int, emit: Emit[DrillEvent]) -> None:
         self.stream = stream
         self.markers: list[Marker] = []
         self.fault: float | None = None
@@ -34,7 +33,7 @@ class Course:
         """What the whole process used while the stream ran."""
         self.seconds = 0.0
         self._repeat = repeat
-        self._tell = tell
+        self._emit = emit
         self._cell: int | None = None
         self._begun = (time.monotonic(), time.process_time())
         stream.start()
@@ -45,18 +44,18 @@ class Course:
         return time.monotonic() - (self.fault or time.monotonic())
 
     def mark(self, kind: str, at: float, node: str, text: str) -> None:
-        """Tell that something happened at `at` (monotonic)."""
+        """Emit that something happened at `at` (monotonic seconds)."""
         marker = Marker(self._repeat, round((at - (self.fault or at)) * 1000, 1), kind, node, text)
         self.markers.append(marker)
-        self._tell(marker)
+        self._emit(marker)
 
     async def watch(self) -> None:
-        """Tell the cells as they become final, until cancelled."""
+        """Emit the cells as they become final, until cancelled."""
         while True:
             due = time.monotonic() + TICK_S
             await asyncio.sleep(TICK_S)
             self.late_s = max(self.late_s, time.monotonic() - due)
-            self._tell_cells(self.stream.snapshot(), time.monotonic())
+            self._emit_cells(self.stream.snapshot(), time.monotonic())
 
     async def until(self, holds: Callable[[Sequence[Operation]], bool], seconds: float) -> bool:
         """Wait until the writes so far are as wanted; False when that takes longer."""
@@ -68,7 +67,7 @@ class Course:
         return True
 
     async def stop(self, within: float | None = None) -> tuple[Operation, ...]:
-        """End the stream, and tell what was not told yet. Idempotent."""
+        """End the stream, and emit the cells that are left. Idempotent."""
         writes = await asyncio.to_thread(self.stream.stop, within)
         if self.seconds:
             return writes
@@ -76,10 +75,10 @@ class Course:
         self.seconds = time.monotonic() - began
         self.cpu_s = time.process_time() - used
         # The last cell is not over, and nothing more will come into it.
-        self._tell_cells(writes, time.monotonic() + CELL_MS / 1000)
+        self._emit_cells(writes, time.monotonic() + CELL_MS / 1000)
         return writes
 
-    def _tell_cells(self, writes: Sequence[Operation], until: float) -> None:
+    def _emit_cells(self, writes: Sequence[Operation], until: float) -> None:
         if self.fault is None or not writes:
             return
         first = first_cell(writes, self.fault) if self._cell is None else self._cell
@@ -89,7 +88,7 @@ class Course:
         self._cell = last
         acknowledged = sum(write.ok for write in writes)
         unknown = sum(write.outcome == INDETERMINATE for write in writes)
-        self._tell(
+        self._emit(
             Cells(
                 repeat=self._repeat,
                 from_ms=float(first * CELL_MS),

@@ -104,7 +104,7 @@ class Tally:
 
 
 @contextlib.contextmanager
-def telling(what: str) -> Iterator[None]:
+def driver_errors(what: str) -> Iterator[None]:
     """Turn a driver's exception into a `DevstackError` that begins with `what`."""
     try:
         yield

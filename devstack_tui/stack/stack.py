@@ -20,8 +20,8 @@ from devstack_tui.contracts.registry import IDENTITY, names, service, services
 from devstack_tui.contracts.service import Service
 from devstack_tui.core import files
 from devstack_tui.core.errors import DevstackError, UsageError
-from devstack_tui.core.event_stream import from_threads, in_thread
-from devstack_tui.core.events import Done, Note, Phase, Planned, Progress
+from devstack_tui.core.event_stream import Emit, from_threads, in_thread
+from devstack_tui.core.events import Done, Event, Note, Phase, Planned, Progress
 from devstack_tui.core.journal import Journal
 from devstack_tui.core.lock import StackLock
 from devstack_tui.core.paths import DEFAULT_STACK, StackPaths, stack_names
@@ -29,7 +29,7 @@ from devstack_tui.identity import bootstrap, rotation
 from devstack_tui.identity.certificates import encrypted
 from devstack_tui.stack import recovery
 from devstack_tui.stack.orchestrator import Workers
-from devstack_tui.stack.transaction import Events, Tell, changing, relay
+from devstack_tui.stack.transaction import Events, changing, relay
 from devstack_tui.stack.view import StackView, available
 from devstack_tui.state import directories, settings
 from devstack_tui.state import instance as instances
@@ -51,26 +51,26 @@ class Stack(StackView):
     def up(self, names: Sequence[str] = (), profile: str | None = None) -> Events:
         """Start services and wait until the probe of each passes. Idempotent."""
         chosen = self.resolve(names, profile)
-        return changing(self.paths, "up", lambda tell: self._start(chosen, tell))
+        return changing(self.paths, "up", lambda emit: self._start(chosen, emit))
 
     def down(self, names: Sequence[str] = (), *, wipe: bool = False) -> Events:
         """Stop services in reverse order; `wipe` then deletes the stack's data."""
         chosen = self._named(names)
         if not self.paths.root.exists():
             return _never_started(self.name)
-        return changing(self.paths, "down", lambda tell: self._stop(chosen, wipe, tell))
+        return changing(self.paths, "down", lambda emit: self._stop(chosen, wipe, emit))
 
     def restart(self, names: Sequence[str]) -> Events:
         """Stop services and start them again. An interrupted one is started by the next `up`."""
         chosen = available(self.resolve_running(names))
-        return changing(self.paths, "restart", lambda tell: self._restart(chosen, tell))
+        return changing(self.paths, "restart", lambda emit: self._restart(chosen, emit))
 
     def rotate(self, names: Sequence[str], *, restart: bool = False) -> Events:
         """Give services, or all that have TLS, another certificate while they run. A server that
         cannot take one is restarted if `restart`, else SKIPPED. Raises `UsageError` for a name
         without TLS."""
         chosen = self._rotatable(names)
-        return changing(self.paths, ROTATE, lambda tell: self._rotate(chosen, restart, tell))
+        return changing(self.paths, ROTATE, lambda emit: self._rotate(chosen, restart, emit))
 
     def _rotatable(self, names: Sequence[str]) -> tuple[Service, ...]:
         engine = self.engine()
@@ -108,75 +108,75 @@ class Stack(StackView):
         wanted = {service(name).name for name in names}
         return tuple(found for found in self.services() if not wanted or found.name in wanted)
 
-    async def _start(self, chosen: Sequence[Service], tell: Tell) -> None:
+    async def _start(self, chosen: Sequence[Service], emit: Emit[Event]) -> None:
         directories.check(self.paths)
         halfway = {name for name in self.interrupted_restart() if name in names()}
         wanted = {found.name for found in chosen} | halfway
         chosen = tuple(found for found in services() if found.name in wanted)
         engine = self._engine(self._settle(chosen))
-        await self._mend(engine, tell)
+        await self._mend(engine, emit)
         if halfway:
-            tell(Note(f"finishing a restart that was interrupted: {', '.join(sorted(halfway))}"))
+            emit(Note(f"finishing a restart that was interrupted: {', '.join(sorted(halfway))}"))
         keys = bootstrap.read_keys(self.paths.secrets)
         if keys and keys.made_by and keys.made_by != bootstrap.digest(services()):
-            tell(
+            emit(
                 Note(
                     "Vault was set up by other policies or services than those of now: they take "
                     "effect in a new stack only (`down --wipe`)"
                 )
             )
-        tell(Planned("up", self.name, tuple(found.name for found in chosen)))
-        await relay(Workers(engine).start(chosen), tell)
+        emit(Planned("up", self.name, tuple(found.name for found in chosen)))
+        await relay(Workers(engine).start(chosen), emit)
         self._journal_end("restart")
 
-    async def _stop(self, chosen: Sequence[Service], wipe: bool, tell: Tell) -> None:
+    async def _stop(self, chosen: Sequence[Service], wipe: bool, emit: Emit[Event]) -> None:
         engine = self._engine(self._readable_instance(wipe))
         if wipe:
             engine.require(Feature.DATA)
-        await self._mend(engine, tell)
+        await self._mend(engine, emit)
         running = [found for found in chosen if engine.units(found)]
-        tell(Planned("down", self.name, tuple(found.name for found in reversed(running))))
-        await relay(Workers(engine).stop(running), tell)
+        emit(Planned("down", self.name, tuple(found.name for found in reversed(running))))
+        await relay(Workers(engine).stop(running), emit)
         if len(chosen) >= len(services()):
             self._journal_end("restart")
         if wipe:
             engine.require_stopped()
             Journal(self.paths.journal).begin("wipe", self.name)
             await asyncio.to_thread(engine.wipe)
-            tell(Note(f"the data of the stack {self.name!r} are deleted"))
+            emit(Note(f"the data of the stack {self.name!r} are deleted"))
 
-    async def _restart(self, chosen: Sequence[Service], tell: Tell) -> None:
+    async def _restart(self, chosen: Sequence[Service], emit: Emit[Event]) -> None:
         directories.check(self.paths)
         engine = self._engine(self._settle(chosen))
-        await self._mend(engine, tell)
-        tell(Planned("restart", self.name, tuple(found.name for found in chosen)))
+        await self._mend(engine, emit)
+        emit(Planned("restart", self.name, tuple(found.name for found in chosen)))
         Journal(self.paths.journal).begin("restart", ",".join(found.name for found in chosen))
         workers = Workers(engine)
-        await relay(workers.stop([found for found in chosen if engine.units(found)]), tell)
-        await relay(workers.start(chosen), tell)
+        await relay(workers.stop([found for found in chosen if engine.units(found)]), emit)
+        await relay(workers.start(chosen), emit)
         self._journal_end("restart")
 
-    async def _rotate(self, chosen: Sequence[Service], restart: bool, tell: Tell) -> None:
+    async def _rotate(self, chosen: Sequence[Service], restart: bool, emit: Emit[Event]) -> None:
         engine = self.engine()
-        await self._mend(engine, tell)
-        tell(Planned(ROTATE, self.name, tuple(found.name for found in chosen)))
-        emit = from_threads(tell)
+        await self._mend(engine, emit)
+        emit(Planned(ROTATE, self.name, tuple(found.name for found in chosen)))
+        send = from_threads(emit)
         for found in chosen:
 
             def say(text: str, name: str = found.name) -> None:
-                emit(Progress(name, Phase.PREPARING, text))
+                send(Progress(name, Phase.PREPARING, text))
 
             work = partial(rotation.rotate, engine, self.paths, found, restart=restart, say=say)
             try:
                 # Interrupted, it ends the one that it is at: that takes seconds.
                 rotated = await in_thread(work)
             except rotation.NeedsRestart as error:
-                tell(Progress(found.name, Phase.SKIPPED, error.message, error.remedy))
+                emit(Progress(found.name, Phase.SKIPPED, error.message, error.remedy))
             except DevstackError as error:
-                tell(Progress(found.name, Phase.FAILED, error.message, error.remedy))
+                emit(Progress(found.name, Phase.FAILED, error.message, error.remedy))
             else:
-                tell(rotated)
-                tell(Progress(found.name, Phase.READY, rotated.how))
+                emit(rotated)
+                emit(Progress(found.name, Phase.READY, rotated.how))
 
     def heal(self) -> Events:
         """Finish what a killed verb left, if its owner is gone; tells each repair."""
@@ -184,7 +184,7 @@ class Stack(StackView):
             found = self.instance()
             if found is not None:
                 engine = self._engine(found)
-                return changing(self.paths, "heal", lambda tell: self._mend(engine, tell))
+                return changing(self.paths, "heal", lambda emit: self._mend(engine, emit))
         return _nothing_to_heal()
 
     def heal_unless_busy(self, say: Callable[[str], None]) -> None:
@@ -214,12 +214,12 @@ class Stack(StackView):
             say(note)
         recovery.heal(engine, self.paths, say)
 
-    async def _mend(self, engine: Engine, tell: Tell) -> None:
+    async def _mend(self, engine: Engine, emit: Emit[Event]) -> None:
         """Finish, or take back, what an interrupted verb left. The stack's lock is held."""
         notes: list[str] = []
         await asyncio.to_thread(self._repair, engine, notes.append)
         for note in notes:
-            tell(Note(note))
+            emit(Note(note))
 
     def _journal_end(self, action: str) -> None:
         journal = Journal(self.paths.journal)

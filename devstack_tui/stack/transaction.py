@@ -8,17 +8,18 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 
 from devstack_tui.core import files
-from devstack_tui.core.event_stream import task_events
+from devstack_tui.core.event_stream import Emit, task_events
 from devstack_tui.core.events import Done, Event, Note, Phase, Progress
 from devstack_tui.core.lock import StackLock
 from devstack_tui.core.paths import StackPaths
 from devstack_tui.state import directories
 
 Events = AsyncGenerator[Event, None]
-Tell = Callable[[Event], None]
 
 
-async def changing(paths: StackPaths, verb: str, work: Callable[[Tell], Awaitable[None]]) -> Events:
+async def changing(
+    paths: StackPaths, verb: str, work: Callable[[Emit[Event]], Awaitable[None]]
+) -> Events:
     """Hold the stack's lock while `work` runs; yield what it emits, and `Done` at the end.
 
     Closing the generator cancels `work`; it returns when that has ended and the lock is free.
@@ -27,13 +28,13 @@ async def changing(paths: StackPaths, verb: str, work: Callable[[Tell], Awaitabl
     started = time.monotonic()
     failed = ""
 
-    async def locked(tell: Tell) -> None:
+    async def locked(emit: Emit[Event]) -> None:
         try:
             directories.make(paths)
             lock = StackLock(paths.lock, verb)
-            await _acquire(lock, tell)
+            await _acquire(lock, emit)
             with lock:
-                await work(tell)
+                await work(emit)
         except OSError as error:
             raise files.explain(error, f"running `{verb}`") from None
 
@@ -44,21 +45,21 @@ async def changing(paths: StackPaths, verb: str, work: Callable[[Tell], Awaitabl
     yield Done(verb, 1 if failed else 0, time.monotonic() - started, failed)
 
 
-async def relay(events: Events, tell: Tell) -> None:
+async def relay(events: Events, emit: Emit[Event]) -> None:
     """Emit every event of another generator, and close it whatever happens."""
     async with contextlib.aclosing(events):
         async for event in events:
-            tell(event)
+            emit(event)
 
 
-async def _acquire(lock: StackLock, tell: Tell) -> None:
+async def _acquire(lock: StackLock, emit: Emit[Event]) -> None:
     """Take the lock; if another verb holds it, report that once and wait."""
     told = False
     while owner := lock.try_acquire():
         if not told:
             told = True
             seconds = max(0, round(time.time() - owner.since))
-            tell(Note(f"waiting for `{owner.verb}` (pid {owner.pid}, since {seconds} s) to end"))
+            emit(Note(f"waiting for `{owner.verb}` (pid {owner.pid}, since {seconds} s) to end"))
         await asyncio.sleep(0.1)
 
 

@@ -19,7 +19,6 @@ from devstack_tui.stack import parameter_apply
 from devstack_tui.stack.busy import require_none
 from devstack_tui.stack.recovery import lock_of
 from devstack_tui.stack.stack import Stack
-from devstack_tui.stack.transaction import Tell as StackEmit
 from devstack_tui.stack.transaction import changing
 from devstack_tui.tuning import reports
 from devstack_tui.tuning.ab_arms import ArmRunner, Settings
@@ -56,7 +55,7 @@ async def leased(
         finally:
             problems: list[str] = []
 
-            async def give_back(_: StackEmit) -> None:
+            async def give_back(_: object) -> None:
                 problems.extend(
                     await asyncio.to_thread(
                         parameter_apply.take_back,

@@ -26,7 +26,7 @@ from devstack_tui.contracts.tunable import (
     Share,
 )
 from devstack_tui.core.journal import Journal
-from devstack_tui.drill.fault_injector import StackHands
+from devstack_tui.drill.fault_injector import StackFaultInjector
 from devstack_tui.stack.stack import Stack
 from devstack_tui.state import parameter_store
 from tests.engines.conftest import memory_stack
@@ -55,8 +55,8 @@ def rows(capsys: pytest.CaptureFixture[str]) -> dict[str, dict[str, object]]:
 
 
 @pytest.fixture
-def hands(stack: Stack) -> StackHands:
-    return StackHands(stack.engine(), Journal(stack.paths.journal), POSTGRES)
+def injector(stack: Stack) -> StackFaultInjector:
+    return StackFaultInjector(stack.engine(), Journal(stack.paths.journal), POSTGRES)
 
 
 @pytest.mark.usefixtures("stack")
@@ -89,9 +89,9 @@ def test_a_unit_that_ended_or_is_held_still_is_down_with_its_reason(
 
 
 def test_what_a_drill_left_is_healed_by_the_next_verb_that_changes_the_stack(
-    stack: Stack, hands: StackHands, capsys: pytest.CaptureFixture[str]
+    stack: Stack, injector: StackFaultInjector, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for fault in (hands.freeze, hands.kill):
+    for fault in (injector.freeze, injector.kill):
         fault("postgres")
         assert len(Journal(stack.paths.journal).pending()) == 1
         assert rows(capsys)["postgres"]["state"] == "down"
@@ -100,10 +100,10 @@ def test_what_a_drill_left_is_healed_by_the_next_verb_that_changes_the_stack(
     assert Journal(stack.paths.journal).pending() == []
 
 
-def test_a_drill_heals_what_it_broke(hands: StackHands) -> None:
-    hands.kill("postgres")
-    assert hands.heal() == ["postgres was started again"]
-    assert hands.alive("postgres")
+def test_a_drill_heals_what_it_broke(injector: StackFaultInjector) -> None:
+    injector.kill("postgres")
+    assert injector.heal() == ["postgres was started again"]
+    assert injector.alive("postgres")
 
 
 @pytest.mark.usefixtures("stack")

@@ -72,7 +72,7 @@ async def context(target: Target, tmp_path: Path) -> AsyncGenerator[Context, Non
         rate_hz=50.0,
         observe_hz=20.0,
         thresholds=Thresholds(),
-        hands=None,  # type: ignore[arg-type] - the instrument touches no server
+        injector=None,  # type: ignore[arg-type] - the instrument touches no server
     )
     yield made
     assert (await clean(made)).clean

@@ -13,7 +13,7 @@ from devstack_tui.contracts.drill import Context, DrillResult, RepeatEnded, Thre
 from devstack_tui.contracts.registry import service
 from devstack_tui.core.check import Status
 from devstack_tui.core.journal import Journal
-from devstack_tui.drill.fault_injector import StackHands
+from devstack_tui.drill.fault_injector import StackFaultInjector
 from devstack_tui.drill.restart import restart_drills
 from devstack_tui.stack.stack import Stack
 from tests.conftest import Cli
@@ -24,10 +24,10 @@ NAME = "postgres"
 
 
 async def drilled(stack: Stack, fault: str) -> DrillResult:
-    """One repeat of the drill, by the engine's own hands."""
+    """One repeat of the drill, by the engine's own injector."""
     found = service(NAME)
     drill = next(one for one in restart_drills() if one.name == f"{NAME}.restart")
-    hands = StackHands(stack.engine(), Journal(stack.paths.journal), found)
+    injector = StackFaultInjector(stack.engine(), Journal(stack.paths.journal), found)
     context = Context(
         stack=stack.name,
         service=NAME,
@@ -41,7 +41,7 @@ async def drilled(stack: Stack, fault: str) -> DrillResult:
         rate_hz=200.0,
         observe_hz=10.0,
         thresholds=Thresholds(),
-        hands=hands,
+        injector=injector,
     )
     results = [e.result async for e in drill.run(context) if isinstance(e, RepeatEnded)]
     assert not Journal(stack.paths.journal).pending()

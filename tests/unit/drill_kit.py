@@ -178,16 +178,16 @@ class IdleDrill:
         if self.error and context.repeat > 1:
             raise DevstackError(self.error, "wait")
         if context.fault == "sigkill":
-            context.hands.kill(UNIT)
+            context.injector.kill(UNIT)
         else:
-            context.hands.freeze(UNIT)
+            context.injector.freeze(UNIT)
         yield DrillPhase(context.repeat, "fault")
         if self.stay is not None:
             await self.stay()
         if context.fault == "sigkill":
-            await context.hands.start(context.service)
+            await context.injector.start(context.service)
         else:
-            context.hands.thaw(UNIT)
+            context.injector.thaw(UNIT)
         yield RepeatEnded(result_of(context.repeat, victim=context.victim))
 
 

@@ -1,4 +1,4 @@
-"""The hands of a drill: every change is journaled first, and taken back whatever happens."""
+"""The injector of a drill: every change is journaled first, and taken back whatever happens."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from devstack_tui.core import process
 from devstack_tui.core.errors import DevstackError, UsageError
 from devstack_tui.core.journal import Journal
 from devstack_tui.drill import fault_injector
-from devstack_tui.drill.fault_injector import FREEZE, KILL, PARTITION, StackHands
+from devstack_tui.drill.fault_injector import FREEZE, KILL, PARTITION, StackFaultInjector
 from devstack_tui.engines.embedded import firewall, nftables
 from tests.unit.drill_kit import INSTANCE, UNIT, SleeperEngine, SleeperService
 
@@ -35,8 +35,8 @@ def journal(room: Path) -> Journal:
 
 
 @pytest.fixture
-def mine(engine: SleeperEngine, journal: Journal) -> StackHands:
-    return StackHands(engine, journal, SleeperService(engine), lambda unit: CUT)  # type: ignore[arg-type]
+def mine(engine: SleeperEngine, journal: Journal) -> StackFaultInjector:
+    return StackFaultInjector(engine, journal, SleeperService(engine), lambda unit: CUT)  # type: ignore[arg-type]
 
 
 def pid(engine: SleeperEngine) -> int:
@@ -45,7 +45,7 @@ def pid(engine: SleeperEngine) -> int:
 
 
 def test_a_freeze_is_in_the_journal_with_the_processes_that_it_holds(
-    mine: StackHands, engine: SleeperEngine, journal: Journal
+    mine: StackFaultInjector, engine: SleeperEngine, journal: Journal
 ) -> None:
     mine.freeze(UNIT)
     (intent,) = journal.pending()
@@ -55,7 +55,7 @@ def test_a_freeze_is_in_the_journal_with_the_processes_that_it_holds(
 
 
 def test_a_frozen_unit_is_held_still_until_it_is_thawed(
-    mine: StackHands, engine: SleeperEngine, journal: Journal, until: Callable[..., None]
+    mine: StackFaultInjector, engine: SleeperEngine, journal: Journal, until: Callable[..., None]
 ) -> None:
     mine.freeze(UNIT)
     until(lambda: process.frozen(pid(engine)))
@@ -68,14 +68,14 @@ def test_nothing_is_touched_when_the_journal_cannot_be_written(
     engine: SleeperEngine, room: Path
 ) -> None:
     (room / "folder").mkdir()
-    mine = StackHands(engine, Journal(room / "folder"), SleeperService(engine))  # type: ignore[arg-type]
+    mine = StackFaultInjector(engine, Journal(room / "folder"), SleeperService(engine))  # type: ignore[arg-type]
     with pytest.raises(DevstackError, match="nothing was touched"):
         mine.kill(UNIT)
     assert mine.alive(UNIT)
 
 
 def test_a_process_of_somebody_else_is_not_signalled(
-    mine: StackHands, engine: SleeperEngine, monkeypatch: pytest.MonkeyPatch
+    mine: StackFaultInjector, engine: SleeperEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine, "processes", lambda service: {})
     with pytest.raises(DevstackError, match="does not run"):
@@ -83,7 +83,7 @@ def test_a_process_of_somebody_else_is_not_signalled(
 
 
 def test_healing_lets_a_frozen_unit_go_on_and_says_so(
-    mine: StackHands, engine: SleeperEngine, journal: Journal
+    mine: StackFaultInjector, engine: SleeperEngine, journal: Journal
 ) -> None:
     mine.freeze(UNIT)
     assert mine.heal() == [f"{UNIT} was let go on"]
@@ -92,7 +92,7 @@ def test_healing_lets_a_frozen_unit_go_on_and_says_so(
 
 
 def test_healing_starts_what_was_killed(
-    mine: StackHands, engine: SleeperEngine, journal: Journal
+    mine: StackFaultInjector, engine: SleeperEngine, journal: Journal
 ) -> None:
     mine.kill(UNIT)
     assert engine.child is not None
@@ -103,7 +103,7 @@ def test_healing_starts_what_was_killed(
 
 
 def test_what_was_told_to_end_has_ended_before_it_is_started_again(
-    mine: StackHands, engine: SleeperEngine
+    mine: StackFaultInjector, engine: SleeperEngine
 ) -> None:
     first = pid(engine)
     mine.terminate(UNIT)
@@ -113,7 +113,7 @@ def test_what_was_told_to_end_has_ended_before_it_is_started_again(
 
 
 def test_a_unit_is_asked_to_end_by_the_signal_that_its_server_wants(
-    mine: StackHands, engine: SleeperEngine
+    mine: StackFaultInjector, engine: SleeperEngine
 ) -> None:
     engine.asks = signal.SIGINT
     mine.terminate(UNIT)
@@ -122,7 +122,7 @@ def test_a_unit_is_asked_to_end_by_the_signal_that_its_server_wants(
 
 
 def test_a_unit_that_cannot_be_started_is_told_and_stays_in_the_journal(
-    mine: StackHands, engine: SleeperEngine, journal: Journal
+    mine: StackFaultInjector, engine: SleeperEngine, journal: Journal
 ) -> None:
     mine.kill(UNIT)
     assert engine.child is not None
@@ -133,13 +133,15 @@ def test_a_unit_that_cannot_be_started_is_told_and_stays_in_the_journal(
     assert [intent.action for intent in journal.pending()] == [KILL]
 
 
-def test_healing_without_a_fault_does_nothing(mine: StackHands, engine: SleeperEngine) -> None:
+def test_healing_without_a_fault_does_nothing(
+    mine: StackFaultInjector, engine: SleeperEngine
+) -> None:
     assert mine.heal() == []
     assert engine.starts == 1
 
 
 def test_healing_tries_everything_before_it_complains(
-    mine: StackHands, engine: SleeperEngine, monkeypatch: pytest.MonkeyPatch
+    mine: StackFaultInjector, engine: SleeperEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(_: str) -> None:
         raise DevstackError("nft refused")
@@ -155,7 +157,7 @@ def test_healing_tries_everything_before_it_complains(
 
 
 def test_a_partition_is_journaled_with_its_table_before_it_is_made(
-    mine: StackHands, journal: Journal, monkeypatch: pytest.MonkeyPatch
+    mine: StackFaultInjector, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[str] = []
     monkeypatch.setattr(firewall, "require", lambda instance: None)
@@ -175,26 +177,28 @@ def test_a_partition_is_journaled_with_its_table_before_it_is_made(
 
 
 async def test_a_cycle_names_each_unit_and_leaves_nothing_in_the_journal(
-    mine: StackHands, journal: Journal
+    mine: StackFaultInjector, journal: Journal
 ) -> None:
     assert [unit async for unit in mine.cycle("sleeper")] == [UNIT]
     assert journal.pending() == []
 
 
-async def test_the_hands_serve_one_service_only(mine: StackHands) -> None:
+async def test_the_hands_serve_one_service_only(mine: StackFaultInjector) -> None:
     with pytest.raises(UsageError, match="not vault"):
         await mine.start("vault")
 
 
 def test_the_watchdog_waits_until_what_was_told_to_end_is_gone(
-    mine: StackHands, engine: SleeperEngine, journal: Journal
+    mine: StackFaultInjector, engine: SleeperEngine, journal: Journal
 ) -> None:
     mine.terminate(UNIT)
     fault_injector.await_ends(engine, journal)  # type: ignore[arg-type]
     assert engine.processes(None) == {}
 
 
-def test_a_signal_to_a_reused_pid_is_never_sent(mine: StackHands, engine: SleeperEngine) -> None:
+def test_a_signal_to_a_reused_pid_is_never_sent(
+    mine: StackFaultInjector, engine: SleeperEngine
+) -> None:
     mine.freeze(UNIT)
     os.kill(pid(engine), signal.SIGKILL)
     assert engine.child is not None

@@ -42,7 +42,7 @@ REFUSALS = 5
 
 
 class FakeService(FakeAcks):
-    """A service, its acks and the hands that break it, in one."""
+    """A service, its acks and the injector that break it, in one."""
 
     name = "fake"
     title = "Fake"
@@ -82,7 +82,7 @@ class FakeService(FakeAcks):
         self.cleaned += 1
         super().cleanup(target, run)
 
-    # -- the hands
+    # -- the injector
 
     def installation(self) -> Any:
         raise AssertionError("it has no parameters to be read")
@@ -162,7 +162,7 @@ def events_of(fake: Any, fault: str) -> AsyncGenerator[DrillEvent, None]:
             rate_hz=200.0,
             observe_hz=10.0,
             thresholds=Thresholds(),
-            hands=fake,
+            injector=fake,
         )
     )
 

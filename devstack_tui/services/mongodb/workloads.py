@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING, Any
 from devstack_tui.contracts.client import FindClient
 from devstack_tui.contracts.model import Target
 from devstack_tui.contracts.workload import Bench, Measurement, Workload
-from devstack_tui.loadgen.closed_loop import WARM_UP_REQUESTS, WrongAnswer, run_clients, telling
+from devstack_tui.loadgen.closed_loop import (
+    WARM_UP_REQUESTS,
+    WrongAnswer,
+    driver_errors,
+    run_clients,
+)
 from devstack_tui.services.mongodb.client import connect
 
 if TYPE_CHECKING:
@@ -214,7 +219,7 @@ def effective(
 
 @contextlib.contextmanager
 def _client(target: Target, what: str) -> Iterator[Client]:
-    with telling(what), _connect(target, _PREPARE_LIMIT_S) as client:
+    with driver_errors(what), _connect(target, _PREPARE_LIMIT_S) as client:
         yield client
 
 

@@ -12,7 +12,7 @@ from devstack_tui.contracts.client import FindClient
 from devstack_tui.contracts.model import Target
 from devstack_tui.contracts.workload import Bench, Measurement, Workload
 from devstack_tui.core.errors import UsageError
-from devstack_tui.loadgen.closed_loop import WrongAnswer, run_clients, telling
+from devstack_tui.loadgen.closed_loop import WrongAnswer, driver_errors, run_clients
 from devstack_tui.services.mysql.client import connect
 
 if TYPE_CHECKING:
@@ -202,7 +202,7 @@ def _chance(seed: int) -> random.Random:
 @contextlib.contextmanager
 def _session(target: Target, database: str, what: str) -> Iterator[Cursor]:
     with (
-        telling(what),
+        driver_errors(what),
         contextlib.closing(connect(target, _PREPARE_LIMIT_S, database, False)) as connection,
         connection.cursor() as cursor,
     ):

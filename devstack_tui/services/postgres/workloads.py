@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, LiteralString
 from devstack_tui.contracts.client import FindClient
 from devstack_tui.contracts.model import Target
 from devstack_tui.contracts.workload import Bench, Measurement, Workload
-from devstack_tui.loadgen.closed_loop import telling
+from devstack_tui.loadgen.closed_loop import driver_errors
 from devstack_tui.services.postgres import pgbench
 from devstack_tui.services.postgres.client import connect
 
@@ -52,7 +52,10 @@ class _Pgbench:
     def settings(self, bench: Bench) -> dict[str, str]:
         """Each with its source, for a value may come from the server's command line, a file, the
         database or the role: read as the workload's role in the workload's database."""
-        with telling("PostgreSQL's settings"), connect(bench.target, 10, DATABASE) as connection:
+        with (
+            driver_errors("PostgreSQL's settings"),
+            connect(bench.target, 10, DATABASE) as connection,
+        ):
             rows = connection.execute(_READ_SETTINGS, (list(_SETTINGS),)).fetchall()
         found = {
             str(name): f"{value} ({source}{', restart pending' if pending else ''})"
@@ -64,7 +67,7 @@ class _Pgbench:
     def cleanup(self, target: Target) -> None:
         """Drop the database, with whoever is still in it."""
         pgbench.Scratch(target, DATABASE).remove()
-        with telling("PostgreSQL's benchmark database"), _administrator(target) as connection:
+        with driver_errors("PostgreSQL's benchmark database"), _administrator(target) as connection:
             connection.execute(_DROP)
 
 
@@ -76,12 +79,12 @@ class Tpcb(_Pgbench):
     def prepare(self, bench: Bench) -> None:
         """pgbench's own tables, at `scale` × 100,000 accounts."""
         _recreate(bench.target)
-        with telling("pgbench"):
+        with driver_errors("pgbench"):
             pgbench.initialise(bench, DATABASE, int(bench.params["scale"]))
 
     def run(self, bench: Bench) -> Measurement:
         """The built-in script by simple queries: pgbench's defaults."""
-        with telling("pgbench"):
+        with driver_errors("pgbench"):
             return pgbench.run(bench, DATABASE, ["--builtin=tpcb-like", "--protocol=simple"])
 
 
@@ -95,7 +98,7 @@ class PointSelect(_Pgbench):
         rows = int(bench.params["rows"])
         _recreate(bench.target)
         with (
-            telling("PostgreSQL's benchmark data"),
+            driver_errors("PostgreSQL's benchmark data"),
             connect(bench.target, _TIMEOUT_S, DATABASE) as connection,
         ):
             connection.execute("CREATE TABLE items (id int PRIMARY KEY, payload text NOT NULL)")
@@ -116,7 +119,7 @@ class PointSelect(_Pgbench):
             "SELECT payload FROM items WHERE id = :id;\n"
         )
         arguments = ["--protocol=prepared", "--file=select.sql"]
-        with telling("pgbench"):
+        with driver_errors("pgbench"):
             return pgbench.run(bench, DATABASE, arguments, {"select.sql": script})
 
 
@@ -125,7 +128,7 @@ def _administrator(target: Target) -> psycopg.Connection[tuple[object, ...]]:
 
 
 def _recreate(target: Target) -> None:
-    with telling("PostgreSQL's benchmark database"), _administrator(target) as connection:
+    with driver_errors("PostgreSQL's benchmark database"), _administrator(target) as connection:
         connection.execute(_DROP)
         connection.execute(_CREATE)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from devstack_tui.contracts.client import FindClient
 from devstack_tui.contracts.model import Target
 from devstack_tui.contracts.workload import Bench, Measurement, Workload
-from devstack_tui.loadgen.closed_loop import run_clients, telling
+from devstack_tui.loadgen.closed_loop import driver_errors, run_clients
 from devstack_tui.services.rabbitmq.client import connect
 from devstack_tui.services.rabbitmq.connection import opened
 
@@ -51,7 +51,7 @@ class PublishGet:
     def settings(self, bench: Bench) -> dict[str, str]:
         """What the server says of itself to a client, and what is asked of it."""
         with (
-            telling("asking RabbitMQ for its settings"),
+            driver_errors("asking RabbitMQ for its settings"),
             connect(bench.target, TIMEOUT_S) as link,
         ):
             return {

@@ -8,7 +8,7 @@ from devstack_tui.contracts.client import FindClient
 from devstack_tui.contracts.model import Target
 from devstack_tui.contracts.workload import Bench, Measurement, Workload
 from devstack_tui.loadgen import http_client
-from devstack_tui.loadgen.closed_loop import run_clients, telling
+from devstack_tui.loadgen.closed_loop import driver_errors, run_clients
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Get:
 
         target = bench.target
         url = f"http://{target.endpoint.host}:{target.ports['main']}/health/"
-        with telling("asking the reference API for its settings"):
+        with driver_errors("asking the reference API for its settings"):
             answer = httpx.get(url, timeout=http_client.TIMEOUT_S, trust_env=False)
             answer.raise_for_status()
             version = str(answer.json().get("version", ""))

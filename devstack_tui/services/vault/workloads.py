@@ -10,7 +10,7 @@ from devstack_tui.contracts.workload import Bench, Measurement, Workload
 from devstack_tui.core.tls import client_context
 from devstack_tui.identity.vault_api import VaultApi, login_as
 from devstack_tui.loadgen import http_client
-from devstack_tui.loadgen.closed_loop import run_clients, telling
+from devstack_tui.loadgen.closed_loop import driver_errors, run_clients
 
 ROLE = "vault"
 PATH = "/v1/secret/data/vault"
@@ -33,7 +33,7 @@ class ReadSecret:
 
     def settings(self, bench: Bench) -> dict[str, str]:
         """Its version, and how it stores and is sealed."""
-        with telling("asking Vault for its settings"), VaultApi(bench.target) as vault:
+        with driver_errors("asking Vault for its settings"), VaultApi(bench.target) as vault:
             health = vault.health()
             seal = vault.call("get", "sys/seal-status")
         return {
@@ -49,7 +49,7 @@ class ReadSecret:
         The token is in memory alone. Being a batch token, it ends by itself: nothing is left.
         """
         target = bench.target
-        with telling("logging in to Vault"), login_as(target, ROLE) as vault:
+        with driver_errors("logging in to Vault"), login_as(target, ROLE) as vault:
             headers = {"X-Vault-Token": vault.token}
             context = client_context(target.ca)
         host, port = target.endpoint.host, target.endpoint.port

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from devstack_tui.contracts.client import FindClient
 from devstack_tui.contracts.model import Target
 from devstack_tui.contracts.workload import Bench, Measurement, Workload
-from devstack_tui.loadgen.closed_loop import WrongAnswer, run_clients, telling
+from devstack_tui.loadgen.closed_loop import WrongAnswer, driver_errors, run_clients
 from devstack_tui_memcached.client import Connection
 
 PREFIX = "devstack-tui:bench:"
@@ -51,13 +51,16 @@ class Get:
     def prepare(self, bench: Bench) -> None:
         """Store the items."""
         value = b"x" * int(bench.params["value_bytes"])
-        with telling("storing the items"), Connection(bench.target, TIMEOUT_S) as connection:
+        with driver_errors("storing the items"), Connection(bench.target, TIMEOUT_S) as connection:
             for number in range(_keys(bench)):
                 connection.set(f"{PREFIX}{number}", value)
 
     def settings(self, bench: Bench) -> dict[str, str]:
         """Those that decide how fast it is."""
-        with telling("reading the settings"), Connection(bench.target, TIMEOUT_S) as connection:
+        with (
+            driver_errors("reading the settings"),
+            Connection(bench.target, TIMEOUT_S) as connection,
+        ):
             found = connection.settings()
         return {name: found.get(name, "") for name in ("maxbytes", "num_threads", "ssl_enabled")}
 
@@ -73,7 +76,7 @@ class Get:
 
     def cleanup(self, target: Target) -> None:
         """Remove the items, from the first to the last one that is there."""
-        with telling("removing the items"), Connection(target, TIMEOUT_S) as connection:
+        with driver_errors("removing the items"), Connection(target, TIMEOUT_S) as connection:
             for number in range(MOST_KEYS):
                 key = f"{PREFIX}{number}"
                 if key not in connection.get(key):

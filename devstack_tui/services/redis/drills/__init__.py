@@ -29,7 +29,7 @@ from devstack_tui.services.redis.client import (
 )
 from devstack_tui.services.redis.drills import rolling, steps
 from devstack_tui.services.redis.drills import setting as drill_setting
-from devstack_tui.services.redis.drills.failover import FailoverTurn
+from devstack_tui.services.redis.drills.failover import FailoverRepeat
 from devstack_tui.services.redis.drills.preconditions import (
     Look,
     require_ready,
@@ -175,7 +175,7 @@ class Failover(_Keyed):
 
     def run(self, context: Context) -> AsyncGenerator[DrillEvent, None]:
         """See the Protocol."""
-        return task_events(lambda emit: FailoverTurn(context, emit).perform())
+        return task_events(lambda emit: FailoverRepeat(context, emit).perform())
 
     def read_setting(self, target: Target) -> int:
         """The node timeout, ms."""
@@ -237,7 +237,7 @@ class RollingRestart(_Keyed):
 
     def run(self, context: Context) -> AsyncGenerator[DrillEvent, None]:
         """See the Protocol."""
-        return task_events(lambda emit: rolling.RollingTurn(context, emit).perform())
+        return task_events(lambda emit: rolling.RollingRepeat(context, emit).perform())
 
 
 def _told(seen: Look, victim: str) -> str:

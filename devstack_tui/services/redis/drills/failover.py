@@ -23,7 +23,7 @@ from devstack_tui.services.redis.drills.preconditions import (
     slot_problems,
     state_problems,
 )
-from devstack_tui.services.redis.drills.repeat import REJOIN_WITHIN_S, Turn
+from devstack_tui.services.redis.drills.repeat import REJOIN_WITHIN_S, Repeat
 from devstack_tui.services.redis.drills.steps import Outcome, decide, found
 from devstack_tui.services.redis.instrument import Instrument
 
@@ -32,7 +32,7 @@ PATIENCE_S, PATIENCE_TIMEOUTS = 4.0, 4
 """A failover that has not come after so many seconds and node timeouts does not come."""
 
 
-class FailoverTurn(Turn):
+class FailoverRepeat(Repeat):
     """A master, or a replica, is hit."""
 
     drill = steps.PREFIX
@@ -123,16 +123,16 @@ class FailoverTurn(Turn):
             await instrument.until("back", outcome.waited_s, f"{outcome.shard} write")
 
     def _strike(self, outcome: Outcome) -> float:
-        hands, name = self.context.hands, outcome.name
+        injector, name = self.context.injector, outcome.name
         match self.context.fault:
             case "sigkill":
-                return hands.kill(name)
+                return injector.kill(name)
             case "sigterm":
-                return hands.terminate(name)
+                return injector.terminate(name)
             case "sigstop":
-                return hands.freeze(name)
+                return injector.freeze(name)
             case "partition":
-                return hands.partition(name)
+                return injector.partition(name)
         return _hand_over(self.target, outcome)
 
     async def _recover(self, instrument: Instrument, outcome: Outcome) -> None:
@@ -151,15 +151,15 @@ class FailoverTurn(Turn):
         await instrument.until("healed", REJOIN_WITHIN_S)
 
     async def undo(self) -> None:
-        hands, fault = self.context.hands, self.context.fault
+        injector, fault = self.context.injector, self.context.fault
         if fault == "sigstop":
-            for unit in hands.units(self.context.service):
-                hands.thaw(unit)
+            for unit in injector.units(self.context.service):
+                injector.thaw(unit)
         elif fault == "partition":
-            for unit in hands.units(self.context.service):
-                await self.thread(hands.reconnect, unit)
+            for unit in injector.units(self.context.service):
+                await self.thread(injector.reconnect, unit)
         elif fault != steps.PLANNED:
-            await hands.start(self.context.service)
+            await injector.start(self.context.service)
 
     async def _look_after(self, outcome: Outcome) -> None:
         """The cluster once all is over; what it still lacks is waited for, but not for long."""
@@ -199,7 +199,7 @@ class FailoverTurn(Turn):
                 self.decide(decide(number, Status.SKIPPED, "a single victim was asked for"))
         if self._turn == self._turns:
             context = self.context
-            good, evidence = cluster_check(self.target, context.hands.client, context.folder)
+            good, evidence = cluster_check(self.target, context.injector.client, context.folder)
             wrong = problems(after, self.target) + ([evidence] if good is False else [])
             self.decide(found("15", wrong, f"as at the beginning; {evidence}"))
 

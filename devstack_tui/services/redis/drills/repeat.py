@@ -42,7 +42,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Turn:
+class Repeat:
     """What every drill of the cluster has: the instrument around what is done to it."""
 
     drill = ""
@@ -50,7 +50,7 @@ class Turn:
     def __init__(self, context: Context, emit: Emit[DrillEvent]) -> None:
         self.context = context
         self.target: Target = context.target
-        self.tell = emit
+        self.emit = emit
         self.results: list[Result] = []
         self.timings: dict[str, float] = {}
         self._instrument: Instrument | None = None
@@ -70,12 +70,12 @@ class Turn:
         return await asyncio.to_thread(work, *given, **named)
 
     def phase(self, phase: str, detail: str = "") -> None:
-        self.tell(DrillPhase(self.context.repeat, phase, detail))
+        self.emit(DrillPhase(self.context.repeat, phase, detail))
 
     def decide(self, result: Result) -> None:
         """One step is decided."""
         self.results.append(result)
-        self.tell(Step(self.context.repeat, result))
+        self.emit(Step(self.context.repeat, result))
 
     async def ready(self) -> Look:
         """The preconditions: at the first repeat they hold, a later one waits for them."""
@@ -105,7 +105,7 @@ class Turn:
 
     async def _listen(self, instrument: Instrument) -> None:
         async for event in instrument.events():
-            self.tell(event)
+            self.emit(event)
 
     async def _give_up(self) -> None:
         """Heal and clean as far as it goes: the engine heals again, and tells what is left."""
@@ -121,12 +121,12 @@ class Turn:
         seen = await self.thread(require_ready, self.target, self.context.files, REJOIN_WITHIN_S)
         if self._instrument is not None:
             nodes = nodes_of(seen, self.target)
-            self.tell(ClusterMap(self.context.repeat, self._instrument.ms, nodes))
+            self.emit(ClusterMap(self.context.repeat, self._instrument.ms, nodes))
         return seen
 
     async def undo(self) -> None:
         """Take back whatever fault is in force."""
-        await self.context.hands.start(self.context.service)
+        await self.context.injector.start(self.context.service)
 
     async def read_back(self, recording: Recording, outcome: Outcome) -> None:
         """What is there of all that was written, read from the owners of now."""
@@ -166,7 +166,7 @@ class Turn:
         judged = verdict(self.results)
         if outcome.void and judged is Status.PASS:
             judged = Status.INCONCLUSIVE
-        self.tell(
+        self.emit(
             RepeatEnded(
                 DrillResult(
                     drill=self.drill,

@@ -10,7 +10,7 @@ from devstack_tui.core.check import Result, Status
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.services.redis.client import node_name
 from devstack_tui.services.redis.drills.preconditions import Look, look_at, problems, shape_problems
-from devstack_tui.services.redis.drills.repeat import Turn
+from devstack_tui.services.redis.drills.repeat import Repeat
 from devstack_tui.services.redis.drills.steps import (
     EXPLAINED,
     NO_REPLICA,
@@ -29,10 +29,10 @@ TITLES = {
     "06": "the cluster is whole and in sync after",
     "07": "no key of the drill is left",
 }
-THEORY = "each master hands over before it ends: nothing waits for a timeout"
+THEORY = "each master injector over before it ends: nothing waits for a timeout"
 
 
-class RollingTurn(Turn):
+class RollingRepeat(Repeat):
     """All nodes, once."""
 
     drill = PREFIX
@@ -76,7 +76,7 @@ class RollingTurn(Turn):
         begun: dict[str, float] = {}
         self.phase("fault", "restart node by node")
         try:
-            units = self.context.hands.cycle(self.context.service)
+            units = self.context.injector.cycle(self.context.service)
             async for unit in units:
                 begun[unit] = time.monotonic()
                 instrument.expect(unit)
