@@ -75,10 +75,10 @@ def test_a_restart_that_is_killed_is_told_and_finished_by_the_next_up(fresh: Cli
     run.communicate()
     ended = fresh.run("status")
     assert ended.returncode == 1
-    assert "a restart of postgres was interrupted" in ended.stdout
+    assert "an interrupted `restart` of postgres" in ended.stderr
     assert fresh.run("up", "vault").returncode == 0
     assert fresh.status()["postgres"]["state"] == "healthy"
-    assert "interrupted" not in fresh.run("status").stdout
+    assert "interrupted" not in fresh.run("status").stderr
 
 
 def test_a_wipe_that_is_killed_is_finished_by_the_next_up(fresh: Cli) -> None:
