@@ -16,12 +16,12 @@ from devstack_tui.security.tls.properties import (
     CLIENTS,
     PROPERTIES,
     ROWS,
+    Body,
     Property,
     plain,
 )
 
 SUITE = "tls"
-Body = Callable[[ListenerView], Finding]
 _Own = dict[tuple[str, str], Check]
 """The check that asserts a property (by name) of a listener (by name)."""
 
@@ -55,11 +55,11 @@ def asserting(listeners: Iterable[Listener], names: Iterable[str]) -> tuple[str,
 def _add(own: _Own, listener: Listener, numbers: Counter[int]) -> None:
     """The checks of one listener; where a core check asserts the same, that one alone."""
     own[listener.name, "plain"] = _check(plain(listener), listener, listener.core.get("plain"))
-    for what, (row, parts) in ROWS.items():
+    for what, row in ROWS.items():
         number = listener.core.get(what)
         if number is not None and numbers[number] == 1:
             check = _check(row, listener, number)
-            own |= dict.fromkeys(((listener.name, part) for part in parts), check)
+            own |= dict.fromkeys(((listener.name, part) for part in row.parts), check)
     for one in PROPERTIES if listener.tls else ():
         key = (listener.name, one.name)
         mutual = one.mutual in (None, listener.mutual)
@@ -135,7 +135,7 @@ def _sums(listeners: list[Listener], own: _Own, numbers: Counter[int]) -> Iterat
             f"{service(of[0].service).secret}: every node's handshake is verified to the root",
             of=of,
             body=certificate.verified,
-            parts=ROWS["verified"][1],
+            parts=ROWS["verified"].parts,
             sabotage="other_ca",
             group=CERTIFICATE,
         )
