@@ -64,9 +64,9 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(message, f"see `{self.prog} --help`")
 
 
-def _parser(given: Collection[str] = ()) -> _Parser:
-    """The parser of the command line; of the words `given` it needs the options of their verbs
-    alone, and without a verb those of all."""
+def _parser(given: Collection[str]) -> _Parser:
+    """The parser of the command line; it has the options of those verbs that are among the words
+    `given`."""
     wanted = VERBS.keys() & set(given)
     helped = not wanted or not {"-h", "--help"}.isdisjoint(given)
     parser = _Parser(
@@ -92,7 +92,7 @@ def _parser(given: Collection[str] = ()) -> _Parser:
         made = verbs.add_parser(
             name, help=text, description=f"{text}.", parents=[common], allow_abbrev=False
         )
-        if not wanted or name in wanted:
+        if name in wanted:
             _options(name, made, common)
     return parser
 

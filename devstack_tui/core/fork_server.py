@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+import msgspec
 
 _GRACE_S = 2.0
 
@@ -126,4 +127,4 @@ async def _ended(process: asyncio.subprocess.Process) -> None:
 
 def _send(process: asyncio.subprocess.Process, message: object) -> None:
     if process.stdin is not None and not process.stdin.is_closing():
-        process.stdin.write(json.dumps(message).encode() + b"\n")
+        process.stdin.write(msgspec.json.encode(message) + b"\n")

@@ -172,7 +172,7 @@ def test_every_verb_has_help_and_takes_the_stacks_name_on_both_sides(
     rest = {"logs": ["redis"], "job": ["follow"]}.get(
         verb, ["list"] if verb in ("bench", "tune", "drill", "check", "certs") else []
     )
-    parser = main._parser()
+    parser = main._parser(main.VERBS)
     assert parser.parse_args(["--stack", "work", verb, *rest]).stack == "work"
     assert parser.parse_args([verb, *rest, "--stack", "work"]).stack == "work"
 

@@ -107,7 +107,9 @@ def snapshot(root: Path) -> dict[str, tuple[int, int, str]]:
 def verbs() -> set[str]:
     """Every verb of the command line, with what it is about."""
     found = set()
-    subparsers = next(a for a in _parser()._actions if isinstance(a, argparse._SubParsersAction))
+    subparsers = next(
+        a for a in _parser(VERBS)._actions if isinstance(a, argparse._SubParsersAction)
+    )
     for verb, parser in subparsers.choices.items():
         whats = [a for a in parser._actions if isinstance(a, argparse._SubParsersAction)]
         found |= {f"{verb} {what}" for what in whats[0].choices} if whats else {verb}
