@@ -1,0 +1,88 @@
+"""The runner and its real child process: what it reports, how it ends, and what it leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from devstack_tui.bench import runner as module
+from devstack_tui.bench.catalogue import Entry, Sizes
+from devstack_tui.bench.events import BenchEvent, RunEnded, RunStarted
+from devstack_tui.bench.runner import Runner
+from devstack_tui.contracts.workload import Tick
+from devstack_tui.core.fingerprint import host
+from devstack_tui.core.history import History
+from devstack_tui.stack.stack import Stack
+from devstack_tui.state import directories
+from tests.unit import bench_child
+
+
+@pytest.fixture
+def cleaned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file in which the child says that it has removed its data."""
+    path = tmp_path / "cleaned"
+    program = (sys.executable, "-m", bench_child.__name__, str(path))
+    monkeypatch.setattr(module, "PROGRAM", program)
+    return path
+
+
+def events_of(end: str, runs: int = 1) -> Any:
+    stack = Stack("work")
+    directories.make(stack.paths)
+    service: Any = types.SimpleNamespace(name="fake")
+    workload: Any = bench_child.Workload()
+    entry = Entry(service, workload, Sizes("Fake", {"end": end}, {"end": end}))
+    return Runner(stack, {entry.name: host()}).run([entry], "quick", runs)
+
+
+async def test_its_seconds_are_the_events_that_are_kept(cleaned: Path) -> None:
+    events: list[BenchEvent] = [event async for event in events_of("well", runs=2)]
+    ticks = [event for event in events if isinstance(event, Tick)]
+    assert [(tick.workload, tick.run, tick.second) for tick in ticks] == [
+        ("fake.load", 1, 1),
+        ("fake.load", 1, 2),
+        ("fake.load", 2, 1),
+        ("fake.load", 2, 2),
+    ]
+    assert (ticks[0].throughput, ticks[0].errors) == (3.0, {"Broken 7": 1})
+    assert ticks[0].p50 == pytest.approx(2.0, rel=0.02)
+    assert (ticks[1].throughput, ticks[1].p50, ticks[1].p99) == (0.0, None, None)
+    results = [event.result for event in events if isinstance(event, RunEnded)]
+    assert [result.ticks for result in results] == [tuple(ticks[:2]), tuple(ticks[2:])]
+    assert results[0].throughput == pytest.approx(1.5)
+    assert len(History.of(Stack("work").paths).list("bench")) == 2
+    assert cleaned.read_text() == "cleaned\n"
+
+
+async def test_a_process_that_dies_is_reported_with_its_last_sentence(cleaned: Path) -> None:
+    events = [event async for event in events_of("dies")]
+    ended = next(event for event in events if isinstance(event, RunEnded))
+    assert ended.result.problem == "its process ended before the run did: the reason why"
+    assert not cleaned.exists()
+
+
+@pytest.mark.parametrize("how", ["closed", "cancelled"])
+async def test_a_run_that_is_left_stops_and_cleans_up(cleaned: Path, how: str) -> None:
+    begun = asyncio.Event()
+
+    async def read() -> None:
+        async with contextlib.aclosing(events_of("waits")) as events:
+            async for event in events:
+                if isinstance(event, RunStarted) and event.phase == "running":
+                    begun.set()
+                    if how == "closed":
+                        return
+
+    reader = asyncio.create_task(read())
+    await asyncio.wait_for(begun.wait(), 20)
+    if how == "cancelled":
+        reader.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await reader
+    assert cleaned.read_text() == "cleaned\n"
