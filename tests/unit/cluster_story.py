@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from devstack_tui.services.redis.instrument.cluster_view import Scene
+from devstack_tui.services.redis.instrument.cluster_view import ClusterView
 from devstack_tui.services.redis.instrument.failover_timeline import Watch
 from devstack_tui.services.redis.instrument.messages import Mark
-from devstack_tui.services.redis.instrument.node_view import Reader, Sight
+from devstack_tui.services.redis.instrument.node_view import NodeReport, Reader
 
 NAMES = ("redis-1", "redis-2", "redis-3", "redis-4")
 
@@ -36,7 +36,7 @@ def lines(
     return "\n".join(made) + "\n"
 
 
-def sight(
+def report(
     me: int,
     *,
     ok: int = 16384,
@@ -44,7 +44,7 @@ def sight(
     offset: int = 100,
     state: str = "ok",
     **told: object,
-) -> Sight:
+) -> NodeReport:
     text = lines(me, **told)  # type: ignore[arg-type]
     replica = "myself,slave" in text
     info = f"cluster_state:{state}\r\ncluster_slots_ok:{ok}\r\ncluster_slots_pfail:{16384 - ok}\r\n"
@@ -62,9 +62,9 @@ class Stage:
     """A cluster of four nodes on which a story is played."""
 
     def __init__(self) -> None:
-        self.scene = Scene(NAMES, [f"127.0.0.1:{7000 + i}" for i in range(4)])
+        self.cluster = ClusterView(NAMES, [f"127.0.0.1:{7000 + i}" for i in range(4)])
         self.marks: list[Mark] = []
-        self.watch = Watch(self.scene, self.marks.append)
+        self.watch = Watch(self.cluster, self.marks.append)
         self.at = 0.0
         self.play(0, 1, 2, 3)
 
@@ -73,16 +73,16 @@ class Stage:
         before = len(self.marks)
         for node in nodes:
             self.at += 0.01
-            self.scene.answered(node, sight(node, **told), self.at)  # type: ignore[arg-type]
+            self.cluster.answered(node, report(node, **told), self.at)  # type: ignore[arg-type]
             self.watch.look(self.at)
         return [mark.kind for mark in self.marks[before:]]
 
     def silent(self, node: int, why: str) -> list[str]:
         before = len(self.marks)
         self.at += 0.01
-        self.scene.silent(node, why)
+        self.cluster.silent(node, why)
         self.watch.look(self.at)
         return [mark.kind for mark in self.marks[before:]]
 
     def state(self, node: int) -> str:
-        return self.scene.views()[node].state
+        return self.cluster.views()[node].state

@@ -226,7 +226,7 @@ def test_an_observer_that_is_closed_says_nothing_about_its_node(loop: Loop) -> N
     looked: list[float] = []
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = Address("127.0.0.1", server.getsockname()[1], "", "")
-        means = Means(loop, stage.scene, [address], 50.0, 0.25, _never, stage.marks.append)
+        means = Means(loop, stage.cluster, [address], 50.0, 0.25, _never, stage.marks.append)
         observer = Observer(means, 0, Rivals("r", means, ()), looked.append)
         observer.tick(loop.clock())
         peer, _ = server.accept()
@@ -258,7 +258,9 @@ def test_a_lane_goes_on_where_the_shard_lives_and_never_repeats_an_operation() -
         ports = [gone.getsockname()[1], 0, here.getsockname()[1], 0]
         gone.close()
         addresses = [Address("127.0.0.1", port or 1, "", "") for port in ports]
-        means = Means(loop, stage.scene, addresses, 50.0, 0.25, recorded.append, stage.marks.append)
+        means = Means(
+            loop, stage.cluster, addresses, 50.0, 0.25, recorded.append, stage.marks.append
+        )
         lane = Lane(
             means, ShardOrder("shard 1", 0, hash_tags.spread([[0, 8191]])), Reads("r", SHARD)
         )

@@ -100,7 +100,7 @@ def test_the_story_of_a_killed_master_is_told_in_order() -> None:
     by_kind = {mark.kind: mark for mark in stage.marks}
     assert (by_kind["promoted"].node, by_kind["promoted"].text) == ("redis-3", "epoch 9")
     assert by_kind["suspected"].text == "by redis-2"
-    views = stage.scene.views()
+    views = stage.cluster.views()
     assert [view.role for view in views] == ["replica", "master", "master", "replica"]
     assert (views[2].slots, views[0].master, views[0].link) == ("0-8191", "redis-3", "up")
 
@@ -142,8 +142,8 @@ def test_a_master_without_a_replica_that_comes_back_covers_its_slots_again() -> 
 
 def test_of_two_nodes_that_claim_a_slot_the_newer_is_the_owner() -> None:
     stage = Stage()
-    assert stage.scene.claimant(5) == (0, 1)
+    assert stage.cluster.claimant(5) == (0, 1)
     stage.play(2, **PROMOTED, masters={3: 1})
-    assert stage.scene.claimant(5) == (2, 9)
+    assert stage.cluster.claimant(5) == (2, 9)
     stage.silent(2, REFUSED)
-    assert stage.scene.claimant(5) == (0, 1)
+    assert stage.cluster.claimant(5) == (0, 1)

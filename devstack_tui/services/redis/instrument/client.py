@@ -1,4 +1,4 @@
-"""The instrument as a drill holds it: started, told of the fault, listened to, stopped."""
+"""The instrument as a drill holds it: started, informed of the fault, read, stopped."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class Instrument:
         return self._ms(time.monotonic())
 
     async def events(self) -> AsyncGenerator[Event, None]:
-        """All that is told from the start on, until it is stopped or ends. For one listener."""
+        """All events from the start on, until it is stopped or ends. For one reader."""
         while (event := await self._events.get()) is not None:
             yield event
 
@@ -115,7 +115,7 @@ class Instrument:
         """
         if victim not in self._order.nodes:
             raise unknown_name("Redis node", victim, self._order.nodes)
-        self._tell(messages.Expect(self._order.nodes.index(victim)))
+        self._send(messages.Expect(self._order.nodes.index(victim)))
 
     def fault(self, at: float, text: str) -> None:
         """The fault was at `at`, seconds of the monotonic clock.
@@ -125,7 +125,7 @@ class Instrument:
         if self._zero is None:
             self._zero = at
         self._round = at
-        self._tell(messages.Fault(at))
+        self._send(messages.Fault(at))
         held, self._held = self._held, []
         for mark in (messages.Mark(at, "fault", text=text), *held):
             self._mark(mark)
@@ -161,7 +161,7 @@ class Instrument:
         """
         if not self._stopped:
             self._stopped = True
-            self._tell(messages.Stop())
+            self._send(messages.Stop())
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(STOP_S):
                     await asyncio.shield(self._reader)
@@ -175,8 +175,8 @@ class Instrument:
         self._reader.cancel()
         await asyncio.gather(self._reader, return_exceptions=True)
 
-    def _tell(self, said: messages.Told) -> None:
-        self._child.say(msgspec.json.encode(said).decode())
+    def _send(self, instruction: messages.Instruction) -> None:
+        self._child.say(msgspec.json.encode(instruction).decode())
 
     async def _read(self) -> None:
         decoder = msgspec.json.Decoder(messages.Message)
@@ -218,7 +218,7 @@ class Instrument:
                 self._end = message
 
     def _mark(self, mark: messages.Mark) -> None:
-        """Keep and tell it; what is seen before the fault is known waits for that."""
+        """Keep and emit it; what is seen before the time of the fault is known waits for that."""
         if self._round is None:
             self._held.append(mark)
         elif mark.at >= self._round:
@@ -283,7 +283,7 @@ class Instrument:
 
 
 def _order(context: Context, timeout: float) -> messages.Order:
-    """What the child is told. Asks the cluster who owns what."""
+    """The order for the child. Asks the cluster who owns what."""
     target = context.target
     owners = sorted(bulk.masters(target).items(), key=lambda item: min(item[1]))
     return messages.Order(

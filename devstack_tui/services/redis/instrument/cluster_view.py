@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from devstack_tui.contracts.drill import NodeView
 from devstack_tui.services.redis.instrument.connection import REFUSED, TIMEOUT
-from devstack_tui.services.redis.instrument.node_view import Sight, owns
+from devstack_tui.services.redis.instrument.node_view import NodeReport, owns
 from devstack_tui.services.redis.topology import describe
 
 LOADING = "loading"
@@ -15,12 +15,12 @@ _STATES = {REFUSED: "down", TIMEOUT: "frozen", LOADING: LOADING}
 
 
 @dataclass(slots=True)
-class Face:
+class ObservedNode:
     """One node. `why` says what came instead of an answer the last time; empty: it lives."""
 
     name: str
     endpoint: str
-    sight: Sight | None = None
+    report: NodeReport | None = None
     at: float = 0.0
     why: str = "unasked"
 
@@ -29,26 +29,28 @@ class Face:
         return not self.why
 
 
-class Scene:
-    """The faces of all nodes, by index."""
+class ClusterView:
+    """All nodes as they were last observed, by index."""
 
     def __init__(self, names: Sequence[str], endpoints: Sequence[str]) -> None:
-        self.faces = [Face(*face) for face in zip(names, endpoints, strict=True)]
+        self.observed = [ObservedNode(*node) for node in zip(names, endpoints, strict=True)]
         self._index: dict[str, int] = {}
 
-    def answered(self, index: int, sight: Sight, at: float) -> None:
-        """The node told what it sees."""
-        face = self.faces[index]
-        face.sight, face.at, face.why = sight, at, ""
-        self._index[sight.me.id] = index
+    def answered(self, index: int, report: NodeReport, at: float) -> None:
+        """The node answered with what it knows of the cluster."""
+        observed = self.observed[index]
+        observed.report, observed.at, observed.why = report, at, ""
+        self._index[report.me.id] = index
 
     def silent(self, index: int, why: str) -> None:
-        """It did not."""
-        self.faces[index].why = why
+        """The node did not answer."""
+        self.observed[index].why = why
 
-    def living(self) -> dict[int, Sight]:
+    def living(self) -> dict[int, NodeReport]:
         """What each living node saw last."""
-        return {i: f.sight for i, f in enumerate(self.faces) if f.lives and f.sight is not None}
+        return {
+            i: f.report for i, f in enumerate(self.observed) if f.lives and f.report is not None
+        }
 
     def index_of(self, node_id: str) -> int | None:
         """The index of a node, once it has answered."""
@@ -56,15 +58,15 @@ class Scene:
 
     def id_of(self, index: int) -> str:
         """Its id; empty until it has answered."""
-        sight = self.faces[index].sight
-        return sight.me.id if sight else ""
+        report = self.observed[index].report
+        return report.me.id if report else ""
 
     def claimant(self, slot: int) -> tuple[int, int] | None:
         """The living node that says the slot is its own, and its epoch; the newest of several."""
         claims = [
-            (sight.me.config_epoch, index)
-            for index, sight in self.living().items()
-            if owns(sight.me, slot)
+            (report.me.config_epoch, index)
+            for index, report in self.living().items()
+            if owns(report.me, slot)
         ]
         if not claims:
             return None
@@ -76,8 +78,8 @@ class Scene:
         wanted = self.id_of(owner)
         return {
             i
-            for i, face in enumerate(self.faces)
-            if face.sight is not None and wanted and face.sight.me.master_id == wanted
+            for i, observed in enumerate(self.observed)
+            if observed.report is not None and wanted and observed.report.me.master_id == wanted
         }
 
     def views(self) -> tuple[NodeView, ...]:
@@ -86,41 +88,43 @@ class Scene:
         # The newest knowledge of all: the one that has heard of the highest epoch.
         best = max(
             living.values(),
-            key=lambda sight: max(node.config_epoch for node in sight.nodes.by_id.values()),
+            key=lambda report: max(node.config_epoch for node in report.nodes.by_id.values()),
             default=None,
         )
-        return tuple(self._view(i, living, best) for i in range(len(self.faces)))
+        return tuple(self._view(i, living, best) for i in range(len(self.observed)))
 
-    def _view(self, index: int, living: dict[int, Sight], best: Sight | None) -> NodeView:
-        face = self.faces[index]
+    def _view(self, index: int, living: dict[int, NodeReport], best: NodeReport | None) -> NodeView:
+        observed = self.observed[index]
         node_id = self.id_of(index)
         own = living.get(index)
         node = own.me if own else best.nodes.by_id.get(node_id) if best else None
         if node is None:
-            return NodeView(face.name, "", _STATES.get(face.why, "down"), endpoint=face.endpoint)
+            return NodeView(
+                observed.name, "", _STATES.get(observed.why, "down"), endpoint=observed.endpoint
+            )
         link = ""
         if not node.master and own is not None:
             link = "up" if own.link_up else "down"
         followed = self.index_of(node.master_id)
         return NodeView(
-            name=face.name,
+            name=observed.name,
             role="master" if node.master else "replica",
             state=self._state(index, node_id, living),
             slots=describe(node.slots),
-            master=self.faces[followed].name if followed is not None else "",
+            master=self.observed[followed].name if followed is not None else "",
             link=link,
             epoch=node.config_epoch,
-            endpoint=face.endpoint,
+            endpoint=observed.endpoint,
         )
 
-    def _state(self, index: int, node_id: str, living: dict[int, Sight]) -> str:
+    def _state(self, index: int, node_id: str, living: dict[int, NodeReport]) -> str:
         """What the other nodes hold of it comes before what our own observer met."""
-        face = self.faces[index]
-        if face.why == LOADING:
+        observed = self.observed[index]
+        if observed.why == LOADING:
             return LOADING
         lines = [s.nodes.by_id.get(node_id) for i, s in living.items() if i != index]
         if any(line is not None and line.failed for line in lines):
-            return "cut off" if face.lives else "failed"
+            return "cut off" if observed.lives else "failed"
         if any(line is not None and line.suspected for line in lines):
             return "suspected"
-        return "up" if face.lives else _STATES.get(face.why, "down")
+        return "up" if observed.lives else _STATES.get(observed.why, "down")

@@ -14,7 +14,7 @@ from devstack_tui.loadgen.acknowledged_writes import FAILED, INDETERMINATE, OK, 
 from devstack_tui.services.redis.instrument import hash_tags
 from devstack_tui.services.redis.instrument.cells import Strip
 from devstack_tui.services.redis.instrument.clock_loop import Loop
-from devstack_tui.services.redis.instrument.cluster_view import Scene
+from devstack_tui.services.redis.instrument.cluster_view import ClusterView
 from devstack_tui.services.redis.instrument.connection import Address, Answer, Wire
 from devstack_tui.services.redis.instrument.messages import Mark, ShardOrder
 from devstack_tui.services.redis.instrument.operations import Ask, Source
@@ -29,7 +29,7 @@ class Means:
     """What all lanes share. `record` takes each operation as it ends, `tell` each mark."""
 
     loop: Loop
-    scene: Scene
+    cluster: ClusterView
     addresses: Sequence[Address]
     rate_hz: float
     timeout_s: float
@@ -106,19 +106,19 @@ class Lane:
             wire.close()
 
     def _pick(self) -> int:
-        scene = self._means.scene
+        cluster = self._means.cluster
         if not self._trouble:
-            self._members |= scene.replicas(self._node)
+            self._members |= cluster.replicas(self._node)
             return self._node
-        faces = scene.faces
+        observed = cluster.observed
         hint, self._hint = self._hint, None
-        known, self._claim = self._claim, scene.claimant(self._slot)
+        known, self._claim = self._claim, cluster.claimant(self._slot)
         if self._claim is not None and self._claim != known:
             self._node = self._claim[0]
-        elif hint is not None and hint != self._node and faces[hint].lives:
+        elif hint is not None and hint != self._node and observed[hint].lives:
             self._node = hint
         else:
-            turn = sorted(i for i in self._members if faces[i].lives) or sorted(self._members)
+            turn = sorted(i for i in self._members if observed[i].lives) or sorted(self._members)
             self._node = next((i for i in turn if i > self._node), turn[0])
         self._members.add(self._node)
         return self._node
@@ -136,7 +136,7 @@ class Lane:
             number=number,
             tag=ask.tag,
             value=value,
-            node=self._means.scene.faces[node].name,
+            node=self._means.cluster.observed[node].name,
             due=micros(due),
             sent=micros(answer.sent),
             done=micros(answer.at),
@@ -152,7 +152,7 @@ class Lane:
             self._source.kept(operation)
         elif not self._trouble:
             self._trouble = True
-            self._claim = self._means.scene.claimant(self._slot)
+            self._claim = self._means.cluster.claimant(self._slot)
 
     def _succeed(self, node: int, at: float) -> None:
         gap = at - self._succeeded
@@ -167,8 +167,11 @@ class Lane:
         if refusal.kind != "MOVED":
             return None
         where = refusal.rpartition(" ")[2]
-        for index, face in enumerate(self._means.scene.faces):
-            if face.sight is not None and where == f"{face.sight.me.host}:{face.sight.me.port}":
+        for index, observed in enumerate(self._means.cluster.observed):
+            if (
+                observed.report is not None
+                and where == f"{observed.report.me.host}:{observed.report.me.port}"
+            ):
                 return index
         return None
 

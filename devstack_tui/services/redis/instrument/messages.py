@@ -55,7 +55,7 @@ class Stop(msgspec.Struct, frozen=True, tag_field="say", tag="stop"):
     """Send nothing more, wait for the answers that are due, write all down and end."""
 
 
-Told = Expect | Fault | Stop
+Instruction = Expect | Fault | Stop
 
 
 class Ready(msgspec.Struct, frozen=True, tag_field="tell", tag="ready"):

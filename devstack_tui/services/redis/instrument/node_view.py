@@ -37,7 +37,7 @@ class Nodes:
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class NodeReport:
     """One look. `offset` is the node's place in the replication stream, bytes."""
 
     nodes: Nodes
@@ -85,8 +85,8 @@ class Reader:
         self._raw = b""
         self._nodes: Nodes | None = None
 
-    def read(self, nodes: Reply, info: Reply, replication: Reply) -> Sight:
-        """The sight from the three answers. Raises `ProtocolError`."""
+    def read(self, nodes: Reply, info: Reply, replication: Reply) -> NodeReport:
+        """The report from the three answers. Raises `ProtocolError`."""
         raw = _PINGS.sub(b" 0 0 ", _text(nodes))
         if self._nodes is None or raw != self._raw:
             self._nodes = parse_nodes(raw.decode(errors="replace"))
@@ -94,7 +94,7 @@ class Reader:
         cluster = topology.parse_info(_text(info).decode(errors="replace"))
         stream = topology.parse_info(_text(replication).decode(errors="replace"))
         replica = stream.get("role") == "slave"
-        return Sight(
+        return NodeReport(
             nodes=self._nodes,
             ok=cluster.get("cluster_state") == "ok",
             slots_ok=_count(cluster, "cluster_slots_ok"),

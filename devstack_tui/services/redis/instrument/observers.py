@@ -30,7 +30,7 @@ class Rivals:
         self._keys = {
             shard.name: f"{hash_tags.key(run, shard.tags[0])}:rival".encode() for shard in shards
         }
-        self._owner = {shard.name: means.scene.faces[shard.owner].name for shard in shards}
+        self._owner = {shard.name: means.cluster.observed[shard.owner].name for shard in shards}
         self._replaced: dict[str, set[str]] = {}
         self._number = 0
 
@@ -79,7 +79,7 @@ class Observer:
         self._index = index
         self._rivals = rivals
         self._looked = looked
-        self._face = means.scene.faces[index]
+        self._observed = means.cluster.observed[index]
         self._reader = Reader()
         self._wire: Wire | None = None
         self._replies: list[Reply] = []
@@ -95,8 +95,8 @@ class Observer:
         deadline = self._means.loop.clock() + self._means.timeout_s
         for question in QUESTIONS:
             self._wire.ask(question, deadline, self._heard)
-        if self._face.why != REFUSED:
-            self._rivals.ask(self._wire, self._face.name, deadline)
+        if self._observed.why != REFUSED:
+            self._rivals.ask(self._wire, self._observed.name, deadline)
 
     def expire(self, now: float) -> None:
         """Give up what is overdue."""
@@ -124,16 +124,16 @@ class Observer:
             self._silent(LOADING, answer.at)
             return
         try:
-            sight = self._reader.read(*replies)
+            report = self._reader.read(*replies)
         except ProtocolError:
             self._silent(GARBLED, answer.at)
             return
-        self._means.scene.answered(self._index, sight, answer.at)
+        self._means.cluster.answered(self._index, report, answer.at)
         self._looked(answer.at)
 
     def _silent(self, why: str, at: float) -> None:
-        news = self._face.why != why
-        self._means.scene.silent(self._index, why)
+        news = self._observed.why != why
+        self._means.cluster.silent(self._index, why)
         if why == REFUSED and not self._knocking:
             self._knocking = True
             self._means.loop.at(self._means.loop.clock() + KNOCK_S, self._knock)

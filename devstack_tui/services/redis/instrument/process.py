@@ -29,7 +29,7 @@ from devstack_tui.loadgen.acknowledged_writes import (
     Operation,
 )
 from devstack_tui.services.redis.instrument.clock_loop import READ, WRITE, Loop
-from devstack_tui.services.redis.instrument.cluster_view import Scene
+from devstack_tui.services.redis.instrument.cluster_view import ClusterView
 from devstack_tui.services.redis.instrument.connection import Address
 from devstack_tui.services.redis.instrument.failover_timeline import Watch
 from devstack_tui.services.redis.instrument.lanes import Lane, Means
@@ -39,17 +39,17 @@ from devstack_tui.services.redis.instrument.messages import (
     Ended,
     Expect,
     Fault,
+    Instruction,
     Message,
     Order,
     Ready,
     Seen,
-    Told,
 )
 from devstack_tui.services.redis.instrument.observers import Observer, Rivals
 from devstack_tui.services.redis.instrument.operations import Reads, Source, Writes
 
 LATE_S = 0.1
-"""A clock that was later than this once measured nothing: a window is told to 0.05 s."""
+"""A clock that was later than this once measured nothing: a window is exact to 0.05 s."""
 SWEEP_S = 0.01
 FLUSH_S = 0.1
 BATCH_S = 0.2
@@ -96,7 +96,7 @@ class Pipe:
 
 
 class Recorder:
-    """The whole of it: lanes, observers, journal, and what is told."""
+    """The whole of it: lanes, observers, journal, and messages."""
 
     def __init__(self, order: Order, loop: Loop, pipe: Pipe) -> None:
         self._loop = loop
@@ -106,13 +106,13 @@ class Recorder:
         self._seen: Seen | None = None
         self._journal = AckJournal(Path(order.journal), _header(order))
         ports = [order.port + index for index in range(len(order.nodes))]
-        scene = Scene(order.nodes, [f"{order.host}:{port}" for port in ports])
+        cluster = ClusterView(order.nodes, [f"{order.host}:{port}" for port in ports])
         addresses = [Address(order.host, port, order.user, order.password) for port in ports]
         means = Means(
-            loop, scene, addresses, order.rate_hz, order.timeout_s, self._record, pipe.tell
+            loop, cluster, addresses, order.rate_hz, order.timeout_s, self._record, pipe.tell
         )
-        self._scene = scene
-        self._watch = Watch(scene, pipe.tell)
+        self._cluster = cluster
+        self._watch = Watch(cluster, pipe.tell)
         self._rivals = Rivals(order.run, means, order.shards)
         self._observers = [
             Observer(means, index, self._rivals, self._looked) for index in range(len(order.nodes))
@@ -130,7 +130,7 @@ class Recorder:
         self._busy = 0.0
 
     def run(self) -> None:
-        """Until it is told to stop, or its input ends."""
+        """Until `Stop` comes, or its input ends."""
         begin = self._born
         each = 1 / self._order.observe_hz
         for number, observer in enumerate(self._observers):
@@ -141,9 +141,9 @@ class Recorder:
         self._loop.run()
         self._end()
 
-    def told(self, said: Told) -> None:
-        """What came in on standard input."""
-        match said:
+    def obey(self, instruction: Instruction) -> None:
+        """Do what came in on standard input."""
+        match instruction:
             case Expect(victim):
                 self._watch.expect(victim)
             case Fault(at):
@@ -164,7 +164,7 @@ class Recorder:
     def _wait(self, due: float) -> None:
         """Begin when every node has answered; one that does not is no reason to wait for long."""
         asked = self._loop.clock() - self._born
-        if asked < WARM_S and not all(face.lives for face in self._scene.faces):
+        if asked < WARM_S and not all(observed.lives for observed in self._cluster.observed):
             self._loop.at(due + SWEEP_S, self._wait)
             return
         self._begin()
@@ -202,7 +202,7 @@ class Recorder:
         self._watch.look(at)
         if not self._start:
             return
-        seen = Seen(at, self._scene.views())
+        seen = Seen(at, self._cluster.views())
         if self._seen is None or seen.nodes != self._seen.nodes:
             self._seen = seen
             self._pipe.tell(seen)
@@ -263,7 +263,7 @@ class Recorder:
         )
 
 
-class Ears:
+class InputReader:
     """Standard input after the order: one message a line, and its end."""
 
     def __init__(self, loop: Loop, fd: int, rest: bytes, recorder: Recorder) -> None:
@@ -271,7 +271,7 @@ class Ears:
         self._rest = rest
         self._recorder = recorder
         self._loop = loop
-        self._decoder = msgspec.json.Decoder(Told)
+        self._decoder = msgspec.json.Decoder(Instruction)
         os.set_blocking(fd, False)
         loop.watch(fd, READ, self._hear)
 
@@ -286,7 +286,7 @@ class Ears:
             return
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
-            self._recorder.told(self._decoder.decode(line))
+            self._recorder.obey(self._decoder.decode(line))
 
 
 def _header(order: Order) -> Header:
@@ -300,8 +300,8 @@ def _header(order: Order) -> Header:
 
 
 def main() -> int:
-    """Do what standard input says; whatever goes wrong is told as the last message."""
-    # Whoever started it decides what ctrl-C or a closed terminal means, and tells by the input.
+    """Do what standard input says; whatever goes wrong is the last message."""
+    # Whoever started it decides what ctrl-C or a closed terminal means, and says so on the input.
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     source = os.fdopen(0, "rb", buffering=0, closefd=False)
@@ -315,7 +315,7 @@ def main() -> int:
     pipe = Pipe(loop, 1)
     try:
         recorder = Recorder(codec.decode(line, Order), loop, pipe)
-        Ears(loop, 0, b"", recorder)
+        InputReader(loop, 0, b"", recorder)
         recorder.run()
     except (DevstackError, OSError, ValueError) as error:
         told = error.message if isinstance(error, DevstackError) else str(error)
