@@ -75,6 +75,12 @@ class PaneJob(Generic[R]):
         """Whether its end is still to come."""
         return self.ended_at is None
 
+    @property
+    def verdict(self) -> str:
+        """Of the whole, once there is a report."""
+        report = getattr(self.done, "report", None)
+        return report.verdict if report else ""
+
     def elapsed(self, now: float) -> float:
         """Seconds since it was started, until `now` or until its end."""
         return max((self.ended_at or now) - self.started_at, 0.0)
@@ -109,8 +115,12 @@ class Jobs(Generic[R, J]):
     """The jobs of one pane: one runs, others wait or are refused. `on_change` is called in the
     loop after each news: with the job, None when a list was read, and whether to draw at once."""
 
+    REQUEST: ClassVar[Any] = None
+    """The type of a request; its `of` reads one from the first line of a job file."""
+    JOB: ClassVar[Any] = None
+    """The type of a job."""
     VERBS: ClassVar[frozenset[str]] = frozenset()
-    """The first word of its jobs."""
+    """The verbs of its jobs."""
     GRACE_S: ClassVar[float] = 20.0
     """How long a cancelled job may take to give back what it changed before it is killed."""
     QUEUES: ClassVar[bool] = False
@@ -129,14 +139,6 @@ class Jobs(Generic[R, J]):
         self._loading: asyncio.Task[None] | None = None
 
     # --- what a pane provides --------------------------------------------------------------------
-
-    def job_of(self, request: R, started_at: float) -> J:
-        """An empty job."""
-        raise NotImplementedError
-
-    def request_of(self, started: JobStarted) -> R:
-        """The request that a job was started with."""
-        raise NotImplementedError
 
     async def load(self) -> None:
         """Read what an ended job may have changed. Errors: `DevstackError`."""
@@ -165,8 +167,9 @@ class Jobs(Generic[R, J]):
     def adopt(self) -> None:
         """Follow a job that runs already: of a console that was killed, or of another one."""
         for found in self._runner.running():
-            if self.running is None and found.started.verb.split()[0] in self.VERBS:
-                self._begin(self.request_of(found.started), found)
+            request = self._request_of(found.started) if self.running is None else None
+            if request is not None:
+                self._begin(request, found)
             else:
                 found.close()
 
@@ -199,8 +202,19 @@ class Jobs(Generic[R, J]):
                     await task
         return job if stays else None
 
+    def _request_of(self, started: JobStarted) -> R | None:
+        if started.verb in self.VERBS:
+            # What another version wrote otherwise is left alone.
+            with contextlib.suppress(ValueError, LookupError):
+                request: R = self.REQUEST.of(started)
+                return request
+        return None
+
     def _begin(self, request: R, found: Job | None = None) -> J:
-        job = self.current = self.job_of(request, found.started.started_at if found else self.now())
+        began = found.started.started_at if found else self.now()
+        job: J = self.JOB(request, began)
+        self.current = job
+        self.keep(job)
         self._task = asyncio.create_task(self._work(job, found))
         self.on_change(job, True)
         return job
@@ -215,7 +229,7 @@ class Jobs(Generic[R, J]):
             self.on_change(job, True)
             if not self.queue:
                 break
-            job, found = self.job_of(self.queue.pop(0), self.now()), None
+            job, found = self.JOB(self.queue.pop(0), self.now()), None
             self.current = job
             self.on_change(job, True)
         self._loading = asyncio.create_task(self._load())

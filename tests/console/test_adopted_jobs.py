@@ -98,3 +98,20 @@ async def test_it_can_be_stopped_from_the_console_that_follows_it(
     assert gone(found.started.pid)
     assert hold.exists()
     found.close()
+
+
+async def test_what_no_pane_knows_is_left_alone(
+    app: DevstackApp,
+    stub: Cli,
+    hold: Path,
+) -> None:
+    begin_and_be_killed("drill run", ("--of-another-version",))
+    begin_and_be_killed("bench run", ())
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: app.status is not None)
+        for name in ("drill", "bench"):
+            await pilot.press(tab(name))
+            await until(pilot, lambda n=name: app.main.pane.id == n)  # type: ignore[misc]
+        assert [jobs.current for jobs in app.job_lists] == [None] * 3
+    hold.unlink()
+    await wait_for(lambda: not Runner(stub).running())

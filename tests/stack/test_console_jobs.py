@@ -130,7 +130,7 @@ async def test_tuning_applies_a_value_and_takes_it_back(here: Cli) -> None:
         await until(pilot, lambda: not pane.jobs._reading.locked())
         await pilot.press("u")
         await confirmed(app, pilot)
-        await until(pilot, lambda: pane.jobs.current and pane.jobs.current.order.what == "revert")
+        await until(pilot, lambda: pane.jobs.current and pane.jobs.current.request.what == "revert")
         await over(pilot, pane)
         assert not pane.jobs.current.failed
 

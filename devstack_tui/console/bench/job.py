@@ -29,6 +29,15 @@ class BenchRequest:
     runs: int = 1
     outlives: ClassVar[bool] = False
 
+    @classmethod
+    def of(cls, started: JobStarted) -> BenchRequest:
+        """The benchmark that a job was started with."""
+        words = started.words
+        if started.verb == "regress":
+            return cls((), "quick" if "--quick" in words else "full")
+        *workloads, _, size, _, runs = words
+        return cls(tuple(workloads), size, int(runs))
+
     @property
     def gate(self) -> bool:
         """Whether it is the regression gate."""
@@ -118,7 +127,8 @@ class BenchJob(PaneJob[BenchRequest]):
 class BenchJobs(Jobs[BenchRequest, BenchJob]):
     """The benchmarks of this console, and what is known of others."""
 
-    VERBS = frozenset({"bench", "regress"})
+    REQUEST, JOB = BenchRequest, BenchJob
+    VERBS = frozenset({"bench run", "regress"})
     QUEUES = True
     all_series: dict[str, RunSeries]
     """The last seconds of every workload since the console opened."""
@@ -129,18 +139,6 @@ class BenchJobs(Jobs[BenchRequest, BenchJob]):
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
         self.all_series, self.results = {}, {}
-
-    def job_of(self, request: BenchRequest, started_at: float) -> BenchJob:
-        """An empty job."""
-        return BenchJob(request, started_at)
-
-    def request_of(self, started: JobStarted) -> BenchRequest:
-        """The benchmark that a job was started with."""
-        words = started.words
-        if started.verb == "regress":
-            return BenchRequest((), "quick" if "--quick" in words else "full")
-        *workloads, _, size, _, runs = words
-        return BenchRequest(tuple(workloads), size, int(runs))
 
     def keep(self, job: BenchJob) -> None:
         """Keep its seconds and results."""

@@ -154,11 +154,7 @@ class BenchPane(JobPane):
         elif self._mode == "history":
             self.run_worker(self._open_run(), group="bench-run", exclusive=True)
         elif (check := self.view.check(self.table.selected)) is not None:
-
-            async def evidence(ink: Ink) -> RenderableType:
-                return check_text(check, ink)
-
-            self.app.push_screen(SheetScreen(plain(check.id), evidence))
+            self.app.push_screen(SheetScreen(plain(check.id), partial(check_text, check)))
 
     def action_bench_choose(self) -> None:
         """Choose the workload under the cursor, or leave it out."""

@@ -50,6 +50,14 @@ class DrillRequest:
     verb: ClassVar[str] = "drill run"
     outlives: ClassVar[bool] = False
 
+    @classmethod
+    def of(cls, started: JobStarted) -> DrillRequest:
+        """The drill that a job was started with."""
+        words = started.words
+        options = dict(zip(words[1::2], words[2::2], strict=False))
+        victim, repeats = options.get("--victim", ""), options.get("--repeat", "1")
+        return cls(words[0], options["--fault"], victim, int(repeats))
+
     @property
     def planned(self) -> tuple[str, ...]:
         """The command line behind `drill plan`."""
@@ -79,11 +87,6 @@ class DrillJob(PaneJob[DrillRequest]):
     results: list[DrillResult] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     EVENTS: ClassVar[Any] = AnyDrillEvent
-
-    @property
-    def verdict(self) -> str:
-        """Of the whole, once there is one."""
-        return self.done.report.verdict if self.done and self.done.report else ""
 
     @property
     def lost(self) -> int | None:
@@ -134,20 +137,10 @@ class DrillJob(PaneJob[DrillRequest]):
 class DrillJobs(Jobs[DrillRequest, DrillJob]):
     """The drills of this console, and the history of the stack."""
 
-    VERBS = frozenset({"drill"})
+    REQUEST, JOB = DrillRequest, DrillJob
+    VERBS = frozenset({"drill run"})
     GRACE_S = 90.0
     listing = DrillListing()
-
-    def job_of(self, request: DrillRequest, started_at: float) -> DrillJob:
-        """An empty job."""
-        return DrillJob(request, started_at)
-
-    def request_of(self, started: JobStarted) -> DrillRequest:
-        """The drill that a job was started with."""
-        words = started.words
-        options = dict(zip(words[1::2], words[2::2], strict=False))
-        victim, repeats = options.get("--victim", ""), options.get("--repeat", "1")
-        return DrillRequest(words[0], options["--fault"], victim, int(repeats))
 
     async def load(self) -> None:
         """Read the drills and their history. Errors: `DevstackError`."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import msgspec
 from rich.console import RenderableType
 from textual import on
@@ -130,13 +132,8 @@ class DrillPane(JobPane):
 
     def _show_evidence(self) -> None:
         found = self.view.steps().get(self.table.selected or "")
-        if found is None:
-            return
-
-        async def evidence(ink: Ink) -> RenderableType:
-            return check_text(found, ink)
-
-        self.app.push_screen(SheetScreen(plain(found.id), evidence))
+        if found is not None:
+            self.app.push_screen(SheetScreen(plain(found.id), partial(check_text, found)))
 
     def action_drill_fault(self) -> None:
         """The next fault."""

@@ -19,6 +19,12 @@ class ChangeRequest:
     services: tuple[str, ...] = ()
     outlives: ClassVar[bool] = True
 
+    @classmethod
+    def of(cls, started: JobStarted) -> ChangeRequest:
+        """The change that a job was started with."""
+        services = tuple(word for word in started.words if not word.startswith("-"))
+        return cls(started.verb, services)
+
     @property
     def words(self) -> tuple[str, ...]:
         """The command line behind the verb."""
@@ -68,14 +74,6 @@ class ChangeJob(PaneJob[ChangeRequest]):
 class ChangeJobs(Jobs[ChangeRequest, ChangeJob]):
     """One change at a time."""
 
-    VERBS = frozenset({"up", "down", "restart", "certs"})
+    REQUEST, JOB = ChangeRequest, ChangeJob
+    VERBS = frozenset({"up", "down", "restart", "certs rotate"})
     BUSY = ("{title} is running", "wait for its end")
-
-    def job_of(self, request: ChangeRequest, started_at: float) -> ChangeJob:
-        """An empty job."""
-        return ChangeJob(request, started_at)
-
-    def request_of(self, started: JobStarted) -> ChangeRequest:
-        """The change that a job was started with."""
-        services = tuple(word for word in started.words if not word.startswith("-"))
-        return ChangeRequest(started.verb, services)

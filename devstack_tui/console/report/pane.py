@@ -194,10 +194,7 @@ class ReportPane(Pane):
             self._sheet("Coverage", lambda ink: counts_sheet(report.coverage, ink))
 
     def _sheet(self, title: str, make: Callable[[Ink], RenderableType]) -> None:
-        async def load(ink: Ink) -> RenderableType:
-            return make(ink)
-
-        self.app.push_screen(SheetScreen(plain(title), load))
+        self.app.push_screen(SheetScreen(plain(title), make))
 
     def action_report_copy(self) -> None:
         """Copy the command that runs the suite, or the check's suite, again."""

@@ -10,48 +10,40 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
+from devstack_tui.console.screens.dialog import Dialog
 from devstack_tui.present.text import plain, shorten
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,40}")
 
 
-class ChooseScreen(ModalScreen[str]):
+class ChooseScreen(Dialog[str]):
     """The chosen one of `options`, by name; beside each a word about it. Leaves with ""."""
 
     BINDINGS: ClassVar[list[BindingType]] = [("escape,q", "refuse", "Cancel")]
+    BOX, KEYS, REFUSED = "choose", "enter choose · esc cancel", ""
 
     def __init__(self, title: str, options: Sequence[tuple[str, str]]) -> None:
-        super().__init__()
-        self._title = title
+        super().__init__(title)
         self._options = tuple(options)
 
-    def compose(self) -> ComposeResult:
-        with Vertical(classes="dialog", id="choose") as box:
-            box.border_title = Content(self._title).markup
-            box.border_subtitle = "enter choose · esc cancel"
-            width = max((len(name) for name, _ in self._options), default=0)
-            yield OptionList(
-                *(
-                    Option(
-                        Content.assemble(
-                            f"{plain(name):<{width}}  ",
-                            Content.styled(plain(about), "$foreground 60%"),
-                        ),
-                        id=f"option-{place}",
-                    )
-                    for place, (name, about) in enumerate(self._options)
+    def body(self) -> ComposeResult:
+        width = max((len(name) for name, _ in self._options), default=0)
+        yield OptionList(
+            *(
+                Option(
+                    Content.assemble(
+                        f"{plain(name):<{width}}  ",
+                        Content.styled(plain(about), "$foreground 60%"),
+                    ),
+                    id=f"option-{place}",
                 )
+                for place, (name, about) in enumerate(self._options)
             )
-
-    def action_refuse(self) -> None:
-        """Leave without a choice."""
-        self.dismiss("")
+        )
 
     @on(OptionList.OptionSelected)
     def _chosen(self, event: OptionList.OptionSelected) -> None:
@@ -59,28 +51,21 @@ class ChooseScreen(ModalScreen[str]):
         self.dismiss(self._options[event.option_index][0])
 
 
-class NameScreen(ModalScreen[str]):
+class NameScreen(Dialog[str]):
     """A name that can be a file's; `taken` ones are refused. Leaves with ""."""
 
     BINDINGS: ClassVar[list[BindingType]] = [("escape", "refuse", "Cancel")]
+    BOX, KEYS, REFUSED = "name", "enter save · esc cancel", ""
 
     def __init__(self, title: str, help: str, taken: Sequence[str]) -> None:
-        super().__init__()
-        self._title = title
+        super().__init__(title)
         self._help = help
         self._taken = frozenset(taken)
 
-    def compose(self) -> ComposeResult:
-        with Vertical(classes="dialog", id="name") as box:
-            box.border_title = Content(self._title).markup
-            box.border_subtitle = "enter save · esc cancel"
-            yield Static(Content(self._help), classes="quiet")
-            yield Input(id="new-name", compact=True)
-            yield Static(id="name-message")
-
-    def action_refuse(self) -> None:
-        """Leave without a name."""
-        self.dismiss("")
+    def body(self) -> ComposeResult:
+        yield Static(Content(self._help), classes="quiet")
+        yield Input(id="new-name", compact=True)
+        yield Static(id="name-message")
 
     def _wrong(self, name: str) -> str:
         if name in self._taken:
@@ -92,10 +77,8 @@ class NameScreen(ModalScreen[str]):
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:
         event.stop()
-        message = self.query_one("#name-message", Static)
         wrong = self._wrong(event.value) if event.value else ""
-        message.update(Content(wrong))
-        message.set_classes("bad" if wrong else "")
+        self.say("#name-message", wrong, "bad" if wrong else "")
 
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:
@@ -114,7 +97,7 @@ class Setting:
     chosen: str
 
 
-class FormScreen(ModalScreen[dict[str, str]]):
+class FormScreen(Dialog[dict[str, str]]):
     """Settings with up and down, their values with left and right. Leaves with nothing."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -125,27 +108,24 @@ class FormScreen(ModalScreen[dict[str, str]]):
         ("left,h,minus", "turn(-1)", "Before"),
         ("right,l,space,plus", "turn(1)", "Next"),
     ]
+    BOX, KEYS = "form", "↑ ↓ setting · ← → value · enter start · esc cancel"
 
     def __init__(self, title: str, help: str, settings: Sequence[Setting]) -> None:
-        super().__init__()
-        self._title = title
+        super().__init__(title)
         self._help = help
         self._settings = tuple(settings)
         self._at = 0
         self.values = {setting.id: setting.chosen for setting in settings}
 
-    def compose(self) -> ComposeResult:
-        with Vertical(classes="dialog", id="form") as box:
-            box.border_title = Content(self._title).markup
-            box.border_subtitle = "↑ ↓ setting · ← → value · enter start · esc cancel"
-            yield Static(Content(self._help), classes="quiet")
-            yield Static(id="form-body")
+    def body(self) -> ComposeResult:
+        yield Static(Content(self._help), classes="quiet")
+        yield Static(id="form-body")
 
     def on_mount(self) -> None:
         self._draw()
 
     def action_refuse(self) -> None:
-        """Leave without starting."""
+        """Cancel."""
         self.dismiss({})
 
     def action_accept(self) -> None:
@@ -177,4 +157,4 @@ class FormScreen(ModalScreen[dict[str, str]]):
                     Content.styled(f"  {place}/{len(setting.choices)}", "$foreground 60%"),
                 )
             )
-        self.query_one("#form-body", Static).update(Content("\n").join(lines))
+        self.say("#form-body", Content("\n").join(lines))

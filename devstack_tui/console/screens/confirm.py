@@ -9,11 +9,11 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Vertical, VerticalScroll
+from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
+from devstack_tui.console.screens.dialog import Dialog
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.events import Planned
 from devstack_tui.present.text import plain
@@ -29,41 +29,35 @@ class Question:
     typed: bool
 
 
-class ConfirmScreen(ModalScreen[bool]):
+class ConfirmScreen(Dialog[bool]):
     """True when the user wants the change. Nothing can be confirmed before the plan is there."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         ("escape", "refuse", "Cancel"),
         ("enter", "accept", "Run"),
     ]
+    BOX, KEYS, REFUSED = "confirm", "esc cancel", False
 
     def __init__(self, question: Question, plan: Callable[[], Awaitable[Planned]]) -> None:
-        super().__init__()
+        super().__init__(question.title)
         self._question = question
         self._plan = plan
         self._planned: Planned | None = None
 
-    def compose(self) -> ComposeResult:
-        with Vertical(classes="dialog", id="confirm") as box:
-            box.border_title = Content(self._question.title).markup
-            box.border_subtitle = "esc cancel"
-            yield Static(Content(self._question.help), classes="quiet")
-            with VerticalScroll(id="plan-scroll", can_focus=False):
-                yield Static("planning…", id="plan", classes="quiet")
-            yield Static(id="ask")
-            if self._question.typed:
-                yield Input(id="typed-name", compact=True, disabled=True)
-                yield Static(id="wrong")
+    def body(self) -> ComposeResult:
+        yield Static(Content(self._question.help), classes="quiet")
+        with VerticalScroll(id="plan-scroll", can_focus=False):
+            yield Static("planning…", id="plan", classes="quiet")
+        yield Static(id="ask")
+        if self._question.typed:
+            yield Input(id="typed-name", compact=True, disabled=True)
+            yield Static(id="wrong")
 
     def on_mount(self) -> None:
         if self._question.typed:
             self.query_one("#typed-name").display = False
             self.query_one("#wrong").display = False
         self.run_worker(self._load(), group="plan", exclusive=True, exit_on_error=False)
-
-    def action_refuse(self) -> None:
-        """Leave without a change."""
-        self.dismiss(False)
 
     def action_accept(self) -> None:
         """Run it, if there is a plan and no name has to be typed."""
@@ -76,26 +70,20 @@ class ConfirmScreen(ModalScreen[bool]):
         if event.value == self._question.stack:
             self.dismiss(True)
             return
-        wrong = self.query_one("#wrong", Static)
-        wrong.update(Content(f"✗ that is not the stack's name, {self._question.stack}"))
-        wrong.display = True
+        self.say("#wrong", f"✗ that is not the stack's name, {self._question.stack}")
+        self.query_one("#wrong").display = True
 
     @on(Input.Changed)
     def _typing(self) -> None:
         self.query_one("#wrong").display = False
 
     async def _load(self) -> None:
-        plan = self.query_one("#plan", Static)
         try:
-            planned = await self._plan()
+            self._planned = planned = await self._plan()
         except DevstackError as error:
-            remedy = f"\n→ {plain(error.remedy)}" if error.remedy else ""
-            plan.update(Content(f"✗ {plain(error.message)}{remedy}"))
-            plan.set_classes("bad")
+            self.say_error("#plan", error)
             return
-        self._planned = planned
-        plan.set_classes("")
-        plan.update(self._steps(planned))
+        self.say("#plan", self._steps(planned))
         self._invite()
 
     def _steps(self, planned: Planned) -> Content:

@@ -8,11 +8,11 @@ from rich.table import Table
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Vertical, VerticalScroll
-from textual.screen import ModalScreen
+from textual.containers import VerticalScroll
 from textual.widgets import Static
 
 from devstack_tui.actions import SCOPES, Action, in_scope
+from devstack_tui.console.screens.dialog import Dialog
 
 _KEYS = {
     "question_mark": "?",
@@ -33,19 +33,20 @@ def key_text(action: Action) -> str:
     return " ".join(key.upper() if key[0] == "f" and len(key) > 1 else key for key in keys)
 
 
-class HelpScreen(ModalScreen[None]):
+class HelpScreen(Dialog[None]):
     """One line per action, grouped by where it works."""
 
     BINDINGS: ClassVar[list[BindingType]] = [("escape,question_mark,f1,q", "dismiss", "Close")]
+    BOX = "help"
 
-    def compose(self) -> ComposeResult:
-        with Vertical(classes="dialog", id="help") as box:
-            box.border_title = "Help"
-            box.border_subtitle = "esc close"
-            with VerticalScroll():
-                for scope, title in SCOPES.items():
-                    yield Static(title, classes="heading")
-                    yield Static(_table(scope), classes="block")
+    def __init__(self) -> None:
+        super().__init__("Help")
+
+    def body(self) -> ComposeResult:
+        with VerticalScroll():
+            for scope, title in SCOPES.items():
+                yield Static(title, classes="heading")
+                yield Static(_table(scope), classes="block")
 
 
 def _table(scope: str) -> Table:

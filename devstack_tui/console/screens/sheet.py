@@ -11,48 +11,43 @@ from rich.table import Table
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Vertical, VerticalScroll
-from textual.content import Content
-from textual.screen import ModalScreen
+from textual.containers import VerticalScroll
 from textual.widgets import Static
 
 from devstack_tui.console.bench.model import Comparisons
-from devstack_tui.console.ink import ink
+from devstack_tui.console.screens.dialog import Dialog
 from devstack_tui.core.check import Result
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.plot import figure
 from devstack_tui.present.cells import verdict
-from devstack_tui.present.looks import LOOKS, QUIET, WARN
+from devstack_tui.present.looks import QUIET, WARN
 from devstack_tui.present.text import BLANK, plain
 
 Ink = Callable[[str], Style]
-Load = Callable[[Ink], Awaitable[RenderableType]]
+Load = Callable[[Ink], RenderableType | Awaitable[RenderableType]]
 
 
-class SheetScreen(ModalScreen[None]):
-    """Shows what `load` returns; a `DevstackError` of it is shown instead.
+class SheetScreen(Dialog[None]):
+    """Shows what `load` returns, or what it awaits; a `DevstackError` of it is shown instead.
 
     Where there is a way to get it all the same, `forced`, the key f takes it.
     """
 
-    COMPONENT_CLASSES = LOOKS
+    BOX = "sheet"
     BINDINGS: ClassVar[list[BindingType]] = [
         ("escape,enter,q", "dismiss", "Close"),
         ("f", "force", "All the same"),
     ]
 
     def __init__(self, title: str, load: Load, forced: Load | None = None) -> None:
-        super().__init__()
-        self._title = title
+        super().__init__(title)
         self._load = load
         self._forced = forced
 
-    def compose(self) -> ComposeResult:
-        with Vertical(classes="dialog", id="sheet") as box:
-            box.border_title = Content(self._title).markup
-            box.border_subtitle = "esc close"
-            with VerticalScroll():
-                yield Static("…", id="sheet-body", classes="quiet")
+    def body(self) -> ComposeResult:
+        """What is in the box."""
+        with VerticalScroll():
+            yield Static("…", id="sheet-body", classes="quiet")
 
     def on_mount(self) -> None:
         self.run_worker(self._fill(), group="sheet", exclusive=True, exit_on_error=False)
@@ -65,16 +60,16 @@ class SheetScreen(ModalScreen[None]):
 
     async def _fill(self) -> None:
         box = self.query_one("#sheet")
-        body = self.query_one("#sheet-body", Static)
         try:
-            content = await self._load(lambda look: ink(self, look))
+            content = self._load(self.ink)
+            if isinstance(content, Awaitable):
+                content = await content
         except DevstackError as error:
-            remedy = f"\n→ {plain(error.remedy)}" if error.remedy else ""
-            body.update(Content(f"✗ {plain(error.message)}{remedy}"))
-            body.set_classes("bad")
-            box.border_subtitle = "f all the same · esc close" if self._forced else "esc close"
+            self.say_error("#sheet-body", error)
+            box.border_subtitle = "f all the same · esc close" if self._forced else self.KEYS
             return
-        box.border_subtitle = "esc close"
+        box.border_subtitle = self.KEYS
+        body = self.query_one("#sheet-body", Static)
         body.set_classes("")
         body.update(content)
 

@@ -40,6 +40,11 @@ class AuditRequest:
     verb: ClassVar[str] = "check run"
     outlives: ClassVar[bool] = False
 
+    @classmethod
+    def of(cls, started: JobStarted) -> AuditRequest:
+        """The audit that a job was started with; which checks that are, its events show."""
+        return cls(started.title, started.words, frozenset())
+
     @property
     def words(self) -> tuple[str, ...]:
         """The command line behind the verb."""
@@ -50,15 +55,15 @@ class AuditRequest:
 class AuditJob(PaneJob[AuditRequest]):
     """One audit: what its events so far amount to."""
 
-    total: int = 0
+    planned: int = 0
     results: dict[str, CheckRow] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     EVENTS: ClassVar[Any] = AnySecurityEvent
 
     @property
-    def verdict(self) -> str:
-        """Of the whole, once there is one."""
-        return self.done.report.verdict if self.done and self.done.report else ""
+    def total(self) -> int:
+        """How many checks there are to make."""
+        return self.planned or len(self.request.ids)
 
     def waits(self, id: str) -> bool:
         """Whether the result of a check is still to come."""
@@ -72,7 +77,7 @@ class AuditJob(PaneJob[AuditRequest]):
         """Fold one event in; a single result need not be shown at once."""
         match event:
             case AuditPlanned():
-                self.total = sum(event.suites.values())
+                self.planned = sum(event.suites.values())
             case CheckDone():
                 self.results[event.row.id] = event.row
                 return False
@@ -88,7 +93,8 @@ class AuditJob(PaneJob[AuditRequest]):
 class AuditJobs(Jobs[AuditRequest, AuditJob]):
     """The audits of this console, and the last result of every check."""
 
-    VERBS = frozenset({"check"})
+    REQUEST, JOB = AuditRequest, AuditJob
+    VERBS = frozenset({"check run"})
     BUSY = ("checks are running", "wait for their end, or cancel them with x")
     rows: dict[str, CheckRow]
     """Every check with its last result, by id, in the order of the catalogue."""
@@ -96,14 +102,6 @@ class AuditJobs(Jobs[AuditRequest, AuditJob]):
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
         self.rows = {}
-
-    def job_of(self, request: AuditRequest, started_at: float) -> AuditJob:
-        """An empty job."""
-        return AuditJob(request, started_at, total=len(request.ids))
-
-    def request_of(self, started: JobStarted) -> AuditRequest:
-        """The audit that a job was started with; which checks that are, its events show."""
-        return AuditRequest(started.title, started.words, frozenset())
 
     def keep(self, job: AuditJob) -> None:
         """Keep its results."""

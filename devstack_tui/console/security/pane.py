@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
-from rich.console import RenderableType
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Container, Vertical
@@ -15,7 +15,7 @@ from devstack_tui.console.job_line import JobLine
 from devstack_tui.console.job_pane import JobPane
 from devstack_tui.console.keys import bindings
 from devstack_tui.console.screens.save import SaveScreen
-from devstack_tui.console.screens.sheet import Ink, SheetScreen
+from devstack_tui.console.screens.sheet import SheetScreen
 from devstack_tui.console.security.export import FORMS, save
 from devstack_tui.console.security.job import AuditJob, AuditJobs, AuditRequest
 from devstack_tui.console.security.matrix_screen import AccessMatrixScreen
@@ -157,13 +157,8 @@ class SecurityPane(JobPane):
             self.checks.focus()
             return
         title, facts = self.view.about(self.checks.selected, self.owner.now())
-        if not facts:
-            return
-
-        async def evidence(ink: Ink) -> RenderableType:
-            return fact_table(facts, ink)
-
-        self.app.push_screen(SheetScreen(title, evidence))
+        if facts:
+            self.app.push_screen(SheetScreen(title, partial(fact_table, facts)))
 
     def action_security_fold(self) -> None:
         """Fold or unfold the suite."""

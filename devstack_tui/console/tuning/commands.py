@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from rich.console import RenderableType
+from functools import partial
 
 from devstack_tui.actions import Action, by_id
 from devstack_tui.console.job_pane import JobPane
 from devstack_tui.console.screens.ask import ChooseScreen, FormScreen, NameScreen, Setting
 from devstack_tui.console.screens.confirm import ConfirmScreen, Question
-from devstack_tui.console.screens.sheet import Ink, SheetScreen
+from devstack_tui.console.screens.sheet import SheetScreen
 from devstack_tui.console.tuning.argv import (
     BASELINE,
     CURRENT,
@@ -73,11 +73,8 @@ class TuningCommands(JobPane):
         elif self.mode == "history":
             change = self.view.history().get(self.cursor)
             if change is not None:
-
-                async def values(ink: Ink) -> RenderableType:
-                    return change_table(change, ink)
-
-                self.app.push_screen(SheetScreen(f"Change {change.number}", values))
+                table = partial(change_table, change)
+                self.app.push_screen(SheetScreen(f"Change {change.number}", table))
         else:
             self.run_worker(self._edit(), group="tuning-ask", exclusive=True)
 
@@ -158,10 +155,7 @@ class TuningCommands(JobPane):
             self.notify("Nothing is pending")
             return
         lines, judged = self.view.pending_lines(), self.view.judged
-
-        async def table(ink: Ink) -> RenderableType:
-            return diff_table(lines, judged, show.budget, ink)
-
+        table = partial(diff_table, lines, judged, show.budget)
         relaxed = sum(line.relaxed for line in lines)
         price = f" · ▲ {relaxed} relaxed" if relaxed else ""
         self.app.push_screen(SheetScreen(f"{len(lines)} pending{price}", table))
@@ -239,7 +233,7 @@ class TuningCommands(JobPane):
         """Whether a job can be started; says why not."""
         running, other = self.jobs.running, self.owner.jobs.running
         status = self.owner.status
-        busy = running.order.title if running is not None else other.request.verb if other else ""
+        busy = running.request.title if running is not None else other.request.verb if other else ""
         busy = busy or (status.busy if status is not None else "")
         busy = busy or ("the change of pending" if self.jobs.putting else "")
         if busy:
@@ -364,8 +358,8 @@ class TuningCommands(JobPane):
         job = self.jobs.running
         if job is None:
             self.notify("Nothing is running")
-        elif job.order.outlives:
-            text = f"{job.order.title} is not stopped half-way; u takes it back afterwards"
+        elif job.request.outlives:
+            text = f"{job.request.title} is not stopped half-way; u takes it back afterwards"
             self.notify(text, markup=False)
         else:
             self.jobs.stop()

@@ -8,11 +8,11 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Vertical, VerticalScroll
+from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
+from devstack_tui.console.screens.dialog import Dialog
 from devstack_tui.console.tuning.argv import BASELINE
 from devstack_tui.console.tuning.facts import APPLIED, UNITS, range_text
 from devstack_tui.console.tuning.memory_budget import budget_line
@@ -25,7 +25,7 @@ from devstack_tui.tuning.events import Row, Show
 Submit = Callable[[str], Awaitable[None]]
 
 
-class EditScreen(ModalScreen[bool]):
+class EditScreen(Dialog[bool]):
     """True when the value is pending. `submit` puts it there, and may refuse it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -33,9 +33,10 @@ class EditScreen(ModalScreen[bool]):
         ("up", "turn(-1)", "Value before"),
         ("down", "turn(1)", "Next value"),
     ]
+    BOX, KEYS, REFUSED = "edit", "enter into pending · ↑ ↓ known values · esc cancel", False
 
     def __init__(self, show: Show, row: Row, parameter: Parameter | None, submit: Submit) -> None:
-        super().__init__()
+        super().__init__(plain(f"{row.service}.{row.name}"))
         self._show = show
         self._row = row
         self._parameter = parameter
@@ -43,26 +44,18 @@ class EditScreen(ModalScreen[bool]):
         self._known = judged(show).problems
         self._offers = _offers(row, parameter)
 
-    def compose(self) -> ComposeResult:
-        row = self._row
-        with Vertical(classes="dialog", id="edit") as box:
-            box.border_title = Content(plain(f"{row.service}.{row.name}")).markup
-            box.border_subtitle = "enter into pending · ↑ ↓ known values · esc cancel"
-            with VerticalScroll(id="edit-about", can_focus=False):
-                yield Static(self._about())
-            yield Input(row.pending or row.effective, id="edit-value", compact=True)
-            yield Static(id="edit-message")
-            yield Static(id="edit-budget")
+    def body(self) -> ComposeResult:
+        with VerticalScroll(id="edit-about", can_focus=False):
+            yield Static(self._about())
+        yield Input(self._row.pending or self._row.effective, id="edit-value", compact=True)
+        yield Static(id="edit-message")
+        yield Static(id="edit-budget")
 
     def on_mount(self) -> None:
         field = self.query_one("#edit-value", Input)
         field.focus()
         field.action_select_all()
-        self._tell(field.value)
-
-    def action_refuse(self) -> None:
-        """Leave without a change."""
-        self.dismiss(False)
+        self._judge(field.value)
 
     def action_turn(self, step: int) -> None:
         """Another known value: of a choice, a profile, the server itself."""
@@ -77,7 +70,7 @@ class EditScreen(ModalScreen[bool]):
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:
         event.stop()
-        self._tell(event.value)
+        self._judge(event.value)
 
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:
@@ -87,32 +80,26 @@ class EditScreen(ModalScreen[bool]):
             self.run_worker(self._put(found.value), group="edit", exclusive=True)
 
     async def _put(self, value: str) -> None:
-        message = self.query_one("#edit-message", Static)
-        message.update(Content("putting it into pending…"))
-        message.set_classes("quiet")
+        self.say("#edit-message", "putting it into pending…", "quiet")
         try:
             await self._submit(value)
         except DevstackError as error:
-            remedy = f" → {plain(error.remedy)}" if error.remedy else ""
-            message.update(Content(f"✗ {plain(error.message)}{remedy}"))
-            message.set_classes("bad")
+            self.say_error("#edit-message", error, " → ")
         else:
             self.dismiss(True)
 
     def _check(self, text: str) -> Checked:
         return checked(self._show, self._row, text, self._known)
 
-    def _tell(self, text: str) -> None:
+    def _judge(self, text: str) -> None:
         found = self._check(text)
-        message = self.query_one("#edit-message", Static)
+        shown = Content.styled(f"● {plain(found.value)}", "$text-success")
         if found.wrong:
-            message.update(Content(f"✗ {plain(found.wrong)}"))
+            shown = Content(f"✗ {plain(found.wrong)}")
         elif found.warnings:
             first = f"▲ {plain(found.value)}: " + " · ".join(map(plain, found.warnings))
-            message.update(Content.styled(first, "$text-warning"))
-        else:
-            message.update(Content.styled(f"● {plain(found.value)}", "$text-success"))
-        message.set_classes("bad" if found.wrong else "")
+            shown = Content.styled(first, "$text-warning")
+        self.say("#edit-message", shown, "bad" if found.wrong else "")
         budget = self.query_one("#edit-budget", Static)
         budget.display = found.budget is not None
         if found.budget is not None:

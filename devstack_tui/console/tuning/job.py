@@ -20,7 +20,6 @@ from devstack_tui.console.tuning.argv import Order, dropping, planning, saving, 
 from devstack_tui.contracts.tunable import DEFAULT
 from devstack_tui.core import codec
 from devstack_tui.core.errors import DevstackError
-from devstack_tui.jobs.files import JobStarted
 from devstack_tui.tuning.events import (
     AbDone,
     AbPair,
@@ -65,16 +64,11 @@ class TuningJob(PaneJob[Order]):
     EVENTS: ClassVar[Any] = TuneEvent
 
     @property
-    def order(self) -> Order:
-        """What it does."""
-        return self.request
-
-    @property
     def failed(self) -> bool:
         """Whether it ended without doing what it was for; an open verdict is no failure."""
         if self.error is not None or self.done is None:
             return not self.running and not self.stopping
-        report = self.report if self.order.what == "ab" else None
+        report = self.report if self.request.what == "ab" else None
         return self.done.exit_code != 0 and report is None and not self.stopping
 
     def fold(self, event: TuneEvent, now: float) -> bool:
@@ -95,7 +89,7 @@ class TuningJob(PaneJob[Order]):
                 self.pairs.append(event)
             case AbDone():
                 self.report = event.report
-        if isinstance(event, _LAST[self.order.what]):
+        if isinstance(event, _LAST[self.request.what]):
             self.done = event
         return True
 
@@ -103,7 +97,8 @@ class TuningJob(PaneJob[Order]):
 class TuningJobs(Jobs[Order, TuningJob]):
     """The one place that changes parameters."""
 
-    VERBS = frozenset({"tune"})
+    REQUEST, JOB = Order, TuningJob
+    VERBS = frozenset(f"tune {what}" for what in _LAST)
     GRACE_S = 60.0
     last_ab: TuningJob | None = None
     """The last A/B or search since the console opened."""
@@ -122,19 +117,10 @@ class TuningJobs(Jobs[Order, TuningJob]):
         self._waiting = False
         """Whether somebody waits to read the parameters: who comes then need not."""
 
-    def job_of(self, request: Order, started_at: float) -> TuningJob:
-        """An empty job."""
-        job = TuningJob(request, started_at)
-        if request.what in ("ab", "auto"):
-            self.last_ab = job
-        return job
-
-    def request_of(self, started: JobStarted) -> Order:
-        """The order that a job was started with."""
-        return Order.of(started)
-
     def keep(self, job: TuningJob) -> None:
-        """Keep the costs that it found."""
+        """Keep the last A/B, and the costs that were found."""
+        if job.request.what in ("ab", "auto"):
+            self.last_ab = job
         if isinstance(job.done, CostDone):
             self.costs |= {report.service: report for report in job.done.reports}
 

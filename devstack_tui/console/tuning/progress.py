@@ -17,8 +17,8 @@ def tuning_line(job: TuningJob | None, invitation: Styled, now: float) -> Conten
         text, style = invitation if job is None else ending(job, now)
         return Content.styled(f" {text}", style)
     what = "stopping: what it changed is given back" if job.stopping else moment(job, now)
-    known = job.ab is not None and job.order.what == "ab"
+    known = job.ab is not None and job.request.what == "ab"
     return Content.assemble(
-        Content.styled(f" ▶ {plain(job.order.title)} · {what} ", "$text-accent"),
+        Content.styled(f" ▶ {plain(job.request.title)} · {what} ", "$text-accent"),
         clock(job.elapsed(now), job.ab.expected_s if known and job.ab else 0),
     )

@@ -41,10 +41,10 @@ def ab_style(report: AbReport) -> str:
 
 def ending(job: TuningJob, now: float) -> Styled:
     """How a job has ended, in a sentence with its remedy."""
-    title = plain(job.order.title)
+    title = plain(job.request.title)
     if job.error is not None:
         return f"✗ {title}: {with_remedy(job.error.message, job.error.remedy)}", BAD
-    if job.order.what == "ab" and job.report is not None:
+    if job.request.what == "ab" and job.report is not None:
         return ab_sentence(job.report), ab_style(job.report)
     if job.stopping:
         took = seconds_text(job.elapsed(now))

@@ -276,7 +276,7 @@ class TuningView:
         job = self._jobs.current
         if job is None:
             return "Jobs", (Fact("", (("nothing was run yet", QUIET),)),)
-        return plain(job.order.title), tuple(story(job))
+        return plain(job.request.title), tuple(story(job))
 
     def report(self) -> tuple[Fact, ...]:
         """The end of the last A/B; nothing while it runs."""
