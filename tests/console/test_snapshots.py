@@ -109,7 +109,7 @@ async def _restart(pilot: Pilot[int]) -> None:
 async def _doctor(pilot: Pilot[int]) -> None:
     await pilot.press("f2")
     await until(pilot, lambda: isinstance(pilot.app.screen, DoctorScreen))
-    findings = pilot.app.screen.query_one("#findings")
+    findings = pilot.app.screen.query_one("#sheet-body")
     await until(pilot, lambda: not findings.has_class("quiet"))
 
 
