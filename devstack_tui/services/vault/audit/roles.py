@@ -171,7 +171,7 @@ def _of_role(role: str, clients: str) -> list[Check]:
         _role_check(
             role,
             f"role.{role}.secret_ids_expire",
-            f"no secret_id of {role} that is alive lasts for ever",
+            f"every living secret_id of {role} expires",
             _living,
             sabotage="vault.secret_id.eternal",
             remedy="destroy it: "

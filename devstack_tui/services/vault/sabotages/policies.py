@@ -63,7 +63,7 @@ def sabotages() -> tuple[Sabotage, ...]:
         ),
         sabotage(
             "policy.foreign",
-            "there is a policy that nobody declared",
+            "there is a policy that is not declared",
             added("sys/policies/acl/devstack-tui-stray", policy=EVERYTHING),
         ),
     ]

@@ -22,7 +22,7 @@ TEN_DAYS = 10 * 24 * 3600
 # Each is set on every AppRole at once: what it is, and what is written.
 SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {
     "bind_secret_id": ("the role_id alone is enough", {"bind_secret_id": False}),
-    "secret_id_ttl": ("a new secret_id lasts for ever", {"secret_id_ttl": 0}),
+    "secret_id_ttl": ("a new secret_id never expires", {"secret_id_ttl": 0}),
     "secret_id_num_uses": ("a new secret_id is used up by 40", {"secret_id_num_uses": 40}),
     "secret_id_cidrs": ("a secret_id is good anywhere", {"secret_id_bound_cidrs": []}),
     "token_cidrs": ("a token is good anywhere", {"token_bound_cidrs": []}),
@@ -30,7 +30,7 @@ SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {
         "a token lasts for ten days",
         {"token_ttl": TEN_DAYS, "token_max_ttl": 2 * TEN_DAYS},
     ),
-    "token_period": ("a token is renewed for ever", {"token_period": TOKEN_MAX_TTL}),
+    "token_period": ("a token can be renewed without end", {"token_period": TOKEN_MAX_TTL}),
     "token_type": ("the tokens are of the other type", {}),
     "policies": ("a token is under one more policy", {}),
 }
@@ -56,7 +56,7 @@ def sabotages() -> tuple[Sabotage, ...]:
         ),
         sabotage(
             "secret_id.eternal",
-            "every AppRole has a secret_id from a time when they lasted for ever",
+            "every AppRole has a secret_id that never expires",
             _eternal,
             seconds=0.5,
         ),
