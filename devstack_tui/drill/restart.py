@@ -18,19 +18,16 @@ from devstack_tui.contracts.drill import (
     Context,
     Drill,
     DrillEvent,
-    DrillPhase,
-    DrillResult,
     Plan,
     PlannedStep,
-    RepeatEnded,
-    Step,
     Thresholds,
 )
+from devstack_tui.contracts.drill_repeat import Repeat
 from devstack_tui.contracts.model import Target
 from devstack_tui.contracts.registry import service, services
 from devstack_tui.contracts.service import Service
 from devstack_tui.contracts.service_files import ServiceFiles
-from devstack_tui.core.check import Result, Status, verdict
+from devstack_tui.core.check import Result
 from devstack_tui.core.errors import DevstackError, UnreachableError
 from devstack_tui.core.event_stream import Emit, task_events
 from devstack_tui.core.redact import redact
@@ -134,43 +131,39 @@ class RestartDrill:
         return task_events(lambda emit: _Repeat(self.name, context, emit).perform())
 
 
-class _Repeat:
+class _Repeat(Repeat):
     """One repeat from its preconditions to its result."""
 
     def __init__(self, drill: str, context: Context, emit: Emit[DrillEvent]) -> None:
-        self._drill = drill
-        self._context = context
+        super().__init__(drill, context, emit)
         self._service = service(context.service)
         self._acks = _acks(self._service)
-        self._emit = emit
-        self._results: list[Result] = []
         self._broken = False
         """Whether the fault is in force: nothing can be asked of the service then."""
 
     async def perform(self) -> None:
         """All of it. Raises `DevstackError` when it cannot begin."""
-        context = self._context
-        started, begun = time.time(), time.monotonic()
-        self._phase("preconditions")
+        context = self.context
+        self.phase("preconditions")
         promise = await self._require_healthy()
         outcome = Outcome(context.thresholds, context.fault, promise)
         try:
             await self._ask(lambda: self._acks.prepare(context.target, context.run))
             timeline = await self._measure(outcome)
-            self._phase("verifying", f"reading {len(outcome.writes)} writes back")
+            self.phase("verifying", f"reading {len(outcome.writes)} writes back")
             await self._read_back(outcome)
             for number in ("05", "06", "07"):
                 self._decide(steps.JUDGES[number](outcome))
         finally:
             # Broken off in the middle of the fault: whoever heals the service cleans up after.
             if not self._broken:
-                self._phase("cleaning")
+                self.phase("cleaning")
                 await self._clean(outcome)
         self._decide(steps.nothing_left(outcome))
-        self._emit(RepeatEnded(self._result(outcome, timeline, started, time.monotonic() - begun)))
+        self._conclude(outcome, timeline)
 
     async def _require_healthy(self) -> Promise:
-        target = self._context.target
+        target = self.context.target
         seen = await asyncio.to_thread(probe_once, self._service, target, PROBE_S)
         if seen.problems:
             raise UnreachableError(
@@ -178,7 +171,7 @@ class _Repeat:
                 f"`devstack-tui up {target.service}`",
             )
         self._decide(steps.healthy_before(seen.latency_ms))
-        context = self._context
+        context = self.context
         return await self._ask(lambda: steps.promise_of(self._service, self._acks, context))
 
     async def _ask(self, work: Callable[[], T]) -> T:
@@ -193,8 +186,8 @@ class _Repeat:
 
     async def _measure(self, outcome: Outcome) -> WriteTimeline:
         """The stream, the fault in it, and the way back."""
-        context = self._context
-        self._phase("warming")
+        context = self.context
+        self.phase("warming")
         timeline = WriteTimeline(
             Stream(
                 self._acks,
@@ -204,7 +197,7 @@ class _Repeat:
                 rate_hz=context.rate_hz,
             ),
             context.repeat,
-            self._emit,
+            self.emit,
         )
         watch = asyncio.create_task(timeline.watch())
         try:
@@ -236,10 +229,10 @@ class _Repeat:
 
     async def _strike(self, timeline: WriteTimeline, outcome: Outcome) -> None:
         """The fault; over when the service is gone, or was held still for its time."""
-        context = self._context
+        context = self.context
         injector, units = context.injector, tuple(reversed(context.injector.units(context.service)))
         act = {KILL: injector.kill, TERM: injector.terminate, STOP: injector.freeze}[context.fault]
-        self._phase("fault", _DOES[context.fault])
+        self.phase("fault", _DOES[context.fault])
         self._broken = True
         try:
             times = await asyncio.to_thread(lambda: [act(unit) for unit in units])
@@ -265,8 +258,8 @@ class _Repeat:
 
     async def _bring_back(self, timeline: WriteTimeline, outcome: Outcome) -> None:
         """Start it again if it ended, and wait for its health and for a success."""
-        context = self._context
-        self._phase("healing")
+        context = self.context
+        self.phase("healing")
         if context.fault != STOP:
             try:
                 await context.injector.start(context.service)
@@ -281,7 +274,7 @@ class _Repeat:
         self._decide(steps.came_back(outcome))
         if outcome.failure:
             return
-        self._phase("waiting", "for the first success")
+        self.phase("waiting", "for the first success")
         limit = max(context.thresholds.restart_s, WARM_WITHIN_S)
 
         def back(writes: Writes) -> bool:
@@ -295,7 +288,7 @@ class _Repeat:
 
     async def _await_health(self, outcome: Outcome) -> None:
         """Probe until it passes, up to the threshold."""
-        target = self._context.target
+        target = self.context.target
         while True:
             try:
                 seen = await asyncio.to_thread(probe_once, self._service, target, PROBE_S)
@@ -303,14 +296,14 @@ class _Repeat:
             except DevstackError as error:
                 outcome.unhealthy = error.message
             outcome.healthy_s = time.monotonic() - outcome.fault
-            if not outcome.unhealthy or outcome.healthy_s > self._context.thresholds.restart_s:
+            if not outcome.unhealthy or outcome.healthy_s > self.context.thresholds.restart_s:
                 return
             await asyncio.sleep(0.05)
 
     async def _read_back(self, outcome: Outcome) -> None:
         if outcome.failure:
             return
-        context = self._context
+        context = self.context
         numbers = [write.number for write in outcome.writes]
         try:
             outcome.present = await asyncio.to_thread(
@@ -321,7 +314,7 @@ class _Repeat:
 
     async def _clean(self, outcome: Outcome) -> None:
         """Remove the run, and look whether it is gone."""
-        context = self._context
+        context = self.context
         numbers = [write.number for write in outcome.writes]
 
         def clean() -> None:
@@ -334,43 +327,28 @@ class _Repeat:
         except Exception as error:
             outcome.uncleaned = redact(str(error).partition("\n")[0])
 
-    def _result(
-        self, outcome: Outcome, timeline: WriteTimeline, started: float, seconds: float
-    ) -> DrillResult:
-        context, writes, fault = self._context, outcome.writes, outcome.fault
+    def _conclude(self, outcome: Outcome, timeline: WriteTimeline) -> None:
+        writes, fault = outcome.writes, outcome.fault
         first = first_cell(writes, fault)
         last = int((max(write.done_s for write in writes) - fault) * 1000 / CELL_MS) + 1
-        starved = timeline.late_s > STARVED_S
-        judged = verdict(self._results)
-        return DrillResult(
-            drill=self._drill,
-            fault=context.fault,
-            victim=context.victim,
-            repeat=context.repeat,
-            started=started,
-            seconds=seconds,
-            verdict=Status.INCONCLUSIVE if starved and judged is Status.PASS else judged,
-            steps=tuple(self._results),
-            shards=(shard(context.service, outcome.verdict, outcome.window),),
+        late = timeline.late_s
+        self.ended(
+            self.context.victim,
+            (shard(self.context.service, outcome.verdict, outcome.window),),
+            f"our own process was late by {late:.1f} s" if late > STARVED_S else "",
             timings=steps.timings(outcome),
             markers=tuple(timeline.markers),
             lanes={LANE: lane(writes, fault, first, last)},
             lanes_from_ms=float(first * CELL_MS),
             instrument_cpu=timeline.cpu_s / timeline.seconds if timeline.seconds else 0.0,
-            late_ms=round(timeline.late_s * 1000, 1),
-            void=f"our own process was late by {timeline.late_s:.1f} s" if starved else "",
+            late_ms=round(late * 1000, 1),
             notes=outcome.promise.notes,
         )
 
-    def _phase(self, phase: str, detail: str = "") -> None:
-        self._emit(DrillPhase(self._context.repeat, phase, detail))
-
     def _decide(self, decided: steps.Decided) -> None:
         number, status, evidence = decided
-        title = steps.titles(self._context.thresholds)[number]
-        result = Result(f"{self._drill}.{number}", title, status, evidence)
-        self._results.append(result)
-        self._emit(Step(self._context.repeat, result))
+        title = steps.titles(self.context.thresholds)[number]
+        self.decide(Result(f"{self.drill}.{number}", title, status, evidence))
 
 
 def _acks(found: Service) -> Acks:

@@ -42,7 +42,7 @@ REFUSALS = 5
 
 
 class FakeService(FakeAcks):
-    """A service, its acks and the injector that break it, in one."""
+    """A service, its acks and what breaks it, in one."""
 
     name = "fake"
     title = "Fake"
@@ -82,7 +82,7 @@ class FakeService(FakeAcks):
         self.cleaned += 1
         super().cleanup(target, run)
 
-    # -- the injector
+    # -- what breaks it
 
     def installation(self) -> Any:
         raise AssertionError("it has no parameters to be read")

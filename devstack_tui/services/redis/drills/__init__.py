@@ -175,7 +175,7 @@ class Failover(_Keyed):
 
     def run(self, context: Context) -> AsyncGenerator[DrillEvent, None]:
         """See the Protocol."""
-        return task_events(lambda emit: FailoverRepeat(context, emit).perform())
+        return task_events(lambda emit: FailoverRepeat(self.name, context, emit).perform())
 
     def read_setting(self, target: Target) -> int:
         """The node timeout, ms."""
@@ -237,7 +237,7 @@ class RollingRestart(_Keyed):
 
     def run(self, context: Context) -> AsyncGenerator[DrillEvent, None]:
         """See the Protocol."""
-        return task_events(lambda emit: rolling.RollingRepeat(context, emit).perform())
+        return task_events(lambda emit: rolling.RollingRepeat(self.name, context, emit).perform())
 
 
 def _told(seen: Look, victim: str) -> str:

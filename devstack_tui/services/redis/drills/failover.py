@@ -23,7 +23,7 @@ from devstack_tui.services.redis.drills.preconditions import (
     slot_problems,
     state_problems,
 )
-from devstack_tui.services.redis.drills.repeat import REJOIN_WITHIN_S, Repeat
+from devstack_tui.services.redis.drills.repeat import REJOIN_WITHIN_S, ClusterRepeat
 from devstack_tui.services.redis.drills.steps import Outcome, decide, found
 from devstack_tui.services.redis.instrument import Instrument
 
@@ -32,13 +32,11 @@ PATIENCE_S, PATIENCE_TIMEOUTS = 4.0, 4
 """A failover that has not come after so many seconds and node timeouts does not come."""
 
 
-class FailoverRepeat(Repeat):
+class FailoverRepeat(ClusterRepeat):
     """A master, or a replica, is hit."""
 
-    drill = steps.PREFIX
-
-    def __init__(self, context: Context, emit: Emit[DrillEvent]) -> None:
-        super().__init__(context, emit)
+    def __init__(self, drill: str, context: Context, emit: Emit[DrillEvent]) -> None:
+        super().__init__(drill, context, emit)
         self._turn, self._turns = int(context.options["turn"]), int(context.options["turns"])
         self._values: dict[int, dict[str, str]] = {}
 
@@ -73,7 +71,7 @@ class FailoverRepeat(Repeat):
             await self.read_back(recording, outcome)
             self._judge(outcome)
         self.decide(await self.cleaned())
-        self.ended(recording, outcome, expected, dict(steps.timings(outcome)))
+        self.measured(recording, outcome, expected, dict(steps.timings(outcome)))
 
     def _outcome(self, before: Look, victim: int) -> Outcome:
         cut_off = self.context.fault == "partition"

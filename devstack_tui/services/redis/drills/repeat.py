@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import AsyncGenerator, Callable
 from typing import ParamSpec, TypeVar
 
@@ -12,13 +11,10 @@ from devstack_tui.contracts.drill import (
     ClusterMap,
     Context,
     DrillEvent,
-    DrillPhase,
-    DrillResult,
-    RepeatEnded,
-    Step,
 )
+from devstack_tui.contracts.drill_repeat import Repeat
 from devstack_tui.contracts.model import Target
-from devstack_tui.core.check import Result, Status, verdict
+from devstack_tui.core.check import Result, Status
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.event_stream import Emit
 from devstack_tui.core.redact import redact
@@ -42,20 +38,13 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Repeat:
+class ClusterRepeat(Repeat):
     """What every drill of the cluster has: the instrument around what is done to it."""
 
-    drill = ""
-
-    def __init__(self, context: Context, emit: Emit[DrillEvent]) -> None:
-        self.context = context
+    def __init__(self, drill: str, context: Context, emit: Emit[DrillEvent]) -> None:
+        super().__init__(drill, context, emit)
         self.target: Target = context.target
-        self.emit = emit
-        self.results: list[Result] = []
-        self.timings: dict[str, float] = {}
         self._instrument: Instrument | None = None
-        self._started = time.time()
-        self._begun = time.monotonic()
 
     def option(self, name: str) -> float:
         """A number of the drill's table in drills.toml."""
@@ -68,14 +57,6 @@ class Repeat:
     async def thread(self, work: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
         """`work`, which blocks, in a thread."""
         return await asyncio.to_thread(work, *given, **named)
-
-    def phase(self, phase: str, detail: str = "") -> None:
-        self.emit(DrillPhase(self.context.repeat, phase, detail))
-
-    def decide(self, result: Result) -> None:
-        """One step is decided."""
-        self.results.append(result)
-        self.emit(Step(self.context.repeat, result))
 
     async def ready(self) -> Look:
         """The preconditions: at the first repeat they hold, a later one waits for them."""
@@ -155,41 +136,27 @@ class Repeat:
         wrong += [f"{node} did not answer" for node in left.unreachable]
         return found("16", wrong, "none is left on any node")
 
-    def ended(
+    def measured(
         self,
         recording: Recording,
         outcome: Outcome,
         expected: tuple[tuple[float, float] | None, str],
         timings: dict[str, float],
     ) -> None:
-        """Tell the result of the repeat."""
-        judged = verdict(self.results)
-        if outcome.void and judged is Status.PASS:
-            judged = Status.INCONCLUSIVE
-        self.emit(
-            RepeatEnded(
-                DrillResult(
-                    drill=self.drill,
-                    fault=self.context.fault,
-                    victim=self.victim(outcome),
-                    repeat=self.context.repeat,
-                    started=self._started,
-                    seconds=time.monotonic() - self._begun,
-                    verdict=judged,
-                    steps=tuple(self.results),
-                    shards=outcome.shards,
-                    timings=timings,
-                    expected=expected[0],
-                    theory=expected[1],
-                    split_brain=outcome.split_brain,
-                    markers=recording.markers,
-                    lanes=recording.lanes,
-                    lanes_from_ms=recording.lanes_from_ms,
-                    cell_ms=recording.cell_ms,
-                    instrument_cpu=recording.cpu,
-                    late_ms=recording.late_ms,
-                    void=recording.void,
-                    notes=tuple(outcome.notes),
-                )
-            )
+        """Emit the result of the repeat."""
+        self.ended(
+            self.victim(outcome),
+            outcome.shards,
+            recording.void,
+            timings=timings,
+            expected=expected[0],
+            theory=expected[1],
+            split_brain=outcome.split_brain,
+            markers=recording.markers,
+            lanes=recording.lanes,
+            lanes_from_ms=recording.lanes_from_ms,
+            cell_ms=recording.cell_ms,
+            instrument_cpu=recording.cpu,
+            late_ms=recording.late_ms,
+            notes=tuple(outcome.notes),
         )

@@ -10,7 +10,7 @@ from devstack_tui.core.check import Result, Status
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.services.redis.client import node_name
 from devstack_tui.services.redis.drills.preconditions import Look, look_at, problems, shape_problems
-from devstack_tui.services.redis.drills.repeat import Repeat
+from devstack_tui.services.redis.drills.repeat import ClusterRepeat
 from devstack_tui.services.redis.drills.steps import (
     EXPLAINED,
     NO_REPLICA,
@@ -29,13 +29,11 @@ TITLES = {
     "06": "the cluster is whole and in sync after",
     "07": "no key of the drill is left",
 }
-THEORY = "each master injector over before it ends: nothing waits for a timeout"
+THEORY = "each master hands over before it ends: nothing waits for a timeout"
 
 
-class RollingRepeat(Repeat):
+class RollingRepeat(ClusterRepeat):
     """All nodes, once."""
-
-    drill = PREFIX
 
     async def perform(self) -> None:
         """All of it. Raises `DevstackError` when it cannot begin."""
@@ -63,7 +61,7 @@ class RollingRepeat(Repeat):
         self._step("07", cleaned.status is Status.PASS, cleaned.evidence)
         high = self.context.thresholds.planned_window_s
         expected = (0.0, high) if outcome.replicas else None
-        self.ended(
+        self.measured(
             recording, outcome, (expected, THEORY), {"rolling": round(sum(took.values()), 3)}
         )
 
