@@ -9,12 +9,13 @@ import argparse
 import importlib
 import io
 import os
+import re
 import sys
 from collections.abc import Collection, Sequence
 from typing import NoReturn, TextIO
 
 from devstack_tui import __version__
-from devstack_tui.core.errors import DevstackError, UsageError, unknown_name
+from devstack_tui.core.errors import DevstackError, UsageError, for_stack, unknown_name
 
 EPILOG = """\
 exit status: 0 pass, 1 failed, 2 usage or configuration, 3 the stack cannot be reached,
@@ -275,6 +276,8 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _fail(error: DevstackError, given: Sequence[str]) -> int:
+    found = re.search(r"(?:^|\0)--stack[=\0]([a-z0-9_-]+)", "\0".join(given))
+    error.remedy = for_stack(error.remedy, found[1] if found else "default")
     if "--json" in given or "--jsonl" in given:
         import json
 

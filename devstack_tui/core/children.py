@@ -149,7 +149,7 @@ class Child:
             stdin.write(word.encode() + b"\n")
 
     async def ended(self) -> DevstackError:
-        """Wait for its end and return what it said on stderr."""
+        """Wait for its end and return what it wrote on stderr, as an error."""
         return failure(bytes(self._errors), await self.status(), self._what)
 
     async def answer(self) -> Answer:
@@ -303,7 +303,7 @@ class Watch:
                     self._child.say("pause")
                 async for batch in self._child.batches():
                     for line in batch:
-                        # What it refuses it says on stderr as well: the outage tells it.
+                        # A refusal is on stderr as well: it is in the outage.
                         if line and refusal(line) is None:
                             failures = 0
                             yield line
@@ -322,7 +322,7 @@ class Watch:
                 await asyncio.wait_for(self._hurry.wait(), wait)
 
     def pause(self) -> None:
-        """No more lines until `resume`; a child started meanwhile is told too."""
+        """No more lines until `resume`; a child started meanwhile pauses too."""
         self._paused = True
         self._say("pause")
 

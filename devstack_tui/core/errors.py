@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from typing import TypeVar
 
@@ -46,6 +47,18 @@ class UnreachableError(DevstackError):
 
 class NotInstalledError(DevstackError):
     """A server program is not on this machine; `remedy` is the command that brings it."""
+
+
+_COMMAND = re.compile(
+    r"\bdevstack-tui (?=(up|down|restart|status|logs|doctor|bench|regress|tune|drill|check|report"
+    r"|certs|job)\b)"
+)
+
+
+def for_stack(text: str, stack: str) -> str:
+    """`text`, the commands of ours in it made to work as they stand: on `stack`, if that is not the
+    one that they work on anyway."""
+    return text if stack == "default" else _COMMAND.sub(f"devstack-tui --stack {stack} ", text)
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:

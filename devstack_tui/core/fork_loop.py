@@ -80,7 +80,7 @@ class ForkLoop:
                     self._collect(fd)
             self._reap()
             if left and not self._forks:
-                with contextlib.suppress(Exception):  # who needs it is told by its own fork
+                with contextlib.suppress(Exception):  # the fork that needs it reports it
                     left.pop(0)()
                 # What is there stays: forks shall share it, not copy it.
                 gc.freeze()

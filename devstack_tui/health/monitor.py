@@ -30,7 +30,7 @@ from devstack_tui.contracts.model import (
 )
 from devstack_tui.contracts.registry import services
 from devstack_tui.contracts.service_files import CERT, ServiceFiles
-from devstack_tui.core.errors import DevstackError, NotInstalledError, UnreachableError
+from devstack_tui.core.errors import DevstackError, NotInstalledError, UnreachableError, for_stack
 from devstack_tui.core.lock import Owner, StackLock
 from devstack_tui.core.redact import redact
 from devstack_tui.identity.certificates import Age, age, ending, read_certificate
@@ -97,7 +97,7 @@ class Monitor:
             stack=stack.name,
             engine=engine.name,
             at=time.time(),
-            services=tuple(rows),
+            services=tuple(_for_stack(row, stack.name) for row in rows),
             instance=instance.id if instance else "",
             busy=owner.verb if owner else "",
             busy_pid=owner.pid if owner else 0,
@@ -242,6 +242,16 @@ def _follow(events: Iterator[UnitEvent], hint: Callable[[], object]) -> None:
     with contextlib.suppress(DevstackError, OSError, RuntimeError):
         for _ in events:
             hint()
+
+
+def _for_stack(row: ServiceStatus, stack: str) -> ServiceStatus:
+    """The row with commands that work on its stack as they stand."""
+    return msgspec.structs.replace(
+        row,
+        remedy=for_stack(row.remedy, stack),
+        reason=for_stack(row.reason, stack),
+        facts={name: for_stack(text, stack) for name, text in row.facts.items()},
+    )
 
 
 def _silent(

@@ -94,9 +94,9 @@ def _remedy(stack: str, engine: Readable, intent: Intent) -> str:
 
 
 def heal(engine: Engine, paths: StackPaths, say: Say) -> None:
-    """Take back every orphan and tell it. The caller holds the stack's lock.
+    """Take back every orphan, with a sentence for each. The caller holds the stack's lock.
 
-    What fails is told and not tried again by every verb that follows: the services then need
+    What fails is reported and not tried again by every verb that follows: the services then need
     `up`, or the user. Only a journal or a store that cannot be written raises.
     """
     journal = Journal(paths.journal)

@@ -179,7 +179,7 @@ class Stack(StackView):
                 emit(Progress(found.name, Phase.READY, rotated.how))
 
     def heal(self) -> Events:
-        """Finish what a killed verb left, if its owner is gone; tells each repair."""
+        """Finish what a killed verb left, if its owner is gone, with a note for each repair."""
         if self._orphaned():
             found = self.instance()
             if found is not None:

@@ -54,10 +54,10 @@ async def relay(events: Events, emit: Emit[Event]) -> None:
 
 async def _acquire(lock: StackLock, emit: Emit[Event]) -> None:
     """Take the lock; if another verb holds it, report that once and wait."""
-    told = False
+    reported = False
     while owner := lock.try_acquire():
-        if not told:
-            told = True
+        if not reported:
+            reported = True
             seconds = max(0, round(time.time() - owner.since))
             emit(Note(f"waiting for `{owner.verb}` (pid {owner.pid}, since {seconds} s) to end"))
         await asyncio.sleep(0.1)

@@ -128,4 +128,4 @@ def test_what_cannot_be_meant_is_refused(lab: Cli, words: tuple[str, ...], told:
 def test_a_service_that_the_stack_has_not_cannot_be_reached(lab: Cli) -> None:
     ended = lab.run("tune", "ab", "baseline", "optimized", "--workload", "mongodb.bulk_insert")
     assert ended.returncode == 3
-    assert "devstack-tui up mongodb" in ended.stderr
+    assert f"devstack-tui --stack {lab.stack} up mongodb" in ended.stderr

@@ -107,7 +107,7 @@ def test_a_service_that_is_stopped_makes_status_exit_1_and_says_how_to_start_it(
         assert ended.returncode == 1
         row = live.status()["mongodb"]
         assert row["state"] == "stopped"
-        assert row["remedy"] == "devstack-tui up mongodb"
+        assert row["remedy"] == f"devstack-tui --stack {live.stack} up mongodb"
     finally:
         assert live.run("up", "mongodb").returncode == 0
     assert live.run("status").returncode == 0

@@ -292,6 +292,17 @@ def test_logs_of_a_service_that_never_ran_are_exit_status_3(capsys: Capture) -> 
     assert "devstack-tui up redis" in err
 
 
+def test_the_remedy_works_as_it_stands(work: StackPaths, capsys: Capture) -> None:
+    for words in (
+        ["--stack", "work", "logs", "redis"],
+        ["logs", "redis", "--stack=work", "--jsonl"],
+    ):
+        assert main.main(words) == 3
+        out, err = capsys.readouterr()
+        assert f"devstack-tui --stack {work.name} up redis" in err
+    assert f"devstack-tui --stack {work.name} up redis" in json.loads(out)["remedy"]
+
+
 def test_logs_are_filtered_masked_and_marked_with_their_unit(
     work: StackPaths, capsys: Capture
 ) -> None:

@@ -164,7 +164,7 @@ async def test_a_service_that_answers_with_a_problem_is_degraded_with_every_reas
         State.DEGRADED,
         "2 slots are unassigned; no replica",
     )
-    assert "devstack-tui logs redis" in found.remedy
+    assert "devstack-tui --stack work logs redis" in found.remedy
 
 
 async def test_a_service_that_answers_without_one_of_its_units_is_degraded(
@@ -182,7 +182,7 @@ async def test_a_service_whose_processes_have_all_ended_is_down_and_not_asked(
     engine.died("redis", "redis-x has ended: out of memory")
     found = await row(monitor, "redis")
     assert (found.state, found.reason) == (State.DOWN, "redis-x has ended: out of memory")
-    assert "devstack-tui logs redis" in found.remedy
+    assert "devstack-tui --stack work logs redis" in found.remedy
     assert engine.asked == []
 
 
@@ -211,7 +211,7 @@ async def test_an_old_process_that_does_not_answer_is_down(
     found = await row(monitor, "redis")
     assert found.state is State.DOWN
     assert found.reason == "it runs, but its probe failed: connection refused"
-    assert "devstack-tui restart redis" in found.remedy
+    assert "devstack-tui --stack work restart redis" in found.remedy
 
 
 async def test_a_young_process_that_has_answered_once_and_does_no_more_is_down(
@@ -245,10 +245,12 @@ async def test_a_silent_service_of_which_a_unit_has_ended_is_down_however_young(
     assert "redis-x has ended: bad option" in found.reason
 
 
-async def test_the_probes_own_remedy_is_kept(monitor: Monitor, engine: FakeEngine) -> None:
+async def test_the_probes_own_remedy_is_kept_and_works_as_it_stands(
+    monitor: Monitor, engine: FakeEngine
+) -> None:
     engine.runs("vault")
     engine.answers["vault"] = UnreachableError("sealed", "`devstack-tui up vault` unseals it")
-    assert (await row(monitor, "vault")).remedy == "`devstack-tui up vault` unseals it"
+    assert (await row(monitor, "vault")).remedy == "`devstack-tui --stack work up vault` unseals it"
 
 
 async def test_a_service_without_units_is_stopped_and_says_how_to_start_it(
@@ -256,7 +258,7 @@ async def test_a_service_without_units_is_stopped_and_says_how_to_start_it(
 ) -> None:
     found = await row(monitor, "redis")
     assert (found.state, found.reason, found.version) == (State.STOPPED, "", "7.0.15")
-    assert found.remedy == "devstack-tui up redis"
+    assert found.remedy == "devstack-tui --stack work up redis"
     assert found.latency_ms.samples == 0
 
 
