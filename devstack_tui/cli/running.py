@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from devstack_tui.stack.stack import Stack
 
 T = TypeVar("T")
+PATIENCE_S = 1.0
+"""How long an interrupted verb may take before the user is offered not to wait."""
 
 LOOKING = frozenset(
     {
@@ -85,6 +87,7 @@ def run_to_end(work: Coroutine[Any, Any, int]) -> int:
             if task.cancelling():
                 os._exit(130)
             task.cancel()
+            loop.call_later(PATIENCE_S, narrate, "interrupted: ctrl-C again does not wait")
 
         loop.add_signal_handler(signal.SIGINT, interrupted)
         try:
