@@ -32,7 +32,7 @@ class HttpClient:
     """One keep-alive connection that asks for the same `path` again and again.
 
     With a `context` over TLS, verified for `host`. Raises `OSError` when it cannot connect. It is
-    a `devstack_tui.loadgen.closed_loop.Client`.
+    a `devstack_tui.loadgen.client_process.Client`.
     """
 
     def __init__(

@@ -14,7 +14,8 @@ import pytest
 from devstack_tui.contracts.model import Credentials, Endpoint, Target
 from devstack_tui.contracts.workload import Bench, Measurement, Tick
 from devstack_tui.core.errors import DevstackError, UsageError
-from devstack_tui.loadgen.closed_loop import WARM_UP_REQUESTS, run_clients
+from devstack_tui.loadgen.client_process import WARM_UP_REQUESTS
+from devstack_tui.loadgen.closed_loop import run_clients
 from devstack_tui.services.mongodb import workloads as mongodb
 from devstack_tui.services.mysql import workloads as mysql
 from devstack_tui.services.postgres import pgbench

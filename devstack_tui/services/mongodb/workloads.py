@@ -13,12 +13,9 @@ from typing import TYPE_CHECKING, Any
 from devstack_tui.contracts.client import FindClient
 from devstack_tui.contracts.model import Target
 from devstack_tui.contracts.workload import Bench, Measurement, Workload
-from devstack_tui.loadgen.closed_loop import (
-    WARM_UP_REQUESTS,
-    WrongAnswer,
-    driver_errors,
-    run_clients,
-)
+from devstack_tui.loadgen.client_process import WARM_UP_REQUESTS
+from devstack_tui.loadgen.closed_loop import run_clients
+from devstack_tui.loadgen.driver_errors import WrongAnswer, driver_errors
 from devstack_tui.services.mongodb.client import connect
 
 if TYPE_CHECKING:

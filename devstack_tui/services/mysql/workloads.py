@@ -12,7 +12,8 @@ from devstack_tui.contracts.client import FindClient
 from devstack_tui.contracts.model import Target
 from devstack_tui.contracts.workload import Bench, Measurement, Workload
 from devstack_tui.core.errors import UsageError
-from devstack_tui.loadgen.closed_loop import WrongAnswer, driver_errors, run_clients
+from devstack_tui.loadgen.closed_loop import run_clients
+from devstack_tui.loadgen.driver_errors import WrongAnswer, driver_errors
 from devstack_tui.services.mysql.client import connect
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, LiteralString
 from devstack_tui.contracts.client import FindClient
 from devstack_tui.contracts.model import Target
 from devstack_tui.contracts.workload import Bench, Measurement, Workload
-from devstack_tui.loadgen.closed_loop import driver_errors
+from devstack_tui.loadgen.driver_errors import driver_errors
 from devstack_tui.services.postgres import pgbench
 from devstack_tui.services.postgres.client import connect
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from devstack_tui.contracts.client import FindClient
 from devstack_tui.contracts.model import Target
 from devstack_tui.contracts.workload import Bench, Measurement, Workload
-from devstack_tui.loadgen.closed_loop import driver_errors, run_clients
+from devstack_tui.loadgen.closed_loop import run_clients
+from devstack_tui.loadgen.driver_errors import driver_errors
 from devstack_tui.services.rabbitmq.client import connect
 from devstack_tui.services.rabbitmq.connection import opened
 

@@ -8,7 +8,8 @@ from devstack_tui.contracts.client import FindClient
 from devstack_tui.contracts.model import Target
 from devstack_tui.contracts.workload import Bench, Measurement, Workload
 from devstack_tui.loadgen import http_client
-from devstack_tui.loadgen.closed_loop import driver_errors, run_clients
+from devstack_tui.loadgen.closed_loop import run_clients
+from devstack_tui.loadgen.driver_errors import driver_errors
 
 
 @dataclass(frozen=True)

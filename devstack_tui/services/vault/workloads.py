@@ -10,7 +10,8 @@ from devstack_tui.contracts.workload import Bench, Measurement, Workload
 from devstack_tui.core.tls import client_context
 from devstack_tui.identity.vault_api import VaultApi, login_as
 from devstack_tui.loadgen import http_client
-from devstack_tui.loadgen.closed_loop import driver_errors, run_clients
+from devstack_tui.loadgen.closed_loop import run_clients
+from devstack_tui.loadgen.driver_errors import driver_errors
 
 ROLE = "vault"
 PATH = "/v1/secret/data/vault"

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from devstack_tui.contracts.client import FindClient
 from devstack_tui.contracts.model import Target
 from devstack_tui.contracts.workload import Bench, Measurement, Workload
-from devstack_tui.loadgen.closed_loop import WrongAnswer, driver_errors, run_clients
+from devstack_tui.loadgen.closed_loop import run_clients
+from devstack_tui.loadgen.driver_errors import WrongAnswer, driver_errors
 from devstack_tui_memcached.client import Connection
 
 PREFIX = "devstack-tui:bench:"
@@ -17,7 +18,7 @@ TIMEOUT_S = 5.0
 
 
 class GetClient:
-    """See `devstack_tui.loadgen.closed_loop.Client`."""
+    """See `devstack_tui.loadgen.client_process.Client`."""
 
     def __init__(self, target: Target, number: int, keys: int) -> None:
         self._connection = Connection(target, TIMEOUT_S)
