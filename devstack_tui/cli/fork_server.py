@@ -20,7 +20,12 @@ from devstack_tui.core.fork_loop import ForkLoop, Step, Words
 
 DRIVERS = ("cryptography.x509", "psycopg", "redis", "pymysql", "pymongo", "pika")
 """What questions about running servers need: imported when nobody asks."""
-PARTS = ("launch", "server", "probe", "workloads", "tunables", "drills", "rolling", "checks")
+LAZY = ("devstack_tui.stack.recovery", "devstack_tui.security.tls_sabotage")
+"""What the verbs import when they need it."""
+PARTS = (
+    *("launch", "server", "probe", "workloads", "tunables", "drills", "rolling", "checks"),
+    *("tls", "sabotage"),
+)
 """What questions about a service read of it."""
 
 
@@ -37,13 +42,19 @@ def _steps() -> tuple[list[Step], list[Step]]:
     """Modules to import, and programs whose version is asked once: it stands as long as the
     program is not replaced."""
     verbs = [f"devstack_tui.cli.verbs.{name}" for name in dict.fromkeys(VERBS.values())]
-    early: list[Step] = [partial(importlib.import_module, name) for name in verbs]
-    folder = importlib.import_module("devstack_tui.services")
-    for _, name, _ in pkgutil.iter_modules(folder.__path__, f"{folder.__name__}."):
+    early: list[Step] = [partial(importlib.import_module, name) for name in (*verbs, *LAZY)]
+    for name in _rooms("engines"):
+        early.append(partial(importlib.import_module, f"{name}.engine"))
+    for name in _rooms("services"):
         for part in PARTS:
             early.append(partial(importlib.import_module, f"{name}.{part}"))
         early.append(partial(_locate, name))
     return early, [partial(importlib.import_module, name) for name in DRIVERS]
+
+
+def _rooms(folder: str) -> list[str]:
+    found = importlib.import_module(f"devstack_tui.{folder}")
+    return [name for _, name, _ in pkgutil.iter_modules(found.__path__, f"{found.__name__}.")]
 
 
 def _locate(service: str) -> None:

@@ -124,6 +124,7 @@ def _of(service: Service, audit: Audit) -> Iterator[Sabotage]:
         return
     ids = f"tls.{service.secret}"
     listeners = encrypted(service, audit.target(service.name))
+    asserts = asserting(listeners)
     ways = {
         "": _nothing,
         "bare": own.bare or _nothing,
@@ -139,7 +140,7 @@ def _of(service: Service, audit: Audit) -> Iterator[Sabotage]:
                 service=service.name,
                 apply=partial(_swapped, service, first, swap.make),
                 seconds=swap.seconds + (0 if first is _nothing else own.seconds),
-                expects=asserting(listeners, {*swap.turns, *own.besides.get(swap.what, ())}),
+                expects=asserts({*swap.turns, *own.besides.get(swap.what, ())}),
             )
     for what, title, spoil in _FILES:
         yield Sabotage(
@@ -148,10 +149,10 @@ def _of(service: Service, audit: Audit) -> Iterator[Sabotage]:
             service=service.name,
             apply=partial(spoil, service),
             seconds=0.5,
-            expects=asserting(listeners, (what.removesuffix("_differs"),)),
+            expects=asserts((what.removesuffix("_differs"),)),
         )
-    buses = [one for one in listeners if one.mutual]
-    clients = [one for one in listeners if not one.mutual]
+    by_nodes = asserting(one for one in listeners if one.mutual)
+    by_clients = asserting(one for one in listeners if not one.mutual)
     for what, change in own.settings.items():
         setting = _SETTINGS[what]
         yield Sabotage(
@@ -160,7 +161,7 @@ def _of(service: Service, audit: Audit) -> Iterator[Sabotage]:
             service=service.name,
             apply=change,
             seconds=own.seconds,
-            expects=asserting(clients, setting.turns) + asserting(buses, setting.buses),
+            expects=by_clients(setting.turns) + by_nodes(setting.buses),
         )
 
 

@@ -42,14 +42,20 @@ def checks(audit: Audit) -> tuple[Check, ...]:
     return tuple(sorted(every, key=lambda check: (not check.core, check.id if check.core else "")))
 
 
-def asserting(listeners: Iterable[Listener], names: Iterable[str]) -> tuple[str, ...]:
-    """The ids of the checks that assert these properties of all listeners of one service."""
-    listeners, names = list(listeners), set(names)
+def asserting(listeners: Iterable[Listener]) -> Callable[[Iterable[str]], tuple[str, ...]]:
+    """What gives the ids of the checks that assert properties, by the names of these, of all
+    listeners of one service."""
+    listeners = list(listeners)
     numbers = Counter(number for one in listeners for number in one.core.values())
     own: _Own = {}
     for listener in listeners:
         _add(own, listener, numbers)
-    return tuple(dict.fromkeys(check.id for (_, name), check in own.items() if name in names))
+
+    def ids(names: Iterable[str]) -> tuple[str, ...]:
+        wanted = set(names)
+        return tuple(dict.fromkeys(check.id for (_, name), check in own.items() if name in wanted))
+
+    return ids
 
 
 def _add(own: _Own, listener: Listener, numbers: Counter[int]) -> None:
