@@ -14,7 +14,6 @@ from devstack_tui.core import lock
 from devstack_tui.core.children import ERRORS_KEPT, MAX_LINE, Cli, failure
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.files import explain
-from devstack_tui.core.process import signal_writer
 from devstack_tui.jobs.files import JobFiles, JobStarted, header
 
 _POLL_S = 0.05
@@ -107,6 +106,8 @@ class Job:
         if self._process is not None:
             self._process.send_signal(number)
         else:
+            from devstack_tui.core.process import signal_writer
+
             signal_writer(self.started.pid, self._fd, number)
 
     @property
