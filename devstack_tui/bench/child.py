@@ -30,7 +30,7 @@ from devstack_tui.stack.stack import Stack
 
 
 class Order(msgspec.Struct, frozen=True):
-    """What the child is told: `runs` 0 means to clean up what an earlier one left."""
+    """The child's order: `runs` 0 means to clean up what an earlier one left."""
 
     stack: str
     service: str
@@ -173,7 +173,7 @@ def _say(message: Message) -> None:
             sys.stdout.buffer.write(msgspec.json.encode(message) + b"\n")
             sys.stdout.buffer.flush()
         except BrokenPipeError:
-            pass  # nobody listens: the closed input has already told us to stop
+            pass  # nobody listens: the closed input has stopped us already
 
 
 if __name__ == "__main__":

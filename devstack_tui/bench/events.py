@@ -1,4 +1,4 @@
-"""What a benchmark tells while it runs. One JSON object each; `event` names its kind."""
+"""The events of a benchmark while it runs. One JSON object each; `event` names its kind."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class LatencyMs(msgspec.Struct, frozen=True):
 class RunResult(msgspec.Struct, frozen=True):
     """One run, as it is kept in the history.
 
-    `client_cpu` and `server_cpu` are cores used on average; `client_bound` tells that the client
+    `client_cpu` and `server_cpu` are cores used on average; `client_bound` means that the client
     was the limit; `littles_law` is clients ÷ mean latency ÷ throughput of requests, 1 when the
     measurement is consistent. `problem` says why the run is no measurement, or is empty.
     `depends` is what `fingerprint` is the digest of.

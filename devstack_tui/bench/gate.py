@@ -1,4 +1,4 @@
-"""The regression gate: nine checks, each of which can fail, and can say that it cannot tell."""
+"""The regression gate: nine checks, each of which can fail, and can be inconclusive."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def throughput(
     if found.high < tolerance:
         return Result(check.id, check.title, Status.FAIL, evidence, "find what made it slower")
     return Result(
-        check.id, check.title, Status.INCONCLUSIVE, evidence, "more or longer runs would tell"
+        check.id, check.title, Status.INCONCLUSIVE, evidence, "more or longer runs would decide"
     )
 
 

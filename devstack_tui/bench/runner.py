@@ -39,7 +39,7 @@ from devstack_tui.stack.stack import Stack
 PREPARE_S = 4.0
 """What preparing and cleaning up take about, for the plan."""
 END_S = 15.0
-"""How long a child may take to remove its data when it was told to stop."""
+"""How long a child may take to remove its data when it must stop."""
 CLIENT_BOUND = 0.85
 THROTTLE = "throttle"
 """The self-test's hold on the servers, in the journal."""
@@ -195,7 +195,7 @@ class _Run:
                 return [RunEnded(self._problem(message.run or self._ended, why), self._runs)]
 
     def close(self, died: str) -> list[BenchEvent]:
-        """What is to be said when the child ended early: `died` is its last word on stderr."""
+        """The event of a child that ended early; `died` is the last sentence of its stderr."""
         if self._failed or self._ended == self._runs:
             return []
         why = f"its process ended before the run did: {died}"

@@ -104,7 +104,7 @@ def _quiet(found: Sequence[Result]) -> Result:
     passed = sum(result.status is Status.PASS for result in found)
     evidence = (
         f"{len(alarms)} of {len(found)} gates failed although nothing changed, {passed} passed, "
-        f"{len(found) - passed - len(alarms)} could not tell (allowed: {FALSE_ALARMS:.0%} fail)"
+        f"{len(found) - passed - len(alarms)} were inconclusive (allowed: {FALSE_ALARMS:.0%} fail)"
     )
     status = Status.PASS if len(alarms) <= FALSE_ALARMS * len(found) else Status.FAIL
     return Result("selftest.quiet", "A/A gates stay quiet", status, evidence)

@@ -124,11 +124,11 @@ def kind_of(error: BaseException) -> str:
         return "untrusted"
     if any(isinstance(one, ConnectionError | ssl.SSLError | EOFError) for one in seen):
         return "reset"
-    return _told(" ".join(str(one).lower() for one in seen)) or type(error).__name__
+    return _in_words(" ".join(str(one).lower() for one in seen)) or type(error).__name__
 
 
-def _told(text: str) -> str:
-    """The class that a driver only tells in words."""
+def _in_words(text: str) -> str:
+    """The class that a driver gives in words only."""
     words = (
         ("refused", "refused"),
         ("timed out", "timeout"),

@@ -1,4 +1,4 @@
-"""The part of a service that a drill needs: what it breaks, watches and asserts, and what it tells.
+"""The part of a service that a drill needs: what it breaks, watches and asserts, and its events.
 
 A drill runs once for each repeat. It yields `DrillEvent`s; the engine (`drill/`) holds the lock,
 proves that the stack is ours, journals, heals, judges the repeats together and keeps the history.
@@ -269,9 +269,11 @@ class Drill(Protocol):
 
 
 class Cut(msgspec.Struct, frozen=True):
-    """What tells one node's traffic from the others' on loopback, for a partition: it calls the
-    others from `source` and listens on `own`; they call from anywhere in `network` and listen on
-    `peers`. Clients call from elsewhere and are not touched."""
+    """What distinguishes one node's traffic from the others' on loopback, for a partition.
+
+    It calls the others from `source` and listens on `own`; they call from anywhere in `network` and
+    listen on `peers`. Clients call from elsewhere and are not touched.
+    """
 
     source: str
     network: str

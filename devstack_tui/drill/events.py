@@ -1,4 +1,4 @@
-"""What the drill engine tells, besides the events of the drill itself (`contracts.drill`)."""
+"""The events of the drill engine, besides the events of the drill itself (`contracts.drill`)."""
 
 from __future__ import annotations
 

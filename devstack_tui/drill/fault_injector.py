@@ -27,7 +27,7 @@ from devstack_tui.stack.probing import probe_once
 WHOLE_WITHIN_S = 60.0
 PROBE_S = 2.0
 ENDED_WITHIN_S = 10.0
-"""How long a unit that was told to end may take before it is killed."""
+"""How long a unit may take to end before it is killed."""
 KILL, FREEZE, PARTITION = "drill.kill", "drill.freeze", "drill.partition"
 RUN = "drill.run"
 """Of what a run writes, by the name of its drill."""
@@ -222,7 +222,7 @@ class StackFaultInjector:
 
 
 def await_ends(engine: Engine, journal: Journal) -> None:
-    """Wait until what a drill has told to end is gone."""
+    """Wait until what a drill has sent the stop signal is gone."""
     for intent in journal.pending():
         if intent.action == KILL and (handle := handle_of(intent)):
             engine.gone(handle, ENDED_WITHIN_S)

@@ -50,7 +50,7 @@ TIMEOUT_S = 1.0
 """Of each write: shorter than a freeze, so that a client sees it."""
 PROBE_S = 2.0
 STARVED_S = 1.0
-"""Our own clock may be late by this; beyond it a window tells of us and not of the server."""
+"""Our own clock may be late by this; beyond it a window is ours and not the server's."""
 _DOES = {
     KILL: "SIGKILL to every process of it at once",
     TERM: "its stop signal (as `down` sends it) to it, and wait for its end",

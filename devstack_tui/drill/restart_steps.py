@@ -75,7 +75,7 @@ def titles(thresholds: Thresholds) -> dict[str, str]:
     return {
         "01": "the service is healthy",
         "02": f"at least {WARM_WRITES} writes are acknowledged before the fault",
-        "03": "the fault took",
+        "03": "the fault took effect",
         "04": f"it is healthy again within {thresholds.restart_s:g} s",
         "05": f"no writes for less than {thresholds.restart_s:g} s",
         "06": f"at most {thresholds.lost} acknowledged writes are lost",

@@ -145,7 +145,7 @@ class Runner:
     async def run(self) -> Events:
         """The drill. Closing the generator heals before it returns.
 
-        Whatever is wrong is told by the last event, `DrillDone`.
+        Whatever is wrong is in the last event, `DrillDone`.
         """
         with contextlib.ExitStack() as held:
             try:

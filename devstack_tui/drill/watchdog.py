@@ -99,7 +99,7 @@ def main(name: str) -> int:
     deadline = time.monotonic() + PARENT_GONE_S
     while StackLock.held(StackPaths.of(name).root / LOCK) and time.monotonic() < deadline:
         time.sleep(0.02)
-    # What was told to end shall have ended: only then it is missing, and can be started.
+    # What was sent the stop signal must be gone: only then it is missing, and can be started.
     stack = Stack(name)
     fault_injector.await_ends(stack.engine(), Journal(stack.paths.journal))
     try:

@@ -75,7 +75,7 @@ class Operation(msgspec.Struct, frozen=True, array_like=True):
     outcome: str
     why: str = ""
     reply: int = 0
-    """The server's answer to an add (the list's length) or a remove (how many it took out)."""
+    """The server's answer to an add (the list's length) or a remove (how many it removed)."""
 
     @property
     def ok(self) -> bool:
@@ -178,8 +178,8 @@ class Verdict:
 def verdict(
     operations: Sequence[Operation], present: Mapping[str, Sequence[int]] | None, period: int
 ) -> Verdict:
-    """Compare one shard's writes with its lists (by tag), read after healing. Of lists that could
-    not be read (None) nothing is said.
+    """Compare one shard's writes with its lists (by tag), read after healing. Where
+    the lists could not be read (None), nothing counts as lost or resurrected.
 
     Each shard has one increasing number for its writes. An `add` appends its number to a list; a
     `remove` takes an earlier number, long acknowledged, out of it. So the lists show afterwards

@@ -106,7 +106,7 @@ def get(
 
 
 def translated(error: Exception) -> Exception:
-    """A driver's error as what an audit tells apart: `Untrusted`, no answer (`OSError`), and the
+    """A driver's error as what an audit distinguishes: `Untrusted`, no answer (`OSError`), and the
     wrong one (`ProtocolFault`), with the reason in words."""
     if distrust := cause_of(error, ssl.SSLCertVerificationError):
         return Untrusted(distrust.verify_message, distrust.verify_code)
@@ -117,9 +117,9 @@ def translated(error: Exception) -> Exception:
         return ProtocolFault(f"it closed the connection ({type(closed).__name__})")
     if wrong := cause_of(error, ssl.SSLError):
         # A driver may have made one of its own, without a reason.
-        reason = str(getattr(wrong, "reason", None) or "no reason told").lower().replace("_", " ")
-        told = "it refused the handshake" if " alert " in reason else "its handshake is not TLS"
-        return ProtocolFault(f"{told}: {reason}")
+        reason = str(getattr(wrong, "reason", None) or "no reason given").lower().replace("_", " ")
+        what = "it refused the handshake" if " alert " in reason else "its handshake is not TLS"
+        return ProtocolFault(f"{what}: {reason}")
     if isinstance(error, DevstackError | OSError):
         return error
     first = redact(str(error).strip().partition("\n")[0]) or type(error).__name__

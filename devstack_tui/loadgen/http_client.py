@@ -21,7 +21,7 @@ class HttpStatus(Exception):
 
 
 class MalformedReply(Exception):
-    """An answer that is no HTTP/1.1, or does not tell its length."""
+    """An answer that is no HTTP/1.1, or does not state its length."""
 
 
 class ConnectionClosed(Exception):

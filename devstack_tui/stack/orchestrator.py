@@ -78,14 +78,14 @@ class Workers:
         ended = {service.name: threading.Event() for service in chosen}
         succeeded: dict[str, bool] = {}
 
-        def one(service: Service, tell: _Reporter) -> None:
+        def one(service: Service, report: _Reporter) -> None:
             try:
-                known = self._known_before(service, tell, work)
+                known = self._known_before(service, report, work)
                 if known is None:
                     for name in needs[service.name]:
-                        tell(Phase.WAITING, f"for {name}")
+                        report(Phase.WAITING, f"for {name}")
                         ended[name].wait()
-                    known = self._turn(service, tell, work, succeeded)
+                    known = self._turn(service, report, work, succeeded)
                 succeeded[service.name] = known
             finally:
                 ended[service.name].set()
@@ -98,66 +98,66 @@ class Workers:
         return thread_events(every)
 
     def _turn(
-        self, service: Service, tell: _Reporter, work: Work, succeeded: Mapping[str, bool]
+        self, service: Service, report: _Reporter, work: Work, succeeded: Mapping[str, bool]
     ) -> bool:
         """The work on a service once all that it waited for has ended."""
         lost = [n for n in service.requires if succeeded.get(n) is False]
-        if work == self._bring_up and tell.cancelled.is_set():
-            tell(Phase.SKIPPED, INTERRUPTED)
+        if work == self._bring_up and report.cancelled.is_set():
+            report(Phase.SKIPPED, INTERRUPTED)
             return False
         if work == self._bring_up and lost:
-            tell(Phase.FAILED, f"{lost[0]} did not start")
+            report(Phase.FAILED, f"{lost[0]} did not start")
             return False
-        return work(service, tell, [n for n in service.after if succeeded.get(n) is False])
+        return work(service, report, [n for n in service.after if succeeded.get(n) is False])
 
-    def _known_before(self, service: Service, tell: _Reporter, work: Work) -> bool | None:
+    def _known_before(self, service: Service, report: _Reporter, work: Work) -> bool | None:
         """How the start of a service ends, where that is known without starting it."""
         try:
             if work == self._bring_up:
-                self._engine.prepare(service, Run(tell, tell.cancelled))
+                self._engine.prepare(service, Run(report, report.cancelled))
         except Exception as error:
-            return self._failed(service, tell, error)
+            return self._failed(service, report, error)
         return None
 
-    def _bring_up(self, service: Service, tell: _Reporter, without: Sequence[str]) -> bool:
-        run = Run(tell, tell.cancelled)
+    def _bring_up(self, service: Service, report: _Reporter, without: Sequence[str]) -> bool:
+        run = Run(report, report.cancelled)
         try:
             units = self._engine.units(service)
             complete = bool(units) and all(unit.running and unit.completed for unit in units)
             if complete and self._ask(service)[1] == "":
-                tell(Phase.READY, "was running")
+                report(Phase.READY, "was running")
             else:
                 self._engine.start(service, run)
-                tell(Phase.PROBING, "")
-                self._await_health(service, tell, without)
+                report(Phase.PROBING, "")
+                self._await_health(service, report, without)
         except Exception as error:
-            return self._failed(service, tell, error)
+            return self._failed(service, report, error)
         return True
 
-    def _failed(self, service: Service, tell: _Reporter, error: Exception) -> bool:
+    def _failed(self, service: Service, report: _Reporter, error: Exception) -> bool:
         """Report why a start failed. Returns whether the stack is complete without the service."""
         if isinstance(error, NotInstalledError):
             phase = Phase.SKIPPED if service.optional else Phase.FAILED
-            tell(phase, error.message, error.remedy)
+            report(phase, error.message, error.remedy)
             return service.optional
         if isinstance(error, Cancelled):
-            self._bring_down(service, tell, (), INTERRUPTED)
+            self._bring_down(service, report, (), INTERRUPTED)
         elif isinstance(error, DevstackError):
-            tell(Phase.FAILED, error.message, error.remedy)
+            report(Phase.FAILED, error.message, error.remedy)
         else:
-            tell(Phase.FAILED, f"{type(error).__name__}: {redact(str(error))}"[:300])
+            report(Phase.FAILED, f"{type(error).__name__}: {redact(str(error))}"[:300])
         return False
 
-    def _await_health(self, service: Service, tell: _Reporter, without: Sequence[str]) -> None:
+    def _await_health(self, service: Service, report: _Reporter, without: Sequence[str]) -> None:
         """Probe until it passes. What a service lacks that comes before it, it will not get."""
         deadline = time.monotonic() + HEALTHY_WITHIN_S
         logs = f"look at `devstack-tui logs {service.name}`"
         while True:
-            if tell.cancelled.is_set():
+            if report.cancelled.is_set():
                 raise Cancelled(f"interrupted while {service.name} was starting")
             seen, reason = self._ask(service)
             if seen is not None and not reason:
-                tell(Phase.READY, f"probe {seen.latency_ms:.1f} ms")
+                report(Phase.READY, f"probe {seen.latency_ms:.1f} ms")
                 return
             if seen is not None and without:
                 raise DevstackError(f"runs without {', '.join(without)}: {reason}")
@@ -165,8 +165,8 @@ class Workers:
                 raise DevstackError(gone, logs)
             if time.monotonic() > deadline:
                 raise DevstackError(f"not healthy within {HEALTHY_WITHIN_S:.0f} s: {reason}", logs)
-            tell(Phase.PROBING, reason)
-            tell.cancelled.wait(0.1)
+            report(Phase.PROBING, reason)
+            report.cancelled.wait(0.1)
 
     def _ask(self, service: Service) -> tuple[Observation | None, str]:
         """One probe: what it saw, and why the service is not healthy (empty when it is)."""
@@ -177,16 +177,16 @@ class Workers:
         return seen, "; ".join(seen.problems)
 
     def _bring_down(
-        self, service: Service, tell: _Reporter, _: Sequence[str], why: str = ""
+        self, service: Service, report: _Reporter, _: Sequence[str], why: str = ""
     ) -> bool:
         try:
-            gently = self._engine.stop(service, Run(tell))
+            gently = self._engine.stop(service, Run(report))
         except DevstackError as error:
-            tell(Phase.FAILED, error.message, error.remedy)
+            report(Phase.FAILED, error.message, error.remedy)
             return False
         except Exception as error:
-            tell(Phase.FAILED, f"{type(error).__name__}: {redact(str(error))}"[:300])
+            report(Phase.FAILED, f"{type(error).__name__}: {redact(str(error))}"[:300])
             return False
         killed = "" if gently else "had to be killed"
-        tell(Phase.STOPPED, ", ".join(filter(None, [why, killed])))
+        report(Phase.STOPPED, ", ".join(filter(None, [why, killed])))
         return True

@@ -108,8 +108,8 @@ class MongodbAcks:
         """What was acknowledged since the journal was last written: once in an interval, and the
         writing takes about as long again at the worst."""
         with connect(target, TIMEOUT_S) as client:
-            told = client.admin.command("getParameter", 1, journalCommitInterval=1)
-        interval = int(told["journalCommitInterval"])
+            found = client.admin.command("getParameter", 1, journalCommitInterval=1)
+        interval = int(found["journalCommitInterval"])
         return Allowance(
             2 * interval / 1000,
             f"w: 1 acknowledges from memory, the journal is written every {interval} ms",

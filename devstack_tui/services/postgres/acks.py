@@ -137,9 +137,9 @@ def _judge(result: PGresult) -> None:
 
 
 def _refusal(error: Exception) -> str:
-    """Why there is no session. libpq tells the server's own refusals in words alone."""
+    """Why there is no session. libpq gives the server's own refusals in words only."""
     text = str(error).lower()
-    told = (
+    kinds = (
         ("starting up", "starting"),
         ("in recovery mode", "starting"),
         ("not yet accepting", "starting"),
@@ -147,7 +147,7 @@ def _refusal(error: Exception) -> str:
         ("too many clients", "full"),
         ("remaining connection slots", "full"),
     )
-    return next((kind for words, kind in told if words in text), "") or kind_of(error)
+    return next((kind for words, kind in kinds if words in text), "") or kind_of(error)
 
 
 ACKS: Acks = PostgresAcks()

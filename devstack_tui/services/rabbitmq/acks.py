@@ -113,7 +113,7 @@ class RabbitmqWriter:
 
     def _begin(self, connection: BlockingConnection) -> BlockingChannel:
         inside: Any = connection._impl
-        # What the driver tells only to those who do not wait for an answer.
+        # What the driver reports only to those who do not wait for an answer.
         inside.add_on_connection_blocked_callback(lambda *_: setattr(self, "_blocked", True))
         inside.add_on_connection_unblocked_callback(lambda *_: setattr(self, "_blocked", False))
         channel = connection.channel()

@@ -118,7 +118,7 @@ Owners = dict[tuple[int, int], int]
 
 
 def _owners(target: Target, timeout: float) -> Owners:
-    """Who owns what, as the first node tells that answers. Raises `NotWritten`."""
+    """Who owns what, as the first node reports that answers. Raises `NotWritten`."""
     import redis
 
     total = node_count(target)

@@ -39,7 +39,7 @@ ORDINALS = ("first", "second", "third")
 
 @dataclass(frozen=True)
 class Look:
-    """Every node asked at once: what it sees, or why it said nothing; slots on the move."""
+    """Every node asked at once: what it sees, or why it gave no answer; slots on the move."""
 
     views: Mapping[int, View]
     silent: Mapping[int, str]
@@ -96,7 +96,7 @@ def _ask(target: Target, index: int, timeout: float) -> tuple[View, tuple[str, .
 
 
 def state_problems(seen: Look) -> list[str]:
-    """Step 1: why the cluster is not well, as every node tells it."""
+    """Step 1: why the cluster is not well, as every node reports it."""
     found = [f"{node_name(i)} does not answer: {why}" for i, why in sorted(seen.silent.items())]
     for i, view in sorted(seen.views.items()):
         if not view.ok:

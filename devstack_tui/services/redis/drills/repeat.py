@@ -89,7 +89,7 @@ class ClusterRepeat(Repeat):
             self.emit(event)
 
     async def _give_up(self) -> None:
-        """Heal and clean as far as it goes: the engine heals again, and tells what is left."""
+        """Heal and clean as far as it goes: the engine heals again, and reports what is left."""
         self.phase("healing", "what the drill had broken")
         with contextlib.suppress(DevstackError):
             await self.undo()

@@ -50,19 +50,19 @@ class RollingRepeat(ClusterRepeat):
         async with self.measuring() as instrument:
             self.phase("warming", f"{self.option('warm_s'):g} s of writes and reads")
             await self.pause("warm_s")
-            took = await self._cycle(instrument, outcome)
+            durations = await self._cycle(instrument, outcome)
             await self.pause("settle_s")
             recording = await instrument.stop()
             outcome.markers, outcome.void = recording.markers, recording.void
             outcome.after = await self._after(outcome)
             await self.read_back(recording, outcome)
-            self._judge(outcome, took)
+            self._judge(outcome, durations)
         cleaned = await self.cleaned()
         self._step("07", cleaned.status is Status.PASS, cleaned.evidence)
         high = self.context.thresholds.planned_window_s
         expected = (0.0, high) if outcome.replicas else None
         self.measured(
-            recording, outcome, (expected, THEORY), {"rolling": round(sum(took.values()), 3)}
+            recording, outcome, (expected, THEORY), {"rolling": round(sum(durations.values()), 3)}
         )
 
     def victim(self, outcome: Outcome) -> str:
@@ -95,12 +95,12 @@ class RollingRepeat(ClusterRepeat):
 
     def _step(self, number: str, good: bool, evidence: str, remedy: str = "") -> None:
         status = Status.PASS if good else Status.FAIL
-        self._told(number, status, evidence, remedy)
+        self._decide_step(number, status, evidence, remedy)
 
-    def _told(self, number: str, status: Status, evidence: str, remedy: str = "") -> None:
+    def _decide_step(self, number: str, status: Status, evidence: str, remedy: str = "") -> None:
         self.decide(Result(f"{PREFIX}.{number}", TITLES[number], status, evidence, remedy))
 
-    def _judge(self, outcome: Outcome, took: Mapping[str, float]) -> None:
+    def _judge(self, outcome: Outcome, durations: Mapping[str, float]) -> None:
         before, after = outcome.before, outcome.after
         assert after is not None
         same = [
@@ -108,18 +108,20 @@ class RollingRepeat(ClusterRepeat):
             for i, view in after.views.items()
             if i in before.views and view.server["run_id"] == before.views[i].server["run_id"]
         ]
-        missing = len(before.views) - len(took)
-        said = ", ".join(f"{unit} {seconds:.1f} s" for unit, seconds in took.items())
-        said += f"; not restarted: {', '.join(same)}" if same else ""
-        said += f"; {outcome.failure}" if outcome.failure else ""
-        self._step("02", not (same or missing or outcome.failure), said)
+        missing = len(before.views) - len(durations)
+        evidence = ", ".join(f"{unit} {seconds:.1f} s" for unit, seconds in durations.items())
+        evidence += f"; not restarted: {', '.join(same)}" if same else ""
+        evidence += f"; {outcome.failure}" if outcome.failure else ""
+        self._step("02", not (same or missing or outcome.failure), evidence)
         self._window(outcome)
         errors: Counter[str] = Counter()
         for shard in outcome.shards:
             errors.update(shard.errors)
         strange = sorted(set(errors) - set(EXPLAINED))
-        told = ", ".join(f"{n} × {kind}" for kind, n in sorted(errors.items())) or "no error"
-        self._step("04", not strange, f"unexpected {strange} of {told}" if strange else told)
+        evidence = ", ".join(f"{n} × {kind}" for kind, n in sorted(errors.items())) or "no error"
+        self._step(
+            "04", not strange, f"unexpected {strange} of {evidence}" if strange else evidence
+        )
         self._lost(outcome)
         wrong = problems(after, self.target)
         self._step("06", not wrong, "; ".join(wrong) or "as before; the masters changed places")
@@ -128,18 +130,18 @@ class RollingRepeat(ClusterRepeat):
         limit = self.context.thresholds.planned_window_s
         windows = {shard.name: shard.write_window_s for shard in outcome.shards}
         longest = max(windows.values(), default=0.0)
-        said = ", ".join(f"{name} {seconds:.3f} s" for name, seconds in windows.items())
-        said = f"{said} (at most {limit:g} s)"
+        evidence = ", ".join(f"{name} {seconds:.3f} s" for name, seconds in windows.items())
+        evidence = f"{evidence} (at most {limit:g} s)"
         if outcome.void:
-            self._told("03", Status.INCONCLUSIVE, outcome.void)
+            self._decide_step("03", Status.INCONCLUSIVE, outcome.void)
         elif longest > limit and not outcome.replicas:
-            self._step("03", False, f"{said}; {NO_REPLICA}", NO_REPLICA_REMEDY)
+            self._step("03", False, f"{evidence}; {NO_REPLICA}", NO_REPLICA_REMEDY)
         else:
-            self._step("03", longest <= limit, said)
+            self._step("03", longest <= limit, evidence)
 
     def _lost(self, outcome: Outcome) -> None:
         if outcome.unread:
-            self._told("05", Status.ERROR, f"it could not be read back: {outcome.unread}")
+            self._decide_step("05", Status.ERROR, f"it could not be read back: {outcome.unread}")
             return
         total = sum(shard.acknowledged for shard in outcome.shards)
         wrong = {
@@ -148,8 +150,8 @@ class RollingRepeat(ClusterRepeat):
             "out of order": sum(shard.out_of_order for shard in outcome.shards),
             "duplicated": sum(shard.duplicated for shard in outcome.shards),
         }
-        told = ", ".join(f"{count} {what}" for what, count in wrong.items())
+        evidence = ", ".join(f"{count} {what}" for what, count in wrong.items())
         good = not any(wrong.values()) or (
             sum(wrong.values()) == wrong["lost"] <= self.context.thresholds.lost
         )
-        self._step("05", good, f"of {total} acknowledged writes: {told}")
+        self._step("05", good, f"of {total} acknowledged writes: {evidence}")

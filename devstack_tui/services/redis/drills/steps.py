@@ -125,8 +125,8 @@ def taken_over(outcome: Outcome, number: str = "06") -> Result:
         return decide(number, Status.PASS, f"{outcome.name} is a replica: it owned no slot")
     window = f"writes paused for {own.write_window_s:.3f} s, reads for {own.read_window_s:.3f} s"
     if not outcome.replicas:
-        said = f"{NO_REPLICA}; {window}, until {outcome.name} was back"
-        return decide(number, Status.FAIL, said, NO_REPLICA_REMEDY)
+        evidence = f"{NO_REPLICA}; {window}, until {outcome.name} was back"
+        return decide(number, Status.FAIL, evidence, NO_REPLICA_REMEDY)
     if promoted is None:
         return decide(
             number,
@@ -144,17 +144,17 @@ def _window(outcome: Outcome, number: str, own: Shard, promoted: Marker, window:
     epoch = outcome.after.epoch if outcome.after else outcome.before.epoch
     back = outcome.marker("back", f"{outcome.shard} write")
     first = f", first write at {back.ms / 1000:.3f} s" if back else ""
-    said = (
+    evidence = (
         f"epoch {outcome.before.epoch} → {epoch}, {promoted.node} owns the slots after "
         f"{promoted.ms / 1000:.3f} s{first}; {window} (ours {outcome.limit:g} s, DevStack Core's "
         f"{outcome.thresholds.published_window_s:g} s)"
     )
     if epoch <= outcome.before.epoch:
-        return decide(number, Status.FAIL, f"the epoch did not rise: {said}")
+        return decide(number, Status.FAIL, f"the epoch did not rise: {evidence}")
     if own.write_window_s > outcome.limit:
         remedy = "a shorter `node_timeout_ms` in stack.toml fails over sooner; see `drill sweep`"
-        return decide(number, Status.FAIL, f"too long: {said}", remedy)
-    return decide(number, Status.PASS, said)
+        return decide(number, Status.FAIL, f"too long: {evidence}", remedy)
+    return decide(number, Status.PASS, evidence)
 
 
 def others_unharmed(outcome: Outcome) -> Result:
@@ -162,24 +162,24 @@ def others_unharmed(outcome: Outcome) -> Result:
     others = [shard for shard in outcome.shards if shard.name != outcome.shard]
     longest = max((max(s.write_window_s, s.read_window_s) for s in others), default=0.0)
     down = {s.name: s.errors["CLUSTERDOWN"] for s in others if s.errors.get("CLUSTERDOWN")}
-    said = f"the longest pause of {len(others)} other shards is {longest:.3f} s"
+    evidence = f"the longest pause of {len(others)} other shards is {longest:.3f} s"
     own = outcome.own()
     if own is not None and not outcome.replicas:
         return decide(
             "07", Status.FAIL,
-            f"{said}, but {outcome.shard} was not available for {own.write_window_s:.3f} s: "
+            f"{evidence}, but {outcome.shard} was not available for {own.write_window_s:.3f} s: "
             f"{NO_REPLICA}",
             NO_REPLICA_REMEDY,
         )  # fmt: skip
     if down:
         return decide(
-            "07", Status.FAIL, f"{said}; CLUSTERDOWN from shards that lost no node: {down}",
+            "07", Status.FAIL, f"{evidence}; CLUSTERDOWN from shards that lost no node: {down}",
             "`cluster-require-full-coverage` must be no",
         )  # fmt: skip
     if outcome.void:
         return decide("07", Status.INCONCLUSIVE, outcome.void)
     status = Status.PASS if longest <= outcome.other_pause_s else Status.FAIL
-    return decide("07", status, f"{said} (at most {outcome.other_pause_s:g} s)")
+    return decide("07", status, f"{evidence} (at most {outcome.other_pause_s:g} s)")
 
 
 def classed(outcome: Outcome) -> Result:
@@ -189,16 +189,18 @@ def classed(outcome: Outcome) -> Result:
         for kind, count in shard.errors.items():
             errors[kind] = errors.get(kind, 0) + count
     strange = {kind: count for kind, count in errors.items() if kind not in EXPLAINED}
-    told = ", ".join(f"{count} × {kind}" for kind, count in sorted(errors.items())) or "no error"
+    evidence = (
+        ", ".join(f"{count} × {kind}" for kind, count in sorted(errors.items())) or "no error"
+    )
     if strange:
-        return decide("08", Status.FAIL, f"unexpected: {sorted(strange)} of {told}")
+        return decide("08", Status.FAIL, f"unexpected: {sorted(strange)} of {evidence}")
     if outcome.own() is not None and not outcome.replicas:
         return decide(
-            "08", Status.FAIL, f"{told}, until the node itself was back: {NO_REPLICA}",
+            "08", Status.FAIL, f"{evidence}, until the node itself was back: {NO_REPLICA}",
             NO_REPLICA_REMEDY,
         )  # fmt: skip
     why = "; ".join(f"{kind}: {EXPLAINED[kind]}" for kind in sorted(errors))
-    return decide("08", Status.PASS, f"{told}" + (f" ({why})" if why else ""))
+    return decide("08", Status.PASS, f"{evidence}" + (f" ({why})" if why else ""))
 
 
 def rejoined(outcome: Outcome, number: str = "09") -> Result:
@@ -212,15 +214,15 @@ def rejoined(outcome: Outcome, number: str = "09") -> Result:
     if back is None or synced is None:
         lacks = "did not rejoin" if back is None else "rejoined, but did not catch up"
         return decide(number, Status.FAIL, f"{outcome.name} {lacks}")
-    said = (
+    evidence = (
         f"{outcome.name} rejoined {back.text} at {back.ms / 1000:.3f} s and caught up "
         f"{synced.text} at {synced.ms / 1000:.3f} s"
     )
     if outcome.own() is not None and not outcome.replicas:
-        said += " (there is no other node to be a replica of)"
+        evidence += " (there is no other node to be a replica of)"
     elif "replica" not in back.text:
-        return decide(number, Status.FAIL, f"{said}: not as a replica")
-    return decide(number, Status.INCONCLUSIVE if outcome.void else Status.PASS, said)
+        return decide(number, Status.FAIL, f"{evidence}: not as a replica")
+    return decide(number, Status.INCONCLUSIVE if outcome.void else Status.PASS, evidence)
 
 
 def healthy_again(outcome: Outcome, problems: Sequence[str]) -> Result:
@@ -243,22 +245,24 @@ def all_there(outcome: Outcome) -> Result:
         "duplicated": sum(s.duplicated for s in shards),
     }
     lost_s = max((s.lost_s for s in shards), default=0.0)
-    said = f"{lost} of {sum(s.acknowledged for s in shards)} acknowledged writes lost"
-    said += f" ({lost_s:.3f} s of one shard)" if lost_s else ""
-    said += f", {back} resurrected" + "".join(f", {n} {what}" for what, n in broken.items())
-    said += f", {sum(s.indeterminate for s in shards)} indeterminate"
-    said += f", {outcome.split_brain} acknowledged by a node that was replaced by then"
-    said += f"; {outcome.kept[0]} of {outcome.kept[1]} values of step 4" if outcome.kept[1] else ""
+    evidence = f"{lost} of {sum(s.acknowledged for s in shards)} acknowledged writes lost"
+    evidence += f" ({lost_s:.3f} s of one shard)" if lost_s else ""
+    evidence += f", {back} resurrected" + "".join(f", {n} {what}" for what, n in broken.items())
+    evidence += f", {sum(s.indeterminate for s in shards)} indeterminate"
+    evidence += f", {outcome.split_brain} acknowledged by a node that was replaced by then"
+    evidence += (
+        f"; {outcome.kept[0]} of {outcome.kept[1]} values of step 4" if outcome.kept[1] else ""
+    )
     good = outcome.kept[0] == outcome.kept[1] and not any(broken.values())
     if outcome.fault in GRACEFUL:
         allowed = outcome.thresholds.lost
-        said += f"; threshold {allowed} lost or resurrected: the node was asked, not killed"
+        evidence += f"; threshold {allowed} lost or resurrected: the node was asked, not killed"
         good = good and lost + back <= allowed and not outcome.split_brain
     else:
         # A removal that is lost brings its number back: it is the same loss.
-        said += f"; threshold {outcome.lost_s:g} s of writing: {_may_lose(outcome)}"
+        evidence += f"; threshold {outcome.lost_s:g} s of writing: {_may_lose(outcome)}"
         good = good and lost_s <= outcome.lost_s
-    return decide("12", Status.PASS if good else Status.FAIL, said)
+    return decide("12", Status.PASS if good else Status.FAIL, evidence)
 
 
 def _may_lose(outcome: Outcome) -> str:
@@ -278,8 +282,8 @@ def next_node(outcome: Outcome) -> Result:
     results = [taken_over(outcome), others_unharmed(outcome), classed(outcome)]
     order = (Status.FAIL, Status.INCONCLUSIVE, Status.PASS)
     worst = min(results, key=lambda one: order.index(one.status))
-    told = worst.evidence if worst.status is not Status.PASS else results[0].evidence
-    return decide("13", worst.status, f"{outcome.name}: {told}", worst.remedy)
+    evidence = worst.evidence if worst.status is not Status.PASS else results[0].evidence
+    return decide("13", worst.status, f"{outcome.name}: {evidence}", worst.remedy)
 
 
 def timings(outcome: Outcome) -> Mapping[str, float]:
@@ -308,15 +312,15 @@ def theory(
         return None, "without a replica nothing takes over: it lasts until the node is back"
     timeout = node_timeout_ms / 1000
     low, high = timeout + 0.5, timeout * 1.5 + 1.5
-    said = (
+    evidence = (
         f"node timeout {timeout:g} s + gossip until a majority agrees (0 to {timeout / 2:g} s) "
         f"+ 0.5 s + U(0, 0.5) s before the replica asks for votes + the nodes' clocks of 0.1 s "
         f"(0 to 0.5 s)"
     )
     if fault == "sigterm":
         high += 1.0
-        said += " + the wait of the ending master for its replicas (0 to 1 s)"
+        evidence += " + the wait of the ending master for its replicas (0 to 1 s)"
     if fault == "partition":
         low, high = max(0.0, low - 1.5 * timeout), high - timeout
-        said += f" - what the master goes on to serve until it notices ({timeout:g} s or more)"
-    return (low, high), f"{said} = {low:g} to {high:g} s"
+        evidence += f" - what the master goes on to serve until it notices ({timeout:g} s or more)"
+    return (low, high), f"{evidence} = {low:g} to {high:g} s"

@@ -185,7 +185,7 @@ class Instrument:
                 for line in lines:
                     self._take(decoder.decode(line))
         except ValueError as error:
-            self._lost = f"the instrument said something that cannot be read: {error}"
+            self._lost = f"the instrument wrote a line that cannot be read: {error}"
         finally:
             await self._finish()
 

@@ -74,7 +74,7 @@ class ClusterView:
         return index, epoch
 
     def replicas(self, owner: int) -> set[int]:
-        """The nodes that last said that they follow `owner`."""
+        """The nodes that last reported that they follow `owner`."""
         wanted = self.id_of(owner)
         return {
             i

@@ -41,9 +41,9 @@ class Watch:
     up and it has all that its master had. healed: every node answers and nothing is flagged.
     """
 
-    def __init__(self, cluster: ClusterView, tell: Callable[[Mark], None]) -> None:
+    def __init__(self, cluster: ClusterView, emit: Callable[[Mark], None]) -> None:
         self._cluster = cluster
-        self._tell = tell
+        self._emit = emit
         self._round: _Round | None = None
         self._stages: tuple[tuple[str, Callable[[_Round, _Others], str | None]], ...] = (
             ("suspected", self._suspected),
@@ -89,7 +89,7 @@ class Watch:
             text = stage(current, others)
             if text is not None:
                 current.seen[kind] = at
-                self._tell(Mark(at, kind, self._about(kind, current), text))
+                self._emit(Mark(at, kind, self._about(kind, current), text))
 
     def _notice(self, current: _Round, others: _Others, at: float) -> None:
         """Whether the victim is gone from its place, and whether slots are not served."""

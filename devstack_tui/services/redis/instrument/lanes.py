@@ -26,7 +26,7 @@ NOISE_S = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What all lanes share. `record` takes each operation as it ends, `tell` each mark."""
+    """What all lanes share. `record` takes each operation as it ends, `mark` each mark."""
 
     loop: Loop
     cluster: ClusterView
@@ -34,7 +34,7 @@ class Means:
     rate_hz: float
     timeout_s: float
     record: Callable[[Operation], None]
-    tell: Callable[[Mark], None]
+    mark: Callable[[Mark], None]
 
 
 class Lane:
@@ -158,7 +158,7 @@ class Lane:
         gap = at - self._succeeded
         outage = self._trouble or gap - self._held > 2 * self._period + NOISE_S
         if outage and at > self.fault:
-            self._means.tell(Mark(at, "back", self.name, f"after {gap:.3f} s"))
+            self._means.mark(Mark(at, "back", self.name, f"after {gap:.3f} s"))
         self._succeeded, self._held = at, 0.0
         self._node, self._trouble = node, False
 

@@ -39,32 +39,32 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
         return f"Order(run={self.run!r}, nodes={len(self.nodes)}, password=…)"
 
 
-class Expect(msgspec.Struct, frozen=True, tag_field="say", tag="expect"):
+class Expect(msgspec.Struct, frozen=True, tag_field="message", tag="expect"):
     """A fault is about to hit this node (index): what follows is recognised for it."""
 
     victim: int
 
 
-class Fault(msgspec.Struct, frozen=True, tag_field="say", tag="fault"):
+class Fault(msgspec.Struct, frozen=True, tag_field="message", tag="fault"):
     """When it was hit."""
 
     at: float
 
 
-class Stop(msgspec.Struct, frozen=True, tag_field="say", tag="stop"):
+class Stop(msgspec.Struct, frozen=True, tag_field="message", tag="stop"):
     """Send nothing more, wait for the answers that are due, write all down and end."""
 
 
 Instruction = Expect | Fault | Stop
 
 
-class Ready(msgspec.Struct, frozen=True, tag_field="tell", tag="ready"):
+class Ready(msgspec.Struct, frozen=True, tag_field="message", tag="ready"):
     """The first writes are due at `at`."""
 
     at: float
 
 
-class Batch(msgspec.Struct, frozen=True, tag_field="tell", tag="batch"):
+class Batch(msgspec.Struct, frozen=True, tag_field="message", tag="batch"):
     """Finished cells of every lane, from `at` on, and the counters of all writes so far."""
 
     at: float
@@ -74,14 +74,14 @@ class Batch(msgspec.Struct, frozen=True, tag_field="tell", tag="batch"):
     indeterminate: int
 
 
-class Seen(msgspec.Struct, frozen=True, tag_field="tell", tag="seen"):
+class Seen(msgspec.Struct, frozen=True, tag_field="message", tag="seen"):
     """The cluster changed in what the observers see."""
 
     at: float
     nodes: tuple[NodeView, ...]
 
 
-class Mark(msgspec.Struct, frozen=True, tag_field="tell", tag="mark"):
+class Mark(msgspec.Struct, frozen=True, tag_field="message", tag="mark"):
     """Something happened."""
 
     at: float
@@ -90,7 +90,7 @@ class Mark(msgspec.Struct, frozen=True, tag_field="tell", tag="mark"):
     text: str = ""
 
 
-class Ended(msgspec.Struct, frozen=True, tag_field="tell", tag="ended"):
+class Ended(msgspec.Struct, frozen=True, tag_field="message", tag="ended"):
     """The last message; nothing was sent after `at`. `cpu` is of one core; `void`, if it is not
     empty, why the measurement says nothing."""
 

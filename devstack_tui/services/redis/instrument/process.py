@@ -1,6 +1,6 @@
 """The process of the instrument: `python -m devstack_tui.services.redis.instrument.process`.
 
-It reads an `Order` and then what it is told from standard input, and writes messages to standard
+It reads an `Order` and then instructions from standard input, and writes messages to standard
 output, one line of JSON each. When its input closes, whoever started it is gone: it ends. It
 leaves the keys of its run; they are `clean`ed by whoever reads them back first.
 """
@@ -68,7 +68,7 @@ class Pipe:
         self._encoder = msgspec.json.Encoder()
         os.set_blocking(fd, False)
 
-    def tell(self, message: Message) -> None:
+    def send(self, message: Message) -> None:
         """Send it, now or later."""
         idle = not self._data
         self._data += self._encoder.encode(message) + b"\n"
@@ -109,10 +109,10 @@ class Recorder:
         cluster = ClusterView(order.nodes, [f"{order.host}:{port}" for port in ports])
         addresses = [Address(order.host, port, order.user, order.password) for port in ports]
         means = Means(
-            loop, cluster, addresses, order.rate_hz, order.timeout_s, self._record, pipe.tell
+            loop, cluster, addresses, order.rate_hz, order.timeout_s, self._record, pipe.send
         )
         self._cluster = cluster
-        self._watch = Watch(cluster, pipe.tell)
+        self._watch = Watch(cluster, pipe.send)
         self._rivals = Rivals(order.run, means, order.shards)
         self._observers = [
             Observer(means, index, self._rivals, self._looked) for index in range(len(order.nodes))
@@ -183,7 +183,7 @@ class Recorder:
             self._every(period, self._start + period * number / len(self._lanes), lane)
         self._loop.every(FLUSH_S, self._start + FLUSH_S, self._flush)
         self._loop.every(BATCH_S, self._start + BATCH_S, self._batch)
-        self._pipe.tell(Ready(self._start))
+        self._pipe.send(Ready(self._start))
         self._looked(self._start)
 
     def _every(self, period: float, start: float, lane: Lane) -> None:
@@ -205,7 +205,7 @@ class Recorder:
         seen = Seen(at, self._cluster.views())
         if self._seen is None or seen.nodes != self._seen.nodes:
             self._seen = seen
-            self._pipe.tell(seen)
+            self._pipe.send(seen)
 
     def _sweep(self, _: float) -> None:
         now = self._loop.clock()
@@ -231,7 +231,7 @@ class Recorder:
         if not taken:
             return
         counts = {name: sum(w.counts[name] for w in self._writers) for name in (OK, FAILED)}
-        self._pipe.tell(
+        self._pipe.send(
             Batch(
                 at=self._start + (cells - taken) * CELL_MS / 1000,
                 lanes=lanes,
@@ -242,7 +242,7 @@ class Recorder:
         )
 
     def _end(self) -> None:
-        took = self._loop.clock() - self._start
+        elapsed = self._loop.clock() - self._start
         used = time.process_time() - self._busy
         for part in self._parts:
             part.close()
@@ -251,15 +251,15 @@ class Recorder:
         except DevstackError as error:
             self._void = self._void or error.message
         if not self._start:
-            self._pipe.tell(Ended(self._until, 0.0, 0.0, self._void or "it ended before it began"))
+            self._pipe.send(Ended(self._until, 0.0, 0.0, self._void or "it ended before it began"))
             return
         late = self._loop.late
         if late > LATE_S:
             starved = f"our own process was held up for {late * 1000:.0f} ms"
             self._void = self._void or f"{starved}: above {LATE_S * 1000:.0f} ms nothing is proven"
         self._tell_cells(self._until)
-        self._pipe.tell(
-            Ended(self._until, round(used / took, 4), round(late * 1000, 3), self._void)
+        self._pipe.send(
+            Ended(self._until, round(used / elapsed, 4), round(late * 1000, 3), self._void)
         )
 
 
@@ -318,8 +318,8 @@ def main() -> int:
         InputReader(loop, 0, b"", recorder)
         recorder.run()
     except (DevstackError, OSError, ValueError) as error:
-        told = error.message if isinstance(error, DevstackError) else str(error)
-        pipe.tell(Ended(loop.clock(), 0.0, 0.0, redact(told)[:300] or type(error).__name__))
+        why = error.message if isinstance(error, DevstackError) else str(error)
+        pipe.send(Ended(loop.clock(), 0.0, 0.0, redact(why)[:300] or type(error).__name__))
     pipe.drain()
     return 0
 

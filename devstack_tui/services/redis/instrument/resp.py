@@ -28,7 +28,7 @@ Reply = bytes | int | Refusal | None
 
 
 class Parser:
-    """Takes pieces as they come, gives back the replies that are whole."""
+    """Takes pieces as they come, returns the replies that are whole."""
 
     def __init__(self) -> None:
         self._data = b""
@@ -63,7 +63,7 @@ def _reply(data: bytes, start: int, end: int) -> tuple[Reply, int] | None:
             if len(data) < after + size + 2:
                 return None
             if data[after + size : after + size + 2] != b"\r\n":
-                raise ProtocolError("a reply is longer than it said")
+                raise ProtocolError("a reply is longer than its length")
             return data[after : after + size], after + size + 2
         case b":":
             return _number(line), after

@@ -11,7 +11,7 @@ from devstack_tui.loadgen.acknowledged_writes import READ, Operation
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """From `at` (microseconds) on, `node` said that the slots were its own, or no longer."""
+    """From `at` (microseconds) on, `node` claimed the slots as its own, or no longer."""
 
     at: int
     node: str
