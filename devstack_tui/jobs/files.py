@@ -71,7 +71,7 @@ class JobFiles:
         except BaseException as error:
             for fd in opened:
                 os.close(fd)
-            self._remove(id)
+            self.remove(id)
             if isinstance(error, OSError):
                 raise files.explain(error, f"starting {verb}") from None
             raise
@@ -146,9 +146,10 @@ class JobFiles:
     def _prune(self) -> None:
         running = {job.id for job in self.running()}
         for id in [id for id in self.ids() if id not in running][KEPT:]:
-            self._remove(id)
+            self.remove(id)
 
-    def _remove(self, id: str) -> None:
+    def remove(self, id: str) -> None:
+        """Forget a job."""
         for suffix in ("jsonl", "stderr"):
             with contextlib.suppress(OSError), self._directory() as folder:
                 os.unlink(f"{id}.{suffix}", dir_fd=folder)

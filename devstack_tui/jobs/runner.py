@@ -151,6 +151,7 @@ class Runner:
                 start_new_session=True,
             )
         except OSError as error:
+            self._files.remove(started.id)
             raise DevstackError(f"{verb} cannot be started: {error.strerror}") from error
         finally:
             os.close(out)

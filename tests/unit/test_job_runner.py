@@ -238,6 +238,7 @@ async def test_a_full_disk_starts_nothing_and_leaves_nothing(
 async def test_a_program_that_is_missing_is_an_error() -> None:
     with pytest.raises(DevstackError, match="bench run cannot be started: No such file"):
         Runner(Cli("default", ("/nowhere",))).start("bench run", (), "x")
+    assert JobFiles("default").ids() == []
 
 
 def test_the_job_that_is_meant_is_the_newest_that_runs_or_is_named() -> None:
