@@ -1,7 +1,7 @@
 """The process that puts the load on: one workload, prepared, run, cleaned up.
 
 It reads what to do from its standard input, one JSON line, and writes JSON lines. When its input
-closes, whoever started it is gone: it stops, removes its data and ends. So nothing that draws or
+closes, its parent process is gone: it stops, removes its data and ends. So nothing that draws or
 waits can touch a latency, and nothing is left behind when the console is killed.
 """
 

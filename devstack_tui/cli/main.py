@@ -110,29 +110,31 @@ def _options(name: str, verb: argparse.ArgumentParser, common: argparse.Argument
         case "up" | "down" | "restart":
             _change_options(verb, name)
         case "status":
-            verb.add_argument("--watch", action="store_true", help="again and again")
+            verb.add_argument("--watch", action="store_true", help="repeat until interrupted")
             verb.add_argument(
                 "--interval",
                 type=_seconds,
                 default=2.0,
                 metavar="S",
-                help="between two looks (default 2)",
+                help="seconds between two snapshots (default 2)",
             )
         case "logs":
             verb.add_argument("service", metavar="SERVICE")
-            verb.add_argument("-f", "--follow", action="store_true", help="wait for more")
-            verb.add_argument("--grep", metavar="REGEX", help="only the lines that match")
+            verb.add_argument("-f", "--follow", action="store_true", help="follow the log")
+            verb.add_argument("--grep", metavar="REGEX", help="only lines that match")
             verb.add_argument(
                 "-n",
                 "--lines",
                 type=_count,
                 default=100,
                 metavar="N",
-                help="the last N of each unit",
+                help="the last N lines of each unit",
             )
         case "doctor":
             verb.add_argument(
-                "--install", action="store_true", help="run the command that brings what is missing"
+                "--install",
+                action="store_true",
+                help="run the command that installs what is missing",
             )
         case "regress":
             _measure_options(verb)
@@ -140,7 +142,7 @@ def _options(name: str, verb: argparse.ArgumentParser, common: argparse.Argument
             verb.add_argument(
                 "--self-test",
                 action="store_true",
-                help="does the gate stay quiet, and does it fail?",
+                help="test the gate itself: no false alarm, and a slowdown caught",
             )
         case "bench":
             _bench_options(verb, common)
@@ -178,12 +180,14 @@ def _bench_options(verb: argparse.ArgumentParser, common: argparse.ArgumentParse
         _measure_options(made[name])
         made[name].add_argument("--jsonl", action="store_true", help="a JSON object for each event")
     for name in ("show", "export"):
-        made[name].add_argument("run", metavar="RUN", help="its id, or how it begins")
+        made[name].add_argument("run", metavar="RUN", help="its id, or the beginning of it")
     made["export"].add_argument("--format", choices=("json", "csv"), default="json")
     made["compare"].add_argument("a", metavar="A")
     made["compare"].add_argument("b", metavar="B")
     made["compare"].add_argument(
-        "--force", action="store_true", help="although they depend on different things"
+        "--force",
+        action="store_true",
+        help="compare although they were measured under different conditions",
     )
     for name in ("list", "run", "record", "show", "compare"):
         made[name].add_argument("--json", action="store_true", help="one JSON document on stdout")
@@ -203,10 +207,12 @@ def _runs(text: str) -> int:
 
 def _change_options(verb: argparse.ArgumentParser, name: str) -> None:
     verb.add_argument("services", nargs="*", metavar="SERVICE", help="(default: all)")
-    verb.add_argument("--plan", action="store_true", help="only say what would be done")
-    verb.add_argument("--yes", action="store_true", help="do not ask")
+    verb.add_argument("--plan", action="store_true", help="show the plan and exit")
+    verb.add_argument("--yes", action="store_true", help="do not ask for confirmation")
     if name == "up":
-        verb.add_argument("--profile", metavar="NAME", help="a set of services of stack.toml")
+        verb.add_argument(
+            "--profile", metavar="NAME", help="the services of a profile in stack.toml"
+        )
         verb.add_argument(
             "--topology", metavar="M+R", help="of a new cluster: masters + replicas, as 3+3"
         )
@@ -214,7 +220,7 @@ def _change_options(verb: argparse.ArgumentParser, name: str) -> None:
             "--port-offset", type=_count, metavar="N", help="added to every port of a new stack"
         )
     if name == "down":
-        verb.add_argument("--wipe", action="store_true", help="then delete the stack's data")
+        verb.add_argument("--wipe", action="store_true", help="delete the stack's data as well")
 
 
 def _count(text: str) -> int:

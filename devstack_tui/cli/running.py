@@ -72,7 +72,7 @@ def name_repairs(stack: StackView) -> None:
 
 
 def run_to_end(work: Coroutine[Any, Any, int]) -> int:
-    """Run `work`; SIGINT, SIGTERM and SIGHUP cancel it, and what it began is taken back.
+    """Run `work`; SIGINT, SIGTERM and SIGHUP cancel it, and what it began is undone.
 
     A second SIGINT does not wait for that: as after a `kill -9`, the next change heals.
     """

@@ -122,7 +122,7 @@ class Jobs(Generic[R, J]):
     VERBS: ClassVar[frozenset[str]] = frozenset()
     """The verbs of its jobs."""
     GRACE_S: ClassVar[float] = 20.0
-    """How long a cancelled job may take to give back what it changed before it is killed."""
+    """How long a cancelled job may take to restore what it changed before it is killed."""
     QUEUES: ClassVar[bool] = False
     BUSY: ClassVar[tuple[str, str]] = ("{title} is running", "wait for its end, or x stops it")
     """Why a second job is refused, and the remedy."""

@@ -240,7 +240,7 @@ class TlsPart(Protocol):
 @dataclass(frozen=True, slots=True)
 class Sabotage:
     """The smallest real change that must turn checks red. `apply` makes it on a stack and gives
-    a context whose end takes it back; it needs the stack's services running, and a stack that may
+    a context whose end undoes it; it needs the stack's services running, and a stack that may
     be broken: never a user's. `seconds` is about what both ways take together."""
 
     id: str
@@ -317,7 +317,7 @@ class Matrixed(Protocol):
 
 
 Breaking = Callable[[SabotageStack], AbstractContextManager[None]]
-"""It has taken effect when it is entered, and was taken back when it is left."""
+"""It has taken effect when it is entered, and was undone when it is left."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -210,7 +210,7 @@ class FaultInjector(Protocol):
         `DevstackError` with the reason where that is not possible."""
 
     def reconnect(self, unit: str) -> float:
-        """Take the partition back."""
+        """Remove the partition."""
 
     async def start(self, service: str) -> None:
         """Start what is missing of the service, and wait until it is whole."""

@@ -193,7 +193,7 @@ class Engine(Readable, UnitControl, Protocol):
         (monotonic seconds)."""
 
     def undo(self, handle: Handle) -> float:
-        """Take back a fault that left its units alive; harmless if there is nothing to take back.
+        """Undo a fault that left its units alive; harmless if there is nothing to undo.
         Returns when (monotonic seconds)."""
 
     def gone(self, handle: Handle, within: float) -> None:

@@ -1,4 +1,4 @@
-"""What may be done to a unit on purpose, and the data by which it is taken back."""
+"""What may be done to a unit on purpose, and the data by which it is undone."""
 
 from __future__ import annotations
 

@@ -186,7 +186,7 @@ class ServiceStatus(msgspec.Struct, frozen=True):
 
 class Repair(msgspec.Struct, frozen=True):
     """What a killed verb left undone: `action` as the journal names it, `what` in words, and the
-    command that finishes it or takes it back."""
+    command that finishes it or undoes it."""
 
     action: str
     what: str

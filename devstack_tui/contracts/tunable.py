@@ -154,7 +154,7 @@ class Tunables(Protocol):
 
     def read(self, target: Target, installation: Installation, files: ServiceFiles) -> Reading:
         """Ask the server, in a session opened for it alone (every node of a cluster). `files` are
-        its own: one of them may tell what the next start brings."""
+        its own: one of them may show what the next start brings."""
 
     def set_live(
         self, target: Target, parameters: Sequence[Parameter], values: Mapping[str, str | None]
@@ -162,7 +162,7 @@ class Tunables(Protocol):
         """Make LIVE and RELOAD parameters take effect now; the configuration is written already.
 
         None: back to the server's default. Returns what the server warned of. Raises
-        `DevstackError` naming the parameter that it refused; the caller takes all back.
+        `DevstackError` naming the parameter that it refused; the caller undoes all.
         """
 
     def problems(

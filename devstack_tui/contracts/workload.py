@@ -65,7 +65,7 @@ class Measurement:
 @dataclass(frozen=True)
 class Bench:
     """What a workload gets for one run. `tick` is called about once a second; a run ends early and
-    quietly when `stop` is set (the user stopped it, or whoever started it is gone). `client` finds
+    quietly when `stop` is set (the user stopped it, or its parent process is gone). `client` finds
     client programs of the service."""
 
     target: Target

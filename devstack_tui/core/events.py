@@ -1,4 +1,4 @@
-"""What a capability tells while it works: every face (console, CLI, JSON) consumes these.
+"""The events of a capability: every face (console, CLI, JSON) consumes these.
 
 An event is one JSON object; its `event` key names its kind. `at` is Unix time in seconds.
 """
@@ -66,7 +66,7 @@ class Note(Timed, frozen=True, tag="note"):
 
 class Rotated(Timed, frozen=True, tag="rotated"):
     """A service has another certificate. `how` its server took it: `reloaded`, `restarted`, or `at
-    its next start`; `listeners` were seen to serve it. `held` tells of the connection that was open
+    its next start`; `listeners` were seen to serve it. `held` reports the connection that was open
     before: `still works`, or why there was none."""
 
     service: str

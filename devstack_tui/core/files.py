@@ -14,7 +14,7 @@ PRIVATE_DIR = 0o700
 
 
 def make_dir(path: Path, mode: int = PRIVATE_DIR, owner: tuple[int, int] | None = None) -> Path:
-    """Create `path` and give it exactly `mode` and, if told, its owner; its parents are private."""
+    """Create `path` with exactly `mode` and, if given, its owner; its parents are private."""
     if not path.parent.exists():
         make_dir(path.parent)
     path.mkdir(mode=mode, exist_ok=True)

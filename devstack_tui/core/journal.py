@@ -1,7 +1,7 @@
 """The intent log: every change to a stack is written here before it is made, with its undo.
 
 A line is appended and synced before the change and another after it. What has the first line
-only was interrupted; whoever opens the stack next finishes it or takes it back.
+only was interrupted; whoever opens the stack next finishes it or undoes it.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Journal:
         return intent
 
     def end(self, intent: Intent) -> None:
-        """Write that `intent` was carried out, or taken back."""
+        """Write that `intent` was carried out, or undone."""
         with self._mutex:
             self._append(_Line(end=intent.id))
             if not self.pending():

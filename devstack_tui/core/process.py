@@ -1,7 +1,7 @@
 """Processes that are proven ours: identified by pid, start time and boot, never by name.
 
 Each server is started in a session of its own with an environment that names its stack's
-instance and its unit. So a process is found again even when whoever started it was killed before
+instance and its unit. So a process is found again even when its parent process was killed before
 it could write the record. Linux only: the facts come from /proc.
 """
 

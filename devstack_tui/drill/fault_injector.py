@@ -1,4 +1,4 @@
-"""What a drill may do to the stack: each change is journaled before it is made, and taken back.
+"""What a drill may do to the stack: each change is journaled before it is made, and undone.
 
 The intents (`drill.kill`, `drill.freeze`, `drill.partition`, and `drill.run` around them) hold all
 that their undo needs, so that the watchdog, or the next change, heals and removes what we left when
@@ -130,7 +130,7 @@ class StackFaultInjector:
         self._end(intent)
 
     def heal(self) -> list[str]:
-        """Take back whatever is left, start what is missing, wait until the service is whole.
+        """Undo whatever is left, start what is missing, wait until the service is whole.
 
         Blocks. Returns a sentence for each repair. Raises the first `DevstackError` once all has
         been tried.
@@ -144,7 +144,7 @@ class StackFaultInjector:
         return notes
 
     def _undo_all(self, report: Callable[[DevstackError], None]) -> Iterator[str]:
-        """Take back each fault that left its unit alive."""
+        """Undo each fault that left its unit alive."""
         for intent in reversed(self._intents):
             if intent.action == KILL:
                 continue

@@ -1,7 +1,7 @@
 """Heals the stack when the process that drills it is killed.
 
 A child of the drill: it waits at a pipe. The word `done` ends it; the end of the pipe without
-that word is the end of its parent, and then it takes back what the journal says was left.
+that word is the end of its parent, and then it undoes what the journal says was left.
 """
 
 from __future__ import annotations

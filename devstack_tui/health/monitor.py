@@ -238,7 +238,7 @@ class Monitor:
 
 
 def _follow(events: Iterator[UnitEvent], hint: Callable[[], object]) -> None:
-    """Call `hint` at every event; without a loop to call it in there is nobody to tell."""
+    """Call `hint` at every event; without a loop to call it in there is nobody to notify."""
     with contextlib.suppress(DevstackError, OSError, RuntimeError):
         for _ in events:
             hint()

@@ -1,7 +1,7 @@
 """Vault by a socket of its owner's: unsealing and root tokens, whatever its listener serves.
 
 For a throwaway stack that is broken on purpose. OpenBao refuses `sys/generate-root` on its
-listeners unless told otherwise (https://openbao.org/docs/deprecation/unauthed-generate-root/), and
+listeners by default (https://openbao.org/docs/deprecation/unauthed-generate-root/), and
 a listener with a spoilt certificate cannot be unsealed by a client that verifies. A second listener
 on a socket that nobody else may open leaves the first one as every stack has it.
 """

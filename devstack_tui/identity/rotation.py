@@ -122,7 +122,7 @@ def restore(
             if acks is not None and any(unit.running for unit in engine.units(found)):
                 acks.cleanup(engine.target(found), intent.undo["run"])
         except DevstackError as error:
-            say(f"not taken back: {error.message}")
+            say(f"not undone: {error.message}")
 
 
 def _save(files: ServiceFiles) -> None:

@@ -71,7 +71,7 @@ class VaultApi:
 
     def health(self) -> dict[str, Any]:
         """`initialized`, `sealed`, `standby`, `version`, whatever the state is."""
-        # The status code tells the state; these make every state a 200, so that none is an error.
+        # The status code reports the state; these make every state a 200, so that none is an error.
         codes = "standbyok=true&sealedcode=200&uninitcode=200&perfstandbyok=true"
         return self.call("get", f"sys/health?{codes}")
 

@@ -93,7 +93,7 @@ class Job:
             yield [rest]
 
     def cancel(self, grace_s: float) -> None:
-        """Ask it to end: it takes back what it began. It is killed when that takes longer than
+        """Ask it to end: it undoes what it began. It is killed when that takes longer than
         `grace_s` seconds, or when this is called again."""
         now = time.monotonic()
         if not self._cancelled_at:

@@ -37,7 +37,7 @@ class Reader:
         while len(parts) < size:
             part = self._some(size - len(parts))
             if not part:
-                seen = f"after {len(parts)} of {size} bytes" if parts else "without a word"
+                seen = f"after {len(parts)} of {size} bytes" if parts else "without an answer"
                 raise ProtocolFault(f"it closed the connection {seen}")
             parts += part
         return bytes(parts)

@@ -169,7 +169,7 @@ class _Worker:
         self._done.set()
         reporter.join()
         # An answer that came just after the end belongs to the last second.
-        self._tell(self._seconds_told + 1)
+        self._report_second(self._seconds_told + 1)
         self._pipe.send(("end", ended))
 
     def _warm_up(self, client: Client) -> None:
@@ -214,7 +214,7 @@ class _Worker:
         return begun
 
     def _report(self) -> None:
-        """Tell the parent about every second, also while a request is waited for."""
+        """Report every second to the parent, also while a request is waited for."""
         plan = self._plan
         while not plan.seconds or self._seconds_told + 1 < plan.seconds:
             due = self._start + self._seconds_told + 1
@@ -222,9 +222,9 @@ class _Worker:
                 return
             self._check_parent()
             self._seconds_told += 1
-            self._tell(self._seconds_told)
+            self._report_second(self._seconds_told)
 
-    def _tell(self, second: int) -> None:
+    def _report_second(self, second: int) -> None:
         self._pipe.send(("second", (second, self._tally.take())))
 
     def _check_parent(self) -> None:

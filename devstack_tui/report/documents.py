@@ -55,7 +55,7 @@ class Ran(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read(row: Row, stack: str) -> list[Ran]:
-    """What one document tells: one run, of an audit one for each suite in it.
+    """The runs of one document: one, of an audit one for each suite in it.
 
     Raises `ValueError` for a document that has not the keys of its kind.
     """
@@ -156,9 +156,9 @@ def _check(row: Row, stack: str) -> list[Ran]:
     for suite, checks in suites.items():
         items = _items(checks, row.started)
         if items:
-            told = worst(item.status for item in items)
+            summary = worst(item.status for item in items)
             again = command(stack, "check", "run", suite)
-            ran = _ran(row, suite, told, counts_text(counted(items)), again)
+            ran = _ran(row, suite, summary, counts_text(counted(items)), again)
             made.append(replace(ran, results=items, notes=found.notes))
     return made
 
@@ -198,9 +198,9 @@ def _bench(row: Row, stack: str) -> list[Ran]:
         tuple(tick.p95 for tick in found.ticks),
         tuple(tick.p99 for tick in found.ticks),
     )
-    told = str(Status.ERROR) if found.problem else MEASURED
+    summary = str(Status.ERROR) if found.problem else MEASURED
     again = command(stack, "bench", "run", row.name, *_quick(row.size))
-    made = _ran(row, _sized(row.name, row.size), told, figures, again)
+    made = _ran(row, _sized(row.name, row.size), summary, figures, again)
     return [replace(made, notes=tuple(notes), series=series if found.ticks else None)]
 
 
@@ -234,7 +234,7 @@ def _cost(row: Row, stack: str) -> list[Ran]:
 
 def _auto(row: Row, stack: str) -> list[Ran]:
     found = codec.decode(row.document, AutoDoc)
-    told = [
+    summary = [
         f"{one.verdict} against {name} (× {one.ratio:.3f})"
         for name, one in (
             ("the baseline", found.against_baseline),
@@ -242,7 +242,7 @@ def _auto(row: Row, stack: str) -> list[Ran]:
         )
         if one is not None
     ]
-    figures = ", ".join([f"profile {found.profile} of {found.tried} tried", *told])
+    figures = ", ".join([f"profile {found.profile} of {found.tried} tried", *summary])
     judged = found.against_baseline.verdict if found.against_baseline else MEASURED
     again = found.command or command(stack, "tune", "auto", row.name)
     return [_ran(row, row.name, judged, figures, again)]

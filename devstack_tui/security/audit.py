@@ -1,6 +1,6 @@
 """What the checks of one audit share: clients of Vault, outcomes, and the stack's facts.
 
-Every token and secret_id is the audit's own: it is noted before it is used, and taken back when
+Every token and secret_id is the audit's own: it is noted before it is used, and revoked when
 the audit ends. A killed audit leaves what ends by itself within `SECRET_ID_TTL_S` and `TOKEN_TTL`.
 """
 
@@ -232,7 +232,7 @@ class StackAudit:
     def close(self) -> list[str]:
         """Revoke every token, destroy every secret_id, close every connection. Blocks.
 
-        Returns a sentence for each that could not be taken back. Harmless a second time.
+        Returns a sentence for each that could not be undone. Harmless a second time.
         """
         with self._lock:
             self._closed = True
@@ -248,7 +248,7 @@ class StackAudit:
                     _ended(client.api.revoke)
             except DevstackError as error:
                 notes.append(
-                    f"a login of {client.role} could not be taken back, it ends by itself: "
+                    f"a login of {client.role} could not be revoked, it ends by itself: "
                     f"{redact(error.message)}"
                 )
             finally:

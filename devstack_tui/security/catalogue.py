@@ -117,7 +117,7 @@ class Catalogue:
 
     def proving(self, words: Sequence[str]) -> tuple[Sabotage, ...]:
         """The sabotages whose ids, or whose checks' ids, begin with one of `words`; all of them
-        without a word.
+        for no words.
 
         Raises `UsageError` for an unknown name, and for a check that nothing can turn.
         """

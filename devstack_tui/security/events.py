@@ -1,4 +1,4 @@
-"""What an audit tells while it works, and the report that it leaves (`check run --json`)."""
+"""The events of an audit, and its report (`check run --json`)."""
 
 from __future__ import annotations
 

@@ -35,9 +35,9 @@ class Prover:
         self._chosen = self._planned.proving(words)
 
     async def run(self) -> Events:
-        """The proofs. Closing the generator takes back what is in force and removes the stack.
+        """The proofs. Closing the generator undoes what is in force and removes the stack.
 
-        Whatever is wrong is told by the last event, `ProofDone`.
+        Whatever is wrong is reported by the last event, `ProofDone`.
         """
         done = ProofDone((), 1)
         try:

@@ -79,9 +79,9 @@ class Runner:
         self._secrets: frozenset[str] = frozenset()
 
     async def run(self) -> Events:
-        """The audit. Closing the generator takes back what it borrowed before it returns.
+        """The audit. Closing the generator undoes what it borrowed before it returns.
 
-        Whatever is wrong is told by the last event, `AuditDone`.
+        Whatever is wrong is reported by the last event, `AuditDone`.
         """
         closing = None
         try:

@@ -38,7 +38,7 @@ class UnhealedError(DevstackError):
 
 
 class SabotageRun:
-    """`open` first. `proofs` has the sabotages that are done, `unhealed` what was not taken back.
+    """`open` first. `proofs` has the sabotages that are done, `unhealed` what was not undone.
 
     `every` is how many of the checks that must not turn are asked while a sabotage is in force:
     `ALL` of the stack, or one in `every` of those that are about its service, others for each
@@ -69,7 +69,7 @@ class SabotageRun:
         of another service name; then the others, the services side by side. Of these each is
         judged by the checks of its service alone: what looks at several services sees them all.
 
-        Closing the generator takes back what is in force.
+        Closing the generator undoes what is in force.
         """
         sabotages = tuple(sabotages)
         alone = [s for s in sabotages if s.service == IDENTITY or self._foreign(s)]
@@ -102,7 +102,7 @@ class SabotageRun:
                 return
 
     async def prove(self, sabotage: Sabotage, alone: bool = True) -> Steps:
-        """Break, look, take back, look; the `Proof` is added to `proofs`. Not `alone`: other
+        """Break, look, undo, look; the `Proof` is added to `proofs`. Not `alone`: other
         services are being broken too.
 
         Closing the generator takes the sabotage back. Raises `UnhealedError` when that fails.
@@ -179,7 +179,7 @@ class SabotageRun:
             await _in_thread(undo.close)
         except DevstackError as error:
             raise UnhealedError(
-                f"{sabotage.id} could not be taken back: {error.message}", error.remedy
+                f"{sabotage.id} could not be undone: {error.message}", error.remedy
             ) from None
         return found
 

@@ -77,7 +77,7 @@ def write(path: Path, report: AuditReport) -> None:
 
 
 def _rule(row: CheckRow) -> dict[str, Any]:
-    markdown = f"**At stake:** {row.stake}\n\n**To mend it:** {row.remedy}"
+    markdown = f"**At stake:** {row.stake}\n\n**Remedy:** {row.remedy}"
     return {
         "id": row.id,
         "shortDescription": {"text": row.title},

@@ -106,7 +106,7 @@ class Tuner:
             self._say(service.name, "restart", unit)
 
         try:
-            self._engine.cycle(service, Run(self._told(service), limit), before)
+            self._engine.cycle(service, Run(self._reporter(service), limit), before)
             limit.extend()
             self._healthy(service, limit)
         except Cancelled:
@@ -126,7 +126,7 @@ class Tuner:
             engine.target(service), engine.locate(service), engine.files(service)
         )
 
-    def _told(self, service: Service) -> Callable[[Phase, str], None]:
+    def _reporter(self, service: Service) -> Callable[[Phase, str], None]:
         return lambda phase, detail: self._say(service.name, "restart", detail or phase.value)
 
     def _healthy(self, service: Service, limit: _Limit) -> None:
@@ -161,7 +161,7 @@ def tunables(service: Service) -> Tunables:
 
 def intend(paths: StackPaths, names: Names, foreign: Names | None = None) -> Intent:
     """Journal what the stack sets now, before `names` are changed: whoever comes after a `kill -9`
-    brings that back. End it with `Journal.end` when all is done, or taken back.
+    brings that back. End it with `Journal.end` when all is done, or undone.
 
     Somebody else has changed the parameters of `foreign`, which cannot be brought back.
     """

@@ -94,14 +94,14 @@ def _remedy(stack: str, engine: Readable, intent: Intent) -> str:
 
 
 def heal(engine: Engine, paths: StackPaths, say: Say) -> None:
-    """Take back every orphan, with a sentence for each. The caller holds the stack's lock.
+    """Undo every orphan, with a sentence for each. The caller holds the stack's lock.
 
     What fails is reported and not tried again by every verb that follows: the services then need
     `up`, or the user. Only a journal or a store that cannot be written raises.
     """
     journal = Journal(paths.journal)
     left = orphans(paths)
-    # Drills began within an A/B, never around one: the newest kind is taken back first.
+    # Drills began within an A/B, never around one: the newest kind is undone first.
     for kind in dict.fromkeys(_kind(intent.action) for intent in reversed(left)):
         intents = [intent for intent in left if _kind(intent.action) == kind]
         HANDLERS[kind](engine, paths, intents, say)
@@ -113,7 +113,7 @@ def _tuning(engine: Engine, paths: StackPaths, intents: Sequence[Intent], say: S
     subjects = sorted({name for intent in intents for name in intent.subject.split(",")})
     say(f"taking back an interrupted `tune`: {', '.join(subjects)}")
     for problem in parameter_apply.take_back(engine, paths, intents, lambda *step: None):
-        say(f"not taken back: {problem}")
+        say(f"not undone: {problem}")
 
 
 def _drill(engine: Engine, paths: StackPaths, intents: Sequence[Intent], say: Say) -> None:  # noqa: ARG001

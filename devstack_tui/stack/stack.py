@@ -215,7 +215,7 @@ class Stack(StackView):
         recovery.heal(engine, self.paths, say)
 
     async def _mend(self, engine: Engine, emit: Emit[Event]) -> None:
-        """Finish, or take back, what an interrupted verb left. The stack's lock is held."""
+        """Finish, or undo, what an interrupted verb left. The stack's lock is held."""
         notes: list[str] = []
         await asyncio.to_thread(self._repair, engine, notes.append)
         for note in notes:

@@ -1,1 +1,1 @@
-"""Tuning: change parameters, prove what it brings, keep it or take it back."""
+"""Tuning: change parameters, prove what it brings, keep it or undo it."""

@@ -2,7 +2,7 @@
 
 The number of pairs is fixed beforehand. It ends early only when its verdict is settled (no outcome
 of the pairs to come could change it, `verdicts.settled`), or when a run fails twice in succession.
-Afterwards the stack has what it had before, unless one side is to be kept.
+Afterwards the stack has its previous values again, unless one side is to be kept.
 """
 
 from __future__ import annotations

@@ -117,7 +117,7 @@ def _undo_order(stack: Stack, *, to: int | None, everything: bool, force: bool) 
 
 
 def _undone(store: Tuned, to: int | None) -> tuple[HistoryEntry, ...]:
-    """The entries that a revert takes back, oldest first."""
+    """The entries that a revert undoes, oldest first."""
     live = [entry for entry in store.history if not entry.undone]
     if to is None:
         found = live[-1:]
@@ -186,7 +186,7 @@ class _NotTaken(DevstackError):
 
 
 class _Apply:
-    """One apply, in a thread. What it began it finishes or takes back before it returns."""
+    """One apply, in a thread. What it began it finishes or undoes before it returns."""
 
     def __init__(self, order: _Order, emit: _Emit, cancelled: threading.Event) -> None:
         self._order = order
@@ -278,7 +278,7 @@ class _Apply:
         self._journal.end(intent)
         message = error.message
         if problems:
-            message += f"; and not everything could be taken back: {'; '.join(problems)}"
+            message += f"; and not everything could be undone: {'; '.join(problems)}"
         return TuneDone(
             exit_code=1,
             seconds=0.0,

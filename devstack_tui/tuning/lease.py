@@ -1,4 +1,4 @@
-"""A service's parameters, lent for a measurement and given back whatever happens.
+"""A service's parameters, lent for a measurement and restored whatever happens.
 
 Meanwhile the stack's `tune.lock` is held, so that nobody else tunes, and the journal knows what
 the stack set before: after a `kill -9` the next change gives it back.
@@ -28,7 +28,7 @@ from devstack_tui.tuning.measure import Measured, Measurer
 
 
 class NotRestoredError(DevstackError):
-    """The stack could not be given back what it set before."""
+    """The previous values of the stack could not be restored."""
 
 
 @contextlib.asynccontextmanager
@@ -72,7 +72,7 @@ async def leased(
             Journal(stack.paths.journal).end(intent)
             if problems:
                 raise NotRestoredError(
-                    f"not taken back: {'; '.join(problems)}",
+                    f"not undone: {'; '.join(problems)}",
                     f"look at `devstack-tui logs {service}`, then `devstack-tui up {service}`",
                 )
 

@@ -140,7 +140,7 @@ def _refuse_strangers(show: Show, checked: Mapping[str, object]) -> None:
         if row.service in checked and row.elsewhere:
             raise UsageError(
                 f"nothing was changed, for somebody else did: {row.elsewhere}",
-                "take that back, or go on with --force: a parameter that you name is taken over",
+                "undo that, or go on with --force: a parameter that you name is taken over",
             )
 
 
@@ -239,7 +239,7 @@ def _steps(prepared: Prepared) -> Iterator[str]:
         how = "restart it once" if service in prepared.restarts else "change it while it runs"
         yield f"{service}: {how}: {names or 'nothing changes'}"
     if prepared.services:
-        yield "read every value back in a fresh session; what does not take is taken back"
+        yield "read every value back in a fresh session; what does not take is undone"
 
 
 def _warnings(prepared: Prepared) -> Iterator[str]:

@@ -69,7 +69,7 @@ async def _until(pilot: Pilot[object], condition: Callable[[], bool], otherwise:
         if asyncio.get_running_loop().time() > deadline:
             raise SystemExit(otherwise)
         await pilot.pause(0.2)
-    # What the condition tells of is on the screen with the next frame.
+    # What the condition reports is on the screen with the next frame.
     await pilot.pause(0.5)
 
 

@@ -42,6 +42,7 @@ class Reports(msgspec.Struct):
     """`drill history --json`."""
 
     drills: tuple[DrillReport, ...]
+    notes: tuple[str, ...] = ()
 
 
 class Checks(msgspec.Struct):
@@ -62,17 +63,19 @@ class Call:
 
     words: str
     kind: Any
+    slow: bool = False
+    """Whether the real one takes minutes."""
 
 
 QUICK = "--size quick --runs 2 --jsonl"
 CALLS = (
     Call("up postgres --jsonl", Event),
-    Call("restart forgejo --jsonl", Event),
+    Call("restart reference_api --jsonl", Event),
     Call("status --json", StackStatus),
     Call("doctor --json", Findings),
     Call("logs postgres --jsonl", LogLine),
     Call(f"bench run redis.get {QUICK}", BenchEvent | RegressDone),
-    Call("regress --quick --jsonl", BenchEvent | RegressDone),
+    Call("regress --quick --jsonl", BenchEvent | RegressDone, slow=True),
     Call("bench list --json", Benchmarks),
     Call("bench show {run} --json", RunResult),
     Call("bench compare published:baseline {run} --force --json", Comparisons),
@@ -89,23 +92,28 @@ CALLS = (
     Call("tune show --json", Show),
     Call("tune apply baseline --yes --jsonl", TuneEvent),
     Call("tune revert --yes --jsonl", TuneEvent),
-    Call("tune ab baseline optimized --workload postgres.tpcb --quick --pairs 4 --yes --jsonl",
-         TuneEvent),
+    Call("tune ab baseline optimized --workload postgres.point_select --quick --pairs 1 "
+         "--only synchronous_commit --yes --jsonl", TuneEvent),
     Call("tune cost postgres --profile current --yes --jsonl", TuneEvent),
     Call("report --json", Report),
 )  # fmt: skip
 
 Shapes = dict[str, set[str]]
 """The keys of every object, by the place where it stands; a list's items have one place."""
+PARTIAL = (Workload, Baseline, Comparisons, DrillChoice, Findings)
+"""Types of the console alone: they have the keys that it needs."""
 
 
 def shapes(text: str, call: Call) -> Shapes:
     """The objects of what `call` printed. A line that cannot be decoded fails, and so does a key
-    that its type has not, where the type is the one that the product encodes."""
+    that its type has not, where the type is the one that the product encodes. Errors:
+    `msgspec.ValidationError`."""
     found: Shapes = {}
     lines = text.splitlines() if "--jsonl" in call.words else [text]
     for line in lines:
         raw = msgspec.json.decode(line)
+        if "error" in raw:
+            raise msgspec.ValidationError(f"refused: {raw['error']}")
         typed = msgspec.json.decode(line, type=call.kind)
         top = raw.get("event", " ".join(call.words.split()[:2]))
         for place, keys in _objects(raw, typed, top):
@@ -115,6 +123,10 @@ def shapes(text: str, call: Call) -> Shapes:
 
 def _objects(raw: Any, typed: Any, place: str) -> Iterator[tuple[str, set[str]]]:
     if isinstance(typed, msgspec.Struct):
+        config = typed.__struct_config__
+        known = {field.encode_name for field in msgspec.structs.fields(typed)} | {config.tag_field}
+        if (more := set(raw) - known) and not isinstance(typed, PARTIAL):
+            raise msgspec.ValidationError(f"{place} has unknown keys: {sorted(more)}")
         yield place, set(raw)
         for field in msgspec.structs.fields(typed):
             if field.encode_name in raw:

@@ -43,11 +43,11 @@ class FakeFeed:
             yield await self._queue.get()
 
     def pause(self) -> None:
-        """Remember that it was told to rest."""
+        """Remember that it was asked to rest."""
         self.said.append("pause")
 
     def resume(self) -> None:
-        """Remember that it was told to go on."""
+        """Remember that it was asked to go on."""
         self.said.append("resume")
 
     def now(self) -> None:

@@ -83,7 +83,7 @@ SHOWS: dict[str, tuple[str, ...]] = {
         "✗ postgres did not start",
         "→ see its log",
     ),
-    "test_the_help": ("Everywhere", "? F1     Help             What every key does"),
+    "test_the_help": ("Everywhere", "? F1     Help             Show what every key does"),
     "test_the_doctor": (
         "─ Doctor ─",
         "✗ missing   rabbitmq    rabbitmq-server is not in PATH",

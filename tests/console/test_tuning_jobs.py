@@ -23,7 +23,7 @@ def ended(app: DevstackApp) -> bool:
 
 @pytest.fixture(autouse=True)
 def state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """What the stub was told to set."""
+    """What the stub was asked to set."""
     path = tmp_path / "state"
     monkeypatch.setenv("STUB_TUNE_STATE", str(path))
     return path

@@ -20,7 +20,7 @@ from .tuning_kit import LARGE, edit, opened, pane_of, pend, pending, words_of
 
 @pytest.fixture(autouse=True)
 def state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """What the stub was told to set."""
+    """What the stub was asked to set."""
     path = tmp_path / "state"
     monkeypatch.setenv("STUB_TUNE_STATE", str(path))
     return path

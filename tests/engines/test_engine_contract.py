@@ -388,7 +388,7 @@ def test_a_frozen_unit_goes_on_by_a_handle_that_was_kept_as_data(made: Made) -> 
     assert not made.answers("redis-6")
     made.engine.undo(msgspec.json.decode(kept, type=Handle))
     assert made.answers("redis-6")
-    made.engine.undo(handle)  # there is nothing left to take back
+    made.engine.undo(handle)  # there is nothing left to undo
 
 
 def test_a_unit_that_was_left_frozen_goes_on_by_a_recovery(made: Made) -> None:

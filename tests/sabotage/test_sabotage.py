@@ -18,7 +18,7 @@ from devstack_tui.security.sabotage_run import SabotageRun
 from devstack_tui.stack.stack import Stack
 
 STEPS: dict[str, list[str]] = {}
-"""What was told of each sabotage, for who reads a failure."""
+"""What was reported of each sabotage, for who reads a failure."""
 
 
 def known() -> list[str]:
@@ -49,7 +49,7 @@ async def proven_now(run: SabotageRun) -> dict[str, Proof]:
 
 @pytest.fixture(scope="module")
 def proofs(run: SabotageRun) -> dict[str, Proof]:
-    """Every sabotage, applied and taken back: those of different services side by side."""
+    """Every sabotage, applied and undone: those of different services side by side."""
     return asyncio.run(proven_now(run))
 
 

@@ -22,7 +22,7 @@ from tests.conftest import Cli
 from tests.stack.clients import ca, ports, postgres, secret, trusting
 
 Work = Callable[[], object]
-"""Does work on one connection and returns what tells that connection from every other."""
+"""Does work on one connection and returns what shows that connection from every other."""
 TLS = ("vault", "postgres", "mysql", "mongodb", "redis", "rabbitmq", "reference_api")
 
 
@@ -234,7 +234,7 @@ def test_a_rotation_that_is_killed_is_taken_back_by_the_next_change(live: Cli, p
     assert (live.root / "journal.jsonl").read_bytes() == journal
     healed = live.heal()
     assert "taking back an interrupted `certs rotate` of redis" in healed.stderr
-    assert "not taken back" not in healed.stderr
+    assert "not undone" not in healed.stderr
     assert healed.returncode == 0
     assert live.json("status")["needs_healing"] == []
     assert {path: path.read_bytes() for path in files} == before

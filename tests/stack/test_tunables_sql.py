@@ -197,7 +197,7 @@ def test_after_a_restart_every_value_is_in_effect_and_afterwards_none_is(
         assert {key: seen[key].value for key in values} == values
         for key in values:
             assert "configuration file" in seen[key].source, key
-            # Of log_bin MariaDB does not tell where it is set.
+            # Of log_bin MariaDB does not report where it is set.
             assert key == "log_bin" or seen[key].where.startswith(str(sql.root)), key
     finally:
         restart(sql, name, {})

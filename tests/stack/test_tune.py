@@ -1,4 +1,4 @@
-"""Tuning of a real stack: refused whole, applied and read back, or taken back by itself."""
+"""Tuning of a real stack: refused whole, applied and read back, or undone by itself."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def test_an_apply_that_is_killed_is_taken_back_by_the_next_change(fresh: Cli) ->
     before = fresh.json("tune", "show")["parameters"]
     for point in POINTS:
         assert _ended_at(fresh, point, signal.SIGKILL) == -signal.SIGKILL
-        # The first point is told just before the journal is written: nothing may be there yet.
+        # The first point is reported just before the journal is written: nothing may be there yet.
         begun = bool(Journal(fresh.root / "journal.jsonl").pending())
         assert begun or point == POINTS[0]
         looked = fresh.run("status")
@@ -42,7 +42,7 @@ def test_an_apply_that_is_killed_is_taken_back_by_the_next_change(fresh: Cli) ->
         healed = fresh.heal() if begun else fresh.run("up", "postgres", "redis")
         told = "taking back an interrupted `tune`: postgres, redis" in healed.stderr
         assert told == begun, point
-        assert "not taken back" not in healed.stderr
+        assert "not undone" not in healed.stderr
         assert healed.returncode == 0, healed.stdout
         assert fresh.json("tune", "show")["parameters"] == before, point
         with node(fresh, 5) as client:
@@ -87,7 +87,7 @@ def test_a_service_that_a_killed_cost_had_killed_comes_back_with_its_parameters(
     assert pending == ["tune", "tune.kill"]
     assert "an interrupted `tune` of postgres" in fresh.run("status").stderr
     healed = fresh.heal()
-    assert "not taken back" not in healed.stderr
+    assert "not undone" not in healed.stderr
     assert fresh.status()["postgres"]["state"] == "healthy"
     assert fresh.json("tune", "show")["parameters"] == before
     assert not Journal(fresh.root / "journal.jsonl").pending()

@@ -73,7 +73,7 @@ def check(
     sabotage: str = "",
     needs: tuple[str, ...] = (),
 ) -> Check:
-    """A fake check that finds, or raises, what it is told to."""
+    """A fake check that finds, or raises, what it is asked to."""
 
     def run(audit: Audit) -> Finding:
         if isinstance(found, BaseException):

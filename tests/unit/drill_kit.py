@@ -144,7 +144,7 @@ class SleeperEngine:
 
 @dataclass
 class IdleDrill:
-    """Freezes the victim, and thaws it unless it is told to stop in between."""
+    """Freezes the victim, and thaws it unless it is asked to stop in between."""
 
     name: str = "sleeper.idle"
     title: str = "nothing"

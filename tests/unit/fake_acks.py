@@ -1,4 +1,4 @@
-"""A server that keeps numbers in a set, and does what a test tells it."""
+"""A server that keeps numbers in a set, and does what a test reports it."""
 
 # ruff: noqa: ARG002 - it takes what the contract gives
 
@@ -18,7 +18,7 @@ LIMIT_S = 10.0
 
 
 class FakeWriter:
-    """Does what the server is told to do; a session is of no use after a failure."""
+    """Does what the server is asked to do; a session is of no use after a failure."""
 
     def __init__(self, server: FakeAcks) -> None:
         self._server = server

@@ -163,7 +163,7 @@ class TestCourse:
 
         sabotage = Sabotage("fake.broken", "t", "vault", apply)
         use(monkeypatch, [check("a.1", sabotage=sabotage.id)], [sabotage])
-        with pytest.raises(UnhealedError, match=r"fake\.broken could not be taken back"):
+        with pytest.raises(UnhealedError, match=r"fake\.broken could not be undone"):
             await proof_of(sabotage)
 
     async def test_what_is_cancelled_while_it_is_broken_is_taken_back(
@@ -266,5 +266,5 @@ class TestCourse:
         async with contextlib.aclosing(course.prove_all([bad, never, good])) as steps:
             assert [step async for step in steps]
         assert [proof.sabotage for proof in course.proofs] == ["mysql.broken"]
-        assert course.unhealed == ["redis.broken could not be taken back: it does not answer"]
+        assert course.unhealed == ["redis.broken could not be undone: it does not answer"]
         assert switch.applied == 0

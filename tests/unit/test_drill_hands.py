@@ -1,4 +1,4 @@
-"""The injector of a drill: every change is journaled first, and taken back whatever happens."""
+"""The injector of a drill: every change is journaled first, and undone whatever happens."""
 
 from __future__ import annotations
 

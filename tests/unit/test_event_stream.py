@@ -104,9 +104,9 @@ async def test_a_cancelled_reader_still_gets_what_the_work_emits_on_its_way_out(
             await asyncio.Event().wait()
         finally:
             await asyncio.sleep(0.05)
-            emit("taken back")
+            emit("undone")
 
-    assert await cancelled(task_events(work), times) == ["begun", "taken back"]
+    assert await cancelled(task_events(work), times) == ["begun", "undone"]
 
 
 @pytest.mark.parametrize("times", [1, 3])
@@ -125,10 +125,10 @@ async def test_a_thread_is_asked_to_end_and_waited_for_while_the_loop_goes_on(ti
         emit("begun")
         assert ending.wait(30)
         slow.wait(0.2)
-        emit("taken back")
+        emit("undone")
 
     turning = asyncio.create_task(turn())
-    assert await cancelled(thread_events(work), times) == ["begun", "taken back"]
+    assert await cancelled(thread_events(work), times) == ["begun", "undone"]
     turning.cancel()
     assert turns > 5
 

@@ -56,7 +56,7 @@ def lock(path: Path) -> Iterator[StackLock]:
 
 @pytest.fixture
 def other(path: Path, python: Callable[..., subprocess.Popen[str]]) -> subprocess.Popen[str]:
-    """A process that holds the lock for `down` until it is told to let go."""
+    """A process that holds the lock for `down` until it is asked to let go."""
     process = python(HOLD, str(path), "down")
     assert process.stdout is not None
     assert process.stdout.readline() == "held\n"

@@ -289,7 +289,7 @@ def told(process: subprocess.Popen[str]) -> str:
 
 
 class Following:
-    """A `logs -f` that certainly follows: what is appended now is told."""
+    """A `logs -f` that certainly follows: what is appended now is reported."""
 
     def __init__(self, process: subprocess.Popen[str], log: Path) -> None:
         self._lines: queue.Queue[str] = queue.Queue()

@@ -1,4 +1,4 @@
-"""What mongod is told and how the probe logs in, without a server."""
+"""What mongod is reported and how the probe logs in, without a server."""
 
 import os
 from pathlib import Path

@@ -133,7 +133,7 @@ async def test_only_the_secrets_of_backends_can_be_asked_for(tmp_path: Path) -> 
 
 
 class Connection:
-    """One that fails when it is told so."""
+    """One that fails when it is reported so."""
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -187,7 +187,7 @@ async def test_work_that_nobody_waits_for_any_more_is_aborted() -> None:
 
 
 class Broken(Backend):
-    """A backend whose driver tells the password."""
+    """A backend whose driver reports the password."""
 
     name = "mysql"
 

@@ -80,7 +80,7 @@ LIES = {
     "drip": (dripping(recorded.MODERN[:30]), TimeoutError, "timed out|in time"),
     "http": (saying(b"HTTP/1.1 400 Bad Request\r\n\r\n"), ProtocolFault, "not TLS.*HTTP"),
     "garbage": (saying(bytes(range(200, 250))), ProtocolFault, "not TLS"),
-    "header": (saying(recorded.MODERN[:3]), ProtocolFault, "after 0 of 2|without a word|closed"),
+    "header": (saying(recorded.MODERN[:3]), ProtocolFault, "after 0 of 2|without an answer|closed"),
     "half": (saying(recorded.MODERN[:40]), ProtocolFault, "after 35 of"),
     "huge record": (saying(bytes.fromhex("160303ffff") + bytes(99)), ProtocolFault, "65535 bytes"),
     "huge hello": (
@@ -189,11 +189,11 @@ PG, MY = postgres_begin, mysql_begin
     ("begin", "raw", "words"),
     [
         (PG, b"N", "TLS is off"),
-        (PG, b"", "without a word"),
+        (PG, b"", "without an answer"),
         (PG, b"H", "byte 0x48: not PostgreSQL"),
         (PG, b"E\x00\x00\x00\x0eSFATAL\0Mno\0", "error: no"),
         (PG, b"E\xff\xff\xff\xff", "bytes long"),
-        (MY, b"", "without a word"),
+        (MY, b"", "without an answer"),
         (MY, b"\xff\xff\xff\x00", "16777215 bytes"),
         (MY, b"\x03\x00\x00\x00SSH", "does not greet as MySQL"),
         (MY, b"\x20\x00\x00\x00\x0a5.5\0", "closed the connection after 5 of 32"),

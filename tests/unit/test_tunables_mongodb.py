@@ -25,7 +25,7 @@ CACHE = "wiredTigerCacheSizeGB"
 
 
 def values(**changed: str) -> dict[str, str]:
-    """All defaults, a cache of 1 GB, and what is told."""
+    """All defaults, a cache of 1 GB, and what is reported."""
     return {p.name: p.default for p in CATALOGUE} | {CACHE: "1GB"} | changed
 
 

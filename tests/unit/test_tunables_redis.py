@@ -36,7 +36,7 @@ OPTIONS: dict[str, int | str | bool] = {"masters": 3, "replicas": 1, "node_timeo
 
 
 def values(**changed: str) -> dict[str, str]:
-    """All defaults and what is told; `_` stands for `-` in the names."""
+    """All defaults and what is reported; `_` stands for `-` in the names."""
     told = {name.replace("_", "-"): value for name, value in changed.items()}
     return {parameter.name: parameter.default for parameter in CATALOGUE} | told
 

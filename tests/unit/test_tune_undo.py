@@ -1,4 +1,4 @@
-"""What a killed verb left is taken back once its owner is gone, and never before."""
+"""What a killed verb left is undone once its owner is gone, and never before."""
 
 from __future__ import annotations
 

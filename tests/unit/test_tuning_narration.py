@@ -1,4 +1,4 @@
-"""What is told of a run while it runs, on the command line and in the console."""
+"""What is reported of a run while it runs, on the command line and in the console."""
 
 import pytest
 

@@ -21,7 +21,7 @@ from devstack_tui.services.vault.audit import files
 from devstack_tui.services.vault.checks import CHECKS
 
 UNPROVEN = {
-    # OpenBao cannot be told to let these in.
+    # OpenBao cannot be asked to let these in.
     "approle.05",
     "approle.token.none",
     # Without these rights the audit itself sees nothing.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 
 HELPS = {
-    "list": "every certificate: what it says, how long it is good for, and whether it is served",
-    "rotate": "another certificate for services that run, without losing a connection",
+    "list": "every certificate: its names, its validity, and whether it is served",
+    "rotate": "rotate the certificates of running services without dropping a connection",
 }
 
 
@@ -21,7 +21,7 @@ def certs_options(verb: argparse.ArgumentParser, common: argparse.ArgumentParser
     }
     rotate = made["rotate"]
     rotate.add_argument("services", nargs="*", metavar="SERVICE", help="(default: all)")
-    rotate.add_argument("--plan", action="store_true", help="only say what would be done")
+    rotate.add_argument("--plan", action="store_true", help="show the plan and exit")
     rotate.add_argument(
         "--yes", action="store_true", help="restart what cannot reload; needs --stack"
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 
 HELPS = {
-    "list": "the security checks: what they are about, whether they are proven, what they said",
-    "show": "one check: what is at stake, how it was decided, how to mend it, what proves it",
+    "list": "the security checks: what they are about, whether they are proven, their last results",
+    "show": "one check: what is at stake, how it was decided, how to fix it, what proves it",
     "run": "audit the stack",
     "prove": "break a throwaway stack on purpose and see the checks turn red, and green again",
     "matrix": "who may do what in Vault: declared against real",

@@ -8,7 +8,7 @@ HELPS = {
     "list": "the drills: their faults and victims",
     "plan": "what a drill would do, without doing it",
     "run": "run a drill: plan, fault, measurement, healing, verdict",
-    "sweep": "one drill for each value of the setting that decides how long a failover takes",
+    "sweep": "one drill for each value of the setting that decides the failover time",
     "history": "the drills that were run",
     "show": "one drill of the history",
     "compare": "drill B against drill A",
@@ -56,7 +56,7 @@ def drill_options(verb: argparse.ArgumentParser, common: argparse.ArgumentParser
         made[name].add_argument("--yes", action="store_true", help="do not ask; needs --stack")
         made[name].add_argument("--jsonl", action="store_true", help="a JSON object for each event")
     made["history"].add_argument("drill", metavar="DRILL", nargs="?", help="(default: all)")
-    made["show"].add_argument("id", metavar="ID", help="its id, or how it begins")
+    made["show"].add_argument("id", metavar="ID", help="its id, or the beginning of it")
     _svg(made["show"])
     made["compare"].add_argument("a", metavar="A")
     made["compare"].add_argument("b", metavar="B")

@@ -9,15 +9,15 @@ _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 HELPS = {
     "list": "the profiles and the parameters that can be tuned",
     "show": "each parameter's effective value, its source, and what is pending",
-    "set": "put values into pending; `default` takes a parameter back",
+    "set": "put values into pending; `default` resets a parameter",
     "apply": "apply a profile, or what is pending, and read every value back",
-    "revert": "back to before the last apply, or further",
+    "revert": "undo the last apply, or several",
     "save": "save what is set as a profile of your own",
     "history": "what was applied, and which source won",
-    "advise": "what this machine and the counters of the workload call for",
+    "advise": "suggestions for this machine and its workload, with reasons",
     "ab": "B against A: interleaved pairs of runs, and a verdict with its interval",
-    "cost": "what a SIGKILL costs: acknowledged writes that are missing afterwards",
-    "auto": "search a better profile for a workload, and confirm it",
+    "cost": "what a SIGKILL costs: acknowledged writes lost",
+    "auto": "search for a better profile for a workload, and confirm it",
 }
 
 
@@ -37,14 +37,14 @@ def tune_options(verb: argparse.ArgumentParser, common: argparse.ArgumentParser)
         one.add_argument("--json", action="store_true", help="one JSON document on stdout")
     for name in ("set", "apply", "revert", "ab", "cost", "auto"):
         made[name].add_argument("--jsonl", action="store_true", help="a JSON object for each event")
-        made[name].add_argument("--yes", action="store_true", help="do not ask")
+        made[name].add_argument("--yes", action="store_true", help="do not ask for confirmation")
         made[name].add_argument(
             "--force",
             action="store_true",
             help="although somebody else has changed parameters meanwhile",
         )
     for name in ("set", "apply", "revert"):
-        made[name].add_argument("--plan", action="store_true", help="only say what would be done")
+        made[name].add_argument("--plan", action="store_true", help="show the plan and exit")
 
 
 def _look(made: dict[str, argparse.ArgumentParser]) -> None:
@@ -103,7 +103,7 @@ def _measure(made: dict[str, argparse.ArgumentParser]) -> None:
         help="what the stack has afterwards (default: what it had before)",
     )
     ab.add_argument(
-        "--ablate", action="store_true", help="then tell which parameter carries the gain"
+        "--ablate", action="store_true", help="then show which parameter carries the gain"
     )
     ab.add_argument(
         "--only",

@@ -17,7 +17,7 @@ from devstack_tui.bench.events import (
 from devstack_tui.cli.output import narrate, print_json
 
 
-def tell(event: BenchEvent | RegressDone, options: argparse.Namespace) -> None:
+def show_event(event: BenchEvent | RegressDone, options: argparse.Namespace) -> None:
     """Show one event: as a line of JSON, or as narration with the results on stdout."""
     if options.jsonl:
         print_json(event)

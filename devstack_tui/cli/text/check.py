@@ -57,9 +57,9 @@ class Progress(Narration):
         assert row.status is not None
         self._seen[row.status] += 1
         if self._line:
-            told = "  ".join(f"{status} {count}" for status, count in sorted(self._seen.items()))
+            summary = "  ".join(f"{status} {count}" for status, count in sorted(self._seen.items()))
             done = f"{self._seen.total()}/{self._total}"
-            print(f"\r\x1b[K{done}  {told}"[:WIDTH], end="", file=sys.stderr, flush=True)
+            print(f"\r\x1b[K{done}  {summary}"[:WIDTH], end="", file=sys.stderr, flush=True)
         elif row.status not in (Status.PASS, Status.SKIPPED):
             self.say(f"{row.status:<5} {row.id}")
 
@@ -129,7 +129,7 @@ def show_lines(
         "service": row.service,
         "severity": row.severity,
         "at stake": row.stake,
-        "to mend it": row.remedy,
+        "remedy": row.remedy,
         "sabotage": f"{row.sabotage}: {sabotage.title}" if sabotage else row.sabotage or "none",
         "proven": f"turned red by {', '.join(turned_by)}" if turned_by else "no",
         "status": f"{row.status}, {age(now - row.at)} ago" if row.status else "never run",
@@ -160,8 +160,8 @@ def report_lines(report: AuditReport) -> Iterator[str]:
             yield f"{Status.SKIPPED:<8} {number} × {reason}"
     for suite in dict.fromkeys(row.suite for row in report.checks):
         found = Counter(row.status for row in report.checks if row.suite == suite)
-        told = ", ".join(f"{found[status]} {status}" for status in Status if found[status])
-        yield f"{suite:<8} {found.total()} checks: {told}"
+        summary = ", ".join(f"{found[status]} {status}" for status in Status if found[status])
+        yield f"{suite:<8} {found.total()} checks: {summary}"
     yield f"{report.verdict} after {report.seconds:.1f} s (audit {report.id})"
 
 

@@ -21,7 +21,7 @@ from devstack_tui.tuning.events import (
 from devstack_tui.tuning.profiles import Profile
 from devstack_tui.tuning.rules import sentence
 
-Told = TunePlanned | TuneStep | Note | TuneDone
+ApplyEvent = TunePlanned | TuneStep | Note | TuneDone
 
 
 class Narrator(Narration):
@@ -32,16 +32,16 @@ class Narrator(Narration):
         self._jsonl = bool(options.jsonl)
         self._last = ("", "", "")
 
-    def __call__(self, event: Told) -> None:
+    def __call__(self, event: ApplyEvent) -> None:
         if self._jsonl:
             print_json(event)
             return
         match event:
             case TuneStep():
-                told = (event.service, event.phase, event.detail)
-                if told != self._last:
+                summary = (event.service, event.phase, event.detail)
+                if summary != self._last:
                     self.say(f"{event.service:<10} {event.phase:<10} {event.detail}".rstrip())
-                self._last = told
+                self._last = summary
             case Note():
                 self.say(event.text)
             case TuneDone():
@@ -53,8 +53,8 @@ def outcome(done: TuneDone) -> str:
     if done.exit_code == 0:
         count = len(done.outcomes)
         read = "1 value read back" if count == 1 else f"{count} values read back"
-        took = read if count else done.message
-        return f"tune: done after {done.seconds:.1f} s, {took or 'nothing to read back'}"
+        result = read if count else done.message
+        return f"tune: done after {done.seconds:.1f} s, {result or 'nothing to read back'}"
     back = "the last good configuration is back" if done.restored else "NOT everything is back"
     remedy = f"\n  → {done.remedy}" if done.remedy else ""
     return f"tune: {done.message}\n  {back} after {done.seconds:.1f} s{remedy}"
@@ -92,7 +92,7 @@ def print_rows(rows: Sequence[Row]) -> None:
             print(f"{'':<{width}}    {row.cost}")
 
 
-def tell_rest(show: Show) -> None:
+def narrate_rest(show: Show) -> None:
     """What `tune show` says beside its rows, as narration."""
     for reason in show.down.values():
         narrate(f"not asked: {reason}")

@@ -84,7 +84,7 @@ def _plan(plan: AbPlanned) -> list[str]:
     seen = (
         f"a gain of {plan.detectable:.0%} or more will be seen"
         if plan.detectable is not None
-        else "no earlier run tells the spread yet"
+        else "no earlier run reports the spread yet"
     )
     lines.append(f"{plan.pairs} pairs, about {_span(plan.expected_s)}; {seen}")
     return lines
@@ -117,7 +117,7 @@ def print_report(report: AbReport) -> None:
 
 def _kept(report: AbReport) -> str:
     kept = {"a": report.a, "b": report.b}
-    return kept.get(report.kept, "what it had before")
+    return kept.get(report.kept, "its previous values")
 
 
 def print_costs(reports: Sequence[CostReport]) -> None:

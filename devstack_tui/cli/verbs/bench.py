@@ -18,7 +18,7 @@ from devstack_tui.bench.events import BenchDone, RegressDone, RunResult
 from devstack_tui.bench.runner import Runner
 from devstack_tui.cli.output import narrate, print_json
 from devstack_tui.cli.running import existing, run_to_end
-from devstack_tui.cli.text.bench import document_of, print_run, tell
+from devstack_tui.cli.text.bench import document_of, print_run, show_event
 from devstack_tui.core import codec
 from devstack_tui.core.check import write_junit
 from devstack_tui.core.errors import DevstackError
@@ -180,7 +180,7 @@ async def _measure(
 async def _bench(
     stack: Stack, options: argparse.Namespace, entries: list[Entry], runs: int
 ) -> BenchDone:
-    """Run workloads and show their events; those that cannot run here are told and left out."""
+    """Run workloads and show their events; those that cannot run here are reported and left out."""
     here, absent = regress.available(stack, entries)
     for name, reason in absent.items():
         narrate(f"{name}: {reason}")
@@ -191,7 +191,7 @@ async def _bench(
     done: BenchDone | None = None
     async with contextlib.aclosing(runner.run(here, size, runs)) as events:
         async for event in events:
-            tell(event, options)
+            show_event(event, options)
             if isinstance(event, BenchDone):
                 done = event
     if done is None:
@@ -223,7 +223,7 @@ async def _regress(stack: Stack, options: argparse.Namespace) -> int:
     done: RegressDone | None = None
     async with contextlib.aclosing(events) as stream:
         async for event in stream:
-            tell(event, options)
+            show_event(event, options)
             if isinstance(event, RegressDone):
                 done = event
     if done is None:

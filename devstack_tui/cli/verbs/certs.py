@@ -39,8 +39,8 @@ def _rotate(stack: Stack, options: argparse.Namespace) -> int:
         if options.json or options.jsonl:
             print_json(planned)
         else:
-            told = ", ".join(planned.services) or "nothing to do"
-            print(f"{planned.verb} {planned.stack}: {told}")
+            summary = ", ".join(planned.services) or "nothing to do"
+            print(f"{planned.verb} {planned.stack}: {summary}")
         return 0
     if options.yes and getattr(options, "stack", None) is None:
         raise UsageError(

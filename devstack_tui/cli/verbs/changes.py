@@ -78,7 +78,7 @@ async def _follow(events: AsyncIterator[Event], options: argparse.Namespace) -> 
 
 
 class Narrator:
-    """Tells on stderr what happens: a line for each change of a service."""
+    """What happens, on stderr: a line for each change of a service."""
 
     def __init__(self) -> None:
         self._started = time.monotonic()

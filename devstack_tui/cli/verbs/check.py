@@ -186,8 +186,8 @@ async def _proved(prover: Prover, path: Path | None, options: argparse.Namespace
 async def _follow(
     events: AsyncGenerator[AnySecurityEvent, None], options: argparse.Namespace
 ) -> AnySecurityEvent | None:
-    """Tell every event; the last one, or None when it was ended from outside."""
-    tell = Progress()
+    """Report every event; the last one, or None when it was ended from outside."""
+    progress = Progress()
     last: AnySecurityEvent | None = None
     try:
         async with contextlib.aclosing(events) as stream:
@@ -196,16 +196,16 @@ async def _follow(
                 if options.jsonl:
                     print_json(event)
                 else:
-                    tell(event)
-    except asyncio.CancelledError:  # ctrl-C; all is taken back by now
+                    progress(event)
+    except asyncio.CancelledError:  # ctrl-C; all is undone by now
         return None
     finally:
-        tell.close()
+        progress.close()
     return last
 
 
 def _aborted(done: AuditDone | ProofDone, options: argparse.Namespace) -> int:
-    """It was cancelled; what it had begun is taken back by now."""
+    """It was cancelled; what it had begun is undone by now."""
     if options.jsonl:
         print_json(done)
     narrate(done.message)

@@ -203,7 +203,7 @@ async def _swept(sweep: Sweep, options: argparse.Namespace) -> int:
 async def _follow(
     events: AsyncGenerator[AnyDrillEvent, None], options: argparse.Namespace
 ) -> AnyDrillEvent | None:
-    """Tell every event; the last one, or None when it was aborted."""
+    """Report every event; the last one, or None when it was aborted."""
     narrate = Narrator()
     last: AnyDrillEvent | None = None
     async with contextlib.aclosing(events) as stream:

@@ -61,7 +61,7 @@ def _shown(
 
 
 def _await_input(ended: threading.Event) -> None:
-    """Set `ended` when standard input ends: whoever started us is gone."""
+    """Set `ended` when standard input ends: our parent process is gone."""
     while os.read(sys.stdin.fileno(), 4096):
         pass
     ended.set()

@@ -66,7 +66,7 @@ def _show(stack: Stack, options: argparse.Namespace) -> int:
         print_json(found)
     else:
         text.print_rows(found.parameters)
-        text.tell_rest(found)
+        text.narrate_rest(found)
     return _reached(found)
 
 
@@ -207,14 +207,14 @@ def _carry_out(plan: TunePlanned, events: Applied, options: argparse.Namespace) 
 
 
 async def _follow(events: Applied, options: argparse.Namespace) -> int:
-    tell = text.Narrator(options)
+    narrator = text.Narrator(options)
     plan: TunePlanned | None = None
     done: TuneDone | None = None
     notes: list[str] = []
     try:
         async with contextlib.aclosing(events) as stream:
             async for event in stream:
-                tell(event)
+                narrator(event)
                 match event:
                     case TunePlanned():
                         plan = event

@@ -69,9 +69,9 @@ def _auto(stack: Stack, options: argparse.Namespace) -> int:
 def _show(
     done: Done, found: T | None, options: argparse.Namespace, show: Callable[[T], None]
 ) -> None:
-    """What was found on stdout. What went wrong beside it is told; without it, it is raised."""
+    """What was found on stdout. What went wrong beside it is reported; without it, it is raised."""
     if options.jsonl:
-        return  # the events have told all of it
+        return  # the events have reported all of it
     if found is not None and options.json:
         print_json(found)
     elif found is not None:
@@ -102,7 +102,7 @@ def _ended(events: Events, options: argparse.Namespace, kind: type[_Done]) -> _D
 
 
 class _Interrupted(KeyboardInterrupt):
-    """The verb was ended from outside; all that it changed is given back."""
+    """The verb was ended from outside; all that it changed is restored."""
 
 
 def _size(options: argparse.Namespace) -> str:

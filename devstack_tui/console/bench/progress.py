@@ -40,14 +40,14 @@ def _running(job: BenchJob, waiting: int, now: float) -> Content:
 
 
 def _ended(job: BenchJob, now: float) -> Content:
-    took, title = seconds_text(job.elapsed(now)), plain(job.request.title)
+    elapsed, title = seconds_text(job.elapsed(now)), plain(job.request.title)
     if job.error is not None:
         return failed(title, job.error.message, job.error.remedy)
     if job.stopping:
-        return Content.styled(f" ○ {title}: stopped after {took}", WARN)
+        return Content.styled(f" ○ {title}: stopped after {elapsed}", WARN)
     if job.gate is not None:
-        return Content(f" {plain(job.gate.verdict)} · {title} · {took} · k shows the checks")
+        return Content(f" {plain(job.gate.verdict)} · {title} · {elapsed} · k shows the checks")
     done = job.done
     if done is not None and done.exit_code:
         return failed(title, done.message or f"exit status {done.exit_code}", done.remedy)
-    return Content.styled(f" ● {title}: done in {took}", GOOD)
+    return Content.styled(f" ● {title}: done in {elapsed}", GOOD)

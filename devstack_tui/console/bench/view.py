@@ -103,12 +103,12 @@ class BenchView:
         return f"{text} · {sign} {seconds_text(sum(known) * self.runs)}"
 
     def _seconds(self, name: str) -> float | None:
-        took = [
+        seconds = [
             run.seconds
             for run in self._jobs.results.values()
             if run.workload == name and run.size == self.size and not run.problem
         ]
-        return statistics.median(took) if took else None
+        return statistics.median(seconds) if seconds else None
 
     # --- rows ----------------------------------------------------------------------------------
 

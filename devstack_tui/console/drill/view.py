@@ -220,24 +220,24 @@ class DrillView:
         elif phase is not None:
             detail = f": {plain(phase.detail)}" if phase.detail else ""
             what = f"repeat {phase.repeat} · {plain(phase.phase)}{detail}"
-        took = seconds_text(job.elapsed(now))
+        elapsed = seconds_text(job.elapsed(now))
         of = f" of ≈ {seconds_text(job.plan.expected_s)}" if job.plan else ""
         return Content.assemble(
             Content.styled(f" ▶ {what} ", "$text-warning" if job.stopping else "$text-accent"),
-            Content.styled(f"{took}{of} · x aborts and heals", "$foreground 60%"),
+            Content.styled(f"{elapsed}{of} · x aborts and heals", "$foreground 60%"),
         )
 
 
 def _ended(job: DrillJob, now: float) -> Content:
-    took, title = seconds_text(job.elapsed(now)), plain(job.request.title)
+    elapsed, title = seconds_text(job.elapsed(now)), plain(job.request.title)
     wrong = job.error or (job.done if job.done is not None and job.done.report is None else None)
     if wrong is not None and wrong.message:
         return failed(title, wrong.message, wrong.remedy)
     if job.stopping:
-        return Content.styled(f" ○ {title}: aborted after {took}, healed", WARN)
+        return Content.styled(f" ○ {title}: aborted after {elapsed}, healed", WARN)
     styles = {"PASS": ("●", GOOD), "FAIL": ("✗", BAD)}
     glyph, style = styles.get(job.verdict, ("?", WARN))
-    return Content.styled(f" {glyph} {plain(job.verdict)} · {title} · {took}", style)
+    return Content.styled(f" {glyph} {plain(job.verdict)} · {title} · {elapsed}", style)
 
 
 def _after(names: tuple[str, ...], name: str) -> str:

@@ -27,7 +27,7 @@ class LogLines(ScrollView, can_focus=True):
         """The line of `shown` on which the search stands."""
 
     def added(self, lines: list[Line], dropped: int) -> None:
-        """Tell that the buffer grew by `lines` and lost `dropped` shown ones."""
+        """Report that the buffer grew by `lines` and lost `dropped` shown ones."""
         units = {line.unit for line in lines if line.unit}
         if units:
             self._unit_width = max(self._unit_width, *(len(unit) for unit in units))
@@ -39,11 +39,11 @@ class LogLines(ScrollView, can_focus=True):
             self.scroll_to(y=max(self.scroll_offset.y - dropped, 0), animate=False)
 
     def changed(self) -> None:
-        """Tell that the buffer was emptied, filtered or searched."""
+        """Report that the buffer was emptied, filtered or searched."""
         self._measure()
 
     def forget(self) -> None:
-        """Tell that another log begins."""
+        """Report that another log begins."""
         self._widest = self._unit_width = 0
         self.current = None
         self._measure()

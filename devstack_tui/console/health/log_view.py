@@ -48,7 +48,7 @@ class LogView(Vertical):
 
     def on_mount(self) -> None:
         self.lines.focus()
-        self._tell()
+        self._show_caption()
 
     @property
     def lines(self) -> LogLines:
@@ -63,24 +63,24 @@ class LogView(Vertical):
         if self.is_mounted:
             self.lines.forget()
             self.lines.focus()
-            self._tell()
+            self._show_caption()
 
     def add(self, lines: list[Line]) -> None:
         """More lines have come."""
         dropped = self.buffer.extend(lines)
         self.lines.added(lines, dropped)
-        self._tell()
+        self._show_caption()
 
     def end(self, message: str) -> None:
         """No more lines will come."""
         self._end = plain(message)
-        self._tell()
+        self._show_caption()
 
     def action_log_follow(self) -> None:
         """Keep the newest line in view, or stop doing so."""
         self.lines.follow = not self.lines.follow
         self.lines.changed()
-        self._tell()
+        self._show_caption()
 
     def action_log_filter(self) -> None:
         """Ask for the filter."""
@@ -125,7 +125,7 @@ class LogView(Vertical):
             # From the last line in view, backwards: the newest match is the likeliest wanted.
             self.lines.current = None
             self._jump(-1)
-        self._tell()
+        self._show_caption()
 
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:
@@ -157,14 +157,14 @@ class LogView(Vertical):
             return
         lines.follow = False
         lines.go_to(place)
-        self._tell()
+        self._show_caption()
 
     def _message(self, text: str) -> None:
         message = self.query_one("#log-message", Static)
         message.update(Content(text))
         message.display = bool(text)
 
-    def _tell(self) -> None:
+    def _show_caption(self) -> None:
         parts = [f"Log of {self.service}"]
         shown, kept = len(self.buffer.shown), len(self.buffer)
         if self.buffer.filter is not None:

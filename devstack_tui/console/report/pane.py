@@ -153,7 +153,7 @@ class ReportPane(Pane):
         self._draw()
 
     def action_report_back(self) -> None:
-        """Take the filters away; then from the coverage to the suites."""
+        """Clear the filters; then from the coverage to the suites."""
         field = self.query_one("#report-filter", Input)
         if self.view.filtered or field.has_focus:
             self.view.clear()

@@ -71,8 +71,8 @@ def counts_sheet(coverage: Coverage, ink: Ink) -> RenderableType:
 def _counts(rows: Sequence[Counts], ink: Ink) -> Table:
     table = _table(("SUITE", "CHECKS", "PROVEN", "LAST STATUS"), ink, right=(1, 2))
     for row in rows:
-        told = ", ".join(f"{count:,} {plain(name)}" for name, count in row.by_status.items())
-        table.add_row(plain(row.suite), f"{row.total:,}", f"{row.proven:,}", told or BLANK)
+        summary = ", ".join(f"{count:,} {plain(name)}" for name, count in row.by_status.items())
+        table.add_row(plain(row.suite), f"{row.total:,}", f"{row.proven:,}", summary or BLANK)
     total, proven = sum(row.total for row in rows), sum(row.proven for row in rows)
     table.add_row(Text("all", "bold"), Text(f"{total:,}", "bold"), Text(f"{proven:,}", "bold"), "")
     return table
@@ -82,10 +82,10 @@ def _items(items: Iterable[Item], ink: Ink) -> Table:
     table = _table(("VERDICT", "CHECK", "EVIDENCE"), ink)
     for item in items:
         cell = verdict(item.status)
-        told = Text(f"{plain(item.title)}: {plain(item.evidence)}")
+        summary = Text(f"{plain(item.title)}: {plain(item.evidence)}")
         if item.remedy:
-            told.append(f"\n→ {plain(item.remedy)}", ink(QUIET))
-        table.add_row(Text(cell.text, ink(cell.look)), Text(plain(item.id)), told)
+            summary.append(f"\n→ {plain(item.remedy)}", ink(QUIET))
+        table.add_row(Text(cell.text, ink(cell.look)), Text(plain(item.id)), summary)
     return table
 
 

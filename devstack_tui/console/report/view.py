@@ -90,7 +90,7 @@ class ReportView:
             )
         rows, beyond = report.coverage.core, report.coverage.beyond
         styles = {"PASS": "$text-success", "FAIL": "$text-error"}
-        told = (
+        detail = (
             f"   {sum(row.status == 'PASS' for row in rows)} of the {len(rows)} core checks pass, "
             f"{sum(row.proven is True for row in rows)} proven · "
             f"{sum(one.total for one in beyond):,} beyond it, "
@@ -101,7 +101,7 @@ class ReportView:
             Content.styled(
                 f" {verdict(report.verdict).text}", styles.get(report.verdict, "$text-warning")
             ),
-            Content(told),
+            Content(detail),
             Content.styled(notes, "$text-warning"),
         )
 

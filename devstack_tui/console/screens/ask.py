@@ -21,7 +21,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,40}")
 
 
 class ChooseScreen(Dialog[str]):
-    """The chosen one of `options`, by name; beside each a word about it. Leaves with ""."""
+    """The chosen one of `options`, by name; each with a short explanation. Leaves with ""."""
 
     BINDINGS: ClassVar[list[BindingType]] = [("escape,q", "refuse", "Cancel")]
     BOX, KEYS, REFUSED = "choose", "enter choose · esc cancel", ""

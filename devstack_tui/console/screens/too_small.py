@@ -29,12 +29,12 @@ class TooSmallScreen(ModalScreen[None]):
         yield Static(id="too-small")
 
     def on_mount(self) -> None:
-        self._tell(self.app.size)
+        self._show_size(self.app.size)
 
     def on_resize(self, event: events.Resize) -> None:
-        self._tell(event.size)
+        self._show_size(event.size)
 
-    def _tell(self, size: Size) -> None:
+    def _show_size(self, size: Size) -> None:
         self.query_one("#too-small", Static).update(
             Content.from_markup(
                 "[bold]Too small[/]\nneeds $w × $h\nthis is [b]$x × $y[/]\n[dim]q quits[/]",

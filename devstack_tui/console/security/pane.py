@@ -185,7 +185,7 @@ class SecurityPane(JobPane):
         field.focus()
 
     def action_security_back(self) -> None:
-        """Take the filters away; then from the list to the tree."""
+        """Clear the filters; then from the list to the tree."""
         if self.view.filtered or self.query_one("#security-filter").has_focus:
             self.view.clear()
             self.query_one("#security-filter", Input).value = ""

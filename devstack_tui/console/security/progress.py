@@ -61,20 +61,20 @@ def _running(job: AuditJob, now: float) -> Content:
 
 
 def _ended(job: AuditJob, now: float) -> Content:
-    took, title = seconds_text(job.elapsed(now)), plain(job.request.title)
+    elapsed, title = seconds_text(job.elapsed(now)), plain(job.request.title)
     if job.error is not None:
         return failed(title, job.error.message, job.error.remedy)
     if job.done is not None and job.done.report is None and not job.stopping:
         return failed(title, job.done.message or "ended without a result", job.done.remedy)
     if job.stopping:
         made = f"{len(job.results)} of {job.total} made"
-        return Content.styled(f" ○ {title}: cancelled after {took}, {made}", WARN)
+        return Content.styled(f" ○ {title}: cancelled after {elapsed}, {made}", WARN)
     styles = {"PASS": ("●", GOOD), "FAIL": ("✗", BAD)}
     glyph, style = styles.get(job.verdict, ("?", WARN))
     made_counts: dict[str, int] = {}
     for row in job.results.values():
         made_counts[kind(row)] = made_counts.get(kind(row), 0) + 1
     return Content.assemble(
-        Content.styled(f" {glyph} {plain(job.verdict)} · {title} · {took}  ", style),
+        Content.styled(f" {glyph} {plain(job.verdict)} · {title} · {elapsed}  ", style),
         counts_line(made_counts),
     )

@@ -52,7 +52,7 @@ def applying(profile: str = "") -> Order:
 
 
 def reverting(to: int | None = None) -> Order:
-    """Take the last apply back, or all after change `to`."""
+    """Undo the last apply, or all after change `to`."""
     if to is None:
         return Order("revert", (), "Undo the last apply")
     return Order("revert", ("--to", str(to)), f"Return to change {to}")

@@ -192,7 +192,7 @@ class TuningCommands(JobPane):
             self.notify("Nothing is pending: enter edits a value, p takes a profile")
 
     def action_tuning_undo(self) -> None:
-        """Take the last apply back."""
+        """Undo the last apply."""
         self._change("tuning_undo", reverting())
 
     def action_tuning_return(self) -> None:
@@ -279,8 +279,8 @@ class TuningCommands(JobPane):
         )
         help = (
             "Runs A B B A … on the same data. What needs it is restarted before each run; "
-            "at the end the stack has what it has now. Six pairs are the fewest that decide. "
-            "Ablate: then B also runs without each change in turn: what does it carry?"
+            "at the end the stack has its present values again. Six pairs are the fewest "
+            "that decide. Ablate: then B also runs without each change in turn: what does it carry?"
         )
         wanted = await self.app.push_screen_wait(FormScreen("A/B", help, settings))
         if wanted:
@@ -343,7 +343,7 @@ class TuningCommands(JobPane):
             "write, and count what is acknowledged",
             f"SIGKILL {service}, start it again",
             "count the acknowledged writes that are missing",
-            "give back what was changed",
+            "restore what was changed",
         )
 
         async def plan() -> Planned:
@@ -359,7 +359,7 @@ class TuningCommands(JobPane):
         if job is None:
             self.notify("Nothing is running")
         elif job.request.outlives:
-            text = f"{job.request.title} is not stopped half-way; u takes it back afterwards"
+            text = f"{job.request.title} is not stopped half-way; u undoes it afterwards"
             self.notify(text, markup=False)
         else:
             self.jobs.stop()

@@ -1,7 +1,7 @@
 """The tuning as jobs, one at a time, and the parameters that they change.
 
 An apply or a revert goes on when the console closes; an A/B, a cost or a search is cancelled then,
-and gives back what it changed.
+and restores what it changed.
 """
 
 from __future__ import annotations

@@ -47,8 +47,8 @@ def ending(job: TuningJob, now: float) -> Styled:
     if job.request.what == "ab" and job.report is not None:
         return ab_sentence(job.report), ab_style(job.report)
     if job.stopping:
-        took = seconds_text(job.elapsed(now))
-        return f"○ {title}: stopped after {took}, what it changed is given back", WARN
+        elapsed = seconds_text(job.elapsed(now))
+        return f"○ {title}: stopped after {elapsed}, what it changed is restored", WARN
     if job.done is None or job.done.exit_code:
         return f"✗ {title}: {_failure(job.done)}", BAD
     return _success(job.done, title, seconds_text(job.elapsed(now)))
@@ -62,7 +62,7 @@ def _failure(done: Done | None) -> str:
     return f"{text} · the last good configuration is back" if restored else text
 
 
-def _success(done: Done, title: str, took: str) -> Styled:
+def _success(done: Done, title: str, elapsed: str) -> Styled:
     if isinstance(done, CostDone) and done.reports:
         lost = any(report.lost for report in done.reports)
         mark = "▲" if lost else "●"
@@ -71,8 +71,8 @@ def _success(done: Done, title: str, took: str) -> Styled:
         found = done.report
         return f"● {title}: profile {plain(found.profile)} found, {found.tried} tried", GOOD
     if isinstance(done, TuneDone):
-        took = f"{done.seconds:.1f} s"
-    return f"● {title}: done in {took}", GOOD
+        elapsed = f"{done.seconds:.1f} s"
+    return f"● {title}: done in {elapsed}", GOOD
 
 
 def cost_sentences(done: CostDone) -> tuple[str, ...]:

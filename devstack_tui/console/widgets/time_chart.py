@@ -80,8 +80,8 @@ class TimeChart(Widget):
             middle = max((height - 1) // 2, 0)
             text = shorten(self.plot.empty, width).center(width)
             blank = Strip([Segment(" " * width, ground)], width)
-            said = Strip([Segment(text, ground + self._ink(AXIS))], width)
-            return [*strips, *(said if row == middle else blank for row in range(1, height))]
+            evidence = Strip([Segment(text, ground + self._ink(AXIS))], width)
+            return [*strips, *(evidence if row == middle else blank for row in range(1, height))]
         tint = Style(bgcolor=self.get_component_rich_style(BAND).bgcolor)
         looks = {look: ground + self._ink(look) for look in (*self.COMPONENT_CLASSES,)}
         looks[""] = ground

@@ -89,7 +89,7 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class ServerHello:
-    """What a server chose. `version` is the real one, also of TLS 1.3; `retry` tells that it wants
+    """What a server chose. `version` is the real one, also of TLS 1.3; `retry` shows that it wants
     another key share first, which is no refusal."""
 
     version: int

@@ -105,7 +105,7 @@ def _facts(found: x509.Certificate, der: bytes) -> Facts:
         dns=dns,
         addresses=addresses,
         key=kind,
-        # Ed25519 and its like have one size, which they do not tell.
+        # Ed25519 and its like have one size, which they do not report.
         bits=int(getattr(key, "key_size", 256)),
         digest=digest.name if digest else "",
         purposes=None if purposes is None else tuple(one._name for one in purposes),

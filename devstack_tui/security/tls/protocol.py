@@ -53,7 +53,7 @@ def without(family: Family) -> Body:
 
 
 def compression(view: ListenerView) -> Finding:
-    """Whether DEFLATE is declined: what is compressed tells its content by its length (CRIME)."""
+    """Whether DEFLATE is declined: what is compressed reveals its content by its length (CRIME)."""
     hello = view.control().hello
     if hello is None or hello.version >= TLS1_3:
         return Finding(Status.PASS, "it speaks TLS 1.3 alone, which has no compression")

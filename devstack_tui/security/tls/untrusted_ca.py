@@ -29,7 +29,7 @@ _LOCK = threading.Lock()  # the cache alone would let two threads make two
 
 @dataclass(frozen=True)
 class Authority:
-    """A CA of our own: key, certificate, and the PEM file that a client is told to trust."""
+    """A CA of our own: key, certificate, and the PEM file that a client is asked to trust."""
 
     key: ec.EllipticCurvePrivateKey
     certificate: x509.Certificate

@@ -1,4 +1,4 @@
-"""The driver's connections to MongoDB, over TLS and verified unless told otherwise.
+"""The driver's connections to MongoDB, over TLS and verified unless configured otherwise.
 
 The probe has its own: `wire`.
 """

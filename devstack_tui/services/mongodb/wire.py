@@ -36,7 +36,7 @@ class Refused(DevstackError):
 
 
 class Wire:
-    """A connection, over verified TLS unless told otherwise. `timeout` (seconds) is for everything
+    """A connection, over verified TLS by default. `timeout` (seconds) is for everything
     from here to the end.
 
     Raises `OSError` (of which a certificate that cannot be verified is one) when there is no

@@ -1,4 +1,4 @@
-"""Connections to MySQL or MariaDB, over TLS and verified unless told otherwise."""
+"""Connections to MySQL or MariaDB, over TLS and verified unless configured otherwise."""
 
 from __future__ import annotations
 

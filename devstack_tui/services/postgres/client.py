@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL, over TLS and verified unless told otherwise."""
+"""Connections to PostgreSQL, over TLS and verified unless configured otherwise."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def progress(line: str) -> tuple[float, float] | None:
 
 
 def abortion(line: str) -> str:
-    """The class of the error that `line` tells of, or an empty string."""
+    """The class of the error that `line` reports, or an empty string."""
     if not _ABORTED.search(line):
         return ""
     if _CONNECTION.search(line):
@@ -167,13 +167,13 @@ class Scratch:
 def lines(process: subprocess.Popen[str], stop: threading.Event, limit: float) -> Iterator[str]:
     """What the process writes, as it comes; an empty string at least every 0.1 s. When `stop` is
     set, or after `limit` seconds, the process is killed. It has ended when this ends."""
-    told: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+    waiting: queue.SimpleQueue[str | None] = queue.SimpleQueue()
 
     def read() -> None:
         assert process.stdout is not None
         for line in process.stdout:
-            told.put(line.rstrip("\n"))
-        told.put(None)
+            waiting.put(line.rstrip("\n"))
+        waiting.put(None)
 
     reader = threading.Thread(target=read, daemon=True)
     reader.start()
@@ -183,7 +183,7 @@ def lines(process: subprocess.Popen[str], stop: threading.Event, limit: float) -
             if stop.is_set() or time.monotonic() > until:
                 process.kill()
             try:
-                line = told.get(timeout=0.1)
+                line = waiting.get(timeout=0.1)
             except queue.Empty:
                 yield ""
                 continue
@@ -202,13 +202,13 @@ def initialise(bench: Bench, database: str, scale: int) -> None:
     """`pgbench --initialize`: the four tables of TPC-B, vacuumed."""
     with Scratch(bench.target, database) as scratch:
         process = scratch.start(bench.client, ["--initialize", "--quiet", f"--scale={scale}"])
-        told = [line for line in lines(process, bench.stop, 3600) if line]
+        printed = [line for line in lines(process, bench.stop, 3600) if line]
     if process.returncode != 0 and not bench.stop.is_set():
-        raise DevstackError(f"pgbench could not make its tables: {_reason(told)}")
+        raise DevstackError(f"pgbench could not make its tables: {_reason(printed)}")
 
 
 @dataclass(slots=True)
-class _Told:
+class _Output:
     """What a run said so far."""
 
     lines: list[str] = field(default_factory=list)
@@ -227,7 +227,7 @@ def run(
     """
     seconds, clients = int(bench.params["seconds"]), int(bench.params["clients"])
     threads = min(clients, int(bench.params["threads"]))
-    told = _Told()
+    output = _Output()
     with Scratch(bench.target, database) as scratch:
         for name, text in (scripts or {}).items():
             files.write_private(scratch.directory / name, text)
@@ -252,57 +252,57 @@ def run(
                 continue
             found = progress(line)
             if found is None:
-                told.lines.append(line)
+                output.lines.append(line)
                 if error := abortion(line):
-                    told.errors[error] += 1
+                    output.errors[error] += 1
                 continue
             scratch.forget_password()  # every client has connected
             at, tps = found
-            operations = round(tps * (at - told.at))
+            operations = round(tps * (at - output.at))
             # pgbench may report once more right at its end: no second of its own.
-            if at - told.at > 0.5:
+            if at - output.at > 0.5:
                 second += 1
                 bench.tick(Tick.of(second, operations, logs.take()))
-            told.at, told.operations = at, told.operations + operations
+            output.at, output.operations = at, output.operations + operations
         elapsed = time.monotonic() - started
         rest = logs.take()
-    measured = _measurement(bench, told, logs.total, process.returncode, elapsed)
+    measured = _measurement(bench, output, logs.total, process.returncode, elapsed)
     # The last second ends with the run, most often before pgbench could report it.
-    if measured.seconds - told.at > 0.5 and measured.operations > told.operations:
-        bench.tick(Tick.of(second + 1, measured.operations - told.operations, rest))
+    if measured.seconds - output.at > 0.5 and measured.operations > output.operations:
+        bench.tick(Tick.of(second + 1, measured.operations - output.operations, rest))
     return measured
 
 
 def _measurement(
-    bench: Bench, told: _Told, latency: Histogram, code: int, elapsed: float
+    bench: Bench, output: _Output, latency: Histogram, code: int, elapsed: float
 ) -> Measurement:
-    text = "\n".join(told.lines)
+    text = "\n".join(output.lines)
     final = summary(text)
     stopped = bench.stop.is_set()
     if final and final.failed:
-        told.errors["TransactionFailed"] += final.failed
+        output.errors["TransactionFailed"] += final.failed
     if final and final.processed and final.tps:
         operations, seconds = final.processed, final.processed / final.tps
     else:
-        # It was killed: what it had told and logged until then.
-        operations, seconds = max(told.operations, latency.count), elapsed
+        # It was killed: what it had printed and logged until then.
+        operations, seconds = max(output.operations, latency.count), elapsed
         if not stopped and code < 0:
-            told.errors["NoAnswer"] += int(bench.params["clients"])
-    if not operations and not stopped and not (told.errors and latency.count):
-        raise DevstackError(f"pgbench could not run: {_reason(told.lines)}")
-    if code > 0 and not told.errors:
-        told.errors["ClientAborted"] += 1
+            output.errors["NoAnswer"] += int(bench.params["clients"])
+    if not operations and not stopped and not (output.errors and latency.count):
+        raise DevstackError(f"pgbench could not run: {_reason(output.lines)}")
+    if code > 0 and not output.errors:
+        output.errors["ClientAborted"] += 1
     return Measurement(
         operations=operations,
         requests=latency.count,
         seconds=seconds,
         latency=latency,
         clients=int(bench.params["clients"]),
-        errors=dict(told.errors),
+        errors=dict(output.errors),
     )
 
 
-def _reason(told: Sequence[str]) -> str:
-    wrong = [line for line in told if re.search(r"error|fatal", line, re.IGNORECASE)]
-    text = (wrong or list(told) or ["it ended without a word"])[0]
+def _reason(output: Sequence[str]) -> str:
+    wrong = [line for line in output if re.search(r"error|fatal", line, re.IGNORECASE)]
+    text = (wrong or list(output) or ["it ended without a message"])[0]
     return redact(text.removeprefix("pgbench: ").removeprefix("error: ").strip())

@@ -80,13 +80,13 @@ class PostgresTls(OneListener):
                     "SELECT version, cipher FROM pg_stat_ssl WHERE pid = pg_backend_pid() AND ssl"
                 ).fetchone()
         except (psycopg.Error, OSError) as error:
-            told = str(error).strip().replace("\n", " ")
+            summary = str(error).strip().replace("\n", " ")
             # libpq has its errors as text alone.
-            if "certificate verify failed" in told or "does not match host name" in told:
-                raise Untrusted(told.rpartition("failed: ")[2]) from None
-            if not tls and "pg_hba.conf" in told:
+            if "certificate verify failed" in summary or "does not match host name" in summary:
+                raise Untrusted(summary.rpartition("failed: ")[2]) from None
+            if not tls and "pg_hba.conf" in summary:
                 raise PlainRefused("pg_hba.conf has no entry for a plain connection") from None
-            if "timeout expired" in told:
+            if "timeout expired" in summary:
                 raise TimeoutError(f"no answer within {timeout:g} s") from None
             raise translated(error) from None
         if tls is not (row is not None):

@@ -1,4 +1,4 @@
-"""Connections to RabbitMQ, over TLS and verified unless told otherwise."""
+"""Connections to RabbitMQ, over TLS and verified unless configured otherwise."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def connect(target: Target, timeout: float, tls: bool = True) -> Iterator[Link]:
         connection = opened(parameters)
         version = context.wrapped.version() if context.wrapped is not None else None
         # Behind the driver's blocking face: it has no public name for what the server says of
-        # itself, and tells of a blocked connection only to those who do not wait for an answer.
+        # itself, and reports a blocked connection only to those who do not wait for an answer.
         inside: Any = connection._impl
         if not tls:
             plain.append(inside._transport._sock)

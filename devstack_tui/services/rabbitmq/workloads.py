@@ -116,7 +116,7 @@ class _Client:
     def _begin(self) -> BlockingChannel:
         self._busy_since = time.monotonic()
         inside: Any = self._connection._impl
-        # What the driver would wait for without an end is told to us at once.
+        # What the driver would wait for without an end is reported to us at once.
         inside.add_on_connection_blocked_callback(lambda *_: self._shut())
         channel = self._connection.channel()
         channel.queue_declare(self._queue, exclusive=True)

@@ -109,7 +109,7 @@ class RedisAcks:
 
     def allowance(self, target: Target) -> Allowance:  # noqa: ARG002
         """What was acknowledged is in the memory of its process alone or in its file; which, the
-        settings tell."""
+        settings show."""
         return Allowance()
 
 

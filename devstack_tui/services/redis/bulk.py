@@ -28,7 +28,7 @@ SETTINGS = ("maxmemory", "maxmemory-policy", "appendonly", "appendfsync", "save"
 _Result = TypeVar("_Result")
 
 
-def _told(doing: str, work: Callable[[], _Result]) -> _Result:
+def _explained(doing: str, work: Callable[[], _Result]) -> _Result:
     """`work`, with whatever a driver raises as one sentence."""
     import redis
 
@@ -88,7 +88,7 @@ def fill(target: Target, prefix: str, keys: int, value_bytes: int) -> None:
                 commands = (encode(b"SET", name, value) for name in names)
                 _pipeline(sock, commands, lambda reply: reply == b"+OK")
 
-    _told("filling the Redis cluster", work)
+    _explained("filling the Redis cluster", work)
 
 
 def clear(target: Target, prefix: str, patience: float = HEAL_S) -> None:
@@ -96,7 +96,7 @@ def clear(target: Target, prefix: str, patience: float = HEAL_S) -> None:
     until = time.monotonic() + patience
     while True:
         try:
-            _told("deleting the bench keys", lambda: _clear(target, prefix))
+            _explained("deleting the bench keys", lambda: _clear(target, prefix))
         except DevstackError:
             if time.monotonic() > until:
                 raise
@@ -161,7 +161,7 @@ def settings(target: Target) -> dict[str, str]:
 
     return {
         "nodes": f"{len(masters(target))} masters of {node_count(target)} nodes",
-        **_told("reading the settings of Redis", work),
+        **_explained("reading the settings of Redis", work),
     }
 
 

@@ -80,21 +80,23 @@ def _replication(index: int, audit: Audit) -> Finding:
         own = target.ports["tls"] + index
         replicas = [node for node in view.nodes if node.master_id == view.me.id]
         ports = ", ".join(map(str, came_in)) or "none"
-        told = f"a master of {len(replicas)}, which came in on port {ports}; its TLS port is {own}"
+        summary = (
+            f"a master of {len(replicas)}, which came in on port {ports}; its TLS port is {own}"
+        )
         plain, down = any(port != own for port in came_in), len(came_in) < len(replicas)
     else:
         port = int(str(view.replication.get("master_port", 0)))
-        told = f"a replica, whose link to port {port} is {'up' if view.link_up else 'down'}"
+        summary = f"a replica, whose link to port {port} is {'up' if view.link_up else 'down'}"
         plain, down = port not in _tls_ports(target), not view.link_up
     if plain:
-        return Finding(Status.FAIL, told)
-    return Finding(Status.INCONCLUSIVE if down else Status.PASS, told)
+        return Finding(Status.FAIL, summary)
+    return Finding(Status.INCONCLUSIVE if down else Status.PASS, summary)
 
 
 def _seen(index: int, client: Any) -> tuple[View, list[int], str]:
     """The node's view, the ports that its replicas came in on, and `tls-replication`."""
     replicas: list[dict[str, str]] = client.client_list(_type="replica")
-    # The local end of a connection tells which port it came in on.
+    # The local end of a connection shows which port it came in on.
     ports = [int(one.get("laddr", "").rpartition(":")[2] or 0) for one in replicas]
     setting = client.config_get("tls-replication").get("tls-replication", "unknown")
     return look(client, index), ports, setting

@@ -1,4 +1,4 @@
-"""Connections to the nodes of a Redis Cluster, over TLS and verified unless told otherwise."""
+"""Connections to the nodes of a Redis Cluster: over TLS and verified, unless TLS is off."""
 
 from __future__ import annotations
 

@@ -221,7 +221,7 @@ def _send(kind: int, second: int, body: bytes = b"") -> None:
 
 def main() -> None:
     """Do what standard input says."""
-    # Whoever started it decides what ctrl-C or a closed terminal means, and tells by the input.
+    # The parent process decides what ctrl-C or a closed terminal means, and closes the input.
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     # Unbuffered: what is read later must still be seen by the poll.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 TIMEOUT_S = 2.0
 HAND_OVER_S = 20.0
 AGAIN_S = 6.0
-"""Redis itself gives a CLUSTER FAILOVER up after 5 s, and tells nobody."""
+"""Redis itself gives a CLUSTER FAILOVER up after 5 s, without notice."""
 LOOKS = 3
 PAUSE_S = 0.05
 
@@ -120,7 +120,7 @@ def _heir(views: Mapping[int, View], index: int) -> tuple[int | None, str]:
 
 
 def _fail_over(target: Target, heir: int) -> str:
-    """Tell a replica to become master as soon as it has all. Returns why it does not."""
+    """Ask a replica to become master as soon as it has all. Returns why it does not."""
     import redis
 
     try:

@@ -46,10 +46,11 @@ cluster-require-full-coverage no
 repl-diskless-sync yes
 repl-diskless-sync-delay 0
 """
-# Since 7.0 a master that is told to end waits for its replicas; the default, 10 s, is longer
+# Since 7.0 a master that is asked to end waits for its replicas; the default, 10 s, is longer
 # than the time that a stack has to go down.
-# Each node calls the others from an address of its own: on loopback only that tells one node's
-# traffic from another's, and a drill can cut a node off while clients still reach it.
+# Each node calls the others from an address of its own: on loopback only that
+# distinguishes one node's traffic from another's, and a drill can cut a node off while clients
+# still reach it.
 CONFIG_7 = """\
 shutdown-timeout 3
 bind-source-addr {source}

@@ -154,8 +154,10 @@ def _own_files(target: Target, index: int, timeout: float) -> tuple[str, str]:
         why = translated(error)
         if isinstance(why, TimeoutError):  # a busy node, which decides nothing
             raise why from None
-        told = str(why) or "nothing listens there"
-        raise ProtocolFault(f"the node does not tell its certificate over TLS: {told}") from None
+        summary = str(why) or "nothing listens there"
+        raise ProtocolFault(
+            f"the node does not report its certificate over TLS: {summary}"
+        ) from None
 
 
 def _plain_bus(listener: Listener, timeout: float) -> str:

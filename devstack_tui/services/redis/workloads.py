@@ -1,7 +1,7 @@
 """Redis' workloads: GET and SET over all masters of the cluster, on the plain ports.
 
 The engine is our own: redis-benchmark takes a password from its command line alone, where every
-user of the machine can read it, and tells percentiles but no histogram and nothing by the second.
+user of the machine can read it, and reports percentiles but no histogram and nothing by the second.
 `loader.py` puts the load on; this starts a few of them and adds up what they send.
 """
 
@@ -156,7 +156,7 @@ class _Loaders:
                 )
                 self._processes.append(made)
                 threading.Thread(target=self._read, args=(made,), daemon=True).start()
-                _tell(made, json.dumps(order))
+                _send(made, json.dumps(order))
         except OSError as error:
             self.__exit__()
             raise DevstackError(f"the Redis load cannot be started: {error.strerror}") from None
@@ -178,7 +178,7 @@ class _Loaders:
         if not self._wait_ready(bench.stop):
             return Measurement(0, 0, 0.001, Histogram(), clients)
         begin = time.monotonic_ns() + int(_START_S * 1e9) + loader.WARM_UP_NS
-        self._tell_all(str(begin))
+        self._send_all(str(begin))
         until = begin / 1e9 + seconds + GRACE_S
         found: dict[int, _Second] = {}
         ends: list[float] = []
@@ -187,7 +187,7 @@ class _Loaders:
             if bench.stop.is_set() and not stopping:
                 stopping = True
                 until = time.monotonic() + GRACE_S
-                self._tell_all("stop")
+                self._send_all("stop")
             for kind, number, body in self._waiting(0.05):
                 if kind == loader.END:
                     ends.append(_ended(body))
@@ -204,9 +204,9 @@ class _Loaders:
                 bench.tick(found[number].tick(number))
         return _total(found.values(), max(ends), clients)
 
-    def _tell_all(self, line: str) -> None:
+    def _send_all(self, line: str) -> None:
         for made in self._processes:
-            _tell(made, line)
+            _send(made, line)
 
     def _wait_ready(self, stop: threading.Event) -> bool:
         until = time.monotonic() + READY_S
@@ -242,7 +242,7 @@ class _Loaders:
             self._frames.put((loader.END, 0, failed))
 
 
-def _tell(made: subprocess.Popen[bytes], line: str) -> None:
+def _send(made: subprocess.Popen[bytes], line: str) -> None:
     # One that has ended says so by its output.
     with contextlib.suppress(OSError):
         made.stdin.write(line.encode() + b"\n")  # type: ignore[union-attr]

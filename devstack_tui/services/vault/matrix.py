@@ -75,7 +75,7 @@ def load() -> Matrix:
         found[own] = Declared(secrets={own: ("read",)}, certificates=(own,))
     for role, table in written.items():
         _known(path, f"roles.{role}", "role", [role], roles())
-        # One by one: the path of a fault is told through one level of free names only.
+        # One by one: the path of a fault is reported through one level of free names only.
         declared = found[role] = convert(table, Declared, path, f"roles.{role}")
         for secret in declared.secrets:
             _known(path, f"roles.{role}.secrets.{secret}", "secret", [secret], secrets())

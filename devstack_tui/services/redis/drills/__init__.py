@@ -123,7 +123,7 @@ class Failover(_Keyed):
         try:
             seen = require_ready(target, files)
             for one in sequence(target, victim):
-                names.append(_told(seen, one))
+                names.append(_described(seen, one))
                 self._require_possible(target, seen, fault, one)
         except DevstackError as error:
             refusal, remedy = error.message, error.remedy
@@ -240,7 +240,7 @@ class RollingRestart(_Keyed):
         return task_events(lambda emit: rolling.RollingRepeat(self.name, context, emit).perform())
 
 
-def _told(seen: Look, victim: str) -> str:
+def _described(seen: Look, victim: str) -> str:
     """`redis-1 (master of 0-5460)`."""
     index = resolve(seen, victim)
     me = seen.views[index].me
@@ -249,7 +249,7 @@ def _told(seen: Look, victim: str) -> str:
 
 
 def _require_source(target: Target, index: int) -> None:
-    """The node must call the others from its own address, or their traffic cannot be told apart."""
+    """The node must call the others from its own address, or their traffic looks alike."""
     import redis
 
     name = "bind-source-addr"
@@ -261,13 +261,13 @@ def _require_source(target: Target, index: int) -> None:
     if not found:
         raise DevstackError(
             f"{node_name(index)} is older than Redis 7.0, which first calls other nodes from an "
-            "address of its own: its traffic cannot be told from theirs",
+            "address of its own: its traffic cannot be distinguished from theirs",
             "install Redis 7.0 or newer, or choose --fault sigstop",
         )
     if found.get(name) != source_address(target, index):
         raise DevstackError(
-            f"{node_name(index)} was started by an older devstack-tui: its traffic cannot be told "
-            "from the other nodes'",
+            f"{node_name(index)} was started by an older devstack-tui: its traffic "
+            "cannot be distinguished from the other nodes'",
             "`devstack-tui restart redis`, then again",
         )
 

@@ -106,7 +106,7 @@ class ClusterRepeat(Repeat):
         return seen
 
     async def undo(self) -> None:
-        """Take back whatever fault is in force."""
+        """Undo whatever fault is in force."""
         await self.context.injector.start(self.context.service)
 
     async def read_back(self, recording: Recording, outcome: Outcome) -> None:

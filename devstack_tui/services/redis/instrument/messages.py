@@ -1,4 +1,4 @@
-"""What goes between the instrument's process and whoever started it: JSON, one message a line.
+"""What goes between the instrument's process and its parent process: JSON, one message a line.
 
 All times are seconds of CLOCK_MONOTONIC, which is the same clock in every process.
 """

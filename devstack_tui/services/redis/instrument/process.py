@@ -1,7 +1,7 @@
 """The process of the instrument: `python -m devstack_tui.services.redis.instrument.process`.
 
 It reads an `Order` and then instructions from standard input, and writes messages to standard
-output, one line of JSON each. When its input closes, whoever started it is gone: it ends. It
+output, one line of JSON each. When its input closes, its parent process is gone: it ends. It
 leaves the keys of its run; they are `clean`ed by whoever reads them back first.
 """
 
@@ -222,9 +222,9 @@ class Recorder:
             self.finish()
 
     def _batch(self, _: float) -> None:
-        self._tell_cells(self._loop.clock() - SWEEP_S)
+        self._send_cells(self._loop.clock() - SWEEP_S)
 
-    def _tell_cells(self, until: float) -> None:
+    def _send_cells(self, until: float) -> None:
         cells = int((until - self._start) * 1000 / CELL_MS)
         lanes = {lane.name: lane.strip.take(cells) for lane in self._lanes}
         taken = len(next(iter(lanes.values())))
@@ -257,7 +257,7 @@ class Recorder:
         if late > LATE_S:
             starved = f"our own process was held up for {late * 1000:.0f} ms"
             self._void = self._void or f"{starved}: above {LATE_S * 1000:.0f} ms nothing is proven"
-        self._tell_cells(self._until)
+        self._send_cells(self._until)
         self._pipe.send(
             Ended(self._until, round(used / elapsed, 4), round(late * 1000, 3), self._void)
         )

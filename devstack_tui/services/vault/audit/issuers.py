@@ -1,7 +1,7 @@
 """What each AppRole can have certified: its own names, and for how long.
 
 No certificate comes of any of these requests: each also asks for an address that is none, which
-Vault looks at after the names and refuses. The words of the refusal tell which of the two it was.
+Vault looks at after the names and refuses. The text of the refusal shows which of the two it was.
 """
 
 from __future__ import annotations
@@ -115,11 +115,11 @@ def _asked(audit: Audit, name: str, wanted: str) -> str:
 
 def _refused(name: str, wanted: str, audit: Audit) -> Finding:
     control = shared(audit, f"issuer.{name}", lambda: _asked(audit, name, name))
-    told = _asked(audit, name, wanted)
-    evidence = f"for {wanted}: {told}; for {name}: {control}"
+    summary = _asked(audit, name, wanted)
+    evidence = f"for {wanted}: {summary}; for {name}: {control}"
     if NO_ADDRESS not in control:  # its own name is what it did not come past
         return unsure(f"no control: {evidence}")
-    return judged(told.startswith("400") and NO_ADDRESS not in told, evidence)
+    return judged(summary.startswith("400") and NO_ADDRESS not in summary, evidence)
 
 
 def _role(audit: Audit, name: str) -> dict[str, Any]:

@@ -121,8 +121,8 @@ def raw(
     if not isinstance(document, dict):
         document = {}
     why = _plain("; ".join(map(str, document.get("errors") or [])))
-    told = {name.lower(): value for name, value in answer.getheaders()}
-    return Answer(answer.status, document, why), told
+    summary = {name.lower(): value for name, value in answer.getheaders()}
+    return Answer(answer.status, document, why), summary
 
 
 class UnboundError(DevstackError):

@@ -102,7 +102,7 @@ def _spent(spend: Callable[[Audit, Pair], None], audit: Audit, **limits: object)
 
 
 def _expired(audit: Audit) -> Finding:
-    # By the server's clock, which is this machine's; what was before only makes it longer.
+    # By the server's clock, which is this machine's; the time before it only adds to that.
     return _spent(lambda _, pair: time.sleep(SHORT_S + 0.05), audit, ttl=f"{SHORT_S}s")
 
 
@@ -120,11 +120,11 @@ def _revoked(audit: Audit) -> Finding:
         before = ask(client, "get", "auth/token/lookup-self")
         try:
             client.call("post", "auth/token/revoke-self")
-            said = "revoked"
+            text = "revoked"
         except VaultError as error:
-            said = f"revoking it: {error.status}"
+            text = f"revoking it: {error.status}"
         after = ask(client, "get", "auth/token/lookup-self")
-        evidence = f"before: {before}; {said}; after: {after}"
+        evidence = f"before: {before}; {text}; after: {after}"
         if not before.ok:
             return unsure(f"no control: {evidence}")
         return judged(after.denied, evidence)

@@ -65,7 +65,7 @@ CORE_CELLS = {
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What one role was answered; `capabilities` by path, as Vault tells them."""
+    """What one role was answered; `capabilities` by path, as Vault reports them."""
 
     cells: Mapping[tuple[str, str], Answer]
     issue: Mapping[str, Answer]
@@ -124,11 +124,11 @@ def _row(audit: Audit, role: str) -> Row:
         for secret in secrets()
         for pattern in ("secret/data/{}", "secret/metadata/{}", "secret/destroy/{}")
     ]
-    told = ask(client, "post", "sys/capabilities-self", paths=paths).document
+    summary = ask(client, "post", "sys/capabilities-self", paths=paths).document
     alive.append(ask(client, "get", "auth/token/lookup-self").ok)
     if not all(alive):
         raise UnreachableError(f"the token of {role}-role is refused: its denials prove nothing")
-    has = told.get("data") or {}
+    has = summary.get("data") or {}
     return Row(
         cells,
         issue,
@@ -208,7 +208,7 @@ def _judge_cell(matrix: Matrix, role: str, secret: str, operation: str, audit: A
     evidence = f"{role}: {operation} secret/{secret} → {answer}"
     if has:
         listed = "; ".join(f"{', '.join(sorted(n))} on {path}" for path, n in has.items())
-        evidence += f"; Vault tells the capabilities {listed}"
+        evidence += f"; Vault reports the capabilities {listed}"
     if matrix.may(role, secret, operation):
         return (failed if answer.denied else passed)(f"{evidence}; declared allowed")
     if seen.real(secret, operation):
@@ -250,8 +250,8 @@ def _judge_issue(matrix: Matrix, role: str, owner: str, audit: Audit) -> Finding
     if not answer.denied:
         return failed(f"{evidence}; declared denied")
     control = row(audit, owner).issue[owner]
-    told = f"{evidence}; declared denied; {owner} itself: {control}"
-    return unsure(f"no control: {told}") if control.denied else passed(told)
+    summary = f"{evidence}; declared denied; {owner} itself: {control}"
+    return unsure(f"no control: {summary}") if control.denied else passed(summary)
 
 
 def _privilege_check(matrix: Matrix, role: str, name: str) -> Check:

@@ -94,16 +94,16 @@ def _patterns(matrix: Matrix, role: str, audit: Audit) -> Finding:
     rules = parse(in_force(audit, f"{role}-policy"))
     stray = [str(r) for r in rules if r.pattern and r.path not in matrix.roles[role].patterns]
     declared = [r for r in rules if r.pattern and r.path in matrix.roles[role].patterns]
-    told = f"{len(rules)} rules, {len(declared)} declared patterns"
-    return judged(not stray, f"not declared: {'; '.join(stray)}" if stray else told)
+    summary = f"{len(rules)} rules, {len(declared)} declared patterns"
+    return judged(not stray, f"not declared: {'; '.join(stray)}" if stray else summary)
 
 
 def _sudo(matrix: Matrix, role: str, audit: Audit) -> Finding:
     mighty = {"sudo", "root"}
     rules = [r for r in parse(in_force(audit, f"{role}-policy")) if r.capabilities & mighty]
     stray = [str(r) for r in rules if r.path not in matrix.roles[role].sudo]
-    told = ", ".join(r.path for r in rules) or "none"
-    return judged(not stray, f"not declared: {'; '.join(stray)}" if stray else f"sudo: {told}")
+    summary = ", ".join(r.path for r in rules) or "none"
+    return judged(not stray, f"not declared: {'; '.join(stray)}" if stray else f"sudo: {summary}")
 
 
 def _text(matrix: Matrix, role: str, audit: Audit) -> Finding:  # noqa: ARG001

@@ -88,8 +88,8 @@ def _kv_version(audit: Audit) -> Finding:
         for path, mount in tables(audit, "sys/mounts").items()
         if mount["type"] == "kv"
     }
-    told = ", ".join(f"{path} version {version}" for path, version in versions.items())
-    return judged(bool(versions) and set(versions.values()) == {"2"}, told or "no KV engine")
+    summary = ", ".join(f"{path} version {version}" for path, version in versions.items())
+    return judged(bool(versions) and set(versions.values()) == {"2"}, summary or "no KV engine")
 
 
 def _kv_history(audit: Audit) -> Finding:
@@ -100,9 +100,9 @@ def _kv_history(audit: Audit) -> Finding:
 def _listing(audit: Audit) -> Finding:
     answer, _ = raw(audit, "GET", "/v1/sys/internal/ui/mounts")
     if answer.status >= 500:
-        raise UnreachableError(f"Vault cannot tell what it shows: {answer}")
-    told = answer.document.get("data") or {}
-    shown = sorted(path for kind in ("secret", "auth") for path in told.get(kind) or {})
+        raise UnreachableError(f"Vault does not report what it shows: {answer}")
+    summary = answer.document.get("data") or {}
+    shown = sorted(path for kind in ("secret", "auth") for path in summary.get(kind) or {})
     return judged(not shown, f"shown without a token: {', '.join(shown) or 'none'}")
 
 
@@ -116,7 +116,7 @@ def _off(setting: str, audit: Audit) -> Finding:
     path = "sys/config/state/sanitized"
     found = shared(audit, path, lambda: ask_as_admin(audit, "get", path))
     if setting not in found:
-        raise DevstackError(f"{path} does not tell {setting}")
+        raise DevstackError(f"{path} does not report {setting}")
     return judged(not found[setting], f"{setting} = {found[setting]}")
 
 

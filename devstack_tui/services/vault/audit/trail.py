@@ -111,8 +111,8 @@ def _token(entry: dict[str, Any]) -> str:
 
 def _audit_writes(audit: Audit) -> Finding:
     logs = _trail(audit).logs
-    told = ", ".join(f"{name}: {len(entries)}" for name, entries in logs.items())
-    return judged(all(logs.values()), f"entries from our request to our next answer: {told}")
+    summary = ", ".join(f"{name}: {len(entries)}" for name, entries in logs.items())
+    return judged(all(logs.values()), f"entries from our request to our next answer: {summary}")
 
 
 def _audit_secret(audit: Audit) -> Finding:
@@ -141,6 +141,8 @@ def _hidden(
         return unsure("a log has no entry of our read")
     hashed = {name: kept(found[-1]).startswith("hmac-sha256:") for name, found in logs.items()}
     bare = [name for name, found in logs.items() if plain in json.dumps(found)]
-    told = ", ".join(f"{name}: {'HMAC' if is_so else 'no HMAC'}" for name, is_so in hashed.items())
-    evidence = f"{what}: {told}; in plain in: {', '.join(bare) or 'none'}"
+    summary = ", ".join(
+        f"{name}: {'HMAC' if is_so else 'no HMAC'}" for name, is_so in hashed.items()
+    )
+    evidence = f"{what}: {summary}; in plain in: {', '.join(bare) or 'none'}"
     return judged(all(hashed.values()) and not bare, evidence)
