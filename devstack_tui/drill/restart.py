@@ -33,9 +33,10 @@ from devstack_tui.core.event_stream import Emit, task_events
 from devstack_tui.core.redact import redact
 from devstack_tui.drill import restart_steps as steps
 from devstack_tui.drill.restart_steps import Outcome, Promise
-from devstack_tui.drill.write_timeline import CELL_MS, LANE, WriteTimeline, first_cell, lane
+from devstack_tui.drill.write_timeline import LANE, WriteTimeline, first_cell, lane
 from devstack_tui.loadgen.ack_stream import Stream, Writes
 from devstack_tui.loadgen.acknowledged_writes import errors, shard, stream_outage
+from devstack_tui.loadgen.lane_cells import CELL_MS
 from devstack_tui.stack.probing import probe_once
 
 T = TypeVar("T")

@@ -11,11 +11,10 @@ from devstack_tui.contracts.drill import Cells, DrillEvent, Marker
 from devstack_tui.core.event_stream import Emit
 from devstack_tui.loadgen.ack_stream import Stream
 from devstack_tui.loadgen.acknowledged_writes import INDETERMINATE, Operation
+from devstack_tui.loadgen.lane_cells import CELL_MS, LaneCells
 
-CELL_MS = 50
 TICK_S = 0.1
 LANE = "write"
-ANSWERED, ERROR, SILENT = "o", "x", "."
 
 
 class WriteTimeline:
@@ -107,11 +106,8 @@ def first_cell(writes: Sequence[Operation], fault: float) -> int:
 
 
 def lane(writes: Sequence[Operation], fault: float, first: int, last: int) -> str:
-    """The cells from `first` up to but without `last`: answered if anything was acknowledged in
-    it, an error if something failed, else silent."""
-    cells = [SILENT] * (last - first)
+    """The cells from `first` up to but without `last`."""
+    cells = LaneCells(fault + first * CELL_MS / 1000)
     for write in writes:
-        index = math.floor((write.done_s - fault) * 1000 / CELL_MS) - first
-        if 0 <= index < len(cells) and cells[index] != ANSWERED:
-            cells[index] = ANSWERED if write.ok else ERROR
-    return "".join(cells)
+        cells.put(write.done_s, write.ok)
+    return cells.take(last - first)

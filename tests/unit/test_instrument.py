@@ -17,8 +17,8 @@ from devstack_tui.loadgen.acknowledged_writes import (
     REMOVE,
     Operation,
 )
+from devstack_tui.loadgen.lane_cells import LaneCells
 from devstack_tui.services.redis.instrument import hash_tags
-from devstack_tui.services.redis.instrument.cells import Strip
 from devstack_tui.services.redis.instrument.clock_loop import Loop
 from devstack_tui.services.redis.instrument.connection import (
     REFUSED,
@@ -99,7 +99,7 @@ def test_tags_spread_over_the_slots_of_a_shard(ranges: list[list[int]]) -> None:
 
 
 def test_cells_show_a_success_before_an_error_and_silence_as_such() -> None:
-    strip = Strip(10.0)
+    strip = LaneCells(10.0)
     strip.put(10.01, True)
     strip.put(10.02, False)
     strip.put(10.06, False)

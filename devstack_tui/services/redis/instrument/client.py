@@ -13,6 +13,7 @@ import msgspec
 from devstack_tui.contracts.drill import Cells, ClusterMap, Context, Marker
 from devstack_tui.core.children import Child
 from devstack_tui.core.errors import DevstackError, UsageError, unknown_name
+from devstack_tui.loadgen.lane_cells import CELL_MS
 from devstack_tui.services.redis import bulk
 from devstack_tui.services.redis.client import node_count, node_name
 from devstack_tui.services.redis.instrument import hash_tags, messages
@@ -239,7 +240,7 @@ class Instrument:
         cells = Cells(
             repeat=self._context.repeat,
             from_ms=self._ms(batch.at),
-            cell_ms=messages.CELL_MS,
+            cell_ms=CELL_MS,
             lanes=batch.lanes,
             acknowledged=batch.acknowledged,
             failed=batch.failed,
@@ -272,7 +273,7 @@ class Instrument:
             views=tuple(self._map(seen) for seen in self._views),
             lanes={lane: "".join(cells) for lane, cells in self._lanes.items()},
             lanes_from_ms=self._ms(lanes_from),
-            cell_ms=messages.CELL_MS,
+            cell_ms=CELL_MS,
             cpu=end.cpu if end else 0.0,
             late_ms=end.late_ms if end else 0.0,
             started=self._started,

@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from devstack_tui.loadgen.acknowledged_writes import FAILED, INDETERMINATE, OK, READ, Operation
+from devstack_tui.loadgen.lane_cells import LaneCells
 from devstack_tui.services.redis.instrument import hash_tags
-from devstack_tui.services.redis.instrument.cells import Strip
 from devstack_tui.services.redis.instrument.clock_loop import Loop
 from devstack_tui.services.redis.instrument.cluster_view import ClusterView
 from devstack_tui.services.redis.instrument.connection import Address, Answer, Wire
@@ -42,7 +42,7 @@ class Lane:
 
     def __init__(self, means: Means, shard: ShardOrder, source: Source) -> None:
         self.name = f"{shard.name} {source.name}"
-        self.strip = Strip(0.0)
+        self.cells = LaneCells(0.0)
         self.counts = {OK: 0, FAILED: 0, INDETERMINATE: 0}
         self.fault = float("inf")
         self._means = means
@@ -66,7 +66,7 @@ class Lane:
 
     def begin(self, start: float) -> None:
         """The first tick comes soon after `start`."""
-        self.strip = Strip(start)
+        self.cells = LaneCells(start)
         self._succeeded = self._ticked = start
 
     def tick(self, due: float) -> None:
@@ -145,7 +145,7 @@ class Lane:
             reply=answer.reply if isinstance(answer.reply, int) else 0,
         )
         self.counts[outcome] += 1
-        self.strip.put(answer.at, outcome == OK)
+        self.cells.put(answer.at, outcome == OK)
         self._means.record(operation)
         if outcome == OK:
             self._succeed(node, answer.at)

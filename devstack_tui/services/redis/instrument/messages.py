@@ -9,8 +9,6 @@ import msgspec
 
 from devstack_tui.contracts.drill import NodeView
 
-CELL_MS = 50
-
 
 class ShardOrder(msgspec.Struct, frozen=True):
     """One shard: the index of the node that owns it now, and a hash tag for each of its keys."""

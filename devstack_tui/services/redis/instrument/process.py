@@ -28,13 +28,13 @@ from devstack_tui.loadgen.acknowledged_writes import (
     WRITES,
     Operation,
 )
+from devstack_tui.loadgen.lane_cells import CELL_MS
 from devstack_tui.services.redis.instrument.clock_loop import READ, WRITE, Loop
 from devstack_tui.services.redis.instrument.cluster_view import ClusterView
 from devstack_tui.services.redis.instrument.connection import Address
 from devstack_tui.services.redis.instrument.failover_timeline import Watch
 from devstack_tui.services.redis.instrument.lanes import Lane, Means
 from devstack_tui.services.redis.instrument.messages import (
-    CELL_MS,
     Batch,
     Ended,
     Expect,
@@ -226,7 +226,7 @@ class Recorder:
 
     def _send_cells(self, until: float) -> None:
         cells = int((until - self._start) * 1000 / CELL_MS)
-        lanes = {lane.name: lane.strip.take(cells) for lane in self._lanes}
+        lanes = {lane.name: lane.cells.take(cells) for lane in self._lanes}
         taken = len(next(iter(lanes.values())))
         if not taken:
             return

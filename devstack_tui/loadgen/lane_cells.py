@@ -1,13 +1,14 @@
-"""The course of a lane in cells. Pure."""
+"""A lane of a drill in cells of equal length: what came of its operations over time. Pure."""
 
 from __future__ import annotations
 
-from devstack_tui.services.redis.instrument.messages import CELL_MS
+import math
 
+CELL_MS = 50
 _CELL_S = CELL_MS / 1000
 
 
-class Strip:
+class LaneCells:
     """The cells of one lane from `start` (seconds) on: `o` answered, `x` an error, `.` silent.
 
     A success outdoes an error in the same cell: a lane never looks longer unavailable than it was.
@@ -16,11 +17,11 @@ class Strip:
     def __init__(self, start: float) -> None:
         self._start = start
         self._cells = bytearray()
-        self._told = 0
+        self._taken = 0
 
     def put(self, at: float, ok: bool) -> None:
         """Something came of an operation at `at`. What belongs to a cell that was taken is late."""
-        cell = int((at - self._start) / _CELL_S) - self._told
+        cell = math.floor((at - self._start) / _CELL_S) - self._taken
         if cell < 0:
             return
         self._reach(cell + 1)
@@ -29,11 +30,11 @@ class Strip:
 
     def take(self, until: int) -> str:
         """The cells before number `until` that have not been taken yet."""
-        count = max(0, until - self._told)
+        count = max(0, until - self._taken)
         self._reach(count)
         taken = self._cells[:count].decode()
         del self._cells[:count]
-        self._told += count
+        self._taken += count
         return taken
 
     def _reach(self, cells: int) -> None:
