@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from devstack_tui.cli.output import narrate
-from devstack_tui.core.errors import UsageError
+from devstack_tui.core.errors import DevstackError, UsageError
 from devstack_tui.core.paths import DEFAULT_STACK, require_stack
 from devstack_tui.stack.view import StackView
 
@@ -67,8 +67,9 @@ def looks(options: argparse.Namespace) -> bool:
 
 def name_repairs(stack: StackView) -> None:
     """Name on stderr what killed verbs left undone, each with the command that heals it."""
-    for repair in stack.needs_healing():
-        narrate(str(repair))
+    with contextlib.suppress(DevstackError):  # of a damaged stack the verb itself reports that
+        for repair in stack.needs_healing():
+            narrate(str(repair))
 
 
 def run_to_end(work: Coroutine[Any, Any, int]) -> int:

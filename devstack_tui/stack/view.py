@@ -80,7 +80,10 @@ class StackView:
         return (*services(), *(one for one in left if engine.units(one)))
 
     def needs_healing(self) -> tuple[Repair, ...]:
-        """What killed verbs left undone, with the command that heals it. Changes nothing."""
+        """What killed verbs left undone, with the command that heals it. Changes nothing.
+
+        Raises `DevstackError` for a damaged stack.
+        """
         paths = self.paths
         if not (paths.journal.exists() or paths.bench_journal.exists()) or not self.instance():
             return ()

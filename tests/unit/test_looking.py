@@ -227,3 +227,9 @@ def test_every_other_verb_heals_first(words: str, kept: StackPaths, capsys: Capt
         main(["--stack", NAME, *words.split()])
     assert "taking back an interrupted `tune`: postgres" in capsys.readouterr().err
     assert Journal(kept.journal).pending() == []
+
+
+def test_a_damaged_stack_may_still_be_planned_to_go(kept: StackPaths, capsys: Capture) -> None:
+    kept.instance.write_text("{")
+    assert main(["--stack", NAME, "down", "--wipe", "--plan"]) == 0
+    assert "down kept" in capsys.readouterr().out
