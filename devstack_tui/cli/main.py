@@ -38,6 +38,11 @@ VERBS = {
     "certs": "certs",
     "job": "job",
 }
+OPTIONS = {
+    **dict.fromkeys(("up", "down", "restart", "status", "logs", "doctor"), "health"),
+    "regress": "bench",
+}
+"""The module below devstack_tui.cli.options that has the options of a verb, if not its name's."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -106,137 +111,8 @@ def _help(verb: str) -> str:
 
 def _options(name: str, verb: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
     """Give `verb` its options; those of a capability are in a module of their own."""
-    match name:
-        case "up" | "down" | "restart":
-            _change_options(verb, name)
-        case "status":
-            verb.add_argument("--watch", action="store_true", help="repeat until interrupted")
-            verb.add_argument(
-                "--interval",
-                type=_seconds,
-                default=2.0,
-                metavar="S",
-                help="seconds between two snapshots (default 2)",
-            )
-        case "logs":
-            verb.add_argument("service", metavar="SERVICE")
-            verb.add_argument("-f", "--follow", action="store_true", help="follow the log")
-            verb.add_argument("--grep", metavar="REGEX", help="only lines that match")
-            verb.add_argument(
-                "-n",
-                "--lines",
-                type=_count,
-                default=100,
-                metavar="N",
-                help="the last N lines of each unit",
-            )
-        case "doctor":
-            verb.add_argument(
-                "--install",
-                action="store_true",
-                help="run the command that installs what is missing",
-            )
-        case "regress":
-            _measure_options(verb)
-            verb.add_argument("--junit", metavar="FILE", help="the checks as JUnit XML")
-            verb.add_argument(
-                "--self-test",
-                action="store_true",
-                help="test the gate itself: no false alarm, and a slowdown caught",
-            )
-        case "bench":
-            _bench_options(verb, common)
-            return
-        case _:
-            module = importlib.import_module(f"devstack_tui.cli.options.{name}")
-            getattr(module, f"{name}_options")(verb, common)
-            return
-    if name != "logs":
-        verb.add_argument("--json", action="store_true", help="one JSON document on stdout")
-    if name != "doctor":
-        verb.add_argument("--jsonl", action="store_true", help="a JSON object for each event")
-    if name in ("status", "logs"):
-        # For a program that watches: it ends when its input is closed, and takes commands there.
-        verb.add_argument("--controlled", action="store_true", help=argparse.SUPPRESS)
-
-
-def _bench_options(verb: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
-    whats = verb.add_subparsers(dest="what", metavar="WHAT", required=True)
-    helps = {
-        "list": "the workloads, and the runs that were kept",
-        "run": "run workloads (default: all)",
-        "record": "run workloads and keep them as this host's baseline",
-        "show": "one run, with the settings that it ran under",
-        "compare": "B against A: run ids, baseline, published:baseline, published:optimized",
-        "export": "one run, second by second",
-    }
-    made = {
-        name: whats.add_parser(name, help=text, parents=[common], allow_abbrev=False)
-        for name, text in helps.items()
-    }
-    for name in ("run", "record"):
-        made[name].add_argument("workloads", nargs="*", metavar="WORKLOAD")
-        made[name].add_argument("--runs", type=_runs, metavar="N", help="runs of each")
-        _measure_options(made[name])
-        made[name].add_argument("--jsonl", action="store_true", help="a JSON object for each event")
-    for name in ("show", "export"):
-        made[name].add_argument("run", metavar="RUN", help="its id, or the beginning of it")
-    made["export"].add_argument("--format", choices=("json", "csv"), default="json")
-    made["compare"].add_argument("a", metavar="A")
-    made["compare"].add_argument("b", metavar="B")
-    made["compare"].add_argument(
-        "--force",
-        action="store_true",
-        help="compare although they were measured under different conditions",
-    )
-    for name in ("list", "run", "record", "show", "compare"):
-        made[name].add_argument("--json", action="store_true", help="one JSON document on stdout")
-
-
-def _measure_options(verb: argparse.ArgumentParser) -> None:
-    size = verb.add_mutually_exclusive_group()
-    size.add_argument("--size", choices=("full", "quick"), default="full", help="(default: full)")
-    size.add_argument("--quick", action="store_true", help="the same as --size quick")
-
-
-def _runs(text: str) -> int:
-    if not (text.isdigit() and 1 <= int(text) <= 1000):
-        raise argparse.ArgumentTypeError(f"expected runs from 1 to 1000, got {text!r}")
-    return int(text)
-
-
-def _change_options(verb: argparse.ArgumentParser, name: str) -> None:
-    verb.add_argument("services", nargs="*", metavar="SERVICE", help="(default: all)")
-    verb.add_argument("--plan", action="store_true", help="show the plan and exit")
-    verb.add_argument("--yes", action="store_true", help="do not ask for confirmation")
-    if name == "up":
-        verb.add_argument(
-            "--profile", metavar="NAME", help="the services of a profile in stack.toml"
-        )
-        verb.add_argument(
-            "--topology", metavar="M+R", help="of a new cluster: masters + replicas, as 3+3"
-        )
-        verb.add_argument(
-            "--port-offset", type=_count, metavar="N", help="added to every port of a new stack"
-        )
-    if name == "down":
-        verb.add_argument("--wipe", action="store_true", help="delete the stack's data as well")
-
-
-def _count(text: str) -> int:
-    if not text.isdigit():
-        raise argparse.ArgumentTypeError(f"expected a whole number of 0 or more, got {text!r}")
-    return int(text)
-
-
-def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0.2 <= value <= 3600:
-        raise argparse.ArgumentTypeError(f"expected seconds from 0.2 to 3600, got {text!r}")
-    return value
+    module = importlib.import_module(f"devstack_tui.cli.options.{OPTIONS.get(name, name)}")
+    getattr(module, f"{name}_options")(verb, common)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

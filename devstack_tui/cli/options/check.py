@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from devstack_tui.cli.options.common import flag, json, jsonl, sub_verbs
+
 HELPS = {
     "list": "the security checks: what they are about, whether they are proven, their last results",
     "show": "one check: what is at stake, how it was decided, how to fix it, what proves it",
@@ -16,35 +18,22 @@ WORDS = "ids, how ids begin, suites, groups, services, severities or statuses (d
 
 def check_options(verb: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
     """Add the sub-verbs."""
-    whats = verb.add_subparsers(dest="what", metavar="WHAT", required=True)
-    made = {
-        name: whats.add_parser(
-            name, help=text, description=text, parents=[common], allow_abbrev=False
-        )
-        for name, text in HELPS.items()
-    }
+    made = sub_verbs(verb, common, HELPS)
     for name in ("list", "run"):
         made[name].add_argument("words", nargs="*", metavar="CHECK", help=WORDS)
         made[name].add_argument(
             "--suite", action="append", default=[], metavar="SUITE", help="of this suite alone"
         )
-    made["list"].add_argument(
-        "--count", action="store_true", help="how many: only what was seen to fail counts"
-    )
-    made["list"].add_argument(
-        "--unproven", action="store_true", help="only those that nothing was seen to turn red"
-    )
+    flag(made["list"], "--count", "how many: only what was seen to fail counts")
+    flag(made["list"], "--unproven", "only those that nothing was seen to turn red")
     made["show"].add_argument("id", metavar="ID")
     made["run"].add_argument("--junit", metavar="FILE", help="the results as JUnit XML")
     made["run"].add_argument("--sarif", metavar="FILE", help="the results as SARIF 2.1.0")
     made["prove"].add_argument(
         "words", nargs="*", metavar="ID", help="checks, how their ids begin, or sabotages"
     )
-    made["prove"].add_argument("--all", action="store_true", help="every sabotage there is")
-    made["prove"].add_argument(
-        "--record", action="store_true", help="write what holds into the source tree (with --all)"
-    )
+    flag(made["prove"], "--all", "every sabotage there is")
+    flag(made["prove"], "--record", "write what holds into the source tree (with --all)")
     for name in ("run", "prove"):
-        made[name].add_argument("--jsonl", action="store_true", help="a JSON object for each event")
-    for parser in made.values():
-        parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+        jsonl(made[name])
+    json(*made.values())

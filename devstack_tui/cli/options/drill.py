@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from devstack_tui.cli.options.common import flag, json, jsonl, seconds, sub_verbs, whole
+
 HELPS = {
     "list": "the drills: their faults and victims",
     "plan": "what a drill would do, without doing it",
@@ -17,13 +19,7 @@ HELPS = {
 
 def drill_options(verb: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
     """Add the sub-verbs."""
-    whats = verb.add_subparsers(dest="what", metavar="WHAT", required=True)
-    made = {
-        name: whats.add_parser(
-            name, help=text, description=text, parents=[common], allow_abbrev=False
-        )
-        for name, text in HELPS.items()
-    }
+    made = sub_verbs(verb, common, HELPS)
     for name in ("plan", "run"):
         made[name].add_argument("drill", metavar="DRILL")
         made[name].add_argument("--fault", metavar="FAULT", help="(default: the drill's first)")
@@ -46,46 +42,35 @@ def drill_options(verb: argparse.ArgumentParser, common: argparse.ArgumentParser
     )
     made["sweep"].add_argument(
         "--watch",
-        type=_seconds,
+        type=seconds(1, 600),
         default=10.0,
         metavar="S",
         help="how long false failovers are counted under CPU load (default 10)",
     )
     _repeats(made["sweep"])
     for name in ("run", "sweep"):
-        made[name].add_argument("--yes", action="store_true", help="do not ask; needs --stack")
-        made[name].add_argument("--jsonl", action="store_true", help="a JSON object for each event")
+        flag(made[name], "--yes", "do not ask; needs --stack")
+        jsonl(made[name])
     made["history"].add_argument("drill", metavar="DRILL", nargs="?", help="(default: all)")
     made["show"].add_argument("id", metavar="ID", help="its id, or the beginning of it")
     _svg(made["show"])
     made["compare"].add_argument("a", metavar="A")
     made["compare"].add_argument("b", metavar="B")
-    for parser in made.values():
-        parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    json(*made.values())
 
 
 def _repeats(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--repeat", type=_count, default=1, metavar="N", help="so often (default 1)")
+    verb.add_argument(
+        "--repeat",
+        type=whole("a number", 1, 100),
+        default=1,
+        metavar="N",
+        help="so often (default 1)",
+    )
 
 
 def _svg(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--svg", metavar="FILE", help="the timeline as an SVG picture")
-
-
-def _count(text: str) -> int:
-    if not (text.isdigit() and 1 <= int(text) <= 100):
-        raise argparse.ArgumentTypeError(f"expected a number from 1 to 100, got {text!r}")
-    return int(text)
-
-
-def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 1 <= value <= 600:
-        raise argparse.ArgumentTypeError(f"expected seconds from 1 to 600, got {text!r}")
-    return value
 
 
 def _values(text: str) -> tuple[int, ...]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import re
 
+from devstack_tui.cli.options.common import flag, json, jsonl, size, sub_verbs, whole
+
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 HELPS = {
     "list": "the profiles and the parameters that can be tuned",
@@ -23,39 +25,24 @@ HELPS = {
 
 def tune_options(verb: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
     """Add the sub-verbs."""
-    whats = verb.add_subparsers(dest="what", metavar="WHAT", required=True)
-    made = {
-        name: whats.add_parser(
-            name, help=text, description=f"{text}.", parents=[common], allow_abbrev=False
-        )
-        for name, text in HELPS.items()
-    }
+    made = sub_verbs(verb, common, HELPS)
     _look(made)
     _change(made)
     _measure(made)
-    for one in made.values():
-        one.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    json(*made.values())
     for name in ("set", "apply", "revert", "ab", "cost", "auto"):
-        made[name].add_argument("--jsonl", action="store_true", help="a JSON object for each event")
-        made[name].add_argument("--yes", action="store_true", help="do not ask for confirmation")
-        made[name].add_argument(
-            "--force",
-            action="store_true",
-            help="although somebody else has changed parameters meanwhile",
-        )
+        jsonl(made[name])
+        flag(made[name], "--yes", "do not ask for confirmation")
+        flag(made[name], "--force", "although somebody else has changed parameters meanwhile")
     for name in ("set", "apply", "revert"):
-        made[name].add_argument("--plan", action="store_true", help="show the plan and exit")
+        flag(made[name], "--plan", "show the plan and exit")
 
 
 def _look(made: dict[str, argparse.ArgumentParser]) -> None:
     made["show"].add_argument("services", nargs="*", metavar="SERVICE", help="(default: all)")
-    made["show"].add_argument(
-        "--changed", action="store_true", help="only what is not as the server comes"
-    )
+    flag(made["show"], "--changed", "only what is not as the server comes")
     made["advise"].add_argument("services", nargs="*", metavar="SERVICE", help="(default: all)")
-    made["advise"].add_argument(
-        "--durable", action="store_true", help="nothing that a crash could lose"
-    )
+    flag(made["advise"], "--durable", "nothing that a crash could lose")
     made["save"].add_argument("name", metavar="NAME")
     made["save"].add_argument(
         "--from", dest="source", choices=("current", "pending"), default="current"
@@ -66,7 +53,7 @@ def _look(made: dict[str, argparse.ArgumentParser]) -> None:
 def _change(made: dict[str, argparse.ArgumentParser]) -> None:
     made["set"].add_argument("service", metavar="SERVICE")
     made["set"].add_argument("assignments", nargs="+", metavar="NAME=VALUE")
-    made["set"].add_argument("--now", action="store_true", help="apply at once")
+    flag(made["set"], "--now", "apply at once")
     made["apply"].add_argument(
         "profile", nargs="?", metavar="PROFILE", help="(default: what is pending)"
     )
@@ -80,10 +67,13 @@ def _change(made: dict[str, argparse.ArgumentParser]) -> None:
     )
     how = made["revert"].add_mutually_exclusive_group()
     how.add_argument(
-        "--to", type=_number, metavar="N", help="to the state after change N (0: before the first)"
+        "--to",
+        type=whole("the number of a change", 0, 1_000_000),
+        metavar="N",
+        help="to the state after change N (0: before the first)",
     )
-    how.add_argument("--all", action="store_true", help="every parameter as the server comes")
-    how.add_argument("--pending", action="store_true", help="drop what is pending")
+    flag(how, "--all", "every parameter as the server comes")
+    flag(how, "--pending", "drop what is pending")
 
 
 def _measure(made: dict[str, argparse.ArgumentParser]) -> None:
@@ -91,8 +81,13 @@ def _measure(made: dict[str, argparse.ArgumentParser]) -> None:
     ab.add_argument("a", metavar="A", help="a profile, `current` or `pending`")
     ab.add_argument("b", metavar="B", help="a profile, `current` or `pending`")
     ab.add_argument("--workload", required=True, metavar="W")
-    _size(ab)
-    ab.add_argument("--pairs", type=_pairs, metavar="N", help="pairs of runs, 6 or more to decide")
+    size(ab)
+    ab.add_argument(
+        "--pairs",
+        type=whole("pairs", 1, 200),
+        metavar="N",
+        help="pairs of runs, 6 or more to decide",
+    )
     ab.add_argument(
         "--margin", type=_share, default=0.05, metavar="P", help="what counts as none (0.05: 5 %%)"
     )
@@ -102,9 +97,7 @@ def _measure(made: dict[str, argparse.ArgumentParser]) -> None:
         default="before",
         help="what the stack has afterwards (default: what it had before)",
     )
-    ab.add_argument(
-        "--ablate", action="store_true", help="then show which parameter carries the gain"
-    )
+    flag(ab, "--ablate", "then show which parameter carries the gain")
     ab.add_argument(
         "--only",
         action="append",
@@ -115,39 +108,17 @@ def _measure(made: dict[str, argparse.ArgumentParser]) -> None:
     cost = made["cost"]
     cost.add_argument("services", nargs="*", metavar="SERVICE", help="(default: all)")
     cost.add_argument("--profile", metavar="P", default="current", help="(default: current)")
-    cost.add_argument("--kills", type=_kills, default=3, metavar="N", help="(default: 3)")
+    cost.add_argument(
+        "--kills", type=whole("kills", 1, 50), default=3, metavar="N", help="(default: 3)"
+    )
     auto = made["auto"]
     auto.add_argument("workload", metavar="WORKLOAD")
     auto.add_argument(
         "--budget", type=_duration, default=900.0, metavar="TIME", help="as 15m (default)"
     )
-    auto.add_argument("--durable", action="store_true", help="nothing that a crash could lose")
+    flag(auto, "--durable", "nothing that a crash could lose")
     auto.add_argument("--save", metavar="NAME", help="the profile's name (default: auto-SERVICE)")
-    _size(auto)
-
-
-def _size(verb: argparse.ArgumentParser) -> None:
-    size = verb.add_mutually_exclusive_group()
-    size.add_argument("--size", choices=("full", "quick"), default="full", help="(default: full)")
-    size.add_argument("--quick", action="store_true", help="the same as --size quick")
-
-
-def _whole(text: str, what: str, low: int, high: int) -> int:
-    if not (text.isdigit() and low <= int(text) <= high):
-        raise argparse.ArgumentTypeError(f"expected {what} from {low} to {high}, got {text!r}")
-    return int(text)
-
-
-def _number(text: str) -> int:
-    return _whole(text, "the number of a change", 0, 1_000_000)
-
-
-def _pairs(text: str) -> int:
-    return _whole(text, "pairs", 1, 200)
-
-
-def _kills(text: str) -> int:
-    return _whole(text, "kills", 1, 50)
+    size(auto)
 
 
 def _share(text: str) -> float:
