@@ -394,3 +394,18 @@ def test_a_full_disk_behind_the_output_is_one_sentence(words: tuple[str, ...]) -
     assert ended.returncode == 1
     assert ended.stderr.startswith("devstack-tui: the disk is full")
     assert "Traceback" not in ended.stderr
+
+
+def test_narration_that_nobody_reads_any_more_changes_nothing() -> None:
+    code = """
+import os
+from devstack_tui.cli.output import narrate
+ended, narration = os.pipe()
+os.dup2(narration, 2)
+os.close(ended)
+narrate("one")
+narrate("two")
+print("done")
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout == "done\n"
