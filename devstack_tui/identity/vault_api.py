@@ -114,5 +114,9 @@ def login_as(target: Target, name: str, timeout: float = 10.0) -> VaultApi:
             "`devstack-tui up` makes it anew",
         ) from None
     client = VaultApi(target, timeout=timeout)
-    client.login(role_id, secret_id)
+    try:
+        client.login(role_id, secret_id)
+    except BaseException:
+        client.__exit__()
+        raise
     return client

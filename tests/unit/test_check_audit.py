@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from devstack_tui.contracts.model import Target
+from devstack_tui.contracts.registry import service
 from devstack_tui.core.errors import DevstackError, UnreachableError
 from devstack_tui.identity import vault_api
 from devstack_tui.identity.vault_api import VaultApi, VaultError
@@ -27,6 +28,7 @@ class FakeVault:
         self.tokens: set[str] = set()
         self.secret_ids: set[str] = set()
         self.made = 0
+        self.closed = 0
         self.down = False
         self.lock = threading.Lock()
         self.minted: list[dict[str, Any]] = []
@@ -83,7 +85,7 @@ def vault(monkeypatch: pytest.MonkeyPatch) -> FakeVault:
             self.target, self._token = target, token
 
         def __exit__(self, *_: object) -> None:
-            pass
+            state.closed += 1
 
         @property
         def token(self) -> str:
@@ -109,6 +111,13 @@ def stack() -> Stack:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("admin-role")
     return made
+
+
+def test_a_login_that_is_refused_leaves_no_connection_open(vault: FakeVault, stack: Stack) -> None:
+    vault.down = True
+    with pytest.raises(UnreachableError):
+        vault_api.login_as(stack.engine().target(service("vault")), "admin")
+    assert vault.closed == 1
 
 
 @pytest.fixture
