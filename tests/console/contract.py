@@ -10,13 +10,13 @@ from typing import Any
 import msgspec
 
 from devstack_tui.bench.events import BenchEvent, RegressDone, RunResult
-from devstack_tui.console.bench.model import Baseline, Comparisons, Workload
+from devstack_tui.console.bench.model import Baseline, Comparison, Comparisons, Workload
 from devstack_tui.console.drill.model import DrillChoice
-from devstack_tui.console.health.doctor_screen import Findings
+from devstack_tui.console.health.doctor_screen import Finding, Findings
 from devstack_tui.contracts.drill import Plan
 from devstack_tui.contracts.model import LogLine, StackStatus
 from devstack_tui.core.events import Event
-from devstack_tui.drill.compare import Comparison
+from devstack_tui.drill.compare import Comparison as DrillComparison
 from devstack_tui.drill.events import AnyDrillEvent, DrillReport
 from devstack_tui.report.model import Report
 from devstack_tui.security.events import AnySecurityEvent, CheckRow, MatrixCell
@@ -85,7 +85,7 @@ CALLS = (
     Call("drill run redis.failover --fault planned --yes --jsonl", AnyDrillEvent),
     Call("drill history --json", Reports),
     Call("drill show {drill} --json", DrillReport),
-    Call("drill compare {drill} {other} --json", Comparison),
+    Call("drill compare {drill} {other} --json", DrillComparison),
     Call("check run approle --jsonl", AnySecurityEvent),
     Call("check list --json", Checks),
     Call("check matrix --json", Matrix),
@@ -100,7 +100,7 @@ CALLS = (
 
 Shapes = dict[str, set[str]]
 """The keys of every object, by the place where it stands; a list's items have one place."""
-PARTIAL = (Workload, Baseline, Comparisons, DrillChoice, Findings)
+PARTIAL = (Workload, Baseline, Comparison, Comparisons, DrillChoice, Finding, Findings)
 """Types of the console alone: they have the keys that it needs."""
 
 
