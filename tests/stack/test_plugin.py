@@ -98,9 +98,9 @@ def test_its_tls_and_its_rights_are_audited_like_any_other(
     plugin: Cli, checks: tuple[str, ...]
 ) -> None:
     """Its own secret alone, its own certificate alone: Vault is asked for everything else too."""
-    results = plugin.json("check", "run", *checks, timeout=240)["results"]
-    assert len(results) >= 10
-    assert [r for r in results if r["status"] not in ("PASS", "SKIPPED")] == []
+    rows = plugin.json("check", "run", *checks, timeout=240)["checks"]
+    assert len(rows) >= 10
+    assert [row for row in rows if row["status"] not in ("PASS", "SKIPPED")] == []
 
 
 def test_its_certificate_is_rotated_while_it_runs(plugin: Cli) -> None:

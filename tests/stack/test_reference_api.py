@@ -52,7 +52,7 @@ def test_a_message_is_published_into_a_queue_that_is_made_for_it(api: httpx.Clie
         assert (seen["exists"], seen["message_count"], seen["consumer_count"]) == (True, count, 0)
 
 
-@pytest.mark.parametrize("service", list(ASKS))
+@pytest.mark.parametrize("service", ["postgres", "mysql", "rabbitmq"])
 def test_a_server_that_is_gone_is_named_and_one_that_came_back_is_used(
     service: str, live: Cli, api: httpx.Client
 ) -> None:
@@ -66,9 +66,7 @@ def test_a_server_that_is_gone_is_named_and_one_that_came_back_is_used(
             answer = api.get(f"/health/{service}")
             assert time.monotonic() - begun < 2.5
             assert answer.status_code == 503
-            assert answer.json()["reason"]
-            if service in ("postgres", "mysql", "rabbitmq"):
-                assert answer.json()["reason"] == "the connection is refused"
+            assert answer.json()["reason"] == "the connection is refused"
     finally:
         started = live.run("up")
         assert started.returncode == 0, started.stderr
@@ -77,7 +75,7 @@ def test_a_server_that_is_gone_is_named_and_one_that_came_back_is_used(
         assert again.status_code == 200, again.text
 
 
-@pytest.mark.parametrize("service", ["postgres", "mysql", "mongodb", "rabbitmq"])
+@pytest.mark.parametrize("service", ["postgres", "mysql"])
 def test_a_restart_that_nobody_noticed_costs_no_request(
     service: str, live: Cli, api: httpx.Client
 ) -> None:
