@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from devstack_tui.contracts.audit import Audit, Check, Finding, Severity
+from devstack_tui.contracts.audit import Audit, Check, Finding
 from devstack_tui.contracts.registry import services
 from devstack_tui.contracts.service_files import ServicePath
 from devstack_tui.core.check import Status
@@ -15,17 +15,11 @@ from devstack_tui.identity import bootstrap
 from devstack_tui.identity.credentials import credentials_path
 from devstack_tui.identity.owner_socket import CONFIG_FILE
 from devstack_tui.identity.vault_api import approle_files
-from devstack_tui.services.vault.audit.kit import check, failed, judged
+from devstack_tui.services.vault.audit.kit import declared, failed, judged
 from devstack_tui.services.vault.matrix import roles, secrets
 from devstack_tui.services.vault.server import AUDIT_LOG
 
 Where = Callable[[Audit], ServicePath]
-_check = partial(
-    check,
-    severity=Severity.CRITICAL,
-    stake="any account of this machine could open Vault, or become a service",
-    group="files",
-)
 
 
 def _own(path_in: Callable[[Path], Path], audit: Audit) -> ServicePath:
@@ -76,26 +70,12 @@ def watched() -> dict[str, tuple[str, Where]]:
 
 def checks() -> tuple[Check, ...]:
     """One for each, and that no root token is kept."""
-    found = [
-        _check(
-            f"file.{name}",
-            f"{what} is for its owner alone",
-            partial(_private, name.partition(".")[0], where),
-            f"vault.files.{name.rpartition('.')[2]}",
-            "chmod 0700 (directories) or 0600 (files) the path in the evidence",
-        )
-        for name, (what, where) in watched().items()
-    ]
-    found.append(
-        _check(
-            "file.root_token",
-            "no root token is kept",
-            _no_root_token,
-            "vault.files.root_token",
-            "revoke it, and let `devstack-tui up` finish the bootstrap",
-        )
-    )
-    return tuple(found)
+    found: list[Check] = []
+    for name, (what, where) in watched().items():
+        run = partial(_private, name.partition(".")[0], where)
+        kind = name.rpartition(".")[2]
+        found += declared("files", {"file.{name}": run}, name=name, what=what, kind=kind)
+    return (*found, *declared("files", {"file.root_token": _no_root_token}))
 
 
 def _private(name: str, where: Where, audit: Audit) -> Finding:

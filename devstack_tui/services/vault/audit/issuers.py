@@ -6,99 +6,48 @@ Vault looks at after the names and refuses. The text of the refusal shows which 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from devstack_tui.contracts.audit import Audit, Check, Finding, Severity
+from devstack_tui.contracts.audit import Audit, Check, Finding
 from devstack_tui.contracts.registry import service
 from devstack_tui.identity.bootstrap import names_of
-from devstack_tui.services.vault.audit.kit import ask, ask_as_admin, check, judged, shared, unsure
+from devstack_tui.services.vault.audit.kit import (
+    ask,
+    ask_as_admin,
+    declared,
+    judged,
+    shared,
+    unsure,
+)
 from devstack_tui.services.vault.matrix import secrets
 
 LONGEST_S = 366 * 24 * 3600
 NO_ADDRESS = "no-address"
-STAKE = "who holds this AppRole could pose as somebody else to every client of the stack"
 
 
 def checks() -> tuple[Check, ...]:
     """Eight for each service, and the lists of issuing roles."""
+    settings = {"domains": _domains, "max_ttl": _max_ttl, "key": _key, "usage": _usage}
     found: list[Check] = []
     for name in secrets():
         other = "mysql" if name != "mysql" else "postgres"
-        tries = (
-            ("other_name", other, f"the name of {other}", "allowed_domains"),
-            ("any_name", "devstack-tui.invalid", "a name of nobody here", "allow_any_name"),
-            ("wildcard", f"*.{name}", "a wildcard", "allow_subdomains"),
-            ("subdomain", f"evil.{name}", "a name below its own", "allow_subdomains"),
+        tries = {
+            "other_name": other,
+            "any_name": "devstack-tui.invalid",
+            "wildcard": f"*.{name}",
+            "subdomain": f"evil.{name}",
+        }
+        runs = {kind: partial(_refused, name, wanted) for kind, wanted in tries.items()}
+        runs |= {kind: partial(run, name) for kind, run in settings.items()}
+        found += declared(
+            "issuers",
+            {f"issuer.{{name}}.{kind}": run for kind, run in runs.items()},
+            name=name,
+            other=other,
+            domains=",".join([*names_of(service(name)), "localhost"]),
         )
-        found += [
-            _check(
-                f"issuer.{name}.{kind}",
-                f"{name} gets no certificate for {title}",
-                partial(_refused, name, wanted),
-                f"vault.issuer.{setting}",
-                _mend(name, setting),
-            )
-            for kind, wanted, title, setting in tries
-        ]
-        settings: tuple[tuple[str, str, Callable[[str, Audit], Finding], str], ...] = (
-            ("domains", "allows exactly its own names", _domains, "allowed_domains"),
-            ("max_ttl", "signs for 366 days at most", _max_ttl, "max_ttl"),
-            ("key", "takes no key but EC P-256", _key, "key_type"),
-            ("usage", "is for TLS servers and clients alone", _usage, "code_signing_flag"),
-        )
-        found += [
-            _check(
-                f"issuer.{name}.{kind}",
-                f"the issuing role of {name} {title}",
-                partial(run, name),
-                f"vault.issuer.{setting}",
-                _mend(name, setting),
-            )
-            for kind, title, run, setting in settings
-        ]
-    found += [
-        _check(
-            "issuer.foreign",
-            "no issuing role exists that is not a service's",
-            _foreign,
-            "vault.issuer.foreign",
-            "bao delete pki_int/roles/NAME",
-        ),
-        _check(
-            "issuer.root",
-            "the root CA issues no leaf: it has no role",
-            _root,
-            "vault.issuer.root",
-            "bao delete pki/roles/NAME",
-        ),
-    ]
-    return tuple(found)
-
-
-def _mend(name: str, setting: str) -> str:
-    values = {
-        "allowed_domains": f"allowed_domains={','.join([*names_of(service(name)), 'localhost'])}",
-        "max_ttl": "max_ttl=8760h",
-        "key_type": "key_type=ec key_bits=256",
-    }
-    return f"bao patch pki_int/roles/{name}-role {values.get(setting, f'{setting}=false')}"
-
-
-def _check(
-    id: str, title: str, run: Callable[[Audit], Finding], sabotage: str, remedy: str
-) -> Check:
-    return check(
-        id,
-        title,
-        run,
-        severity=Severity.HIGH,
-        stake=STAKE,
-        remedy=f"`{remedy}` with a root token",
-        sabotage=sabotage,
-        group="issuers",
-    )
+    return (*found, *declared("issuers", {"issuer.foreign": _foreign, "issuer.root": _root}))
 
 
 def _asked(audit: Audit, name: str, wanted: str) -> str:

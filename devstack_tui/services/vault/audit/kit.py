@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import http.client
 import ipaddress
 import json
@@ -206,9 +207,9 @@ def check(
     group: str,
     core: int = 0,
 ) -> Check:
-    """A check of the suite. `core` is its number among the core checks."""
+    """A check of the suite. `core` is its number among the core checks, which is its id then."""
     return Check(
-        id=f"{SUITE}.{id}",
+        id=f"{SUITE}.{f'{core:02}' if core else id}",
         suite=SUITE,
         title=title,
         severity=severity,
@@ -222,26 +223,52 @@ def check(
     )
 
 
-def declared(group: str, runs: Mapping[str, Callable[[Audit], Finding]]) -> tuple[Check, ...]:
-    """The checks of one group of `configs/vault/checks.toml` by their ids, and what each runs."""
-    common = read_toml(shipped(FILE))[group]
-    rows = common.pop("checks")
-    return tuple(_declared(id, {**common, **rows[id]}, run) for id, run in runs.items())
+def declared(
+    group: str, runs: Mapping[str, Callable[[Audit], Finding]], **fields: object
+) -> tuple[Check, ...]:
+    """The checks of one group of `configs/vault/checks.toml` by their ids, and what each runs.
+    `fields` are filled in; the first one chooses the number of a core check."""
+    common = _groups()[group]
+    filled = {"token_max_ttl": TOKEN_MAX_TTL, **fields}
+    whose = str(next(iter(fields.values()), ""))
+    return tuple(
+        _declared(id, {**common, **common["checks"][id]}, run, filled, whose)
+        for id, run in runs.items()
+    )
 
 
-def _declared(id: str, row: dict[str, Any], run: Callable[[Audit], Finding]) -> Check:
+@functools.cache
+def _groups() -> dict[str, Any]:
+    return read_toml(shipped(FILE))
+
+
+def _declared(
+    id: str,
+    row: dict[str, Any],
+    run: Callable[[Audit], Finding],
+    fields: Mapping[str, object],
+    whose: str,
+) -> Check:
+    text = functools.partial(filled_in, fields)
     core = row.get("core", 0)
     return check(
-        f"{core:02}" if core else id,
-        row["title"].format(token_max_ttl=TOKEN_MAX_TTL),
+        text(id),
+        text(row["title"]),
         run,
-        row.get("sabotage", ""),
-        row["remedy"],
+        text(row.get("sabotage", "")),
+        text(row["remedy"]),
         severity=Severity(row["severity"]),
-        stake=row["stake"],
+        stake=text(row["stake"]),
         group=row["group"],
-        core=core,
+        core=core.get(whose, 0) if isinstance(core, dict) else core,
     )
+
+
+def filled_in(fields: Mapping[str, object], template: str) -> str:
+    """The text with each `{name}` replaced; not by `format`, since remedies have other braces."""
+    for name, value in fields.items():
+        template = template.replace(f"{{{name}}}", str(value))
+    return template
 
 
 def passed(evidence: str) -> Finding:

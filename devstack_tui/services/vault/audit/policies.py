@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
 from functools import partial
 
-from devstack_tui.contracts.audit import Audit, Check, Finding, Severity
+from devstack_tui.contracts.audit import Audit, Check, Finding
 from devstack_tui.identity.bootstrap import policy_text
-from devstack_tui.services.vault.audit.kit import ask_as_admin, check, judged, shared
+from devstack_tui.services.vault.audit.kit import ask_as_admin, declared, judged, shared
 from devstack_tui.services.vault.matrix import Matrix, roles
 from devstack_tui.services.vault.policies import parse
 
@@ -27,58 +26,24 @@ DEFAULT_REACH = (
     "sys/tools/",
     "sys/wrapping/",
 )
-STAKE = "a right that nobody declared is a right that nobody watches"
-NEW_STACK = (
-    "mend configs/vault/policies/{}.hcl and configs/vault/matrix.toml; a policy takes effect in a "
-    "new stack: `devstack-tui down --wipe`, then `up`"
-)
-_check = partial(check, severity=Severity.HIGH, stake=STAKE, group="policies")
 
 
 def checks(matrix: Matrix) -> tuple[Check, ...]:
     """Three for each policy, and what belongs to no service."""
-    found = []
+    kinds = {"patterns": _patterns, "sudo": _sudo, "text": _text}
+    found: list[Check] = []
     for role in roles():
-        wildcard = f"vault.policy.{role}.wildcard"
-        kinds: tuple[tuple[str, str, Callable[[Matrix, str, Audit], Finding], str], ...] = (
-            ("patterns", "holds no pattern that is not declared", _patterns, wildcard),
-            ("sudo", "grants sudo nowhere that is not declared", _sudo, wildcard),
-            ("text", "is in force as its file is written", _text, f"vault.policy.{role}.comment"),
-        )
-        found += [
-            _check(
-                f"policy.{role}.{kind}",
-                f"the policy of {role} {title}",
-                partial(run, matrix, role),
-                sabotage,
-                NEW_STACK.format(role),
-            )
-            for kind, title, run, sabotage in kinds
-        ]
-    return (
-        *found,
-        _check(
-            "policy.default.reach",
-            "the policy that every token has is about the token itself alone",
-            _default,
-            "vault.policy.default.wide",
-            "take the rule out: `bao policy write default -`",
-        ),
-        _check(
-            "policy.foreign",
-            "there is no policy that is not declared",
-            _foreign_policies,
-            "vault.policy.foreign",
-            "`bao policy delete NAME` with a root token",
-        ),
-        _check(
-            "role.foreign",
-            "there is no AppRole that is not declared",
-            _foreign_roles,
-            "vault.approle.guessable",
-            "`bao delete auth/approle/role/NAME` with a root token",
-        ),
+        runs = {f"policy.{{role}}.{kind}": partial(kinds[kind], matrix, role) for kind in kinds}
+        found += declared("policies", runs, role=role)
+    found += declared(
+        "policies",
+        {
+            "policy.default.reach": _default,
+            "policy.foreign": _foreign_policies,
+            "role.foreign": _foreign_roles,
+        },
     )
+    return tuple(found)
 
 
 def in_force(audit: Audit, name: str) -> str:
@@ -93,8 +58,8 @@ def in_force(audit: Audit, name: str) -> str:
 def _patterns(matrix: Matrix, role: str, audit: Audit) -> Finding:
     rules = parse(in_force(audit, f"{role}-policy"))
     stray = [str(r) for r in rules if r.pattern and r.path not in matrix.roles[role].patterns]
-    declared = [r for r in rules if r.pattern and r.path in matrix.roles[role].patterns]
-    summary = f"{len(rules)} rules, {len(declared)} declared patterns"
+    known = [r for r in rules if r.pattern and r.path in matrix.roles[role].patterns]
+    summary = f"{len(rules)} rules, {len(known)} declared patterns"
     return judged(not stray, f"not declared: {'; '.join(stray)}" if stray else summary)
 
 
@@ -132,9 +97,9 @@ def _foreign_roles(audit: Audit) -> Finding:
     return _exactly(listed, {f"{role}-role" for role in roles()})
 
 
-def _exactly(listed: list[str], declared: set[str]) -> Finding:
-    foreign, missing = sorted(set(listed) - declared), sorted(declared - set(listed))
-    evidence = f"{len(listed)} in Vault, {len(declared)} declared"
+def _exactly(listed: list[str], wanted: set[str]) -> Finding:
+    foreign, missing = sorted(set(listed) - wanted), sorted(wanted - set(listed))
+    evidence = f"{len(listed)} in Vault, {len(wanted)} declared"
     if foreign:
         evidence += f"; not declared: {', '.join(foreign)}"
     if missing:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from devstack_tui.contracts.audit import Audit, Check, Finding, Severity, VaultClient
+from devstack_tui.contracts.audit import Audit, Check, Finding, VaultClient
 from devstack_tui.contracts.registry import service
 from devstack_tui.core.errors import UnreachableError
 from devstack_tui.identity.bootstrap import (
@@ -23,7 +23,7 @@ from devstack_tui.services.vault.audit.kit import (
     Answer,
     ask,
     ask_as_admin,
-    check,
+    declared,
     elsewhere,
     failed,
     judged,
@@ -35,8 +35,6 @@ from devstack_tui.services.vault.audit.kit import (
 )
 from devstack_tui.services.vault.matrix import roles
 
-# The order of core checks 7 to 13.
-CORE_LOGINS = ("postgres", "mysql", "redis", "mongodb", "rabbitmq", "forgejo", "reference-api")
 FIRST = "postgres"
 """The role whose token core checks 19 to 21 look at."""
 LONG_S = 10 * 24 * 3600
@@ -110,148 +108,56 @@ def checks(clients: str) -> tuple[Check, ...]:
     return tuple(found for role in roles() for found in _of_role(role, clients))
 
 
-def _of_role(role: str, clients: str) -> list[Check]:
+def _of_role(role: str, clients: str) -> tuple[Check, ...]:
     batch = _token_type(role) == "batch"
-    first = role == FIRST
-    found = [
-        _role_check(
-            role,
-            f"login.{role}",
-            f"{role} logs in and gets a {_token_type(role)} token with exactly its policies",
-            _login,
-            sabotage="vault.role.policies",
-            remedy=f"bao write auth/approle/role/{role}-role token_policies={role}-policy",
-            core=CORE_LOGINS.index(role) + 7 if role in CORE_LOGINS else 0,
-        ),
-        _role_check(
-            role,
-            f"role.{role}.effective_policies",
-            f"the token of {role} is under no other policy, by its entity neither",
-            _effective,
-            sabotage="vault.entity.policy",
-            remedy="look at `bao read identity/entity/id/…`: remove the policies of the entity",
-            core=19 if first else 0,
-        ),
-        _role_check(
-            role,
-            f"role.{role}.token_ttl",
-            f"the token of {role} lasts {TOKEN_TTL} s"
-            + (f" and at most {TOKEN_MAX_TTL} s" if first else ""),
-            _ttls if first else _token_ttl,
-            sabotage="vault.role.token_ttl",
-            remedy=f"bao write auth/approle/role/{role}-role token_ttl={TOKEN_TTL} "
-            f"token_max_ttl={TOKEN_MAX_TTL}",
-            core=20 if first else 0,
-        ),
-        _role_check(
-            role,
-            f"role.{role}.renewal",
-            f"the token of {role} can{'not' if batch else ''} be renewed",
-            _renewal,
-            sabotage="vault.role.token_type",
-            remedy=f"bao write auth/approle/role/{role}-role token_type={_token_type(role)}",
-            core=21 if first else 0,
-        ),
-        _role_check(
-            role,
-            f"role.{role}.token_cidrs",
-            f"the token of {role} is good from loopback only",
-            _token_cidrs,
-            sabotage="vault.role.token_cidrs",
-            remedy=f"bao write auth/approle/role/{role}-role token_bound_cidrs={clients}",
-        ),
-        _role_check(
-            role,
-            f"role.{role}.secret_id_cidrs",
-            f"{role} logs in from loopback only",
-            _secret_id_cidrs,
-            sabotage="vault.role.secret_id_cidrs",
-            remedy=f"bao write auth/approle/role/{role}-role secret_id_bound_cidrs={clients}",
-        ),
-        _role_check(
-            role,
-            f"role.{role}.secret_ids_expire",
-            f"every living secret_id of {role} expires",
-            _living,
-            sabotage="vault.secret_id.eternal",
-            remedy="destroy it: "
-            f"`bao write auth/approle/role/{role}-role/secret-id-accessor/destroy "
-            "secret_id_accessor=…`",
-        ),
-        *(_setting_check(role, name) for name in _settings(role)),
-    ]
+    runs: dict[str, Callable[[str, Audit], Finding]] = {
+        "login.{role}": _login,
+        "role.{role}.effective_policies": _effective,
+        **({"role.{role}.ttls": _ttls} if role == FIRST else {"role.{role}.token_ttl": _token_ttl}),
+        "role.{role}.renewal": _renewal,
+        "role.{role}.token_cidrs": _token_cidrs,
+        "role.{role}.secret_id_cidrs": _secret_id_cidrs,
+        "role.{role}.secret_ids_expire": _living,
+    }
+    for name, value in _settings(role).items():
+        runs[f"role.{{role}}.{name}"] = partial(_as_declared, name, value)
     if not batch:
-        found.append(
-            _role_check(
-                role,
-                f"role.{role}.renewal_cap",
-                f"renewing the token of {role} never takes it past {TOKEN_MAX_TTL} s",
-                _cap,
-                sabotage="vault.role.token_period",
-                remedy=f"bao write auth/approle/role/{role}-role token_period=0 "
-                f"token_max_ttl={TOKEN_MAX_TTL}",
-            )
-        )
-    return found
-
-
-def _role_check(
-    role: str,
-    id: str,
-    title: str,
-    run: Callable[[str, Audit], Finding],
-    *,
-    sabotage: str,
-    remedy: str,
-    core: int = 0,
-) -> Check:
-    return check(
-        f"{core:02}" if core else id,
-        title,
-        partial(run, role),
-        severity=Severity.HIGH,
-        stake=f"a stolen token or secret_id of {role} would do more, elsewhere, or for longer",
-        remedy=f"`{remedy}` with a root token, or make a new stack"
-        if remedy.startswith("bao")
-        else remedy,
-        sabotage=sabotage,
-        group="roles",
-        core=core,
+        runs["role.{role}.renewal_cap"] = _cap
+    ttl = _secret_id_ttl(role)
+    return declared(
+        "roles",
+        {id: partial(run, role) for id, run in runs.items()},
+        role=role,
+        clients=clients,
+        token_type=_token_type(role),
+        can="cannot" if batch else "can",
+        token_ttl=TOKEN_TTL,
+        secret_id_ttl=ttl,
+        secret_id_days=ttl // 86400,
     )
 
 
-def _settings(role: str) -> dict[str, tuple[object, str]]:
-    """The settings of an AppRole that no login shows: what is declared, and why."""
-    ttl = ADMIN_SECRET_ID_TTL if role == ADMIN else SECRET_ID_TTL
-    found: dict[str, tuple[object, str]] = {
-        "bind_secret_id": (True, "the role_id alone opens nothing"),
-        "secret_id_ttl": (ttl, f"a new secret_id of {role} lasts {ttl // 86400} days"),
-        "secret_id_num_uses": (0, f"a service logs in with one secret_id as {role} until it ends"),
+def _settings(role: str) -> dict[str, object]:
+    """What is declared for the settings of an AppRole that no login shows."""
+    found: dict[str, object] = {
+        "bind_secret_id": True,
+        "secret_id_ttl": _secret_id_ttl(role),
+        "secret_id_num_uses": 0,
     }
     if _token_type(role) != "batch":  # Vault gives those no period
-        found["token_period"] = (0, f"the token of {role} has an end whatever renews it")
+        found["token_period"] = 0
     if role != FIRST:
-        found["token_max_ttl"] = (TOKEN_MAX_TTL, f"a token of {role} ends after {TOKEN_MAX_TTL} s")
+        found["token_max_ttl"] = TOKEN_MAX_TTL
     return found
 
 
-def _setting_check(role: str, name: str) -> Check:
-    declared, title = _settings(role)[name]
-    value = str(declared).lower()
-    sabotage = "token_ttl" if name == "token_max_ttl" else name
-    return _role_check(
-        role,
-        f"role.{role}.{name}",
-        f"{title} ({name} = {value})",
-        lambda role, audit: _as_declared(role, name, declared, audit),
-        sabotage=f"vault.role.{sabotage}",
-        remedy=f"bao write auth/approle/role/{role}-role {name}={value}",
-    )
+def _secret_id_ttl(role: str) -> int:
+    return ADMIN_SECRET_ID_TTL if role == ADMIN else SECRET_ID_TTL
 
 
-def _as_declared(role: str, name: str, declared: object, audit: Audit) -> Finding:
+def _as_declared(name: str, wanted: object, role: str, audit: Audit) -> Finding:
     found = setting(audit, role).get(name)
-    return judged(found == declared, f"{role}-role: {name} = {found}; declared {declared}")
+    return judged(found == wanted, f"{role}-role: {name} = {found}; declared {wanted}")
 
 
 def _token_type(role: str) -> str:

@@ -3,28 +3,41 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
+from functools import cache, partial
 from typing import Any
 
 from devstack_tui.contracts.audit import Sabotage, SabotageStack, VaultClient
-from devstack_tui.services.vault.audit.kit import VAULT
+from devstack_tui.core.config import read_toml
+from devstack_tui.core.paths import shipped
+from devstack_tui.services.vault.audit.kit import SUITE, VAULT, filled_in
 
 Change = Callable[[VaultClient], None]
+Apply = Callable[[SabotageStack], AbstractContextManager[None]]
+FILE = "configs/vault/sabotages.toml"
 QUICK_S = 0.2
 
 
-def sabotage(
-    id: str,
-    title: str,
-    apply: Callable[[SabotageStack], AbstractContextManager[None]],
-    *,
-    seconds: float = QUICK_S,
-    expects: Iterable[str] = (),
-) -> Sabotage:
-    """One of Vault's; `expects` as in `Sabotage`, without the suite's name."""
-    ids = tuple(f"approle.{name}" for name in expects)
-    return Sabotage(f"vault.{id}", title, VAULT, apply, seconds, ids)
+def sabotages(
+    applies: Mapping[str, Apply], expects: Iterable[str] = (), **fields: object
+) -> list[Sabotage]:
+    """Those of `configs/vault/sabotages.toml` with these ids, and what each changes. `fields` are
+    filled in; `expects`: further checks that they turn red, without the suite's name."""
+    text = partial(filled_in, fields)
+    found = []
+    for id, apply in applies.items():
+        row = _rows()[id]
+        ids = (f"{SUITE}.{text(name)}" for name in (*row.get("expects", ()), *expects))
+        seconds = row.get("seconds", QUICK_S)
+        title = text(row["title"])
+        found.append(Sabotage(f"vault.{text(id)}", title, VAULT, apply, seconds, tuple(ids)))
+    return found
+
+
+@cache
+def _rows() -> dict[str, Any]:
+    return read_toml(shipped(FILE))
 
 
 @contextlib.contextmanager
@@ -71,7 +84,7 @@ def written(
         yield
 
 
-def added(path: str, **body: Any) -> Callable[[SabotageStack], AbstractContextManager[None]]:
+def added(path: str, **body: Any) -> Apply:
     """Something new, deleted at the end."""
     return lambda stack: changed(
         stack,

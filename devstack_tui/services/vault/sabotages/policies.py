@@ -8,7 +8,8 @@ from contextlib import AbstractContextManager
 from devstack_tui.contracts.audit import Sabotage, SabotageStack, VaultClient
 from devstack_tui.identity.bootstrap import ADMIN
 from devstack_tui.services.vault.matrix import roles
-from devstack_tui.services.vault.sabotages.kit import added, changed, sabotage
+from devstack_tui.services.vault.sabotages import kit
+from devstack_tui.services.vault.sabotages.kit import Apply, added, changed
 
 EVERYTHING = """\
 path "*" {
@@ -18,7 +19,6 @@ path "*" {
 NOTHING = 'path "sys/health" {\n  capabilities = ["read"]\n}\n'
 WIDE = '\npath "sys/mounts" {\n  capabilities = ["read"]\n}\n'
 NO_WRAPPING = '\npath "sys/wrapping/wrap" {\n  capabilities = ["deny"]\n}\n'
-Apply = Callable[[SabotageStack], AbstractContextManager[None]]
 
 
 def sabotages() -> tuple[Sabotage, ...]:
@@ -26,47 +26,22 @@ def sabotages() -> tuple[Sabotage, ...]:
     found: list[Sabotage] = []
     for role in roles():
         name = f"{role}-policy"
-        found.append(
-            sabotage(
-                f"policy.{role}.wildcard",
-                f"the policy of {role} is one wildcard",
-                _policy(name, lambda text: EVERYTHING),
-                expects=(f"policy.{role}.text",),
-            )
-        )
-        found.append(
-            sabotage(
-                f"policy.{role}.comment",
-                f"somebody has put a comment into the policy of {role}",
-                _policy(name, lambda text: f"# changed by hand\n{text}"),
-            )
-        )
+        applies = {
+            "policy.{role}.wildcard": _policy(name, lambda text: EVERYTHING),
+            "policy.{role}.comment": _policy(name, lambda text: f"# changed by hand\n{text}"),
+        }
         if role != ADMIN:
-            found.append(
-                sabotage(
-                    f"policy.{role}.empty",
-                    f"the policy of {role} lets it do nothing",
-                    _policy(name, lambda text: NOTHING),
-                    expects=(f"policy.{role}.text",),
-                )
-            )
-    found += [
-        sabotage(
-            "policy.default.wide",
-            "every token may list the mounts",
-            _policy("default", lambda text: text + WIDE),
-        ),
-        sabotage(
-            "policy.default.no_wrapping",
-            "no token may wrap an answer",
-            _policy("default", lambda text: _without(text, "sys/wrapping/wrap") + NO_WRAPPING),
-        ),
-        sabotage(
-            "policy.foreign",
-            "there is a policy that is not declared",
-            added("sys/policies/acl/devstack-tui-stray", policy=EVERYTHING),
-        ),
-    ]
+            applies["policy.{role}.empty"] = _policy(name, lambda text: NOTHING)
+        found += kit.sabotages(applies, role=role)
+    found += kit.sabotages(
+        {
+            "policy.default.wide": _policy("default", lambda text: text + WIDE),
+            "policy.default.no_wrapping": _policy(
+                "default", lambda text: _without(text, "sys/wrapping/wrap") + NO_WRAPPING
+            ),
+            "policy.foreign": added("sys/policies/acl/devstack-tui-stray", policy=EVERYTHING),
+        }
+    )
     return tuple(found)
 
 

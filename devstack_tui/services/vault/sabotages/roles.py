@@ -15,79 +15,53 @@ from devstack_tui.identity.vault_api import VaultError
 from devstack_tui.services.vault.audit.login import NOBODY
 from devstack_tui.services.vault.audit.roles import FIRST
 from devstack_tui.services.vault.matrix import roles, secrets
-from devstack_tui.services.vault.sabotages.kit import changed, sabotage, written
+from devstack_tui.services.vault.sabotages import kit
+from devstack_tui.services.vault.sabotages.kit import changed, written
 
 STRAY = "devstack-tui-stray"
 TEN_DAYS = 10 * 24 * 3600
-# Each is set on every AppRole at once: what it is, and what is written.
-SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {
-    "bind_secret_id": ("the role_id alone is enough", {"bind_secret_id": False}),
-    "secret_id_ttl": ("a new secret_id never expires", {"secret_id_ttl": 0}),
-    "secret_id_num_uses": ("a new secret_id is used up by 40", {"secret_id_num_uses": 40}),
-    "secret_id_cidrs": ("a secret_id is good anywhere", {"secret_id_bound_cidrs": []}),
-    "token_cidrs": ("a token is good anywhere", {"token_bound_cidrs": []}),
-    "token_ttl": (
-        "a token lasts for ten days",
-        {"token_ttl": TEN_DAYS, "token_max_ttl": 2 * TEN_DAYS},
-    ),
-    "token_period": ("a token can be renewed without end", {"token_period": TOKEN_MAX_TTL}),
-    "token_type": ("the tokens are of the other type", {}),
-    "policies": ("a token is under one more policy", {}),
+# What is written into every AppRole at once.
+SETTINGS: dict[str, dict[str, Any]] = {
+    "bind_secret_id": {"bind_secret_id": False},
+    "secret_id_ttl": {"secret_id_ttl": 0},
+    "secret_id_num_uses": {"secret_id_num_uses": 40},
+    "secret_id_cidrs": {"secret_id_bound_cidrs": []},
+    "token_cidrs": {"token_bound_cidrs": []},
+    "token_ttl": {"token_ttl": TEN_DAYS, "token_max_ttl": 2 * TEN_DAYS},
+    "token_period": {"token_period": TOKEN_MAX_TTL},
+    "token_type": {},
+    "policies": {},
 }
 
 
 def sabotages() -> tuple[Sabotage, ...]:
     """One for each setting, and those of what an AppRole makes."""
-    found = [
-        sabotage(f"role.{name}", title, partial(_set, name), seconds=0.3, expects=_expects(name))
-        for name, (title, _) in SETTINGS.items()
-    ]
-    found += [
-        sabotage(
-            "entity.policy",
-            "the entity behind every AppRole has a policy of its own",
-            _entities,
-            seconds=0.5,
-        ),
-        sabotage(
-            "approle.guessable",
-            "an AppRole with a role_id of zeros needs no secret_id",
-            _guessable,
-        ),
-        sabotage(
-            "secret_id.eternal",
-            "every AppRole has a secret_id that never expires",
-            _eternal,
-            seconds=0.5,
-        ),
-        sabotage("token.root", "somebody has kept a root token", _root),
-        sabotage(
-            "token.orphan",
-            "a token that no AppRole made lives for a month",
-            _orphan,
-        ),
-    ]
+    found: list[Sabotage] = []
+    for name in SETTINGS:
+        found += kit.sabotages({f"role.{name}": partial(_set, name)}, _expects(name))
+    found += kit.sabotages(
+        {
+            "entity.policy": _entities,
+            "approle.guessable": _guessable,
+            "secret_id.eternal": _eternal,
+            "token.root": _root,
+            "token.orphan": _orphan,
+        }
+    )
     return tuple(found)
 
 
-def _expects(name: str) -> tuple[str, ...]:
-    """What a setting turns red besides the checks that name it."""
-    renewed = [role for role in roles() if _is_service(role)]
+def _expects(name: str) -> list[str]:
+    """What a setting turns red, role by role, besides the checks that name it."""
     match name:
         case "token_ttl":
-            return ("token.lasting", *(f"role.{role}.renewal_cap" for role in renewed))
+            return [f"role.{role}.renewal_cap" for role in roles() if _is_service(role)]
         case "token_period":
-            return ("20", *(f"role.{role}.token_ttl" for role in renewed if role != FIRST))
-        case "token_type":
-            numbers = (f"{number:02}" for number in range(7, 14))
-            return ("login.vault", "login.admin", *numbers)
+            renewed = (role for role in roles() if _is_service(role) and role != FIRST)
+            return [f"role.{role}.token_ttl" for role in renewed]
         case "policies":
-            return (
-                "19",
-                "token.powers",
-                *(f"role.{role}.effective_policies" for role in roles() if role != FIRST),
-            )
-    return ()
+            return [f"role.{role}.effective_policies" for role in roles() if role != FIRST]
+    return []
 
 
 def _is_service(role: str) -> bool:
@@ -104,7 +78,7 @@ def _set(name: str, stack: SabotageStack) -> contextlib.AbstractContextManager[N
             return {"token_type": "service" if before["token_type"] == "batch" else "batch"}
         if name == "policies":
             return {"token_policies": [*before["token_policies"], STRAY]}
-        return SETTINGS[name][1]
+        return SETTINGS[name]
 
     return written(stack, paths, change)
 

@@ -17,10 +17,10 @@ from devstack_tui.identity.vault_api import VaultApi
 from devstack_tui.services.vault.audit.files import watched
 from devstack_tui.services.vault.audit.kit import VAULT
 from devstack_tui.services.vault.matrix import secrets
-from devstack_tui.services.vault.sabotages.kit import added, changed, sabotage, written
+from devstack_tui.services.vault.sabotages import kit
+from devstack_tui.services.vault.sabotages.kit import added, changed, written
 
 STRAY = "devstack-tui-stray"
-RESTART_S = 4.0
 AUDIT_STANZA = re.compile(r'audit "file" "file" \{.*?\n\}\n', re.DOTALL)
 RAW_STANZA = """
 audit "file" "raw" {{
@@ -39,23 +39,17 @@ OPEN_LISTENER = """\
   disable_unauthed_rekey_endpoints = false
 """
 OPEN_SERVER = "raw_storage_endpoint = true\nintrospection_endpoint = true\n"
-# Each is set on every issuing role at once: what it is, and what is written.
-ISSUERS: dict[str, tuple[str, dict[str, Any], tuple[str, ...]]] = {
-    "allowed_domains": ("every issuing role signs for mysql and postgres", {}, ()),
-    "allow_any_name": (
-        "every issuing role signs for any name",
-        {"allow_any_name": True},
-        ("other_name", "wildcard", "subdomain"),
-    ),
-    "allow_subdomains": (
-        "every issuing role signs for what is below its names",
-        {"allow_subdomains": True, "allow_wildcard_certificates": True},
-        (),
-    ),
-    "max_ttl": ("every issuing role signs for ten years", {"max_ttl": 87600 * 3600}, ()),
-    "key_type": ("every issuing role takes RSA keys", {"key_type": "rsa", "key_bits": 2048}, ()),
-    "code_signing_flag": ("every issuing role signs for code", {"code_signing_flag": True}, ()),
+# What is written into every issuing role at once.
+ISSUERS: dict[str, dict[str, Any]] = {
+    "allowed_domains": {},
+    "allow_any_name": {"allow_any_name": True},
+    "allow_subdomains": {"allow_subdomains": True, "allow_wildcard_certificates": True},
+    "max_ttl": {"max_ttl": 87600 * 3600},
+    "key_type": {"key_type": "rsa", "key_bits": 2048},
+    "code_signing_flag": {"code_signing_flag": True},
 }
+ANY_NAME = ("other_name", "wildcard", "subdomain")
+"""What a role that signs for any name signs for as well."""
 FILES = (
     *("keys", "secrets", "config", "audit_log", "storage", "data"),
     *("role_id", "secret_id", "accessor", "folder", "credentials"),
@@ -64,87 +58,34 @@ FILES = (
 
 def sabotages() -> tuple[Sabotage, ...]:
     """All of them."""
-    found = [
-        sabotage(
-            f"issuer.{name}",
-            title,
-            partial(_issuers, name),
-            seconds=0.3,
-            expects=tuple(f"issuer.{service}.{kind}" for service in secrets() for kind in kinds),
-        )
-        for name, (title, _, kinds) in ISSUERS.items()
-    ]
-    found += [
-        sabotage(f"files.{kind}", f"any account may read: {kind}", partial(_chmod, kind))
-        for kind in FILES
-    ]
-    found += [
-        sabotage("files.root_token", "a root token is kept beside the unseal key", _kept_root),
-        sabotage(
-            "issuer.foreign",
-            "an issuing role belongs to no service",
-            added(f"pki_int/roles/{STRAY}", allow_any_name=True),
-        ),
-        sabotage(
-            "issuer.root",
-            "the root CA has an issuing role",
-            added(f"pki/roles/{STRAY}", allow_any_name=True),
-        ),
-        sabotage("sealed", "Vault is sealed", _sealed, seconds=2.0),
-        sabotage(
-            "auth.second_approle",
-            "there is a second AppRole mount",
-            added(f"sys/auth/{STRAY}", type="approle"),
-            expects=("server.methods",),
-        ),
-        sabotage(
-            "auth.userpass",
-            "users may log in by password",
-            added("sys/auth/userpass", type="userpass"),
-        ),
-        sabotage(
-            "mount.kv1",
-            "a KV engine of version 1 is mounted",
-            added(f"sys/mounts/{STRAY}", type="kv", options={"version": "1"}),
-        ),
-        sabotage(
-            "mount.listed",
-            "the secrets' engine is listed without a token",
-            lambda stack: changed(
-                stack,
-                lambda vault: _tune(vault, "unauth"),
-                lambda vault: _tune(vault, "hidden"),
+    found: list[Sabotage] = []
+    for name in ISSUERS:
+        kinds = ANY_NAME if name == "allow_any_name" else ()
+        expects = [f"issuer.{service}.{kind}" for service in secrets() for kind in kinds]
+        found += kit.sabotages({f"issuer.{name}": partial(_issuers, name)}, expects)
+    for kind in FILES:
+        found += kit.sabotages({"files.{kind}": partial(_chmod, kind)}, kind=kind)
+    found += kit.sabotages(
+        {
+            "files.root_token": _kept_root,
+            "issuer.foreign": added(f"pki_int/roles/{STRAY}", allow_any_name=True),
+            "issuer.root": added(f"pki/roles/{STRAY}", allow_any_name=True),
+            "sealed": _sealed,
+            "auth.second_approle": added(f"sys/auth/{STRAY}", type="approle"),
+            "auth.userpass": added("sys/auth/userpass", type="userpass"),
+            "mount.kv1": added(f"sys/mounts/{STRAY}", type="kv", options={"version": "1"}),
+            "mount.listed": lambda stack: changed(
+                stack, partial(_tune, visibility="unauth"), partial(_tune, visibility="hidden")
             ),
-        ),
-        sabotage(
-            "kv.one_version",
-            "the KV engine keeps one version",
-            lambda stack: written(stack, ["secret/config"], lambda before: {"max_versions": 1}),
-        ),
-        sabotage(
-            "config.cors",
-            "web pages of any origin are let in",
-            added("sys/config/cors", enabled=True, allowed_origins=["*"]),
-        ),
-        sabotage(
-            "config.open",
-            "everything that can be open without a token is open",
-            partial(_configured, _opened),
-            seconds=RESTART_S,
-        ),
-        sabotage(
-            "audit.off",
-            "Vault writes no audit log",
-            partial(_configured, lambda text: AUDIT_STANZA.sub("", text)),
-            seconds=RESTART_S,
-        ),
-        sabotage(
-            "audit.raw",
-            "a second audit log has secrets in plain",
-            _raw_log,
-            seconds=RESTART_S,
-        ),
-    ]
+            "kv.one_version": lambda stack: written(
+                stack, ["secret/config"], lambda before: {"max_versions": 1}
+            ),
+            "config.cors": added("sys/config/cors", enabled=True, allowed_origins=["*"]),
+            "config.open": partial(_configured, _opened),
+            "audit.off": partial(_configured, lambda text: AUDIT_STANZA.sub("", text)),
+            "audit.raw": _raw_log,
+        }
+    )
     return tuple(found)
 
 
@@ -152,7 +93,7 @@ def _issuers(name: str, stack: SabotageStack) -> AbstractContextManager[None]:
     def change(before: dict[str, Any]) -> dict[str, Any]:
         if name == "allowed_domains":
             return {"allowed_domains": [*before["allowed_domains"], "mysql", "postgres"]}
-        return ISSUERS[name][1]
+        return ISSUERS[name]
 
     paths = [f"pki_int/roles/{service}-role" for service in secrets()]
     return written(stack, paths, change, whole=True)
