@@ -5,8 +5,9 @@ from __future__ import annotations
 from devstack_tui.contracts.audit import Listener, OneListener, PlainRefused, ProtocolFault, TlsPart
 from devstack_tui.contracts.model import Target
 from devstack_tui.core.errors import DevstackError
-from devstack_tui.identity.vault_api import VaultApi, approle_files
+from devstack_tui.identity.vault_api import approle_files
 from devstack_tui.loadgen.bounded_socket import begin_at_once, get, translated
+from devstack_tui.services.vault.client import connect
 
 # Go has no more of them, and these only where they are asked for by name.
 WEAK = frozenset({"rc4", "3des", "static_rsa", "static_rsa_cbc_sha1"})
@@ -37,10 +38,17 @@ class VaultTls(OneListener):
 
 
 def _secret(target: Target, timeout: float) -> str:
+    import hvac.exceptions
+
     role, secret = approle_files(target.secrets, "vault")
-    with VaultApi(target, timeout=timeout) as client:
-        client.login(role.read_text(), secret.read_text())
-        client.call("get", "secret/data/vault")
+    try:
+        with connect(target, timeout) as client:
+            client.auth.approle.login(role.read_text().strip(), secret.read_text().strip())
+            client.secrets.kv.v2.read_secret_version("vault", raise_on_deleted_version=True)
+    except hvac.exceptions.VaultError as error:
+        raise ProtocolFault(
+            f"Vault refused it: {'; '.join(error.errors or [str(error)])}"
+        ) from None
     return "login and read answered over TLS"
 
 
