@@ -163,11 +163,7 @@ def _fail(error: DevstackError, given: Sequence[str]) -> int:
     if "--json" in given or "--jsonl" in given:
         import json
 
-        document = {
-            "error": error.message,
-            "remedy": error.remedy,
-            "exit_code": error.exit_code,
-        }
+        document = {"error": error.message, "remedy": error.remedy, "exit_code": error.exit_code}
         _print_if_possible(json.dumps(document), sys.stdout)
     _print_if_possible(f"devstack-tui: {error}", sys.stderr)
     return error.exit_code

@@ -149,16 +149,10 @@ def confirm_destructive(
     narrate(plan)
     if options.yes:
         if getattr(options, "stack", None) is None:
-            raise UsageError(
-                f"{refused}: --yes needs the stack's name",
-                f"add --stack {stack}",
-            )
+            raise UsageError(f"{refused}: --yes needs the stack's name", f"add --stack {stack}")
         return
     if not sys.stdin.isatty():
-        raise UsageError(
-            f"{refused}: there is no terminal to ask at",
-            f"add --yes --stack {stack}",
-        )
+        raise UsageError(f"{refused}: there is no terminal to ask at", f"add --yes --stack {stack}")
     print(f"type the stack's name ({stack}) to confirm: ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip() != stack:
         raise UsageError(f"{refused}: that is not the stack's name")

@@ -10,14 +10,7 @@ from devstack_tui.core.check import Status
 from devstack_tui.report import documents
 from devstack_tui.report.core_checks import CoreCheck, CoreSuite, checks, suites
 from devstack_tui.report.documents import Ran
-from devstack_tui.report.model import (
-    NOT_BUILT,
-    NOT_RUN,
-    Counts,
-    Coverage,
-    CoverageRow,
-    Item,
-)
+from devstack_tui.report.model import NOT_BUILT, NOT_RUN, Counts, Coverage, CoverageRow, Item
 
 RED = (str(Status.FAIL), str(Status.WARN))
 PROOFS = {"selftest.caught": "perf.04"}

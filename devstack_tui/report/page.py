@@ -9,14 +9,7 @@ from dataclasses import dataclass
 from devstack_tui.core.units import age, moment
 from devstack_tui.report import charts
 from devstack_tui.report.documents import command
-from devstack_tui.report.labels import (
-    FIRST_STEPS,
-    by_status,
-    kind_title,
-    loud,
-    proven,
-    summary,
-)
+from devstack_tui.report.labels import FIRST_STEPS, by_status, kind_title, loud, proven, summary
 from devstack_tui.report.model import Counts, Coverage, Item, Report, Suite
 
 TEXT, CODE, VERDICT = "text", "code", "verdict"

@@ -165,10 +165,7 @@ def _culprit(
 
 
 def _taken(
-    part: Tunables,
-    values: Mapping[str, str],
-    options: Mapping[str, int | str | bool],
-    sure: bool,
+    part: Tunables, values: Mapping[str, str], options: Mapping[str, int | str | bool], sure: bool
 ) -> int:
     return sum(s.bytes for s in part.memory(values, options) if not (sure and s.worst_only))
 

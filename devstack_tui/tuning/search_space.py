@@ -75,11 +75,7 @@ def space_of(stack: Stack, service: str, durable: bool, force: bool = False) -> 
 
 
 def space_from(
-    show: Show,
-    service: str,
-    base: Settings,
-    sets: Mapping[str, Settings],
-    durable: bool,
+    show: Show, service: str, base: Settings, sets: Mapping[str, Settings], durable: bool
 ) -> Space:
     """The candidates by a look at the service, its baseline and other whole profiles.
 

@@ -102,10 +102,7 @@ def look(stack: Stack, services: Sequence[str] = (), *, durable: bool = False) -
     )
     budget, problems = rules.judge(show, {})
     return msgspec.structs.replace(
-        show,
-        budget=budget,
-        problems=(*broken, *problems),
-        advice=_advise(show, engine, durable),
+        show, budget=budget, problems=(*broken, *problems), advice=_advise(show, engine, durable)
     )
 
 

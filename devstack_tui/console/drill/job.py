@@ -21,13 +21,7 @@ from devstack_tui.contracts.drill import (
 )
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.drill.compare import Comparison
-from devstack_tui.drill.events import (
-    AnyDrillEvent,
-    DrillDone,
-    DrillNote,
-    DrillPlanned,
-    DrillReport,
-)
+from devstack_tui.drill.events import AnyDrillEvent, DrillDone, DrillNote, DrillPlanned, DrillReport
 from devstack_tui.jobs.files import JobStarted
 
 

@@ -59,10 +59,7 @@ def _times(report: DrillReport) -> str:
     return str(counted.count) if counted else "1"
 
 
-CHOICES = (
-    Column("name", "DRILL", 21, 0, _name, wide=True),
-    Column("last", "LAST", 14, 1, _last),
-)
+CHOICES = (Column("name", "DRILL", 21, 0, _name, wide=True), Column("last", "LAST", 14, 1, _last))
 
 STEPS = (
     Column("status", "VERDICT", 14, 0, lambda s: verdict(s.status)),

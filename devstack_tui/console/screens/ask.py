@@ -36,8 +36,7 @@ class ChooseScreen(Dialog[str]):
             *(
                 Option(
                     Content.assemble(
-                        f"{plain(name):<{width}}  ",
-                        Content.styled(plain(about), "$foreground 60%"),
+                        f"{plain(name):<{width}}  ", Content.styled(plain(about), "$foreground 60%")
                     ),
                     id=f"option-{place}",
                 )

@@ -93,8 +93,7 @@ class ConfirmScreen(Dialog[bool]):
         for number, service in enumerate(planned.services, 1):
             lines.append(
                 Content.assemble(
-                    Content.styled(f"{number:>3}  ", "$foreground 60%"),
-                    Content(plain(service)),
+                    Content.styled(f"{number:>3}  ", "$foreground 60%"), Content(plain(service))
                 )
             )
         return Content("\n").join(lines)
