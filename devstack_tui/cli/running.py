@@ -10,10 +10,10 @@ import signal
 import stat
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from devstack_tui.cli.output import narrate
+from devstack_tui.cli.output import narrate, print_json
 from devstack_tui.core.errors import DevstackError, UsageError
 from devstack_tui.core.paths import DEFAULT_STACK, require_stack
 from devstack_tui.stack.view import StackView
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from devstack_tui.stack.stack import Stack
 
 T = TypeVar("T")
+Sub = TypeVar("Sub", bound=Callable[..., int])
 PATIENCE_S = 1.0
 """How long an interrupted verb may take before the user is offered not to wait."""
 
@@ -57,6 +58,16 @@ def existing(options: argparse.Namespace) -> Stack:
     else:
         stack.heal_unless_busy(narrate)
     return stack
+
+
+def chosen(options: argparse.Namespace, *verbs: Sub) -> Sub:
+    """Of the functions of the sub-verbs the one that was asked for: `_list` of `list`."""
+    return {verb.__name__.lstrip("_"): verb for verb in verbs}[options.what]
+
+
+def size_of(options: argparse.Namespace) -> str:
+    """What --size and --quick come to."""
+    return "quick" if options.quick else str(options.size)
 
 
 def looks(options: argparse.Namespace) -> bool:
@@ -137,6 +148,17 @@ async def each(events: AsyncIterator[Event], show: Callable[[Event], None]) -> l
             seen.append(event)
             show(event)
     return seen
+
+
+async def follow(
+    events: AsyncGenerator[T, None], options: argparse.Namespace, narrator: Callable[[T], object]
+) -> T | None:
+    """Report every event, with --jsonl as JSON; the last one. Closes the capability, cancelled."""
+    last: T | None = None
+    async with contextlib.aclosing(events) as stream:
+        async for last in stream:
+            (print_json if options.jsonl else narrator)(last)
+    return last
 
 
 def confirm_destructive(

@@ -14,14 +14,11 @@ from devstack_tui.bench.events import (
     RunStarted,
     WorkloadSummary,
 )
-from devstack_tui.cli.output import narrate, print_json
+from devstack_tui.cli.output import narrate
 
 
 def show_event(event: BenchEvent | RegressDone, options: argparse.Namespace) -> None:
-    """Show one event: as a line of JSON, or as narration with the results on stdout."""
-    if options.jsonl:
-        print_json(event)
-        return
+    """Show one event: as narration, with the results on stdout unless they come as JSON."""
     match event:
         case BenchPlanned():
             names = ", ".join(event.workloads)

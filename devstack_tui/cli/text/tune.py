@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterable, Sequence
 
-from devstack_tui.cli.output import Narration, narrate, print_json
+from devstack_tui.cli.output import Narration, narrate
 from devstack_tui.contracts.tunable import DEFAULT, Advice, Parameter
 from devstack_tui.core.units import moment, size
 from devstack_tui.tuning.events import (
@@ -25,17 +24,11 @@ ApplyEvent = TunePlanned | TuneStep | Note | TuneDone
 
 
 class Narrator(Narration):
-    """An apply as it happens, on stderr; with --jsonl each event on stdout."""
+    """An apply as it happens, on stderr."""
 
-    def __init__(self, options: argparse.Namespace) -> None:
-        super().__init__()
-        self._jsonl = bool(options.jsonl)
-        self._last = ("", "", "")
+    _last = ("", "", "")
 
     def __call__(self, event: ApplyEvent) -> None:
-        if self._jsonl:
-            print_json(event)
-            return
         match event:
             case TuneStep():
                 summary = (event.service, event.phase, event.detail)

@@ -8,6 +8,7 @@ import contextlib
 import csv
 import io
 import statistics
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -17,7 +18,7 @@ from devstack_tui.bench.catalogue import SIZES, Catalogue, Entry
 from devstack_tui.bench.events import BenchDone, RegressDone, RunResult
 from devstack_tui.bench.runner import Runner
 from devstack_tui.cli.output import narrate, print_json
-from devstack_tui.cli.running import existing, run_to_end
+from devstack_tui.cli.running import chosen, existing, follow, run_to_end, size_of
 from devstack_tui.cli.text.bench import document_of, print_run, show_event
 from devstack_tui.core import codec
 from devstack_tui.core.check import write_junit
@@ -35,15 +36,8 @@ def run(options: argparse.Namespace) -> int:
     stack = existing(options)
     if options.verb == "regress":
         return run_to_end(_regress(stack, options))
-    work = {
-        "list": _list,
-        "run": _run,
-        "record": _record,
-        "show": _show,
-        "compare": _compare,
-        "export": _export,
-    }
-    return work[options.what](stack, options)
+    verbs = (_list, _run, _record, _show, _compare, _export)
+    return chosen(options, *verbs)(stack, options)
 
 
 # -- looking -------------------------------------------------------------------------------
@@ -73,13 +67,8 @@ def _list(stack: Stack, options: argparse.Namespace) -> int:
         for row in history.list("bench", limit=LISTED)
     ]
     if options.json:
-        document = {
-            "workloads": workloads,
-            "runs": runs,
-            "baseline": _bands(),
-            "notes": history.notes,
-        }
-        print_json(document)
+        document = {"workloads": workloads, "runs": runs, "baseline": _bands()}
+        print_json({**document, "notes": history.notes})
         return 0
     for one in workloads:
         reason = f"  ({one['reason']})" if one["reason"] else ""
@@ -164,7 +153,7 @@ def _compare(stack: Stack, options: argparse.Namespace) -> int:
 
 def _run(stack: Stack, options: argparse.Namespace) -> int:
     entries = Catalogue().choose(options.workloads)
-    runs = options.runs or Catalogue().runs.get(_size(options), 3)
+    runs = options.runs or Catalogue().runs.get(size_of(options), 3)
     return run_to_end(_measure(stack, options, entries, runs))
 
 
@@ -186,29 +175,25 @@ async def _bench(
         narrate(f"{name}: {reason}")
     if not here:
         raise DevstackError("none of these workloads can run here", "see `devstack-tui doctor`")
-    size = _size(options)
+    size = size_of(options)
     runner = Runner(stack, baseline.fingerprints(stack, here, size))
-    done: BenchDone | None = None
-    async with contextlib.aclosing(runner.run(here, size, runs)) as events:
-        async for event in events:
-            show_event(event, options)
-            if isinstance(event, BenchDone):
-                done = event
-    if done is None:
+    show = partial(show_event, options=options)
+    done = await follow(runner.run(here, size, runs), options, show)
+    if not isinstance(done, BenchDone):
         raise asyncio.CancelledError
     return done
 
 
 def _record(stack: Stack, options: argparse.Namespace) -> int:
-    return run_to_end(_record_all(stack, options))
+    return run_to_end(_recorded(stack, options))
 
 
-async def _record_all(stack: Stack, options: argparse.Namespace) -> int:
+async def _recorded(stack: Stack, options: argparse.Namespace) -> int:
     entries = Catalogue().choose(options.workloads)
     seen = await asyncio.to_thread(canary.measure, stack.paths.root)
     done = await _bench(stack, options, entries, options.runs or RECORD_RUNS)
     here, _ = regress.available(stack, entries)
-    prints = baseline.fingerprints(stack, here, _size(options))
+    prints = baseline.fingerprints(stack, here, size_of(options))
     path = baseline.write(seen, done.summaries, prints)
     if options.json:
         print_json({**document_of(done), "baseline": str(path)})
@@ -218,15 +203,10 @@ async def _record_all(stack: Stack, options: argparse.Namespace) -> int:
 
 
 async def _regress(stack: Stack, options: argparse.Namespace) -> int:
-    size = _size(options)
+    size = size_of(options)
     events = (selftest.self_test if options.self_test else regress.regress)(stack, size)
-    done: RegressDone | None = None
-    async with contextlib.aclosing(events) as stream:
-        async for event in stream:
-            show_event(event, options)
-            if isinstance(event, RegressDone):
-                done = event
-    if done is None:
+    done = await follow(events, options, partial(show_event, options=options))
+    if not isinstance(done, RegressDone):
         raise asyncio.CancelledError
     if options.junit:
         write_junit(Path(options.junit), "regress", done.checks, done.seconds)
@@ -234,9 +214,3 @@ async def _regress(stack: Stack, options: argparse.Namespace) -> int:
         document = {"verdict": done.verdict, "seconds": done.seconds, "checks": done.checks}
         print_json(document)
     return done.exit_code
-
-
-def _size(options: argparse.Namespace) -> str:
-    if options.quick:
-        return "quick"
-    return str(options.size)

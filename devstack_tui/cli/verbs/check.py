@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import shlex
 import sys
 import time
@@ -12,7 +11,7 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 
 from devstack_tui.cli.output import failure, narrate, print_json, show, warn
-from devstack_tui.cli.running import existing, run_to_end
+from devstack_tui.cli.running import chosen, existing, follow, run_to_end
 from devstack_tui.cli.text.check import (
     Progress,
     count,
@@ -47,8 +46,7 @@ def run(options: argparse.Namespace) -> int:
     if options.what == "prove":
         return _prove(options)
     stack = existing(options)
-    work = {"list": _list, "show": _show, "run": _run, "matrix": _matrix}
-    return work[options.what](stack, options)
+    return chosen(options, _list, _show, _run, _matrix)(stack, options)
 
 
 # -- looking -------------------------------------------------------------------------------
@@ -188,20 +186,12 @@ async def _follow(
 ) -> AnySecurityEvent | None:
     """Report every event; the last one, or None when it was ended from outside."""
     progress = Progress()
-    last: AnySecurityEvent | None = None
     try:
-        async with contextlib.aclosing(events) as stream:
-            async for event in stream:
-                last = event
-                if options.jsonl:
-                    print_json(event)
-                else:
-                    progress(event)
+        return await follow(events, options, progress)
     except asyncio.CancelledError:  # ctrl-C; all is undone by now
         return None
     finally:
         progress.close()
-    return last
 
 
 def _aborted(done: AuditDone | ProofDone, options: argparse.Namespace) -> int:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import shlex
 import sys
-from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from devstack_tui.cli.output import failure, narrate, print_json, show, warn
-from devstack_tui.cli.running import confirm_destructive, existing, run_to_end
+from devstack_tui.cli.running import chosen, confirm_destructive, existing, follow, run_to_end
 from devstack_tui.cli.text.drill import (
     Narrator,
     compared_lines,
@@ -30,7 +28,7 @@ from devstack_tui.core.history import History
 from devstack_tui.drill import timeline
 from devstack_tui.drill.catalogue import Catalogue
 from devstack_tui.drill.compare import compare
-from devstack_tui.drill.events import AnyDrillEvent, DrillDone, DrillReport, SweepDone
+from devstack_tui.drill.events import DrillDone, DrillReport, SweepDone
 from devstack_tui.drill.runner import KIND, Runner, refused
 from devstack_tui.drill.sweep import Sweep
 from devstack_tui.stack.stack import Stack
@@ -42,16 +40,8 @@ UNTOUCHED = "nothing was touched"
 def run(options: argparse.Namespace) -> int:
     """Run `drill WHAT`."""
     stack = existing(options)
-    work = {
-        "list": _list,
-        "plan": _plan,
-        "run": _run,
-        "sweep": _sweep,
-        "history": _history,
-        "show": _show,
-        "compare": _compare,
-    }
-    return work[options.what](stack, options)
+    verbs = (_list, _plan, _run, _sweep, _history, _show, _compare)
+    return chosen(options, *verbs)(stack, options)
 
 
 # -- looking -------------------------------------------------------------------------------
@@ -153,7 +143,7 @@ def _run(stack: Stack, options: argparse.Namespace) -> int:
 
 async def _drill(runner: Runner, options: argparse.Namespace) -> int:
     try:
-        done = await _follow(runner.run(), options)
+        done = await follow(runner.run(), options, Narrator())
     except asyncio.CancelledError:  # ctrl-C; it has healed by now
         done = None
     if not isinstance(done, DrillDone):
@@ -188,7 +178,7 @@ def _sweep(stack: Stack, options: argparse.Namespace) -> int:
 
 
 async def _swept(sweep: Sweep, options: argparse.Namespace) -> int:
-    done = await _follow(sweep.run(), options)
+    done = await follow(sweep.run(), options, Narrator())
     if not isinstance(done, SweepDone):
         return 130
     if done.message and not done.rows:
@@ -200,35 +190,13 @@ async def _swept(sweep: Sweep, options: argparse.Namespace) -> int:
     return done.exit_code
 
 
-async def _follow(
-    events: AsyncGenerator[AnyDrillEvent, None], options: argparse.Namespace
-) -> AnyDrillEvent | None:
-    """Report every event; the last one, or None when it was aborted."""
-    narrate = Narrator()
-    last: AnyDrillEvent | None = None
-    async with contextlib.aclosing(events) as stream:
-        async for event in stream:
-            last = event
-            if options.jsonl:
-                print_json(event)
-            else:
-                narrate(event)
-    return last
-
-
 def _aborted(runner: Runner, options: argparse.Namespace) -> int:
     """It was cancelled, and has healed by now."""
     unhealed = runner.unhealed
     message = "aborted; " + (unhealed.message if unhealed else "everything was healed")
     if options.jsonl:
-        done = DrillDone(
-            None,
-            130,
-            healed=unhealed is None,
-            message=message,
-            remedy=unhealed.remedy if unhealed else "",
-        )
-        print_json(done)
+        remedy = unhealed.remedy if unhealed else ""
+        print_json(DrillDone(None, 130, healed=not unhealed, message=message, remedy=remedy))
     narrate(message)
     return 130
 

@@ -10,7 +10,7 @@ import importlib
 import msgspec
 
 from devstack_tui.cli.output import narrate, print_json
-from devstack_tui.cli.running import confirm_destructive, existing, run_to_end
+from devstack_tui.cli.running import chosen, confirm_destructive, existing, run_to_end
 from devstack_tui.cli.text import tune as text
 from devstack_tui.core.errors import UsageError
 from devstack_tui.stack.stack import Stack
@@ -30,17 +30,8 @@ def run(options: argparse.Namespace) -> int:
     if options.what in MEASURING:
         module = importlib.import_module("devstack_tui.cli.verbs.tune_ab")
         return int(module.run(options))
-    work = {
-        "list": _list,
-        "show": _show,
-        "set": _set,
-        "apply": _apply,
-        "revert": _revert,
-        "save": _save,
-        "history": _history,
-        "advise": _advise,
-    }
-    return work[options.what](existing(options), options)
+    verbs = (_list, _show, _set, _apply, _revert, _save, _history, _advise)
+    return chosen(options, *verbs)(existing(options), options)
 
 
 # -- looking -------------------------------------------------------------------------------
@@ -207,14 +198,14 @@ def _carry_out(plan: TunePlanned, events: Applied, options: argparse.Namespace) 
 
 
 async def _follow(events: Applied, options: argparse.Namespace) -> int:
-    narrator = text.Narrator(options)
+    narrator = text.Narrator()
     plan: TunePlanned | None = None
     done: TuneDone | None = None
     notes: list[str] = []
     try:
         async with contextlib.aclosing(events) as stream:
             async for event in stream:
-                narrator(event)
+                (print_json if options.jsonl else narrator)(event)
                 match event:
                     case TunePlanned():
                         plan = event

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 from collections.abc import Callable
 from typing import TypeVar
 
 from devstack_tui.cli.bench_measurer import BenchMeasurer
 from devstack_tui.cli.output import failure, print_json, warn
-from devstack_tui.cli.running import existing, run_to_end
+from devstack_tui.cli.running import chosen, existing, follow, run_to_end, size_of
 from devstack_tui.cli.text.tune_ab import narrate_event, print_auto, print_costs, print_report
 from devstack_tui.stack.stack import Stack
 from devstack_tui.tuning import ab, auto, cost
@@ -22,8 +21,7 @@ _Done = TypeVar("_Done", AbDone, CostDone, AutoDone)
 
 def run(options: argparse.Namespace) -> int:
     """Run `tune ab`, `tune cost` or `tune auto`; returns the exit status."""
-    work = {"ab": _ab, "cost": _cost, "auto": _auto}
-    return work[options.what](existing(options), options)
+    return chosen(options, _ab, _cost, _auto)(existing(options), options)
 
 
 def _ab(stack: Stack, options: argparse.Namespace) -> int:
@@ -31,7 +29,7 @@ def _ab(stack: Stack, options: argparse.Namespace) -> int:
         a=options.a,
         b=options.b,
         workload=options.workload,
-        size=_size(options),
+        size=size_of(options),
         pairs=options.pairs or ab.PAIRS,
         margin=options.margin,
         keep=options.keep,
@@ -55,7 +53,7 @@ def _cost(stack: Stack, options: argparse.Namespace) -> int:
 def _auto(stack: Stack, options: argparse.Namespace) -> int:
     order = auto.Order(
         workload=options.workload,
-        size=_size(options),
+        size=size_of(options),
         budget_s=options.budget,
         durable=options.durable,
         save=options.save or "",
@@ -85,25 +83,15 @@ def _ended(events: Events, options: argparse.Namespace, kind: type[_Done]) -> _D
     """Run to the last event, narrating; raises what is raised before the first."""
     found: list[_Done] = []
 
-    async def follow() -> int:
-        async with contextlib.aclosing(events) as stream:
-            async for event in stream:
-                if options.jsonl:
-                    print_json(event)
-                else:
-                    narrate_event(event)
-                if isinstance(event, kind):
-                    found.append(event)
+    async def work() -> int:
+        last = await follow(events, options, narrate_event)
+        found.extend([last] if isinstance(last, kind) else [])
         return 0
 
-    if run_to_end(follow()) or not found:
+    if run_to_end(work()) or not found:
         raise _Interrupted
     return found[0]
 
 
 class _Interrupted(KeyboardInterrupt):
     """The verb was ended from outside; all that it changed is restored."""
-
-
-def _size(options: argparse.Namespace) -> str:
-    return "quick" if options.quick else str(options.size)
