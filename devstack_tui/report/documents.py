@@ -8,6 +8,7 @@ from __future__ import annotations
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
@@ -95,15 +96,9 @@ def counts_text(counts: dict[str, int]) -> str:
 def _items(checks: Sequence[CheckDoc], at: float) -> tuple[Item, ...]:
     return tuple(
         Item(
-            one.id,
-            one.title,
-            one.status,
-            one.evidence,
+            *(one.id, one.title, one.status, one.evidence),
             "" if one.status in UNHURT else one.remedy,
-            one.severity,
-            one.core,
-            one.proven,
-            one.at or at,
+            *(one.severity, one.core, one.proven, one.at or at),
         )
         for one in checks
         if one.status is not None
@@ -118,7 +113,7 @@ def _quick(size: str) -> tuple[str, ...]:
     return ("--quick",) if size == "quick" else ()
 
 
-def _ran(row: Row, subject: str, found: str, figures: str, again: str) -> Ran:
+def _ran(row: Row, subject: str, found: str, figures: str, again: str, **more: Any) -> Ran:
     return Ran(
         kind=row.kind,
         subject=subject,
@@ -128,6 +123,7 @@ def _ran(row: Row, subject: str, found: str, figures: str, again: str) -> Ran:
         figures=figures,
         fingerprint=row.fingerprint,
         command=again,
+        **more,
     )
 
 
@@ -136,8 +132,8 @@ def _gate(row: Row, stack: str) -> list[Ran]:
     items = _items(found.checks, row.started)
     figures = counts_text(counted(items))
     name = _sized(row.name or row.kind, row.size)
-    made = _ran(row, name, found.verdict, figures, found.command or command(stack, row.kind))
-    return [replace(made, results=items, notes=found.notes)]
+    again = found.command or command(stack, row.kind)
+    return [_ran(row, name, found.verdict, figures, again, results=items, notes=found.notes)]
 
 
 def _regress(row: Row, stack: str) -> list[Ran]:
@@ -158,8 +154,8 @@ def _check(row: Row, stack: str) -> list[Ran]:
         if items:
             summary = worst(item.status for item in items)
             again = command(stack, "check", "run", suite)
-            ran = _ran(row, suite, summary, counts_text(counted(items)), again)
-            made.append(replace(ran, results=items, notes=found.notes))
+            figures, notes = counts_text(counted(items)), found.notes
+            made.append(_ran(row, suite, summary, figures, again, results=items, notes=notes))
     return made
 
 
@@ -175,8 +171,7 @@ def _drill(row: Row, stack: str) -> list[Ran]:
     words += ["--fault", found.fault] if found.fault else []
     words += ["--victim", found.victim] if found.victim else []
     subject = f"{row.name} {found.fault}".strip()
-    made = _ran(row, subject, found.verdict, figures, command(stack, *words))
-    return [replace(made, results=items)]
+    return [_ran(row, subject, found.verdict, figures, command(stack, *words), results=items)]
 
 
 def _bench(row: Row, stack: str) -> list[Ran]:
@@ -191,17 +186,12 @@ def _bench(row: Row, stack: str) -> list[Ran]:
         notes.append(f"errors: {errors}")
     if found.client_bound:
         notes.append("the client was the limit")
-    series = Series(
-        found.unit,
-        tuple(tick.throughput for tick in found.ticks),
-        tuple(tick.p50 for tick in found.ticks),
-        tuple(tick.p95 for tick in found.ticks),
-        tuple(tick.p99 for tick in found.ticks),
-    )
+    columns = zip(*((t.throughput, t.p50, t.p95, t.p99) for t in found.ticks), strict=True)
+    series = Series(found.unit, *columns) if found.ticks else None
     summary = str(Status.ERROR) if found.problem else MEASURED
     again = command(stack, "bench", "run", row.name, *_quick(row.size))
-    made = _ran(row, _sized(row.name, row.size), summary, figures, again)
-    return [replace(made, notes=tuple(notes), series=series if found.ticks else None)]
+    name = _sized(row.name, row.size)
+    return [_ran(row, name, summary, figures, again, notes=tuple(notes), series=series)]
 
 
 def _ab(row: Row, stack: str) -> list[Ran]:
@@ -214,10 +204,9 @@ def _ab(row: Row, stack: str) -> list[Ran]:
     )
     ratios = tuple(b / a for a, b in found.samples if a)
     subject = f"{_sized(row.name, row.size)}: {found.b} against {found.a}"
-    made = _ran(row, subject, found.verdict, figures, again)
     notes = tuple(filter(None, (found.sentence, found.stopped, *found.costs)))
     interval = Interval(found.ratio, low, high, found.margin, ratios)
-    return [replace(made, notes=notes, interval=interval)]
+    return [_ran(row, subject, found.verdict, figures, again, notes=notes, interval=interval)]
 
 
 def _cost(row: Row, stack: str) -> list[Ran]:
@@ -228,19 +217,15 @@ def _cost(row: Row, stack: str) -> list[Ran]:
         f"{found.kills} × SIGKILL"
     )
     again = command(stack, "tune", "cost", row.name, "--profile", row.size or "current")
-    made = _ran(row, _sized(row.name, row.size), MEASURED, figures, again)
-    return [replace(made, notes=(found.sentence,) if found.sentence else ())]
+    notes = (found.sentence,) if found.sentence else ()
+    return [_ran(row, _sized(row.name, row.size), MEASURED, figures, again, notes=notes)]
 
 
 def _auto(row: Row, stack: str) -> list[Ran]:
     found = codec.decode(row.document, AutoDoc)
+    proofs = {"the baseline": found.against_baseline, "optimized": found.against_optimized}
     summary = [
-        f"{one.verdict} against {name} (× {one.ratio:.3f})"
-        for name, one in (
-            ("the baseline", found.against_baseline),
-            ("optimized", found.against_optimized),
-        )
-        if one is not None
+        f"{one.verdict} against {name} (× {one.ratio:.3f})" for name, one in proofs.items() if one
     ]
     figures = ", ".join([f"profile {found.profile} of {found.tried} tried", *summary])
     judged = found.against_baseline.verdict if found.against_baseline else MEASURED

@@ -100,16 +100,26 @@ def page(report: Report, timelines: Mapping[str, str] | None) -> Iterator[Block]
 
 
 def _line(verdict: str, text: str, code: str = "") -> Paragraph:
-    spans = (Span(verdict, VERDICT), Span(f" · {text}"), Span(code, CODE))
-    return Paragraph(spans if code else spans[:2])
+    return Paragraph(_row(_verdict(verdict), f" · {text}", *([_code(code)] if code else [])))
+
+
+def _code(text: str) -> Span:
+    return Span(text, CODE)
+
+
+def _verdict(text: str) -> Span:
+    return Span(text, VERDICT)
+
+
+def _row(*cells: str | Span) -> tuple[Span, ...]:
+    return tuple(Span(cell) if isinstance(cell, str) else cell for cell in cells)
 
 
 def _first_steps(stack: str) -> Iterator[Block]:
     yield Paragraph((Span("Nothing was measured or checked on this stack yet. To begin:"),))
     yield Bullets(
         tuple(
-            (Span(command(stack, *words.split()), CODE), Span(f": {what}"))
-            for words, what in FIRST_STEPS
+            _row(_code(command(stack, *words.split())), f": {what}") for words, what in FIRST_STEPS
         )
     )
 
@@ -119,15 +129,11 @@ def _last(report: Report) -> Iterator[Block]:
     for kind, suites in itertools.groupby(report.suites, key=lambda suite: suite.kind):
         yield Heading(3, kind_title(kind))
         rows = tuple(
-            (
-                Span(suite.name),
-                Span(suite.verdict, VERDICT),
-                Span(age(suite.age_s), hint=moment(suite.at)),
-                Span(suite.figures),
-                Span(suite.fingerprint, CODE),
-                Span(suite.command, CODE),
+            _row(
+                *(one.name, _verdict(one.verdict), Span(age(one.age_s), hint=moment(one.at))),
+                *(one.figures, _code(one.fingerprint), _code(one.command)),
             )
-            for suite in suites
+            for one in suites
         )
         yield Table(heads, rows, short=(1, 2))
 
@@ -138,13 +144,9 @@ def _coverage(found: Coverage) -> Iterator[Block]:
     yield from _counts("Beyond the core checks", found.beyond)
     yield Heading(3, "The core checks one by one")
     rows = tuple(
-        (
-            Span(row.core),
-            Span(row.id, CODE),
-            Span(row.title),
-            Span(row.status, VERDICT),
-            Span(proven(row.proven, row.seen_red)),
-            Span("" if row.status == "PASS" else row.reason),
+        _row(
+            *(row.core, _code(row.id), row.title, _verdict(row.status)),
+            *(proven(row.proven, row.seen_red), "" if row.status == "PASS" else row.reason),
         )
         for row in found.core
     )
@@ -158,12 +160,7 @@ def _counts(title: str, counts: Sequence[Counts]) -> Iterator[Block]:
     yield Heading(3, title)
     yield Figure("", charts.status_chart(counts))
     rows = tuple(
-        (
-            Span(one.suite),
-            Span(f"{one.total:,}"),
-            Span(f"{one.proven:,}"),
-            Span(by_status(one.by_status)),
-        )
+        _row(one.suite, f"{one.total:,}", f"{one.proven:,}", by_status(one.by_status))
         for one in counts
     )
     totals = [sum(one.total for one in counts), sum(one.proven for one in counts)]
@@ -209,25 +206,16 @@ def _details(suite: Suite) -> Iterator[Block]:
 
 def _rows(items: Iterable[Item], columns: int = 5) -> tuple[tuple[Span, ...], ...]:
     return tuple(
-        (
-            Span(item.id, CODE),
-            Span(item.title),
-            Span(item.status, VERDICT),
-            Span(item.evidence),
-            Span(item.remedy),
-        )[:columns]
-        for item in items
+        _row(_code(one.id), one.title, _verdict(one.status), one.evidence, one.remedy)[:columns]
+        for one in items
     )
 
 
 def _past(suite: Suite) -> Table:
     rows = tuple(
-        (
-            Span(moment(one.at)),
-            Span(one.id, CODE),
-            Span(one.verdict, VERDICT),
-            Span(one.figures),
-            Span(one.fingerprint, CODE),
+        _row(
+            *(moment(one.at), _code(one.id), _verdict(one.verdict)),
+            *(one.figures, _code(one.fingerprint)),
         )
         for one in suite.history
     )

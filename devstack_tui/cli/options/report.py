@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import argparse
 
+from devstack_tui.cli.options.common import flag, json
+
 
 def report_options(verb: argparse.ArgumentParser, _common: argparse.ArgumentParser) -> None:
     """Add the options; those common to all verbs are there already."""
     verb.add_argument("--md", metavar="FILE", help="write the report as Markdown")
     verb.add_argument("--html", metavar="FILE", help="write the report as one HTML page")
     verb.add_argument("--out", metavar="DIR", help="write report.md, report.html and report.json")
-    verb.add_argument("--json", action="store_true", help="one JSON document on stdout")
-    verb.add_argument(
-        "--strict",
-        action="store_true",
-        help="exit 1 when the last result of a suite is no pass, 4 when it decides nothing",
-    )
+    json(verb)
+    strict = "exit 1 when the last result of a suite is no pass, 4 when it decides nothing"
+    flag(verb, "--strict", strict)

@@ -56,9 +56,9 @@ def _line(result: RunResult) -> str:
     )
 
 
-def print_run(result: RunResult) -> None:
+def run_line(result: RunResult) -> str:
     """One line for one run."""
-    print(f"{result.id}  {result.workload}: {result.problem}" if result.problem else _line(result))
+    return f"{result.id}  {result.workload}: {result.problem}" if result.problem else _line(result)
 
 
 def _summary(summary: WorkloadSummary) -> str:

@@ -17,9 +17,9 @@ from devstack_tui.bench import baseline, canary, compare, regress, selftest
 from devstack_tui.bench.catalogue import SIZES, Catalogue, Entry
 from devstack_tui.bench.events import BenchDone, RegressDone, RunResult
 from devstack_tui.bench.runner import Runner
-from devstack_tui.cli.output import narrate, print_json
+from devstack_tui.cli.output import narrate, print_json, show
 from devstack_tui.cli.running import chosen, existing, follow, run_to_end, size_of
-from devstack_tui.cli.text.bench import document_of, print_run, show_event
+from devstack_tui.cli.text.bench import document_of, run_line, show_event
 from devstack_tui.core import codec
 from devstack_tui.core.check import write_junit
 from devstack_tui.core.errors import DevstackError
@@ -78,7 +78,7 @@ def _list(stack: Stack, options: argparse.Namespace) -> int:
     if runs:
         print()
     for result in runs[:20]:
-        print_run(result)
+        print(run_line(result))
     return 0
 
 
@@ -104,12 +104,8 @@ def _found(stack: Stack, options: argparse.Namespace) -> RunResult:
 
 def _show(stack: Stack, options: argparse.Namespace) -> int:
     result = _found(stack, options)
-    if options.json:
-        print_json(result)
-        return 0
-    print_run(result)
-    for name, value in sorted(result.settings.items()):
-        print(f"  {name} = {value}")
+    settings = (f"  {name} = {value}" for name, value in sorted(result.settings.items()))
+    show(options, result, [run_line(result), *settings])
     return 0
 
 
@@ -136,9 +132,7 @@ def _compare(stack: Stack, options: argparse.Namespace) -> int:
         print_json(found)
         return 0
     for row in found.rows:
-        interval = (
-            f"{row.interval[0]:.2f} to {row.interval[1]:.2f}" if row.interval else "no interval"
-        )
+        interval = "{:.2f} to {:.2f}".format(*row.interval) if row.interval else "no interval"
         print(
             f"{row.workload:<24} {row.a:>12,.0f} → {row.b:>12,.0f} {row.unit:<10} "
             f"× {row.ratio:.3f} ({interval})  {row.verdict}"
@@ -177,8 +171,8 @@ async def _bench(
         raise DevstackError("none of these workloads can run here", "see `devstack-tui doctor`")
     size = size_of(options)
     runner = Runner(stack, baseline.fingerprints(stack, here, size))
-    show = partial(show_event, options=options)
-    done = await follow(runner.run(here, size, runs), options, show)
+    narrator = partial(show_event, options=options)
+    done = await follow(runner.run(here, size, runs), options, narrator)
     if not isinstance(done, BenchDone):
         raise asyncio.CancelledError
     return done
@@ -211,6 +205,5 @@ async def _regress(stack: Stack, options: argparse.Namespace) -> int:
     if options.junit:
         write_junit(Path(options.junit), "regress", done.checks, done.seconds)
     if options.json:
-        document = {"verdict": done.verdict, "seconds": done.seconds, "checks": done.checks}
-        print_json(document)
+        print_json({"verdict": done.verdict, "seconds": done.seconds, "checks": done.checks})
     return done.exit_code

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 
-from devstack_tui.cli.output import narrate, print_json
+from devstack_tui.cli.output import narrate, print_json, show
 from devstack_tui.cli.running import confirm_destructive, each, existing, run_to_end
 from devstack_tui.cli.text.certs import list_lines, rotated_line, row_of
-from devstack_tui.cli.verbs.changes import Narrator
+from devstack_tui.cli.verbs.changes import Narrator, say_plan
 from devstack_tui.core.errors import UsageError
 from devstack_tui.core.events import Done, Event, Note, Phase, Progress, Rotated
 from devstack_tui.health.certificates import look
@@ -24,23 +24,15 @@ def run(options: argparse.Namespace) -> int:
 def _list(stack: Stack, options: argparse.Namespace) -> int:
     """Exit status 1 when a certificate ends within 30 days or is not the one that is served."""
     rows = look(stack)
-    if options.json:
-        document = {"stack": stack.name, "certificates": [row_of(row) for row in rows]}
-        print_json(document)
-    else:
-        print("\n".join(list_lines(rows)))
+    document = {"stack": stack.name, "certificates": [row_of(row) for row in rows]}
+    show(options, document, list_lines(rows))
     return 0 if all(row.well for row in rows) else 1
 
 
 def _rotate(stack: Stack, options: argparse.Namespace) -> int:
     names = tuple(options.services)
     if options.plan:
-        planned = stack.plan(ROTATE, names)
-        if options.json or options.jsonl:
-            print_json(planned)
-        else:
-            summary = ", ".join(planned.services) or "nothing to do"
-            print(f"{planned.verb} {planned.stack}: {summary}")
+        say_plan(stack.plan(ROTATE, names), options)
         return 0
     if options.yes and getattr(options, "stack", None) is None:
         raise UsageError(
@@ -71,7 +63,7 @@ def _followed(
     seen: list[Event] = []
     narrator = Narrator()
 
-    def show(event: Event) -> None:
+    def follow_one(event: Event) -> None:
         seen.append(event)
         if options.jsonl:
             print_json(event)
@@ -82,7 +74,7 @@ def _followed(
             narrator(event)
 
     async def follow() -> int:
-        await each(stack.rotate(names, restart=restart), show)
+        await each(stack.rotate(names, restart=restart), follow_one)
         return 0
 
     run_to_end(follow())

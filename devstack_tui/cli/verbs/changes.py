@@ -28,7 +28,7 @@ def run(options: argparse.Namespace) -> int:
     plan = stack.plan(options.verb, names, profile)
     if options.plan:
         name_repairs(stack)
-        _say_plan(plan, options)
+        say_plan(plan, options)
         return 0
     wipe = bool(getattr(options, "wipe", False))
     if wipe and names:
@@ -61,11 +61,17 @@ def _wipe_plan(stack: Stack, plan: Planned) -> str:
     return f"this will {stopping}delete all data, secrets and logs in {stack.paths.root}"
 
 
-def _say_plan(plan: Planned, options: argparse.Namespace) -> None:
+def say_plan(plan: Planned, options: argparse.Namespace) -> None:
+    """What would be done, on stdout."""
     if options.json or options.jsonl:
         print_json(plan)
     else:
-        print(f"{plan.verb} {plan.stack}: {', '.join(plan.services) or 'nothing to do'}")
+        print(planned_line(plan))
+
+
+def planned_line(plan: Planned) -> str:
+    """`up default: redis, vault`."""
+    return f"{plan.verb} {plan.stack}: {', '.join(plan.services) or 'nothing to do'}"
 
 
 async def _follow(events: AsyncIterator[Event], options: argparse.Namespace) -> int:
@@ -86,25 +92,18 @@ class Narrator:
     def __call__(self, event: Event) -> None:
         clock = f"{time.monotonic() - self._started:5.1f}s"
         match event:
-            case Planned() if event.services:
-                self._print(f"{event.verb} {event.stack}: {', '.join(event.services)}")
             case Planned():
-                self._print(f"{event.verb} {event.stack}: nothing to do")
+                narrate(planned_line(event))
             case Progress():
-                self._print(
-                    f"{clock}  {event.service:<14} {event.phase:<10} {event.detail}".rstrip()
-                )
+                narrate(f"{clock}  {event.service:<14} {event.phase:<10} {event.detail}".rstrip())
                 if event.remedy and event.phase in (Phase.FAILED, Phase.SKIPPED):
-                    self._print(f"{'':7} {'':<14} → {event.remedy}")
+                    narrate(f"{'':7} {'':<14} → {event.remedy}")
             case Note():
-                self._print(f"{clock}  {event.text}")
+                narrate(f"{clock}  {event.text}")
             case Done():
                 extra = f" ({event.message})" if event.message else ""
-                outcome = f"failed{extra}" if event.exit_code else f"done{extra}"
-                self._print(f"{event.verb}: {outcome} after {event.seconds:.1f} s")
-
-    def _print(self, text: str) -> None:
-        narrate(text)
+                outcome = "failed" if event.exit_code else "done"
+                narrate(f"{event.verb}: {outcome}{extra} after {event.seconds:.1f} s")
 
 
 def _document(stack: str, seen: list[Event], done: Done | None) -> str:

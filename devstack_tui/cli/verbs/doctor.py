@@ -33,8 +33,7 @@ def run(options: argparse.Namespace) -> int:
         install(stack)
     findings = list(examine(stack))
     if options.json:
-        document = {"stack": stack.name, "findings": findings}
-        print_json(document)
+        print_json({"stack": stack.name, "findings": findings})
     else:
         for finding in findings:
             _show(finding)
@@ -72,15 +71,14 @@ def install(stack: Stack) -> None:
 
 
 def _update_lists(hints: list[Hint]) -> None:
+    lacking = "we are neither root nor is sudo here"
     if not has_apt():
-        raise DevstackError(
-            "system packages are missing, and there is no apt here", " ".join(remedy(hints))
-        )
-    if os.geteuid() != 0 and not shutil.which("sudo"):
-        raise DevstackError(
-            "system packages are missing, and we are neither root nor is sudo here",
-            " ".join(remedy(hints)),
-        )
+        lacking = "there is no apt here"
+    elif os.geteuid() == 0 or shutil.which("sudo"):
+        lacking = ""
+    if lacking:
+        text = f"system packages are missing, and {lacking}"
+        raise DevstackError(text, " ".join(remedy(hints)))
     _call([*_as_root(), "apt-get", "update", "-q"], hints)
 
 
@@ -93,7 +91,5 @@ def _call(argv: list[str], hints: list[Hint]) -> None:
     # Their output is narration: it must not mix with our data.
     ended = subprocess.run(argv, stdout=sys.stderr, stdin=subprocess.DEVNULL, check=False)
     if ended.returncode != 0:
-        raise DevstackError(
-            f"{argv[0]} failed (exit {ended.returncode}): its message is above",
-            " ".join(remedy(hints)),
-        )
+        text = f"{argv[0]} failed (exit {ended.returncode}): its message is above"
+        raise DevstackError(text, " ".join(remedy(hints)))

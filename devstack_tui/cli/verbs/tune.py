@@ -6,10 +6,13 @@ import argparse
 import asyncio
 import contextlib
 import importlib
+from collections.abc import Mapping
+from typing import TypeVar
 
 import msgspec
 
 from devstack_tui.cli.output import narrate, print_json
+from devstack_tui.cli.output import show as show_result
 from devstack_tui.cli.running import chosen, confirm_destructive, existing, run_to_end
 from devstack_tui.cli.text import tune as text
 from devstack_tui.core.errors import UsageError
@@ -23,6 +26,7 @@ from devstack_tui.tuning.events import Note, Show, TuneDone, TunePlanned
 from devstack_tui.tuning.plan import Wanted
 
 MEASURING = ("ab", "cost", "auto")
+V = TypeVar("V")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -121,10 +125,7 @@ def _assignments(words: list[str]) -> dict[str, str]:
 
 def _save(stack: Stack, options: argparse.Namespace) -> int:
     path = pending.save(stack, options.name, options.source, options.title)
-    if options.json:
-        print_json({"profile": options.name, "path": str(path)})
-    else:
-        print(path)
+    show_result(options, {"profile": options.name, "path": str(path)}, [str(path)])
     return 0
 
 
@@ -147,11 +148,7 @@ def _profile(stack: Stack, options: argparse.Namespace) -> tuple[Wanted, str]:
                 f"the profile {found.name!r} says nothing of {name} in this stack",
                 f"it is about {', '.join(found.values) or 'none of its services'}",
             )
-    wanted = {
-        name: given
-        for name, given in found.values.items()
-        if not options.services or name in options.services
-    }
+    wanted = _of_services(found.values, options)
     if not wanted:
         raise UsageError(f"the profile {found.name!r} is about no service of this stack")
     profiles.require_versions(stack.engine(), found, wanted)
@@ -159,12 +156,12 @@ def _profile(stack: Stack, options: argparse.Namespace) -> tuple[Wanted, str]:
 
 
 def _pending(stack: Stack, options: argparse.Namespace) -> Wanted:
-    store = parameter_store.read(stack.paths)
-    return {
-        name: given
-        for name, given in store.pending.items()
-        if not options.services or name in options.services
-    }
+    return _of_services(parameter_store.read(stack.paths).pending, options)
+
+
+def _of_services(values: Mapping[str, V], options: argparse.Namespace) -> dict[str, V]:
+    named = options.services or values
+    return {name: given for name, given in values.items() if name in named}
 
 
 def _revert(stack: Stack, options: argparse.Namespace) -> int:
