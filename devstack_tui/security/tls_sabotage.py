@@ -8,108 +8,56 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from functools import partial
+
+import msgspec
 
 from devstack_tui.contracts.audit import Audit, Breaking, Sabotage, SabotageStack
 from devstack_tui.contracts.model import Certificate
 from devstack_tui.contracts.registry import IDENTITY, services
 from devstack_tui.contracts.service import Service
 from devstack_tui.contracts.service_files import CERT, CHAIN, KEY, ServiceFiles, ServicePath
+from devstack_tui.core.config import convert, read_toml
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.files import PRIVATE_FILE
+from devstack_tui.core.paths import shipped
 from devstack_tui.identity.certificates import await_served, encrypted, read_certificate, served
 from devstack_tui.security import forged_certs
 from devstack_tui.security.tls.catalogue import asserting
 
+FILE = "configs/tls/sabotages.toml"
 TAKEN_S = 3.0
 SHORT_S = 5.0
 """A leaf that expires within so many seconds is meant to be expired: it is waited for."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Swap:
-    """One kind of wrong certificate. `needs`: what of the service's `Saboteur` must be done first;
-    `turns`: the properties of each listener that it is bound to turn red."""
-
-    what: str
-    title: str
-    make: forged_certs.Maker
-    turns: tuple[str, ...]
-    needs: str = ""
-    seconds: float = 1.5
-
-
-@dataclass(frozen=True, slots=True)
-class _Setting:
-    """One kind of wrong setting: its title, with the service's before it."""
+class _Breach(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One row of `configs/tls/sabotages.toml`, which describes its fields."""
 
     title: str
     turns: tuple[str, ...]
     buses: tuple[str, ...] = ()
-    """The properties that it turns red at the nodes' own bus, where those differ."""
+    needs: str = ""
+    seconds: float = 1.5
 
 
-# No client of ours works with a certificate that it does not trust.
-_BROKEN = ("chain", "query")
-_SWAPS = (
-    _Swap(
-        "expired",
-        "a leaf that has expired",
-        forged_certs.expired,
-        (*_BROKEN, "validity"),
-        seconds=4,
-    ),
-    _Swap("other_ca", "a leaf by another CA", forged_certs.other_ca, (*_BROKEN, "wrong_ca")),
-    _Swap("self_signed", "a self-signed leaf", forged_certs.self_signed, _BROKEN),
-    _Swap(
-        "wrong_san",
-        "a leaf for another host",
-        forged_certs.wrong_san,
-        ("san_dns", "san_ip", "query", "wrong_host"),
-    ),
-    _Swap("no_ip_san", "a leaf without the address", forged_certs.no_ip_san, ("san_ip", "query")),
-    _Swap(
-        "no_intermediate",
-        "a leaf without its intermediate",
-        forged_certs.no_intermediate,
-        (*_BROKEN, "intermediate"),
-        "bare",
-    ),
-    _Swap("wrong_usage", "a leaf for clients alone", forged_certs.wrong_usage, (*_BROKEN, "usage")),
-    _Swap("long_life", "a leaf for 1000 days", forged_certs.long_life, ("lifetime",)),
-    _Swap(
-        "weak_key",
-        "an RSA key of 1024 bits",
-        forged_certs.weak_key,
-        (*_BROKEN, "key_size"),
-        "lenient",
-    ),
-    # A library that cannot verify SHA-1 finds no issuer.
-    _Swap(
-        "sha1",
-        "a leaf signed by SHA-1",
-        forged_certs.sha1,
-        (*_BROKEN, "signature", "intermediate"),
-        "lenient",
-    ),
-    _Swap("weak_ciphers", "every weak cipher", forged_certs.with_rsa, (), "weak_ciphers"),
+class _File(msgspec.Struct, forbid_unknown_fields=True):
+    certificates: dict[str, _Breach]
+    settings: dict[str, _Breach]
+    files: dict[str, _Breach]
+
+
+_FILE = convert(read_toml(shipped(FILE)), _File, shipped(FILE))
+_NAMED = (
+    *(forged_certs.expired, forged_certs.other_ca, forged_certs.self_signed),
+    *(forged_certs.wrong_san, forged_certs.no_ip_san, forged_certs.no_intermediate),
+    *(forged_certs.wrong_usage, forged_certs.long_life, forged_certs.weak_key, forged_certs.sha1),
 )
-_OFF = ("chain", "query", "tls1_2", "tls1_3", "wrong_ca", "wrong_host")
-_SETTINGS = {
-    "old_protocols": _Setting("talks TLS 1.0 and 1.1", ()),
-    "no_tls13": _Setting("does not talk TLS 1.3", ()),
-    "no_tls12": _Setting("does not talk TLS 1.2", ()),
-    "plain_closed": _Setting("has its plain port closed", ("plain",)),
-    "plain_open": _Setting("talks without TLS", (*_OFF, "plain")),
-    # The links of a bus are asked about over the clients' port.
-    "down_tls": _Setting("has its TLS off", _OFF, ("query",)),
-    # Links that are established keep their TLS.
-    "bus_plain": _Setting(
-        "has a cluster bus without TLS", (), ("chain", "tls1_2", "tls1_3", "plain")
-    ),
+_MAKERS: Mapping[str, forged_certs.Maker] = {
+    **{make.__name__: make for make in _NAMED},
+    "weak_ciphers": forged_certs.with_rsa,
 }
 
 
@@ -131,30 +79,30 @@ def _of(service: Service, audit: Audit) -> Iterator[Sabotage]:
         "lenient": own.lenient,
         "weak_ciphers": own.weak_ciphers,
     }
-    for swap in _SWAPS:
+    for what, swap in _FILE.certificates.items():
         first = ways[swap.needs]
         if first is not None:
             yield Sabotage(
-                id=f"{ids}.{swap.what}",
+                id=f"{ids}.{what}",
                 title=f"{service.title} serves {swap.title}",
                 service=service.name,
-                apply=partial(_swapped, service, first, swap.make),
+                apply=partial(_swapped, service, first, _MAKERS[what]),
                 seconds=swap.seconds + (0 if first is _nothing else own.seconds),
-                expects=asserts({*swap.turns, *own.besides.get(swap.what, ())}),
+                expects=asserts({*swap.turns, *own.besides.get(what, ())}),
             )
-    for what, title, spoil in _FILES:
+    for what, breach in _FILE.files.items():
         yield Sabotage(
             id=f"{ids}.{what}",
-            title=f"{service.title}: {title}",
+            title=f"{service.title}: {breach.title}",
             service=service.name,
-            apply=partial(spoil, service),
+            apply=partial(_SPOILED[what], service),
             seconds=0.5,
-            expects=asserts((what.removesuffix("_differs"),)),
+            expects=asserts(breach.turns),
         )
     by_nodes = asserting(one for one in listeners if one.mutual)
     by_clients = asserting(one for one in listeners if not one.mutual)
     for what, change in own.settings.items():
-        setting = _SETTINGS[what]
+        setting = _FILE.settings[what]
         yield Sabotage(
             id=f"{ids}.{what}",
             title=f"{service.title} {setting.title}",
@@ -260,13 +208,11 @@ def _key_mode(service: Service, stack: SabotageStack) -> Iterator[None]:
         files.chmod(KEY, PRIVATE_FILE)
 
 
-_FILES: tuple[
-    tuple[str, str, Callable[[Service, SabotageStack], AbstractContextManager[None]]], ...
-] = (
-    ("file_differs", "the certificate in its file is not the one that it serves", _file_differs),
-    ("key_differs", "the key in its file is not the certificate's", _key_differs),
-    ("key_mode", "everybody may read its key", _key_mode),
-)
+_SPOILED = {
+    "file_differs": _file_differs,
+    "key_differs": _key_differs,
+    "key_mode": _key_mode,
+}
 
 
 # -- what clients trust ------------------------------------------------------------------------
@@ -280,19 +226,17 @@ def _trusting(make: Callable[[], str], stack: SabotageStack) -> Iterator[None]:
 
 
 def _authority() -> tuple[Sabotage, ...]:
-    return (
+    kinds = (
+        ("ca_leaf", "a certificate that is no CA", forged_certs.alone),
+        ("ca_ends", "a root that ends in 20 days", forged_certs.ending_root),
+    )
+    return tuple(
         Sabotage(
-            id=f"tls.{IDENTITY}.ca_leaf",
-            title="the CA file holds a certificate that is no CA",
+            id=f"tls.{IDENTITY}.{what}",
+            title=f"the CA file holds {title}",
             service=IDENTITY,
-            apply=partial(_trusting, forged_certs.alone),
+            apply=partial(_trusting, make),
             seconds=0.5,
-        ),
-        Sabotage(
-            id=f"tls.{IDENTITY}.ca_ends",
-            title="the CA file holds a root that ends in 20 days",
-            service=IDENTITY,
-            apply=partial(_trusting, forged_certs.ending_root),
-            seconds=0.5,
-        ),
+        )
+        for what, title, make in kinds
     )
