@@ -14,14 +14,7 @@ from collections.abc import AsyncGenerator, Callable
 from typing import TypeVar
 
 from devstack_tui.contracts.acks import Acks
-from devstack_tui.contracts.drill import (
-    Context,
-    Drill,
-    DrillEvent,
-    Plan,
-    PlannedStep,
-    Thresholds,
-)
+from devstack_tui.contracts.drill import Context, Drill, DrillEvent, Plan, PlannedStep, Thresholds
 from devstack_tui.contracts.drill_repeat import Repeat
 from devstack_tui.contracts.model import Target
 from devstack_tui.contracts.registry import service, services

@@ -15,12 +15,7 @@ from devstack_tui.contracts.client import Client
 from devstack_tui.contracts.drill import Cut
 from devstack_tui.contracts.engine import Feature, Listening, Run
 from devstack_tui.contracts.faults import Fault, Handle
-from devstack_tui.contracts.model import (
-    Credentials,
-    Installation,
-    LogLine,
-    Requirement,
-)
+from devstack_tui.contracts.model import Credentials, Installation, LogLine, Requirement
 from devstack_tui.contracts.registry import service as service_named
 from devstack_tui.contracts.service import ProcessSpec, Server, Service
 from devstack_tui.contracts.tunable import Rolling

@@ -16,24 +16,12 @@ import msgspec
 
 from devstack_tui.contracts.model import Installation, Target
 from devstack_tui.contracts.service_files import ServiceFiles, own_name
-from devstack_tui.contracts.tunable import (
-    Apply,
-    Effective,
-    Kind,
-    Parameter,
-    Reading,
-    Tunables,
-)
+from devstack_tui.contracts.tunable import Apply, Effective, Kind, Parameter, Reading, Tunables
 from devstack_tui.core import units
 from devstack_tui.core.errors import DevstackError, UnreachableError
 from devstack_tui.core.redact import redact
 from devstack_tui.services.mongodb import advice
-from devstack_tui.services.mongodb.config_syntax import (
-    engine_text,
-    find,
-    parse_engine,
-    server_name,
-)
+from devstack_tui.services.mongodb.config_syntax import engine_text, find, parse_engine, server_name
 from devstack_tui.services.mongodb.wire import Refused, Wire
 from devstack_tui.state import parameter_catalogue
 from devstack_tui.state.parameter_advice import Advised

@@ -11,11 +11,7 @@ from typing import TYPE_CHECKING
 
 from devstack_tui.contracts.model import Installation, Target
 from devstack_tui.contracts.service_files import ServiceFiles
-from devstack_tui.contracts.tunable import (
-    Parameter,
-    Reading,
-    Tunables,
-)
+from devstack_tui.contracts.tunable import Parameter, Reading, Tunables
 from devstack_tui.core.errors import DevstackError, UnreachableError
 from devstack_tui.core.redact import redact
 from devstack_tui.core.units import Value

@@ -19,12 +19,7 @@ from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.tls import client_context
 from devstack_tui.loadgen.bounded_socket import Reader, begin_at_once, guarded, translated
 from devstack_tui.services.redis.cert_reload import reload
-from devstack_tui.services.redis.client import (
-    node_count,
-    node_name,
-    session,
-    tls_version,
-)
+from devstack_tui.services.redis.client import node_count, node_name, session, tls_version
 
 BUS = 10000
 _SUFFIX = "-bus"

@@ -11,14 +11,7 @@ import msgspec
 
 from devstack_tui.contracts.model import Installation, Target
 from devstack_tui.contracts.service_files import ServiceFiles, own_name
-from devstack_tui.contracts.tunable import (
-    Apply,
-    Effective,
-    Kind,
-    Parameter,
-    Reading,
-    Tunables,
-)
+from devstack_tui.contracts.tunable import Apply, Effective, Kind, Parameter, Reading, Tunables
 from devstack_tui.core import units
 from devstack_tui.core.errors import DevstackError, UnreachableError
 from devstack_tui.core.redact import redact

@@ -21,12 +21,7 @@ from devstack_tui.contracts.service_files import ServiceFiles
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.event_stream import task_events
 from devstack_tui.services.redis import bulk
-from devstack_tui.services.redis.client import (
-    node_count,
-    node_name,
-    session,
-    source_address,
-)
+from devstack_tui.services.redis.client import node_count, node_name, session, source_address
 from devstack_tui.services.redis.drills import rolling, steps
 from devstack_tui.services.redis.drills import setting as drill_setting
 from devstack_tui.services.redis.drills.failover import FailoverRepeat

@@ -7,11 +7,7 @@ import contextlib
 from collections.abc import AsyncGenerator, Callable
 from typing import ParamSpec, TypeVar
 
-from devstack_tui.contracts.drill import (
-    ClusterMap,
-    Context,
-    DrillEvent,
-)
+from devstack_tui.contracts.drill import ClusterMap, Context, DrillEvent
 from devstack_tui.contracts.drill_repeat import Repeat
 from devstack_tui.contracts.model import Target
 from devstack_tui.core.check import Result, Status

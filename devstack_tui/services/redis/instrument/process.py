@@ -21,13 +21,7 @@ from devstack_tui.core import codec
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.redact import redact
 from devstack_tui.loadgen.ack_journal import AckJournal, Header
-from devstack_tui.loadgen.acknowledged_writes import (
-    FAILED,
-    INDETERMINATE,
-    OK,
-    WRITES,
-    Operation,
-)
+from devstack_tui.loadgen.acknowledged_writes import FAILED, INDETERMINATE, OK, WRITES, Operation
 from devstack_tui.loadgen.lane_cells import CELL_MS
 from devstack_tui.services.redis.instrument.clock_loop import READ, WRITE, Loop
 from devstack_tui.services.redis.instrument.cluster_view import ClusterView
