@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import time
-
 import msgspec
 
 from devstack_tui.contracts.workload import Tick
 from devstack_tui.core.check import Result, Status
+from devstack_tui.core.events import Timed
 from devstack_tui.core.fingerprint import Fingerprint
 from devstack_tui.core.histogram import Buckets
 
 
-class BenchPlanned(msgspec.Struct, frozen=True, tag_field="event", tag="bench_planned"):
+class BenchPlanned(Timed, frozen=True, tag="bench_planned"):
     """Which workloads will run, how often each, and about how long all of it takes (seconds)."""
 
     workloads: tuple[str, ...]
     size: str
     runs: int
     expected_s: float
-    at: float = msgspec.field(default_factory=time.time)
 
 
-class RunStarted(msgspec.Struct, frozen=True, tag_field="event", tag="run_started"):
+class RunStarted(Timed, frozen=True, tag="run_started"):
     """Run `run` of `of` (from 1) of a workload begins: `phase` is `preparing` or `running`."""
 
     workload: str
@@ -31,7 +29,6 @@ class RunStarted(msgspec.Struct, frozen=True, tag_field="event", tag="run_starte
     phase: str
     run: int
     of: int
-    at: float = msgspec.field(default_factory=time.time)
 
 
 class LatencyMs(msgspec.Struct, frozen=True):
@@ -79,12 +76,11 @@ class RunResult(msgspec.Struct, frozen=True):
     depends: Fingerprint | None = None
 
 
-class RunEnded(msgspec.Struct, frozen=True, tag_field="event", tag="run_ended"):
+class RunEnded(Timed, frozen=True, tag="run_ended"):
     """A run is over, measured or not."""
 
     result: RunResult
     of: int
-    at: float = msgspec.field(default_factory=time.time)
 
 
 class WorkloadSummary(msgspec.Struct, frozen=True):
@@ -104,7 +100,7 @@ class WorkloadSummary(msgspec.Struct, frozen=True):
     problem: str = ""
 
 
-class BenchDone(msgspec.Struct, frozen=True, tag_field="event", tag="bench_done"):
+class BenchDone(Timed, frozen=True, tag="bench_done"):
     """The last event."""
 
     summaries: tuple[WorkloadSummary, ...]
@@ -112,17 +108,15 @@ class BenchDone(msgspec.Struct, frozen=True, tag_field="event", tag="bench_done"
     seconds: float
     message: str = ""
     remedy: str = ""
-    at: float = msgspec.field(default_factory=time.time)
 
 
-class RegressDone(msgspec.Struct, frozen=True, tag_field="event", tag="regress_done"):
+class RegressDone(Timed, frozen=True, tag="regress_done"):
     """The last event of a gate."""
 
     verdict: Status
     checks: tuple[Result, ...]
     exit_code: int
     seconds: float
-    at: float = msgspec.field(default_factory=time.time)
 
 
 BenchEvent = BenchPlanned | RunStarted | Tick | RunEnded | BenchDone

@@ -51,6 +51,12 @@ def run_clients(
         return crew.measure(bench.tick)
 
 
+def run_for_seconds(bench: Bench, make_client: MakeClient) -> Measurement:
+    """`run_clients` with as many clients, and for as long, as the parameters say."""
+    clients, seconds = int(bench.params["clients"]), float(bench.params["seconds"])
+    return run_clients(bench, make_client, clients, seconds)
+
+
 class _Crew:
     """The parent's side: the client processes, and what they report."""
 

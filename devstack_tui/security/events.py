@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from devstack_tui.contracts.audit import MatrixCell
 from devstack_tui.core.check import Status
 from devstack_tui.core.events import Now, Timed
 
@@ -43,16 +44,6 @@ class CheckDone(msgspec.Struct, frozen=True, tag_field="event", tag="check_done"
     """One check is decided."""
 
     row: CheckRow
-
-
-class MatrixCell(msgspec.Struct, frozen=True):
-    """One cell of the access matrix: what was declared, and what Vault did (None: not seen)."""
-
-    role: str
-    path: str
-    operation: str
-    declared: bool
-    real: bool | None
 
 
 class AuditReport(msgspec.Struct, frozen=True, kw_only=True):

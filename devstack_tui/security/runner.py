@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass
 
-from devstack_tui.contracts.audit import Check, Finding
+from devstack_tui.contracts.audit import Check, Finding, MatrixCell
 from devstack_tui.contracts.registry import service
 from devstack_tui.core.check import Status
 from devstack_tui.core.errors import DevstackError
@@ -28,7 +28,6 @@ from devstack_tui.security.events import (
     AuditReport,
     CheckDone,
     CheckRow,
-    MatrixCell,
 )
 from devstack_tui.security.pool import Pool
 from devstack_tui.stack.stack import Stack
@@ -223,13 +222,9 @@ class Runner:
 
     def _cells(self) -> tuple[tuple[MatrixCell, ...], list[str]]:
         try:
-            found = self._catalogue.matrix(self._audit)
+            return self._catalogue.matrix(self._audit), []
         except (DevstackError, OSError) as error:
             return (), [f"the access matrix could not be asked for: {redact(str(error))}"]
-        return tuple(
-            MatrixCell(cell.role, cell.path, cell.operation, cell.declared, cell.real)
-            for cell in found
-        ), []
 
 
 def verdict(rows: Iterable[CheckRow]) -> Status:

@@ -13,13 +13,14 @@ from devstack_tui.bench.events import BenchEvent, RegressDone, RunResult
 from devstack_tui.console.bench.model import Baseline, Comparison, Comparisons, Workload
 from devstack_tui.console.drill.model import DrillChoice
 from devstack_tui.console.health.doctor_screen import Finding, Findings
+from devstack_tui.contracts.audit import MatrixCell
 from devstack_tui.contracts.drill import Plan
 from devstack_tui.contracts.model import LogLine, StackStatus
 from devstack_tui.core.events import Event
 from devstack_tui.drill.compare import Comparison as DrillComparison
 from devstack_tui.drill.events import AnyDrillEvent, DrillReport
 from devstack_tui.report.model import Report
-from devstack_tui.security.events import AnySecurityEvent, CheckRow, MatrixCell
+from devstack_tui.security.events import AnySecurityEvent, CheckRow
 from devstack_tui.tuning.events import Show, TuneEvent
 
 

@@ -8,8 +8,9 @@ from devstack_tui.console.security.facts import check_facts
 from devstack_tui.console.security.job import _latest
 from devstack_tui.console.security.matrix import Grid, difference, place_cell, subject, summary
 from devstack_tui.console.security.rows import Line, age, proof
+from devstack_tui.contracts.audit import MatrixCell
 from devstack_tui.core.check import Status
-from devstack_tui.security.events import CheckRow, MatrixCell
+from devstack_tui.security.events import CheckRow
 
 ROW = CheckRow(
     id="tls.04", core="TLS 4", suite="tls", group="chain", title="chain", severity="high",

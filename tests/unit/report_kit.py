@@ -83,7 +83,7 @@ class Filled:
             Result(f"perf.0{n}", f"title {n}", status, f"evidence {n} {self.say}")
             for n in range(1, 10)
         )
-        done = RegressDone(status, checks, 0, 30.0, at + 30)
+        done = RegressDone(status, checks, 0, 30.0, at=at + 30)
         self.add(REGRESS, id, "gate", "quick", at, done)
 
     def drill(

@@ -281,7 +281,7 @@ def test_the_end_of_a_gate_is_kept_for_the_report(
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     stack = Stack("default")
     check = Result("perf.04", "Redis cluster ops/s", Status.FAIL, "too slow", "find it")
-    done = regress.RegressDone(Status.FAIL, (check,), 1, 20.0, AT)
+    done = regress.RegressDone(Status.FAIL, (check,), 1, 20.0, at=AT)
     regress.keep(stack, regress.GATE, "full", done)
     regress.keep(stack, regress.SELF_TEST, "quick", done)
     report = build(History.of(stack.paths), "default", now=lambda: NOW)

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from devstack_tui.console.pane_jobs import Jobs, PaneJob, ask
+from devstack_tui.contracts.audit import MatrixCell
 from devstack_tui.core.check import Status
 from devstack_tui.jobs.files import JobStarted
 from devstack_tui.security.events import (
@@ -17,7 +18,6 @@ from devstack_tui.security.events import (
     AuditPlanned,
     CheckDone,
     CheckRow,
-    MatrixCell,
 )
 
 

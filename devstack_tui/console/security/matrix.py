@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from devstack_tui.contracts.audit import MatrixCell
 from devstack_tui.present.cells import Cell
 from devstack_tui.present.looks import BAD, GOOD, QUIET, WARN
 from devstack_tui.present.text import plain
-from devstack_tui.security.events import MatrixCell
 
 OPEN, SHUT, UNSEEN = "open", "shut", "unseen"
 _SIGNS = {OPEN: ("✗", BAD), SHUT: ("▼", WARN), UNSEEN: ("?", WARN)}

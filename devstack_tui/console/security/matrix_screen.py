@@ -16,9 +16,9 @@ from textual.widgets import DataTable, Static
 from devstack_tui.console.screens.dialog import Dialog
 from devstack_tui.console.security.matrix import Grid, letter, operation_line, subject, summary
 from devstack_tui.console.security.matrix_table import MatrixTable
+from devstack_tui.contracts.audit import MatrixCell
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.present.text import plain
-from devstack_tui.security.events import MatrixCell
 
 Load = Callable[[], Awaitable[tuple[MatrixCell, ...]]]
 _WORDS = "· denied as declared  ✗ open: undeclared  ▼ shut: declared, denied  ? unseen"

@@ -8,9 +8,9 @@ from textual.widgets import DataTable
 
 from devstack_tui.console.ink import ink
 from devstack_tui.console.security.matrix import Grid, place_cell
+from devstack_tui.contracts.audit import MatrixCell
 from devstack_tui.present.looks import KEY, LOOKS
 from devstack_tui.present.text import plain, shorten
-from devstack_tui.security.events import MatrixCell
 
 _WIDTH = (11, 16)
 """The least and the greatest width of a column."""

@@ -14,7 +14,7 @@ from devstack_tui.contracts.client import FindClient
 from devstack_tui.contracts.model import Target
 from devstack_tui.contracts.workload import Bench, Measurement, Workload
 from devstack_tui.loadgen.client_process import WARM_UP_REQUESTS
-from devstack_tui.loadgen.closed_loop import run_clients
+from devstack_tui.loadgen.closed_loop import run_clients, run_for_seconds
 from devstack_tui.loadgen.driver_errors import WrongAnswer, driver_errors
 from devstack_tui.services.mongodb.client import connect
 
@@ -107,11 +107,9 @@ class FindById(_Mongodb):
     def run(self, bench: Bench) -> Measurement:
         """Random ids, evenly over all documents."""
         documents = int(bench.params["documents"])
-        return run_clients(
+        return run_for_seconds(
             bench,
             lambda number: _Finder(_connect(bench.target, _LIMIT_S), documents, _chance(number)),
-            clients=int(bench.params["clients"]),
-            seconds=float(bench.params["seconds"]),
         )
 
 

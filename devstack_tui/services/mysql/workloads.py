@@ -12,7 +12,7 @@ from devstack_tui.contracts.client import FindClient
 from devstack_tui.contracts.model import Target
 from devstack_tui.contracts.workload import Bench, Measurement, Workload
 from devstack_tui.core.errors import UsageError
-from devstack_tui.loadgen.closed_loop import run_clients
+from devstack_tui.loadgen.closed_loop import run_clients, run_for_seconds
 from devstack_tui.loadgen.driver_errors import WrongAnswer, driver_errors
 from devstack_tui.services.mysql.client import connect
 
@@ -131,13 +131,11 @@ class PointSelect(_Mysql):
     def run(self, bench: Bench) -> Measurement:
         """Random ids, evenly over all rows."""
         rows = int(bench.params["rows"])
-        return run_clients(
+        return run_for_seconds(
             bench,
             lambda number: _Selector(
                 connect(bench.target, _LIMIT_S, DATABASE, False), rows, _chance(number)
             ),
-            clients=int(bench.params["clients"]),
-            seconds=float(bench.params["seconds"]),
         )
 
 

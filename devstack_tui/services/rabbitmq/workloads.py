@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from devstack_tui.contracts.client import FindClient
 from devstack_tui.contracts.model import Target
 from devstack_tui.contracts.workload import Bench, Measurement, Workload
-from devstack_tui.loadgen.closed_loop import run_clients
+from devstack_tui.loadgen.closed_loop import run_for_seconds
 from devstack_tui.loadgen.driver_errors import driver_errors
 from devstack_tui.services.rabbitmq.client import connect
 from devstack_tui.services.rabbitmq.connection import opened
@@ -65,12 +65,7 @@ class PublishGet:
     def run(self, bench: Bench) -> Measurement:
         """Every client publishes to a queue of its own."""
         body = b"x" * int(bench.params["body_bytes"])
-        return run_clients(
-            bench,
-            lambda number: _Client(bench.target, number, body),
-            int(bench.params["clients"]),
-            seconds=float(bench.params["seconds"]),
-        )
+        return run_for_seconds(bench, lambda number: _Client(bench.target, number, body))
 
     def cleanup(self, target: Target) -> None:
         """The queues are exclusive: each goes with its connection, however that ends."""

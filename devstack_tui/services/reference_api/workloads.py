@@ -8,7 +8,7 @@ from devstack_tui.contracts.client import FindClient
 from devstack_tui.contracts.model import Target
 from devstack_tui.contracts.workload import Bench, Measurement, Workload
 from devstack_tui.loadgen import http_client
-from devstack_tui.loadgen.closed_loop import run_clients
+from devstack_tui.loadgen.closed_loop import run_for_seconds
 from devstack_tui.loadgen.driver_errors import driver_errors
 
 
@@ -53,12 +53,7 @@ class Get:
     def run(self, bench: Bench) -> Measurement:
         """Every client has a connection of its own."""
         host, port = bench.target.endpoint.host, bench.target.ports["main"]
-        return run_clients(
-            bench,
-            lambda _: http_client.HttpClient(host, port, self.path),
-            int(bench.params["clients"]),
-            seconds=float(bench.params["seconds"]),
-        )
+        return run_for_seconds(bench, lambda _: http_client.HttpClient(host, port, self.path))
 
     def cleanup(self, target: Target) -> None:
         """Nothing was made."""

@@ -10,7 +10,7 @@ from devstack_tui.contracts.workload import Bench, Measurement, Workload
 from devstack_tui.core.tls import client_context
 from devstack_tui.identity.vault_api import VaultApi, login_as
 from devstack_tui.loadgen import http_client
-from devstack_tui.loadgen.closed_loop import run_clients
+from devstack_tui.loadgen.closed_loop import run_for_seconds
 from devstack_tui.loadgen.driver_errors import driver_errors
 
 ROLE = "vault"
@@ -54,11 +54,8 @@ class ReadSecret:
             headers = {"X-Vault-Token": vault.token}
             context = client_context(target.ca)
         host, port = target.endpoint.host, target.endpoint.port
-        return run_clients(
-            bench,
-            lambda _: http_client.HttpClient(host, port, PATH, headers, context),
-            int(bench.params["clients"]),
-            seconds=float(bench.params["seconds"]),
+        return run_for_seconds(
+            bench, lambda _: http_client.HttpClient(host, port, PATH, headers, context)
         )
 
     def cleanup(self, target: Target) -> None:
