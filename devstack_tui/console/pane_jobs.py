@@ -81,6 +81,11 @@ class PaneJob(Generic[R]):
         report = getattr(self.done, "report", None)
         return report.verdict if report else ""
 
+    @property
+    def outcome(self) -> str:
+        """What became of it, in a sentence."""
+        return str(self.error or f"{self.request.title}: {self.verdict or 'ended'}")
+
     def elapsed(self, now: float) -> float:
         """Seconds since it was started, until `now` or until its end."""
         return max((self.ended_at or now) - self.started_at, 0.0)

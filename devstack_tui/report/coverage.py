@@ -124,12 +124,8 @@ def _counts(rows: Iterable[tuple[str, bool, str]]) -> tuple[Counts, ...]:
     grouped: dict[str, list[tuple[bool, str]]] = {}
     for suite, proven, status in rows:
         grouped.setdefault(suite, []).append((proven, status))
-    return tuple(
-        Counts(
-            suite,
-            len(found),
-            sum(proven for proven, _ in found),
-            documents.in_order(status for _, status in found),
-        )
-        for suite, found in grouped.items()
-    )
+    made = []
+    for suite, found in grouped.items():
+        statuses = documents.in_order(status for _, status in found)
+        made.append(Counts(suite, len(found), sum(proven for proven, _ in found), statuses))
+    return tuple(made)

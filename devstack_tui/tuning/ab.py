@@ -192,12 +192,8 @@ def _ratios(pairs: Sequence[Pair]) -> list[float]:
 def _note_detectable(ratios: Sequence[float], plan: AbPlanned, emit: Emit) -> None:
     found = verdicts.detectable(stats.spread(ratios), plan.pairs, plan.margin)
     if found is not None:
-        emit(
-            Note(
-                f"by the spread of {len(ratios)} pairs, {plan.pairs} pairs can show a gain of "
-                f"about {found:.0%} or more"
-            )
-        )
+        text = f"by the spread of {len(ratios)} pairs, {plan.pairs} pairs can show a gain of about"
+        emit(Note(f"{text} {found:.0%} or more"))
 
 
 # -- which parameter it was ------------------------------------------------------------------

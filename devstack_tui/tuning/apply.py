@@ -211,12 +211,8 @@ class _Apply:
             return
         self._step("", "journal", "")
         names = {service: prepared.wanted(service) for service in prepared.services}
-        foreign = {
-            service: [
-                r.name for r in prepared.show.parameters if r.service == service and r.elsewhere
-            ]
-            for service in prepared.services
-        }
+        rows = [row for row in prepared.show.parameters if row.elsewhere]
+        foreign = {name: [row.name for row in rows if row.service == name] for name in names}
         intent = parameter_apply.intend(self._stack.paths, names, foreign)
         try:
             parameter_store.write(self._stack.paths, prepared.after)
@@ -266,10 +262,8 @@ class _Apply:
             raise
         except DevstackError as error:
             given = ", ".join(f"{name}={text or DEFAULT}" for name, text in wanted.items())
-            raise DevstackError(
-                f"{service.name} did not come up with {given or 'its values'}: {error.message}",
-                error.remedy,
-            ) from None
+            text = f"{service.name} did not come up with {given or 'its values'}: {error.message}"
+            raise DevstackError(text, error.remedy) from None
 
     def _take_back(self, intent: Intent, error: DevstackError) -> TuneDone:
         """Restore the last good configuration; returns the event that reports it."""
@@ -312,9 +306,8 @@ def _outcome(
 ) -> Outcome:
     found = reading.effective.get(parameter.name)
     if found is None:
-        return Outcome(
-            service, parameter.name, wanted, "", "", False, "the server does not report its value"
-        )
+        reason = "the server does not report its value"
+        return Outcome(service, parameter.name, wanted, "", "", False, reason)
     ok = parameter_values.in_effect(parameter, wanted, found)
     reason = ""
     if not ok:

@@ -166,11 +166,9 @@ class _One:
         async with contextlib.aclosing(self._stack.up([self._service.name])) as events:
             async for event in events:
                 if isinstance(event, Done) and event.exit_code:
-                    raise DevstackError(
-                        f"{self._service.name} did not come back after the SIGKILL: "
-                        f"{event.message}",
-                        f"look at `devstack-tui logs {self._service.name}`",
-                    )
+                    name = self._service.name
+                    text = f"{name} did not come back after the SIGKILL: {event.message}"
+                    raise DevstackError(text, f"look at `devstack-tui logs {name}`")
 
     def _clean(self, runs: Sequence[str]) -> None:
         target = self._stack.engine().target(self._service)

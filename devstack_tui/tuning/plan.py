@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -188,7 +188,7 @@ def _prepared(
     )
     steps, warnings = tuple(_steps(prepared)), tuple(_warnings(prepared))
     planned = msgspec.structs.replace(planned, steps=steps, warnings=warnings)
-    return Prepared(planned, show, before, prepared.after, prepared.restarts, options)
+    return replace(prepared, planned=planned)
 
 
 def _change(parameter: Parameter, before: str | None, after: str | None) -> Change:

@@ -133,14 +133,10 @@ def keep(history: History, report: AbReport | CostReport | AutoReport, started: 
     """Put a report into the stack's history."""
     document = msgspec.json.encode(report)
     match report:
-        case AbReport():
-            history.add(
-                AB, report.id, report.workload, report.size, started, report.fingerprint, document
-            )
-        case CostReport():
-            history.add(
-                COST, uuid.uuid4().hex[:12], report.service, report.profile, started, "", document
-            )
+        case AbReport(id=id, workload=workload, size=size, fingerprint=fingerprint):
+            history.add(AB, id, workload, size, started, fingerprint, document)
+        case CostReport(service=service, profile=profile):
+            history.add(COST, uuid.uuid4().hex[:12], service, profile, started, "", document)
         case AutoReport():
             history.add(AUTO, uuid.uuid4().hex[:12], report.workload, "", started, "", document)
 

@@ -141,11 +141,8 @@ def _row(beside: _Known, parameter: Parameter, found: Effective | None) -> Row:
     pending = store.pending.get(service, {}).get(name)
     effective = found.value if found else ""
     given = {one.name: one.values.get(service, {}).get(name) for one in beside.profiles}
-    foreign = (
-        parameter_values.overruled(parameter, mine, found, beside.homes[parameter.service])
-        if found is not None
-        else ""
-    )
+    home = beside.homes[service]
+    foreign = parameter_values.overruled(parameter, mine, found, home) if found else ""
     is_relaxed = bool(effective) and parameter_values.relaxed(parameter, effective)
     target = parameter.default if pending == DEFAULT else pending
     return Row(
@@ -255,11 +252,8 @@ def _advise(show: Show, engine: Engine, durable: bool) -> tuple[Advice, ...]:
     for service in tunable_services():
         part = service.tunables()
         if part is not None and service.name in show.counters:
-            effective = {
-                r.name: r.effective or r.default
-                for r in show.parameters
-                if r.service == service.name
-            }
+            mine = [row for row in show.parameters if row.service == service.name]
+            effective = {row.name: row.effective or row.default for row in mine}
             counters = show.counters[service.name]
             advice += part.advise(effective, engine.limits(service), counters, durable)
     return tuple(advice)

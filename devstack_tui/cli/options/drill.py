@@ -60,13 +60,8 @@ def drill_options(verb: argparse.ArgumentParser, common: argparse.ArgumentParser
 
 
 def _repeats(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument(
-        "--repeat",
-        type=whole("a number", 1, 100),
-        default=1,
-        metavar="N",
-        help="so often (default 1)",
-    )
+    number = whole("a number", 1, 100)
+    verb.add_argument("--repeat", type=number, default=1, metavar="N", help="so often (default 1)")
 
 
 def _svg(verb: argparse.ArgumentParser) -> None:

@@ -55,11 +55,8 @@ def _asked(options: argparse.Namespace) -> dict[Path, Make]:
     wanted: list[tuple[Path, Make]] = []
     if options.out is not None:
         folder = Path(options.out)
-        wanted += [
-            (folder / "report.md", _markdown),
-            (folder / "report.html", _html),
-            (folder / "report.json", _json),
-        ]
+        forms = {"report.md": _markdown, "report.html": _html, "report.json": _json}
+        wanted += [(folder / name, make) for name, make in forms.items()]
     wanted += [
         (Path(name), make)
         for name, make in ((options.md, _markdown), (options.html, _html))

@@ -75,8 +75,7 @@ class DrillPane(JobPane):
         """The notice about a drill that ended unseen; its lanes are shown whole."""
         self._whole = True
         failed = job.error is not None or job.verdict != "PASS"
-        text = str(job.error) if job.error else f"{job.request.title}: {job.verdict or 'ended'}"
-        return text, failed and not job.stopping
+        return job.outcome, failed and not job.stopping
 
     def draw(self) -> None:
         """Draw everything."""

@@ -100,14 +100,12 @@ class ConfirmScreen(Dialog[bool]):
 
     def _invite(self) -> None:
         ask = self.query_one("#ask", Static)
-        box = self.query_one("#confirm")
+        self.query_one("#confirm").border_subtitle = "enter run · esc cancel"
         if not self._question.typed:
             ask.display = False
-            box.border_subtitle = "enter run · esc cancel"
             return
         name = Content.styled(self._question.stack, "bold $text-warning")
         ask.update(Content.assemble("Type the stack's name, ", name, ", to go on."))
-        box.border_subtitle = "enter run · esc cancel"
         field = self.query_one("#typed-name", Input)
         field.display = True
         field.disabled = False

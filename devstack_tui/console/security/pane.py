@@ -78,8 +78,7 @@ class SecurityPane(JobPane):
         """The notice about an audit that ended unseen."""
         if job.stopping:
             return None
-        text = str(job.error) if job.error else f"{job.request.title}: {job.verdict or 'ended'}"
-        return text, job.error is not None or job.verdict != "PASS"
+        return job.outcome, job.error is not None or job.verdict != "PASS"
 
     def beat(self) -> None:
         """Draw what has changed; of a running audit only its clock moves without news."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from functools import partial
 
 from devstack_tui.actions import Action, by_id
@@ -105,7 +106,7 @@ class TuningCommands(JobPane):
     def action_tuning_drop_all(self) -> None:
         """Drop everything that is pending."""
         if self.view.pending_count:
-            self.run_worker(self._drop_all(), group="tuning-put")
+            self.run_worker(self._change_pending(self.jobs.drop_all()), group="tuning-put")
 
     def action_tuning_profile(self) -> None:
         """Choose a profile, and put its values into pending."""
@@ -128,22 +129,17 @@ class TuningCommands(JobPane):
             self.notify(f"The stack has the values of {chosen} already", markup=False)
 
     def _put(self, values: Values) -> None:
-        self.run_worker(self._put_all(values), group="tuning-put")
+        self.run_worker(self._change_pending(self._put_all(values)), group="tuning-put")
 
     async def _put_all(self, values: Values) -> None:
-        self._went_on()
-        try:
-            async with self.jobs.together():
-                for service, wanted in values.items():
-                    await self.jobs.put(service, wanted)
-        except DevstackError as error:
-            self._show_error(error)
-        self.look_again()
+        async with self.jobs.together():
+            for service, wanted in values.items():
+                await self.jobs.put(service, wanted)
 
-    async def _drop_all(self) -> None:
+    async def _change_pending(self, work: Awaitable[None]) -> None:
         self._went_on()
         try:
-            await self.jobs.drop_all()
+            await work
         except DevstackError as error:
             self._show_error(error)
         self.look_again()
