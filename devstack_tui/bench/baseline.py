@@ -23,7 +23,7 @@ from devstack_tui.stack.stack import Stack
 SCHEMA = 1
 
 
-class Recorded(msgspec.Struct, frozen=True):
+class BaselineWorkload(msgspec.Struct, frozen=True):
     """One workload of a baseline: the throughput of each run, and what it depends on."""
 
     size: str
@@ -38,7 +38,7 @@ class Baseline(msgspec.Struct, frozen=True):
     host: Fingerprint
     recorded: float
     canary: Canary
-    workloads: dict[str, Recorded]
+    workloads: dict[str, BaselineWorkload]
     schema: int = SCHEMA
     seal: str = ""
 
@@ -114,7 +114,7 @@ def write(
                 f"nothing was recorded: {summary.workload}: {summary.problem}",
                 "mend that, then record again",
             )
-        workloads[summary.workload] = Recorded(
+        workloads[summary.workload] = BaselineWorkload(
             summary.size, summary.unit, summary.samples, prints[summary.workload]
         )
     path = config_home() / "baselines" / f"{machine.digest()}.json"

@@ -29,7 +29,7 @@ from devstack_tui.core.redact import redact
 from devstack_tui.stack.stack import Stack
 
 
-class Order(msgspec.Struct, frozen=True):
+class RunOrder(msgspec.Struct, frozen=True):
     """The child's order: `runs` 0 means to clean up what an earlier one left."""
 
     stack: str
@@ -46,7 +46,7 @@ class Phase(msgspec.Struct, frozen=True, tag_field="event", tag="phase"):
     run: int
 
 
-class Measured(msgspec.Struct, frozen=True, tag_field="event", tag="measured"):
+class RunMeasured(msgspec.Struct, frozen=True, tag_field="event", tag="measured"):
     """A run that came to its end."""
 
     run: int
@@ -70,7 +70,7 @@ class Failed(msgspec.Struct, frozen=True, tag_field="event", tag="failed"):
     remedy: str = ""
 
 
-Message = Phase | Tick | Measured | Failed
+Message = Phase | Tick | RunMeasured | Failed
 
 
 def decode(line: bytes) -> Message:
@@ -81,7 +81,7 @@ def decode(line: bytes) -> Message:
 
 def main() -> int:
     """Do what the first line of standard input says."""
-    order = codec.decode(sys.stdin.buffer.readline(), Order)
+    order = codec.decode(sys.stdin.buffer.readline(), RunOrder)
     stop = threading.Event()
     threading.Thread(target=_watch_input, args=(stop,), daemon=True).start()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -123,12 +123,12 @@ def _clean(workload: Workload, target: Target) -> int:
 
 def _measure(
     workload: Workload, bench: Bench, run: int, server_seconds: Callable[[], float]
-) -> Measured:
+) -> RunMeasured:
     settings = workload.settings(bench)
     client, server, started = _client_seconds(), server_seconds(), time.monotonic()
     found = workload.run(bench)
     elapsed = max(time.monotonic() - started, 1e-9)
-    return Measured(
+    return RunMeasured(
         run,
         found.operations,
         found.requests,

@@ -108,7 +108,7 @@ class Runner:
 
     async def _one(self, entry: Entry, size: str, runs: int) -> Events:
         params = entry.sizes.params(size)
-        order = child.Order(self._stack.name, entry.service.name, entry.name, dict(params), runs)
+        order = child.RunOrder(self._stack.name, entry.service.name, entry.name, dict(params), runs)
         intent = self._journal.begin("bench", entry.name)
         run = _Run(entry, size, runs, self._prints[entry.name])
         async with _child(order) as process:
@@ -145,7 +145,7 @@ class Runner:
                 self._stack.engine().undo(held)
             if intent.subject in known:
                 entry = known[intent.subject]
-                order = child.Order(
+                order = child.RunOrder(
                     self._stack.name, entry.service.name, entry.name, entry.sizes.quick, 0
                 )
                 async with _child(order) as process:
@@ -186,7 +186,7 @@ class _Run:
             case Tick():
                 self._ticks.append(message)
                 return [message]
-            case child.Measured():
+            case child.RunMeasured():
                 self._ended = message.run
                 return [RunEnded(self._result(message), self._runs)]
             case child.Failed():
@@ -201,7 +201,7 @@ class _Run:
         why = f"its process ended before the run did: {died}"
         return [RunEnded(self._problem(self._ended + 1, why), self._runs)]
 
-    def _result(self, found: child.Measured) -> RunResult:
+    def _result(self, found: child.RunMeasured) -> RunResult:
         latency = Histogram.read(found.latency)
         measured = found.operations > 0 and latency.count > 0 and found.seconds > 0
         mean = latency.mean if latency.count else 0.0
@@ -242,7 +242,7 @@ class _Run:
 
     def _problem(self, run: int, why: str) -> RunResult:
         """A run that is no measurement: nothing but why."""
-        nothing = child.Measured(run, 0, 0, 0.0, 0, Buckets(), {}, 0.0, 0.0, ("", ""), {})
+        nothing = child.RunMeasured(run, 0, 0, 0.0, 0, Buckets(), {}, 0.0, 0.0, ("", ""), {})
         return msgspec.structs.replace(self._result(nothing), problem=why)
 
 
@@ -290,7 +290,7 @@ def expected(entries: Sequence[Entry], size: str, runs: int) -> float:
 
 
 @contextlib.asynccontextmanager
-async def _child(order: child.Order) -> AsyncGenerator[Child, None]:
+async def _child(order: child.RunOrder) -> AsyncGenerator[Child, None]:
     """A child at work. Its input is closed at the end: it stops and cleans up."""
     process = await Child.start(PROGRAM, "the benchmark", END_S, own_session=True)
     try:

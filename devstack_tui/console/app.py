@@ -141,8 +141,8 @@ class DevstackApp(App[int]):
                     self._recent.observe(update)
                     self.main.show_status(update, self._recent)
 
-    @on(MainScreen.Looked)
-    def _rest_or_resume(self, _event: MainScreen.Looked | None = None) -> None:
+    @on(MainScreen.VisibilityChanged)
+    def _rest_or_resume(self, _event: MainScreen.VisibilityChanged | None = None) -> None:
         # Probes that nobody looks at would only disturb a benchmark. A running job is watched even
         # from behind a dialog.
         unseen = len(self.screen_stack) > 1 or not self.main.pane.needs_health

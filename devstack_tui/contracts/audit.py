@@ -309,7 +309,7 @@ class MatrixCell:
 
 
 @runtime_checkable
-class Matrixed(Protocol):
+class MatrixChecks(Protocol):
     """The `Checks` of a technology that has an access matrix may also be this."""
 
     def matrix(self, audit: Audit) -> tuple[MatrixCell, ...]:
@@ -321,7 +321,7 @@ Breaking = Callable[[SabotageStack], AbstractContextManager[None]]
 
 
 @dataclass(frozen=True, slots=True)
-class Saboteur:
+class TlsSabotage:
     """`services/<name>/sabotage.py` holds `SABOTAGE`: how the TLS of this technology is broken by
     its own settings, each in the smallest way.
 

@@ -268,7 +268,7 @@ class Drill(Protocol):
         `DevstackError` when the preconditions do not hold: nothing was touched then."""
 
 
-class Cut(msgspec.Struct, frozen=True):
+class NodeTraffic(msgspec.Struct, frozen=True):
     """What distinguishes one node's traffic from the others' on loopback, for a partition.
 
     It calls the others from `source` and listens on `own`; they call from anywhere in `network` and
@@ -282,15 +282,15 @@ class Cut(msgspec.Struct, frozen=True):
 
 
 @runtime_checkable
-class Partitioned(Protocol):
+class PartitionDrill(Protocol):
     """A drill that can cut a node off the others."""
 
-    def cut(self, target: Target, unit: str) -> Cut:
+    def cut(self, target: Target, unit: str) -> NodeTraffic:
         """What to cut. Raises `DevstackError` with the reason where that is not possible."""
 
 
 @runtime_checkable
-class Sequenced(Protocol):
+class SequenceDrill(Protocol):
     """A drill whose `victim` may stand for several, one fault after the other. Each is a repeat
     of its own; `Context.options` then holds `turn` (from 1) and `turns`."""
 
@@ -308,7 +308,7 @@ class Cleanable(Protocol):
         raises."""
 
 
-class Watch(msgspec.Struct, frozen=True):
+class QuietPeriod(msgspec.Struct, frozen=True):
     """A stretch without a fault: nodes suspected, agreed to have failed, and replaced by a
     failover although nothing was wrong with them. Counts of distinct times."""
 
@@ -331,5 +331,5 @@ class Sweepable(Protocol):
     def write_setting(self, target: Target, value: int) -> None:
         """Make every node that answers take it; not written to any file."""
 
-    def false_alarms(self, target: Target, seconds: float) -> Watch:
+    def false_alarms(self, target: Target, seconds: float) -> QuietPeriod:
         """Watch for `seconds` without any fault: how often a living node was taken for dead."""

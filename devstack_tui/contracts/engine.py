@@ -16,7 +16,7 @@ from devstack_tui.contracts.unit_control import UnitControl
 
 if TYPE_CHECKING:
     from devstack_tui.contracts.client import Client
-    from devstack_tui.contracts.drill import Cut
+    from devstack_tui.contracts.drill import NodeTraffic
     from devstack_tui.contracts.faults import Fault, Handle
     from devstack_tui.contracts.model import (
         Installation,
@@ -181,7 +181,7 @@ class Engine(Readable, UnitControl, Protocol):
         it, and `DevstackError` for one that is not ours."""
 
     def aim(
-        self, service: Service, units: Sequence[str], fault: Fault, cut: Cut | None = None
+        self, service: Service, units: Sequence[str], fault: Fault, cut: NodeTraffic | None = None
     ) -> Handle:
         """What a fault of these units would touch, each proven to be ours; nothing is touched yet.
         The caller writes the handle to the journal. A partition needs its `cut`. Raises

@@ -26,7 +26,7 @@ from devstack_tui.core.hint import Hint
 
 if TYPE_CHECKING:
     from devstack_tui.contracts.acks import Acks
-    from devstack_tui.contracts.audit import Checks, Saboteur, TlsPart
+    from devstack_tui.contracts.audit import Checks, TlsPart, TlsSabotage
     from devstack_tui.contracts.drill import Drill
     from devstack_tui.contracts.server_home import ServerHome
     from devstack_tui.contracts.tunable import Rolling, Tunables
@@ -176,9 +176,9 @@ class Service:
         """Its TLS listeners and how its protocol reaches them, if it has any."""
         return cast("TlsPart | None", self._optional("tls", "TLS"))
 
-    def saboteur(self) -> Saboteur | None:
-        """What breaks its TLS by its own settings, for who proves the checks."""
-        return cast("Saboteur | None", self._optional("sabotage", "SABOTAGE"))
+    def saboteur(self) -> TlsSabotage | None:
+        """What breaks its TLS by its own settings, for the proof of the checks."""
+        return cast("TlsSabotage | None", self._optional("sabotage", "SABOTAGE"))
 
     def checks(self) -> Checks | None:
         """The security checks that only this technology has."""

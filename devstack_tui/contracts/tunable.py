@@ -40,7 +40,7 @@ class Apply(enum.StrEnum):
     RESTART = "restart"
 
 
-class Spelling(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+class ServerSyntax(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """How the server itself writes a parameter: its `unit` in bytes or milliseconds (`1s`; empty:
     bytes or milliseconds), the `name` and the `command` that change it while it runs, and the `key`
     of its configuration, each where it is not what one expects."""
@@ -81,7 +81,7 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
     candidates: tuple[str, ...] = ()
     step: float | None = None
     """The server rounds to multiples of this; None: it takes every value."""
-    server: Spelling = Spelling()
+    server: ServerSyntax = ServerSyntax()
 
     @property
     def key(self) -> str:

@@ -281,7 +281,7 @@ class Cli:
         raise DevstackError(f"{verb} gave no plan")
 
 
-class Watch:
+class RestartingChild:
     """A child that is started again when it ends, later each time: 1, 2, 5, 10, then 30 s."""
 
     WAITS = (1.0, 2.0, 5.0, 10.0, 30.0)

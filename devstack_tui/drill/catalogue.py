@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from devstack_tui.contracts.drill import Drill, Sequenced, Sweepable, Thresholds
+from devstack_tui.contracts.drill import Drill, SequenceDrill, Sweepable, Thresholds
 from devstack_tui.contracts.model import Target
 from devstack_tui.contracts.registry import service, services
 from devstack_tui.contracts.service import Service
@@ -21,7 +21,7 @@ _RENAMED = {"seed_window_s": "published_window_s"}
 Options = dict[str, int | float | str | bool]
 
 
-class Measuring(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class MeasurementRates(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[measuring]`: how often is written and looked."""
 
     rate_hz: Annotated[float, msgspec.Meta(ge=50, le=1000)] = 50.0
@@ -30,7 +30,7 @@ class Measuring(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     thresholds: dict[str, Any] = {}
-    measuring: Measuring = Measuring()
+    measuring: MeasurementRates = MeasurementRates()
     drills: dict[str, dict[str, Any]] = {}
 
 
@@ -40,7 +40,7 @@ class Entry(msgspec.Struct, frozen=True):
     service: Service
     drill: Drill
     thresholds: Thresholds
-    measuring: Measuring
+    measuring: MeasurementRates
     options: Options
 
     @property
@@ -65,7 +65,7 @@ class Entry(msgspec.Struct, frozen=True):
 
     def victims(self, target: Target, victim: str) -> tuple[str, ...]:
         """The single victims that `victim` stands for. Raises `UsageError` for an unknown one."""
-        if isinstance(self.drill, Sequenced):
+        if isinstance(self.drill, SequenceDrill):
             return self.drill.sequence(target, victim)
         known = self.drill.victims(target)
         if victim == ALL:

@@ -13,7 +13,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 
 from devstack_tui.contracts.client import Client
-from devstack_tui.contracts.drill import Cut
+from devstack_tui.contracts.drill import NodeTraffic
 from devstack_tui.contracts.engine import Engine, Feature, Run
 from devstack_tui.contracts.faults import Fault, Handle, handle_of
 from devstack_tui.contracts.model import Installation, Target
@@ -41,7 +41,7 @@ class StackFaultInjector:
         engine: Engine,
         journal: Journal,
         service: Service,
-        cut: Callable[[str], Cut] | None = None,
+        cut: Callable[[str], NodeTraffic] | None = None,
     ) -> None:
         self._engine = engine
         self._journal = journal
@@ -97,7 +97,7 @@ class StackFaultInjector:
         """See the Protocol."""
         return any(one.unit == unit and one.running for one in self._engine.units(self._service))
 
-    def _do(self, action: str, unit: str, fault: Fault, cut: Cut | None = None) -> float:
+    def _do(self, action: str, unit: str, fault: Fault, cut: NodeTraffic | None = None) -> float:
         handle = self._engine.aim(self._service, (unit,), fault, cut)
         self._begin(action, unit, **handle.undo)
         if action == KILL:

@@ -25,7 +25,7 @@ from devstack_tui.core.errors import DevstackError, UnreachableError
 from devstack_tui.core.event_stream import Emit, task_events
 from devstack_tui.core.redact import redact
 from devstack_tui.drill import restart_steps as steps
-from devstack_tui.drill.restart_steps import Outcome, Promise
+from devstack_tui.drill.restart_steps import DurabilityGuarantee, Outcome
 from devstack_tui.drill.write_timeline import LANE, WriteTimeline, first_cell, lane
 from devstack_tui.loadgen.ack_stream import Stream, Writes
 from devstack_tui.loadgen.acknowledged_writes import errors, shard, stream_outage
@@ -156,7 +156,7 @@ class _Repeat(Repeat):
         self._decide(steps.nothing_left(outcome))
         self._conclude(outcome, timeline)
 
-    async def _require_healthy(self) -> Promise:
+    async def _require_healthy(self) -> DurabilityGuarantee:
         target = self.context.target
         seen = await asyncio.to_thread(probe_once, self._service, target, PROBE_S)
         if seen.problems:

@@ -30,7 +30,7 @@ Decided = tuple[str, Status, str]
 
 
 @dataclass(frozen=True)
-class Promise:
+class DurabilityGuarantee:
     """What the service promises of acknowledged writes as it is set: what a crash may take by its
     own design, and the relaxed settings with what each can lose."""
 
@@ -45,7 +45,7 @@ class Outcome:
 
     thresholds: Thresholds
     fault_name: str
-    promise: Promise
+    promise: DurabilityGuarantee
     writes: tuple[Operation, ...] = ()
     fault: float = 0.0
     resumed: float = 0.0
@@ -84,16 +84,18 @@ def titles(thresholds: Thresholds) -> dict[str, str]:
     }
 
 
-def promise_of(service: Service, acks: Acks, context: Context) -> Promise:
+def promise_of(service: Service, acks: Acks, context: Context) -> DurabilityGuarantee:
     """Ask the running service. What cannot be read is noted, and explains nothing."""
     allowance = acks.allowance(context.target)
     tunables = service.tunables()
     if tunables is None:
-        return Promise(allowance)
+        return DurabilityGuarantee(allowance)
     try:
         reading = tunables.read(context.target, context.injector.installation(), context.files)
     except DevstackError as error:
-        return Promise(allowance, notes=(f"its settings could not be read: {error.message}",))
+        return DurabilityGuarantee(
+            allowance, notes=(f"its settings could not be read: {error.message}",)
+        )
     found = []
     for parameter in reading.parameters:
         effective = reading.effective.get(parameter.name)
@@ -102,7 +104,7 @@ def promise_of(service: Service, acks: Acks, context: Context) -> Promise:
         set_to = {effective.value, *effective.nodes.values()}
         if any(parameter_values.relaxed(parameter, value) for value in set_to):
             found.append(f"{parameter.name} = {effective.value} ({parameter.durability})")
-    return Promise(allowance, tuple(found))
+    return DurabilityGuarantee(allowance, tuple(found))
 
 
 def counted(counts: Mapping[str, int]) -> str:

@@ -17,7 +17,7 @@ from devstack_tui.contracts.drill import (
     Cleanable,
     Context,
     DrillResult,
-    Partitioned,
+    PartitionDrill,
     Plan,
     RepeatEnded,
 )
@@ -167,7 +167,7 @@ class Runner:
                 self._journal,
                 self._entry.service,
                 (lambda unit: drill.cut(self._target, unit))
-                if isinstance(drill, Partitioned)
+                if isinstance(drill, PartitionDrill)
                 else None,
             )
             async with contextlib.aclosing(self._healing(injector)) as events:
@@ -180,7 +180,7 @@ class Runner:
         results: list[DrillResult] = []
         failure: DevstackError | None = None
         try:
-            healed = _Healed(lambda: self._heal(injector), await Watchdog.start(self._stack))
+            healed = _Healing(lambda: self._heal(injector), await Watchdog.start(self._stack))
         except DevstackError as error:
             yield _refused(error.exit_code, error.message, error.remedy)
             return
@@ -314,7 +314,7 @@ class Runner:
         return host().of(versions, self._engine.name, definition).digest()
 
 
-class _Healed:
+class _Healing:
     """Heals in a thread of its own and keeps how that ended."""
 
     def __init__(self, heal: Callable[[], list[str]], watchdog: Watchdog) -> None:

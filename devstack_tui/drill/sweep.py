@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Iterator, Sequence
 
-from devstack_tui.contracts.drill import Sweepable, Watch
+from devstack_tui.contracts.drill import QuietPeriod, Sweepable
 from devstack_tui.contracts.model import Target
 from devstack_tui.core import files
 from devstack_tui.core.check import Status
@@ -89,7 +89,7 @@ class Sweep:
             except DevstackError as error:
                 yield self._done(before, rows, error, healed=True)
                 return
-            back = _Back(self._part, self._target, before, watchdog)
+            back = _SettingRestore(self._part, self._target, before, watchdog)
             try:
                 back.begin(Journal(self._stack.paths.journal), self._entry.name)
                 for value in self._values:
@@ -132,7 +132,7 @@ class Sweep:
         watch = await asyncio.to_thread(self._watch)
         yield _row(value, report, watch)
 
-    def _watch(self) -> Watch:
+    def _watch(self) -> QuietPeriod:
         with busy_cores():
             return self._part.false_alarms(self._target, self._watch_s)
 
@@ -154,7 +154,7 @@ class Sweep:
         )
 
 
-class _Back:
+class _SettingRestore:
     """Puts the setting back in a thread and keeps how that ended."""
 
     def __init__(self, part: Sweepable, target: Target, value: int, watchdog: Watchdog) -> None:
@@ -206,7 +206,7 @@ def advise(rows: Sequence[SweepRow], window_s: float) -> tuple[int | None, str]:
     return None, "every value caused a false failover under load, or could not be measured"
 
 
-def _row(value: int, report: DrillReport, watch: Watch) -> SweepRow:
+def _row(value: int, report: DrillReport, watch: QuietPeriod) -> SweepRow:
     measured = [result for result in report.repeats if not result.void]
     return SweepRow(
         value,

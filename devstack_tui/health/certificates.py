@@ -26,7 +26,7 @@ INTERMEDIATE = "intermediate"
 LEAF = "leaf"
 
 
-class Served(msgspec.Struct, frozen=True, kw_only=True):
+class ServedCertificate(msgspec.Struct, frozen=True, kw_only=True):
     """The certificate that one listener served just now. `current`: it is the one in the file."""
 
     listener: str
@@ -45,7 +45,7 @@ class CertificateRow(msgspec.Struct, frozen=True, kw_only=True):
     certificate: Certificate | None = None
     days_left: int | None = None
     state: Age | None = None
-    served: tuple[Served, ...] = ()
+    served: tuple[ServedCertificate, ...] = ()
     problem: str = ""
 
     @property
@@ -107,10 +107,10 @@ def _listeners(engine: Engine, row: CertificateRow) -> tuple[Listener, ...]:
     return encrypted(service, engine.target(service)) if running else ()
 
 
-def _handshake(listener: Listener, row: CertificateRow) -> Served:
+def _handshake(listener: Listener, row: CertificateRow) -> ServedCertificate:
     try:
         found = served(listener, TIMEOUT_S)
     except (OSError, ValueError, DevstackError) as error:
-        return Served(listener=listener.name, problem=str(error))
+        return ServedCertificate(listener=listener.name, problem=str(error))
     current = row.certificate is not None and found.serial == row.certificate.serial
-    return Served(listener=listener.name, serial=found.serial, current=current)
+    return ServedCertificate(listener=listener.name, serial=found.serial, current=current)

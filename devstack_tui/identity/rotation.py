@@ -40,7 +40,7 @@ cluster."""
 Say = Callable[[str], None]
 
 
-class Saved(msgspec.Struct, frozen=True):
+class PreviousCertificate(msgspec.Struct, frozen=True):
     """The files as they were, PEM."""
 
     cert: str
@@ -126,7 +126,7 @@ def restore(
 
 
 def _save(files: ServiceFiles) -> None:
-    saved = Saved(*(files.read(name).decode() for name in (CERT, KEY, CA, CHAIN)))
+    saved = PreviousCertificate(*(files.read(name).decode() for name in (CERT, KEY, CA, CHAIN)))
     files.write(BEFORE, msgspec.json.encode(saved))
 
 
@@ -134,7 +134,7 @@ def _restore_files(engine: Engine, rotated: Service) -> None:
     """Restore the old files and have the server serve them again. Raises `DevstackError` when it
     does not."""
     files = engine.files(rotated)
-    saved = codec.decode(files.read(BEFORE), Saved)
+    saved = codec.decode(files.read(BEFORE), PreviousCertificate)
     for name, text in ((CA, saved.ca), (CHAIN, saved.chain), (KEY, saved.key), (CERT, saved.cert)):
         files.write(name, text)
     if any(unit.running for unit in engine.units(rotated)):

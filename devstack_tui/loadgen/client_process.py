@@ -45,14 +45,14 @@ What it and the client touch must not have been used (a driver's pool, say) befo
 
 
 @dataclass(slots=True)
-class Tallied:
+class RequestCounts:
     """Operations and latencies of requests that were answered, and errors by class."""
 
     operations: int = 0
     latency: Histogram = field(default_factory=Histogram)
     errors: dict[str, int] = field(default_factory=dict)
 
-    def merge(self, other: Tallied) -> None:
+    def merge(self, other: RequestCounts) -> None:
         """Add all of `other`."""
         self.operations += other.operations
         self.latency.merge(other.latency)
@@ -69,7 +69,7 @@ class Tally:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._counted = Tallied()
+        self._counted = RequestCounts()
 
     def add(self, ms: float, operations: int) -> None:
         """Count a request that was answered."""
@@ -82,10 +82,10 @@ class Tally:
         with self._lock:
             self._counted.errors[error] = self._counted.errors.get(error, 0) + 1
 
-    def take(self) -> Tallied:
+    def take(self) -> RequestCounts:
         """What was counted; counting starts anew."""
         with self._lock:
-            taken, self._counted = self._counted, Tallied()
+            taken, self._counted = self._counted, RequestCounts()
         return taken
 
 
@@ -99,7 +99,7 @@ class Plan:
     parent: int
 
 
-class Shared:
+class StartSignal:
     """A few bytes that parent and clients both see: when to start, and whether to stop."""
 
     def __init__(self) -> None:
@@ -121,7 +121,7 @@ class Shared:
         self._bytes[0] = 1
 
 
-def client_process(number: int, plan: Plan, shared: Shared, pipe: Connection) -> NoReturn:
+def client_process(number: int, plan: Plan, shared: StartSignal, pipe: Connection) -> NoReturn:
     """All that a forked client does. Nothing of the parent is cleaned up or flushed twice."""
     with contextlib.suppress(BaseException):
         # ctrl-C reaches the whole group: the parent decides what it means.
@@ -135,7 +135,7 @@ def client_process(number: int, plan: Plan, shared: Shared, pipe: Connection) ->
 class _Worker:
     """The client's side."""
 
-    def __init__(self, number: int, plan: Plan, shared: Shared, pipe: Connection) -> None:
+    def __init__(self, number: int, plan: Plan, shared: StartSignal, pipe: Connection) -> None:
         self._number = number
         self._plan = plan
         self._shared = shared

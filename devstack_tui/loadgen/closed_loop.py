@@ -18,7 +18,13 @@ from typing import Any
 
 from devstack_tui.contracts.workload import Bench, Measurement, Tick
 from devstack_tui.core.errors import DevstackError, UsageError
-from devstack_tui.loadgen.client_process import MakeClient, Plan, Shared, Tallied, client_process
+from devstack_tui.loadgen.client_process import (
+    MakeClient,
+    Plan,
+    RequestCounts,
+    StartSignal,
+    client_process,
+)
 
 READY_S = 120.0
 GRACE_S = 12.0
@@ -44,7 +50,7 @@ def run_clients(
     if clients < 1 or (seconds <= 0 and requests < 1):
         raise UsageError("a run needs at least one client, and seconds or requests above 0")
     plan = Plan(make_client, seconds, requests, os.getpid())
-    with _Crew(plan, bench.stop) as crew:
+    with _ClientProcesses(plan, bench.stop) as crew:
         for number in range(clients):
             crew.fork(number)
         crew.wait_ready()
@@ -57,16 +63,16 @@ def run_for_seconds(bench: Bench, make_client: MakeClient) -> Measurement:
     return run_clients(bench, make_client, clients, seconds)
 
 
-class _Crew:
+class _ClientProcesses:
     """The parent's side: the client processes, and what they report."""
 
     def __init__(self, plan: Plan, stop: threading.Event) -> None:
         self._plan = plan
         self._stop = stop
-        self._shared = Shared()
+        self._shared = StartSignal()
         self._pids: dict[Connection, int] = {}
 
-    def __enter__(self) -> _Crew:
+    def __enter__(self) -> _ClientProcesses:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -108,8 +114,8 @@ class _Crew:
         start = time.monotonic() + 0.02
         self._shared.set_start(start)
         hard_end = start + self._plan.seconds + GRACE_S if self._plan.seconds else math.inf
-        total = Tallied()
-        seconds: dict[int, Tallied] = {}
+        total = RequestCounts()
+        seconds: dict[int, RequestCounts] = {}
         ends: list[float] = []
         ticked = 0
         while self._pids:
@@ -117,20 +123,20 @@ class _Crew:
                 if kind == "end":
                     ends.append(what)
                     continue
-                second, counted = what if kind == "second" else (0, Tallied(errors={what: 1}))
+                second, counted = what if kind == "second" else (0, RequestCounts(errors={what: 1}))
                 total.merge(counted)
                 # What comes late (its client was kept waiting) is shown a second later, not lost.
-                seconds.setdefault(max(second, ticked + 1), Tallied()).merge(counted)
+                seconds.setdefault(max(second, ticked + 1), RequestCounts()).merge(counted)
             now = time.monotonic()
             if now > start + ticked + 1 + _LATE_S and self._pids:
                 ticked += 1
-                tick(seconds.pop(ticked, Tallied()).tick(ticked))
+                tick(seconds.pop(ticked, RequestCounts()).tick(ticked))
             if self._stop.is_set() and not self._shared.stopped:
                 self._shared.stop()
                 hard_end = min(hard_end, now + _STOP_S)
             if now > hard_end:
                 if not self._stop.is_set():
-                    total.merge(Tallied(errors={"NoAnswer": len(self._pids)}))
+                    total.merge(RequestCounts(errors={"NoAnswer": len(self._pids)}))
                 ends.append(now)
                 break
         elapsed = max(max(ends, default=time.monotonic()) - start, 1e-3)

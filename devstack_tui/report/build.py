@@ -14,9 +14,9 @@ from devstack_tui.core.check import Status
 from devstack_tui.core.history import History
 from devstack_tui.core.redact import redact
 from devstack_tui.report import documents
-from devstack_tui.report.coverage import Known, coverage
-from devstack_tui.report.documents import CHECK, KNOWN, MEASURING, Ran
-from devstack_tui.report.model import Item, Past, Report, Suite
+from devstack_tui.report.coverage import CatalogueCheck, coverage
+from devstack_tui.report.documents import CHECK, KNOWN, MEASURING, RunDocument
+from devstack_tui.report.model import Item, Report, Suite, SuiteRun
 
 LOOKED_AT = 30
 """Runs of one subject: the newest is shown, the others are its history."""
@@ -27,14 +27,14 @@ def build(
     history: History,
     stack: str,
     *,
-    known: Sequence[Known] = (),
+    known: Sequence[CatalogueCheck] = (),
     secrets: frozenset[str] = frozenset(),
     now: Callable[[], float] = time.time,
 ) -> Report:
     """What the history of `stack` holds. `known` are the checks that exist, `secrets` are texts
     that must not appear. Raises `DevstackError` when the history cannot be read."""
     notes: list[str] = []
-    runs: list[Ran] = []
+    runs: list[RunDocument] = []
     for kind, name in history.subjects():
         unread = 0
         for row in history.list(kind, name, LOOKED_AT):
@@ -47,7 +47,7 @@ def build(
             notes.append(f"{unread} of the last runs of {what} cannot be read: left out")
     runs.sort(key=lambda ran: ran.at, reverse=True)
     at = now()
-    grouped: dict[tuple[str, str], list[Ran]] = {}
+    grouped: dict[tuple[str, str], list[RunDocument]] = {}
     for ran in runs:
         grouped.setdefault((ran.kind, ran.subject), []).append(ran)
     suites = [_suite(found, at) for found in grouped.values()]
@@ -65,7 +65,7 @@ def build(
     return redacted(report, secrets)
 
 
-def _suite(runs: Sequence[Ran], now: float) -> Suite:
+def _suite(runs: Sequence[RunDocument], now: float) -> Suite:
     """The last of `runs`, newest first; of an audit, every check's own last result."""
     last = runs[0]
     results, notes = last.results, last.notes
@@ -97,7 +97,7 @@ def _suite(runs: Sequence[Ran], now: float) -> Suite:
         results=results,
         notes=notes,
         history=tuple(
-            Past(ran.id, ran.at, ran.verdict, ran.figures, ran.fingerprint) for ran in runs
+            SuiteRun(ran.id, ran.at, ran.verdict, ran.figures, ran.fingerprint) for ran in runs
         ),
         series=last.series,
         interval=last.interval,

@@ -9,7 +9,7 @@ import msgspec
 from devstack_tui.core.check import Status
 from devstack_tui.report import documents
 from devstack_tui.report.core_checks import CoreCheck, CoreSuite, checks, suites
-from devstack_tui.report.documents import Ran
+from devstack_tui.report.documents import RunDocument
 from devstack_tui.report.model import NOT_BUILT, NOT_RUN, Counts, Coverage, CoverageRow, Item
 
 RED = (str(Status.FAIL), str(Status.WARN))
@@ -17,7 +17,7 @@ PROOFS = {"selftest.caught": "perf.04"}
 """What the gate's self-test proves of the gate: a slowdown of this check's workload is caught."""
 
 
-class Known(msgspec.Struct, frozen=True):
+class CatalogueCheck(msgspec.Struct, frozen=True):
     """A check that exists, run or not; `proven` None where no sabotage is declared."""
 
     id: str
@@ -26,10 +26,10 @@ class Known(msgspec.Struct, frozen=True):
     proven: bool | None = None
 
 
-class _Seen:
+class _CheckResults:
     """What the runs say of each check: its last result, and when it was red last."""
 
-    def __init__(self, runs: Sequence[Ran]) -> None:
+    def __init__(self, runs: Sequence[RunDocument]) -> None:
         self.last: dict[str, Item] = {}
         self.suites: dict[str, str] = {}
         self.red: dict[str, float] = {}
@@ -53,9 +53,9 @@ class _Seen:
         return self.last[id].proven if id in self.last else None
 
 
-def coverage(runs: Sequence[Ran], known: Iterable[Known], stack: str) -> Coverage:
+def coverage(runs: Sequence[RunDocument], known: Iterable[CatalogueCheck], stack: str) -> Coverage:
     """Of `runs`, newest first. `known` are the checks of the catalogues."""
-    seen = _Seen(runs)
+    seen = _CheckResults(runs)
     catalogue = {one.id: one for one in known}
     rows = tuple(
         _row(suite, check, seen, catalogue, documents.command(stack, *suite.run))
@@ -81,7 +81,11 @@ def coverage(runs: Sequence[Ran], known: Iterable[Known], stack: str) -> Coverag
 
 
 def _row(
-    suite: CoreSuite, check: CoreCheck, seen: _Seen, catalogue: Mapping[str, Known], again: str
+    suite: CoreSuite,
+    check: CoreCheck,
+    seen: _CheckResults,
+    catalogue: Mapping[str, CatalogueCheck],
+    again: str,
 ) -> CoverageRow:
     found, listed = seen.last.get(check.id), catalogue.get(check.id)
     status, reason = _state(suite, check.id, found, catalogue, again)
@@ -101,7 +105,11 @@ def _row(
 
 
 def _state(
-    suite: CoreSuite, id: str, found: Item | None, catalogue: Mapping[str, Known], again: str
+    suite: CoreSuite,
+    id: str,
+    found: Item | None,
+    catalogue: Mapping[str, CatalogueCheck],
+    again: str,
 ) -> tuple[str, str]:
     """The status of one of the core checks, and the reason for it."""
     if found is not None:

@@ -38,7 +38,7 @@ KNOWN = (CHECK, REGRESS, DRILL, BENCH, AB, COST, AUTO)
 MEASURING = (BENCH, AB, COST, AUTO)
 
 
-class Ran(msgspec.Struct, frozen=True, kw_only=True):
+class RunDocument(msgspec.Struct, frozen=True, kw_only=True):
     """One run of one suite, whatever kind it is. `subject` is the suite's name."""
 
     kind: str
@@ -55,7 +55,7 @@ class Ran(msgspec.Struct, frozen=True, kw_only=True):
     interval: Interval | None = None
 
 
-def read(row: Row, stack: str) -> list[Ran]:
+def read(row: Row, stack: str) -> list[RunDocument]:
     """The runs of one document: one, of an audit one for each suite in it.
 
     Raises `ValueError` for a document that has not the keys of its kind.
@@ -113,8 +113,8 @@ def _quick(size: str) -> tuple[str, ...]:
     return ("--quick",) if size == "quick" else ()
 
 
-def _ran(row: Row, subject: str, found: str, figures: str, again: str, **more: Any) -> Ran:
-    return Ran(
+def _ran(row: Row, subject: str, found: str, figures: str, again: str, **more: Any) -> RunDocument:
+    return RunDocument(
         kind=row.kind,
         subject=subject,
         id=row.id,
@@ -127,7 +127,7 @@ def _ran(row: Row, subject: str, found: str, figures: str, again: str, **more: A
     )
 
 
-def _gate(row: Row, stack: str) -> list[Ran]:
+def _gate(row: Row, stack: str) -> list[RunDocument]:
     found = codec.decode(row.document, GateDoc)
     items = _items(found.checks, row.started)
     figures = counts_text(counted(items))
@@ -136,14 +136,14 @@ def _gate(row: Row, stack: str) -> list[Ran]:
     return [_ran(row, name, found.verdict, figures, again, results=items, notes=found.notes)]
 
 
-def _regress(row: Row, stack: str) -> list[Ran]:
+def _regress(row: Row, stack: str) -> list[RunDocument]:
     (made,) = _gate(row, stack)
     flag = ("--self-test",) if row.name == SELF_TEST else ()
     again = command(stack, "regress", *flag, *_quick(row.size))
     return [replace(made, command=again)]
 
 
-def _check(row: Row, stack: str) -> list[Ran]:
+def _check(row: Row, stack: str) -> list[RunDocument]:
     found = codec.decode(row.document, GateDoc)
     suites: dict[str, list[CheckDoc]] = {}
     for one in found.checks:
@@ -159,7 +159,7 @@ def _check(row: Row, stack: str) -> list[Ran]:
     return made
 
 
-def _drill(row: Row, stack: str) -> list[Ran]:
+def _drill(row: Row, stack: str) -> list[RunDocument]:
     found = codec.decode(row.document, DrillDoc)
     items = _items(found.steps, row.started)
     figures = (
@@ -174,7 +174,7 @@ def _drill(row: Row, stack: str) -> list[Ran]:
     return [_ran(row, subject, found.verdict, figures, command(stack, *words), results=items)]
 
 
-def _bench(row: Row, stack: str) -> list[Ran]:
+def _bench(row: Row, stack: str) -> list[RunDocument]:
     found = codec.decode(row.document, BenchDoc)
     late = found.latency_ms
     figures = found.problem or (
@@ -194,7 +194,7 @@ def _bench(row: Row, stack: str) -> list[Ran]:
     return [_ran(row, name, summary, figures, again, notes=tuple(notes), series=series)]
 
 
-def _ab(row: Row, stack: str) -> list[Ran]:
+def _ab(row: Row, stack: str) -> list[RunDocument]:
     found = codec.decode(row.document, AbDoc)
     low, high = found.interval
     bounds = "not bounded" if low is None or high is None else f"{low:.3f} to {high:.3f}"
@@ -209,7 +209,7 @@ def _ab(row: Row, stack: str) -> list[Ran]:
     return [_ran(row, subject, found.verdict, figures, again, notes=notes, interval=interval)]
 
 
-def _cost(row: Row, stack: str) -> list[Ran]:
+def _cost(row: Row, stack: str) -> list[RunDocument]:
     found = codec.decode(row.document, CostDoc)
     figures = (
         f"{found.lost:,} of {found.acknowledged:,} acknowledged writes lost "
@@ -221,7 +221,7 @@ def _cost(row: Row, stack: str) -> list[Ran]:
     return [_ran(row, _sized(row.name, row.size), MEASURED, figures, again, notes=notes)]
 
 
-def _auto(row: Row, stack: str) -> list[Ran]:
+def _auto(row: Row, stack: str) -> list[RunDocument]:
     found = codec.decode(row.document, AutoDoc)
     proofs = {"the baseline": found.against_baseline, "optimized": found.against_optimized}
     summary = [

@@ -53,7 +53,7 @@ def _block(block: Block) -> str:
             made = "<ul>" + "".join(f"<li>{_spans(line)}</li>" for line in lines) + "</ul>"
         case page.Table():
             made = _table(block)
-        case page.Fold(title, table):
+        case page.CollapsedTable(title, table):
             made = f"<details><summary>{escape(title)}</summary>{_table(table)}</details>"
         case page.Figure(caption, svg):
             above = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""

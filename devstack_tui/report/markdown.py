@@ -33,7 +33,7 @@ def _block(block: Block) -> Iterator[str]:
             yield from (f"- {_spans(line)}" for line in lines)
         case page.Table():
             yield from _table(block)
-        case page.Fold(title, table):
+        case page.CollapsedTable(title, table):
             yield f"<details><summary>{text(title)}</summary>"
             yield ""
             yield from _table(table)

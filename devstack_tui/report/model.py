@@ -25,7 +25,7 @@ class Item(msgspec.Struct, frozen=True):
     at: float = 0.0
 
 
-class Past(msgspec.Struct, frozen=True):
+class SuiteRun(msgspec.Struct, frozen=True):
     """One run of a suite; `figures` in one line."""
 
     id: str
@@ -72,7 +72,7 @@ class Suite(msgspec.Struct, frozen=True, kw_only=True):
     counts: dict[str, int] = {}
     results: tuple[Item, ...] = ()
     notes: tuple[str, ...] = ()
-    history: tuple[Past, ...] = ()
+    history: tuple[SuiteRun, ...] = ()
     series: Series | None = None
     interval: Interval | None = None
 

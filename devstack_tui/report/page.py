@@ -65,7 +65,7 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
-class Fold:
+class CollapsedTable:
     """A table that is folded away until it is asked for."""
 
     title: str
@@ -80,7 +80,7 @@ class Figure:
     svg: str
 
 
-Block = Heading | Paragraph | Note | Bullets | Table | Fold | Figure
+Block = Heading | Paragraph | Note | Bullets | Table | CollapsedTable | Figure
 
 
 def page(report: Report, timelines: Mapping[str, str] | None) -> Iterator[Block]:
@@ -199,9 +199,9 @@ def _details(suite: Suite) -> Iterator[Block]:
         yield Table(heads, _rows(failed), short=(2,))
     if quiet := [item for item in suite.results if item.status == "PASS"]:
         table = Table(("Check", "Title", "Status", "Evidence"), _rows(quiet, 4), short=(2,))
-        yield Fold(f"{len(quiet):,} passed", table)
+        yield CollapsedTable(f"{len(quiet):,} passed", table)
     if len(suite.history) > 1:
-        yield Fold(f"The last {len(suite.history)} runs", _past(suite))
+        yield CollapsedTable(f"The last {len(suite.history)} runs", _past(suite))
 
 
 def _rows(items: Iterable[Item], columns: int = 5) -> tuple[tuple[Span, ...], ...]:

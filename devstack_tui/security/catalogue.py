@@ -11,7 +11,7 @@ from devstack_tui.contracts.audit import (
     Check,
     Checks,
     MatrixCell,
-    Matrixed,
+    MatrixChecks,
     Sabotage,
     Severity,
 )
@@ -33,7 +33,7 @@ class Catalogue:
         self,
         checks: Iterable[Check],
         sabotages: Iterable[Sabotage],
-        matrixed: Iterable[Matrixed] = (),
+        matrixed: Iterable[MatrixChecks] = (),
     ) -> None:
         self.checks = {check.id: check for check in sorted(checks, key=lambda check: check.suite)}
         self.sabotages = {sabotage.id: sabotage for sabotage in sabotages}
@@ -51,7 +51,7 @@ class Catalogue:
         return cls(
             (_provable(check, known) for check in cls.gather(audit)),
             sabotages,
-            (part for part in parts if isinstance(part, Matrixed)),
+            (part for part in parts if isinstance(part, MatrixChecks)),
         )
 
     @staticmethod

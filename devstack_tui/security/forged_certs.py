@@ -42,7 +42,7 @@ class Issuer:
 
 
 @dataclass(frozen=True, slots=True)
-class Forged:
+class ForgedCertificate:
     """The files for a server, PEM: `cert` is the leaf and what is sent after it."""
 
     cert: str
@@ -54,7 +54,7 @@ class Forged:
     """A CA that the server gets to know beside its own; it is not sent."""
 
 
-Maker = Callable[[Issuer, Sequence[str]], Forged]
+Maker = Callable[[Issuer, Sequence[str]], ForgedCertificate]
 """Makes a leaf for these names (DNS names and addresses)."""
 
 
@@ -79,12 +79,12 @@ def intermediate(root: VaultClient) -> Issuer:
     return Issuer(x509.load_pem_x509_certificate(answer["certificate"].encode()), key)
 
 
-def good(issuer: Issuer, names: Sequence[str]) -> Forged:
+def good(issuer: Issuer, names: Sequence[str]) -> ForgedCertificate:
     """A good leaf, but not the one in use."""
     return _made(issuer, names)
 
 
-def reissued(issuer: Issuer, names: Sequence[str], key: bytes) -> Forged:
+def reissued(issuer: Issuer, names: Sequence[str], key: bytes) -> ForgedCertificate:
     """Another leaf for the existing key (PEM)."""
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
@@ -106,7 +106,7 @@ def key() -> str:
     return _private(_ec())
 
 
-def expired(issuer: Issuer, names: Sequence[str]) -> Forged:
+def expired(issuer: Issuer, names: Sequence[str]) -> ForgedCertificate:
     """It ends within two seconds: see `ends`."""
     now = datetime.datetime.now(datetime.UTC)
     # A certificate's time has whole seconds.
@@ -114,53 +114,53 @@ def expired(issuer: Issuer, names: Sequence[str]) -> Forged:
     return _made(issuer, names, until=ends)
 
 
-def other_ca(_issuer: Issuer, names: Sequence[str]) -> Forged:
+def other_ca(_issuer: Issuer, names: Sequence[str]) -> ForgedCertificate:
     """By a CA that signed nothing of the stack, which is sent along."""
     known = untrusted_ca.authority()
     return _made(Issuer(known.certificate, known.key), names)
 
 
-def self_signed(_issuer: Issuer, names: Sequence[str]) -> Forged:
+def self_signed(_issuer: Issuer, names: Sequence[str]) -> ForgedCertificate:
     """By itself."""
     return _made(None, names)
 
 
-def wrong_san(issuer: Issuer, names: Sequence[str]) -> Forged:  # noqa: ARG001
+def wrong_san(issuer: Issuer, names: Sequence[str]) -> ForgedCertificate:  # noqa: ARG001
     """For another host."""
     return _made(issuer, [ELSEWHERE, untrusted_ca.HOST])
 
 
-def no_ip_san(issuer: Issuer, names: Sequence[str]) -> Forged:
+def no_ip_san(issuer: Issuer, names: Sequence[str]) -> ForgedCertificate:
     """For the host's names, not for its address."""
     return _made(issuer, [name for name in names if not _address(name)])
 
 
-def no_intermediate(issuer: Issuer, names: Sequence[str]) -> Forged:
+def no_intermediate(issuer: Issuer, names: Sequence[str]) -> ForgedCertificate:
     """The CA between leaf and root is not sent."""
     return _made(issuer, names, chain=False)
 
 
-def with_rsa(issuer: Issuer, names: Sequence[str]) -> Forged:
+def with_rsa(issuer: Issuer, names: Sequence[str]) -> ForgedCertificate:
     """A good leaf with an RSA key, which many weak ciphers need."""
     return _made(issuer, names, key=_rsa(2048))
 
 
-def weak_key(issuer: Issuer, names: Sequence[str]) -> Forged:
+def weak_key(issuer: Issuer, names: Sequence[str]) -> ForgedCertificate:
     """RSA with 1024 bits."""
     return _made(issuer, names, key=_rsa(1024))
 
 
-def sha1(issuer: Issuer, names: Sequence[str]) -> Forged:
+def sha1(issuer: Issuer, names: Sequence[str]) -> ForgedCertificate:
     """Signed by SHA-1."""
     return _made(issuer, names, sha1=True)
 
 
-def long_life(issuer: Issuer, names: Sequence[str]) -> Forged:
+def long_life(issuer: Issuer, names: Sequence[str]) -> ForgedCertificate:
     """Good for 1000 days."""
     return _made(issuer, names, until=datetime.datetime.now(datetime.UTC) + LONG)
 
 
-def wrong_usage(issuer: Issuer, names: Sequence[str]) -> Forged:
+def wrong_usage(issuer: Issuer, names: Sequence[str]) -> ForgedCertificate:
     """For clients alone."""
     return _made(issuer, names, server=False)
 
@@ -174,7 +174,7 @@ def _made(
     server: bool = True,
     chain: bool = True,
     sha1: bool = False,
-) -> Forged:
+) -> ForgedCertificate:
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.x509.oid import ExtendedKeyUsageOID
@@ -214,7 +214,7 @@ def _made(
         text += issuer.certificate.public_bytes(pem).decode()
     elif issuer:
         known = issuer.certificate.public_bytes(pem).decode()
-    return Forged(text, _private(key), f"{serial:x}", until.timestamp(), known)
+    return ForgedCertificate(text, _private(key), f"{serial:x}", until.timestamp(), known)
 
 
 def _private(key: Private) -> str:

@@ -19,7 +19,7 @@ _LOOK_S = 0.2
 
 
 @dataclass(slots=True)
-class _Turn(Generic[Job]):
+class _RunningJob(Generic[Job]):
     """One job in the hands of one thread."""
 
     job: Job
@@ -50,7 +50,7 @@ class Pool(Generic[Job, Answer]):
         self._total_s = total_s
         self._lock = threading.Lock()
         self._waiting: deque[Job] = deque()
-        self._turns: list[_Turn[Job]] = []
+        self._turns: list[_RunningJob[Job]] = []
 
     def answers(self, jobs: Iterable[Job]) -> AsyncGenerator[Answer, None]:
         """Each answer as it comes. Closing the generator starts no further job."""
@@ -94,7 +94,7 @@ class Pool(Generic[Job, Answer]):
             with self._lock:
                 if not self._waiting:
                     return
-                turn = _Turn(self._waiting.popleft())
+                turn = _RunningJob(self._waiting.popleft())
                 self._turns.append(turn)
             answer = self._work(turn.job)
             with self._lock:

@@ -12,7 +12,7 @@ from devstack_tui.security.audit import StackAudit
 from devstack_tui.security.catalogue import Catalogue
 from devstack_tui.security.events import AnySecurityEvent, Proof, ProofDone, ProofStep
 from devstack_tui.security.sabotage_run import ALL, SabotageRun
-from devstack_tui.security.throwaway import Throwaway
+from devstack_tui.security.throwaway import ThrowawayStack
 
 WHOLE = "whole stack"
 """What a step is about that no single sabotage is meant by."""
@@ -28,7 +28,7 @@ class Prover:
     """
 
     def __init__(self, words: Sequence[str]) -> None:
-        self._throwaway = Throwaway()
+        self._throwaway = ThrowawayStack()
         # Of a stack that is not there yet: enough for the names.
         with StackAudit(self._throwaway.stack) as audit:
             self._planned = Catalogue.of(audit)

@@ -24,7 +24,7 @@ MARK = "throwaway.json"
 removed."""
 
 
-class Throwaway:
+class ThrowawayStack:
     """Call `remove` whatever happens. Nothing is made before `start`."""
 
     def __init__(self) -> None:

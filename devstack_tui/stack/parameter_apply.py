@@ -39,7 +39,7 @@ Names = Mapping[str, Iterable[str]]
 """Parameters by service."""
 
 
-class _Limit(threading.Event):
+class _Deadline(threading.Event):
     """Set when the verb is cancelled, and when the time is over; `extend` gives more of it."""
 
     def __init__(self, outer: threading.Event) -> None:
@@ -99,7 +99,7 @@ class Tuner:
 
     def restart(self, service: Service) -> None:
         """One restart with the configuration from the store, until the service is healthy."""
-        limit = _Limit(self._cancelled)
+        limit = _Deadline(self._cancelled)
 
         def before(unit: str) -> None:
             limit.extend()
@@ -129,7 +129,7 @@ class Tuner:
     def _reporter(self, service: Service) -> Callable[[Phase, str], None]:
         return lambda phase, detail: self._say(service.name, "restart", detail or phase.value)
 
-    def _healthy(self, service: Service, limit: _Limit) -> None:
+    def _healthy(self, service: Service, limit: _Deadline) -> None:
         reason = ""
         while not limit.is_set():
             try:

@@ -86,7 +86,7 @@ class Rules:
     advice: tuple[Callable[[Facts], Iterable[Advice]], ...]
 
 
-class Advised:
+class RuleBasedTunables:
     """The methods of `Tunables` that need no server, by the `rules` of a technology."""
 
     rules: Rules

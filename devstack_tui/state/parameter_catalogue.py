@@ -17,7 +17,7 @@ from typing import Annotated, Any
 import msgspec
 
 from devstack_tui.contracts.model import Installation
-from devstack_tui.contracts.tunable import Apply, Kind, Parameter, Spelling
+from devstack_tui.contracts.tunable import Apply, Kind, Parameter, ServerSyntax
 from devstack_tui.core import units
 from devstack_tui.core.config import convert, fault, read_toml
 from devstack_tui.core.errors import UsageError
@@ -58,7 +58,7 @@ class _Fields(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     relaxed_below: _Limit = None
     reader: str | None = None
     candidates: _Texts = None
-    server: Spelling | None = None
+    server: ServerSyntax | None = None
 
     def holds(self, installation: Installation) -> bool:
         """Whether the conditions of this table are those of the installation."""

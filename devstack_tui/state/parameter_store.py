@@ -37,7 +37,7 @@ class HistoryEntry(msgspec.Struct, frozen=True, kw_only=True):
     undone: bool = False
 
 
-class Tuned(msgspec.Struct, frozen=True, kw_only=True):
+class StoredParameters(msgspec.Struct, frozen=True, kw_only=True):
     """`set_by` says who set a value, by `service.parameter`; `pending` may hold `default`."""
 
     schema: int = SCHEMA
@@ -46,7 +46,7 @@ class Tuned(msgspec.Struct, frozen=True, kw_only=True):
     pending: Table = {}
     history: tuple[HistoryEntry, ...] = ()
 
-    def with_entry(self, entry: HistoryEntry) -> Tuned:
+    def with_entry(self, entry: HistoryEntry) -> StoredParameters:
         """The same with `entry` as the newest of the history."""
         return msgspec.structs.replace(self, history=(*self.history, entry)[-KEPT:])
 
@@ -60,7 +60,7 @@ def path_of(paths: StackPaths) -> Path:
     return paths.root / FILE
 
 
-def read(paths: StackPaths) -> Tuned:
+def read(paths: StackPaths) -> StoredParameters:
     """The store of a stack; an empty one where nothing was ever set.
 
     Raises `DevstackError` for a file that cannot be read: it is never guessed at.
@@ -69,7 +69,7 @@ def read(paths: StackPaths) -> Tuned:
     try:
         return decode(path.read_bytes())
     except FileNotFoundError:
-        return Tuned()
+        return StoredParameters()
     except OSError as error:
         raise files.explain(error, f"reading the tuning of {paths.name!r}") from None
     except ValueError as error:  # also what is not UTF-8
@@ -79,32 +79,35 @@ def read(paths: StackPaths) -> Tuned:
         ) from None
 
 
-def write(paths: StackPaths, tuned: Tuned) -> None:
+def write(paths: StackPaths, tuned: StoredParameters) -> None:
     """Keep `tuned`, in one step. Services without a value are left out."""
     clean = msgspec.structs.replace(
         tuned, values=_filled(tuned.values), pending=_filled(tuned.pending)
     )
-    if clean == Tuned():
+    if clean == StoredParameters():
         path_of(paths).unlink(missing_ok=True)
         return
     files.write_private(path_of(paths), msgspec.json.format(msgspec.json.encode(clean)))
 
 
-def encode(tuned: Tuned) -> str:
+def encode(tuned: StoredParameters) -> str:
     """One line, for the journal."""
     return msgspec.json.encode(tuned).decode()
 
 
-def decode(raw: bytes | str) -> Tuned:
+def decode(raw: bytes | str) -> StoredParameters:
     """What `encode` or `write` wrote. Raises `ValueError`."""
-    found = codec.decode(raw, Tuned)
+    found = codec.decode(raw, StoredParameters)
     if found.schema != SCHEMA:
         raise ValueError(f"its schema is {found.schema}, this release knows {SCHEMA}")
     return found
 
 
 def entry(
-    tuned: Tuned, by: str, values: dict[str, tuple[str | None, str | None]], sources: dict[str, str]
+    tuned: StoredParameters,
+    by: str,
+    values: dict[str, tuple[str | None, str | None]],
+    sources: dict[str, str],
 ) -> HistoryEntry:
     """The next entry of the history: `tuned` is the store before the change."""
     return HistoryEntry(

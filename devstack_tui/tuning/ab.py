@@ -36,7 +36,7 @@ from devstack_tui.tuning.events import (
     TuneDone,
 )
 from devstack_tui.tuning.lease import leased, runner_of
-from devstack_tui.tuning.measure import Measured, Measurer, Sample
+from devstack_tui.tuning.measure import Measurer, MeasureRequest, Sample
 from devstack_tui.tuning.reports import Pair
 from devstack_tui.tuning.show import DEVELOPMENT_ONLY
 
@@ -48,7 +48,7 @@ LOOK_AFTER = 2
 """Pairs after which the spread is known well enough to say what can be detected."""
 
 
-class Order(Measured, frozen=True, kw_only=True):
+class AbRequest(MeasureRequest, frozen=True, kw_only=True):
     """What is to be compared: profiles `a` and `b`. `keep` is `a`, `b` or `before`."""
 
     a: str
@@ -60,7 +60,7 @@ class Order(Measured, frozen=True, kw_only=True):
     only: tuple[str, ...] = ()
 
 
-def ab(stack: Stack, measurer: Measurer, order: Order) -> Events:
+def ab(stack: Stack, measurer: Measurer, order: AbRequest) -> Events:
     """Run it. The first event is `AbPlanned`, the last `AbDone`.
 
     Raises `UsageError`, `UnreachableError` or `DevstackError` before anything is changed. Closing
@@ -69,14 +69,14 @@ def ab(stack: Stack, measurer: Measurer, order: Order) -> Events:
     return task_events(lambda emit: _ab(stack, measurer, order, emit))
 
 
-async def _ab(stack: Stack, measurer: Measurer, order: Order, emit: Emit) -> None:
+async def _ab(stack: Stack, measurer: Measurer, order: AbRequest, emit: Emit) -> None:
     started = time.time()
     runner = runner_of(stack, measurer, order, VERB)
     found = await asyncio.to_thread(
         sides, stack, runner.service, order.a, order.b, only=order.only, force=order.force
     )
     plan = _planned(stack, order, found, runner)
-    ran: Ran | None = None
+    ran: CompletedPairs | None = None
     ablation: tuple[Ablation, ...] = ()
     kept, trouble = BEFORE, None
     try:
@@ -116,7 +116,7 @@ async def _ab(stack: Stack, measurer: Measurer, order: Order, emit: Emit) -> Non
 # -- before ----------------------------------------------------------------------------------
 
 
-def _planned(stack: Stack, order: Order, found: Sides, runner: ArmRunner) -> AbPlanned:
+def _planned(stack: Stack, order: AbRequest, found: Sides, runner: ArmRunner) -> AbPlanned:
     runs = 2 + (_ablation_runs(found.changes) if order.ablate else 0)
     plan = runner.plan(
         order.a,
@@ -152,7 +152,7 @@ def _warning(change: Change) -> str:
 
 
 @dataclass
-class Ran:
+class CompletedPairs:
     """The pairs that were completed, in which order their runs were, and why no more were."""
 
     pairs: list[Pair] = field(default_factory=list)
@@ -160,9 +160,9 @@ class Ran:
     stopped: str = ""
 
 
-async def compare(runner: ArmRunner, found: Sides, plan: AbPlanned, emit: Emit) -> Ran:
+async def compare(runner: ArmRunner, found: Sides, plan: AbPlanned, emit: Emit) -> CompletedPairs:
     """Run the pairs: A B, then B A, and so on. Raises what `ArmRunner.run` raises."""
-    ran = Ran()
+    ran = CompletedPairs()
     started = time.time()
     for number in range(1, plan.pairs + 1):
         arms = (found.a, found.b) if number % 2 else (found.b, found.a)
@@ -257,7 +257,7 @@ def _costs(stack: Stack, history: History, found: Sides, report: AbReport) -> tu
     return (*warned, f"{gain}; not measured: `{reports.command(stack.name, *words)}`")
 
 
-async def _keep(stack: Stack, order: Order, found: Sides, emit: Emit) -> str:
+async def _keep(stack: Stack, order: AbRequest, found: Sides, emit: Emit) -> str:
     """Apply the side that is to stay; returns which configuration the stack has now."""
     if order.keep == BEFORE:
         return BEFORE

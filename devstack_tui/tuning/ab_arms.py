@@ -19,7 +19,7 @@ from devstack_tui.core.errors import DevstackError
 from devstack_tui.tuning import verdicts
 from devstack_tui.tuning.events import AbPlanned, AbRun, AbTick, Change, Emit, Note
 from devstack_tui.tuning.measure import Measurer, Sample
-from devstack_tui.tuning.reports import Past
+from devstack_tui.tuning.reports import EarlierRuns
 
 Settings = Mapping[str, str | None]
 """Canonical texts by parameter of one service; None is the server's default."""
@@ -61,7 +61,7 @@ class ArmRunner:
         workload: str,
         size: str,
         *,
-        past: Past = Past(),  # noqa: B008 - frozen
+        past: EarlierRuns = EarlierRuns(),  # noqa: B008 - frozen
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.workload = workload

@@ -29,13 +29,13 @@ from devstack_tui.stack.parameter_apply import Tuner
 from devstack_tui.stack.stack import Stack
 from devstack_tui.stack.transaction import changing, relay
 from devstack_tui.state import parameter_store, parameter_values
-from devstack_tui.state.parameter_store import HistoryEntry, Tuned
+from devstack_tui.state.parameter_store import HistoryEntry, StoredParameters
 from devstack_tui.tuning.events import Note, Outcome, TuneDone, TunePlanned, TuneStep
-from devstack_tui.tuning.plan import Options, Prepared, Wanted, prepare
+from devstack_tui.tuning.plan import Options, PreparedApply, Wanted, prepare
 
 Applied = AsyncGenerator[TunePlanned | TuneStep | Note | TuneDone, None]
 _Emit = Callable[[TunePlanned | TuneStep | Note | TuneDone], None]
-_Commit = Callable[[Tuned, Prepared, dict[str, str]], Tuned]
+_Commit = Callable[[StoredParameters, PreparedApply, dict[str, str]], StoredParameters]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ def _undo_order(stack: Stack, *, to: int | None, everything: bool, force: bool) 
     return _Order(stack, table, options, _forgotten(undone))
 
 
-def _undone(store: Tuned, to: int | None) -> tuple[HistoryEntry, ...]:
+def _undone(store: StoredParameters, to: int | None) -> tuple[HistoryEntry, ...]:
     """The entries that a revert undoes, oldest first."""
     live = [entry for entry in store.history if not entry.undone]
     if to is None:
@@ -133,7 +133,9 @@ def _undone(store: Tuned, to: int | None) -> tuple[HistoryEntry, ...]:
     return tuple(found)
 
 
-def _recorded(store: Tuned, prepared: Prepared, sources: dict[str, str]) -> Tuned:
+def _recorded(
+    store: StoredParameters, prepared: PreparedApply, sources: dict[str, str]
+) -> StoredParameters:
     if not prepared.options.record:
         return store
     changed = {f"{c.service}.{c.parameter}": (c.before, c.after) for c in prepared.planned.changes}
@@ -145,7 +147,9 @@ def _recorded(store: Tuned, prepared: Prepared, sources: dict[str, str]) -> Tune
 def _forgotten(undone: tuple[HistoryEntry, ...]) -> _Commit:
     """The store after a revert: the entries are undone, and who had set the values is back."""
 
-    def commit(store: Tuned, prepared: Prepared, sources: dict[str, str]) -> Tuned:  # noqa: ARG001
+    def commit(
+        store: StoredParameters, _prepared: PreparedApply, _sources: dict[str, str]
+    ) -> StoredParameters:
         numbers = {entry.number for entry in undone}
         set_by = dict(store.set_by)
         for entry in reversed(undone):
@@ -181,7 +185,7 @@ async def _applied(order: _Order) -> Applied:
                 yield event
 
 
-class _NotTaken(DevstackError):
+class _NotAppliedError(DevstackError):
     """A value was read back as another one."""
 
 
@@ -233,7 +237,7 @@ class _Apply:
             done = TuneDone(0, 0.0, tuple(self._outcomes))
         self._emit(msgspec.structs.replace(done, seconds=time.monotonic() - started))
 
-    def _change(self, service: Service, prepared: Prepared) -> None:
+    def _change(self, service: Service, prepared: PreparedApply) -> None:
         wanted = prepared.wanted(service.name)
         self._check()
         if service.name in prepared.restarts:
@@ -253,7 +257,9 @@ class _Apply:
             if outcome.ok and outcome.reason:
                 self._emit(Note(f"{service.name}.{outcome.parameter}: {outcome.reason}"))
         if wrong := [outcome for outcome in outcomes if not outcome.ok]:
-            raise _NotTaken("; ".join(f"{service.name}.{o.parameter}: {o.reason}" for o in wrong))
+            raise _NotAppliedError(
+                "; ".join(f"{service.name}.{o.parameter}: {o.reason}" for o in wrong)
+            )
 
     def _restart(self, service: Service, wanted: Mapping[str, str | None]) -> None:
         try:

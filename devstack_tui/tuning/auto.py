@@ -37,7 +37,7 @@ from devstack_tui.tuning.events import (
 )
 from devstack_tui.tuning.halving import Rounds
 from devstack_tui.tuning.lease import leased, runner_of
-from devstack_tui.tuning.measure import Measured, Measurer, Sample
+from devstack_tui.tuning.measure import Measurer, MeasureRequest, Sample
 from devstack_tui.tuning.profiles import BASELINE
 from devstack_tui.tuning.search import Search
 from devstack_tui.tuning.search_space import DURABLE, OPTIMIZED, Space, admission, space_of
@@ -60,7 +60,7 @@ class NothingFoundError(DevstackError):
     exit_code = 4
 
 
-class Order(Measured, frozen=True, kw_only=True):
+class AutoRequest(MeasureRequest, frozen=True, kw_only=True):
     """What is searched for: `budget_s` in seconds, `save` the profile's name (empty: ours)."""
 
     budget_s: float = 900.0
@@ -68,7 +68,7 @@ class Order(Measured, frozen=True, kw_only=True):
     save: str = ""
 
 
-def auto(stack: Stack, measurer: Measurer, order: Order) -> Events:
+def auto(stack: Stack, measurer: Measurer, order: AutoRequest) -> Events:
     """Search, prove, save. The first event is `AutoPlanned`, the last `AutoDone`.
 
     Raises `UsageError` for wrong names and for a budget that is too small, and
@@ -78,7 +78,7 @@ def auto(stack: Stack, measurer: Measurer, order: Order) -> Events:
     return task_events(lambda emit: _auto(stack, measurer, order, emit))
 
 
-async def _auto(stack: Stack, measurer: Measurer, order: Order, emit: Emit) -> None:
+async def _auto(stack: Stack, measurer: Measurer, order: AutoRequest, emit: Emit) -> None:
     started, begun = time.time(), time.monotonic()
     runner = runner_of(stack, measurer, order, VERB)
     service = runner.service
@@ -148,7 +148,7 @@ def proof_blocks(left_s: float, run_s: float) -> int:
     return BLOCKS * min(max(sets, 1), MOST)
 
 
-def _require_time(order: Order, runner: ArmRunner) -> None:
+def _require_time(order: AutoRequest, runner: ArmRunner) -> None:
     run_s = runner.run_s(restart=True)
     proof = 3 * BLOCKS * run_s
     least = proof + SEARCHED * run_s
@@ -171,7 +171,7 @@ class Proof:
     stack: Stack
     runner: ArmRunner
     space: Space
-    order: Order
+    order: AutoRequest
 
     def reserve_s(self) -> float:
         """The time for it, by how long runs lasted so far with the restart that it may need."""
@@ -251,7 +251,7 @@ def _pairs(blocks: Sequence[Mapping[str, Sample]], key: str) -> list[reports.Pai
 
 def _report(  # noqa: PLR0917 - what a report is made of
     stack: Stack,
-    order: Order,
+    order: AutoRequest,
     name: str,
     space: Space,
     best: Settings,

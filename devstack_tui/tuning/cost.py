@@ -50,7 +50,7 @@ POWER_CUT = (
 
 
 @dataclass(frozen=True)
-class Killed:
+class KillResult:
     """One kill: `at` and `back` are monotonic seconds, `present` what was found afterwards."""
 
     writes: tuple[Operation, ...]
@@ -85,7 +85,7 @@ async def _cost(  # noqa: PLR0917 - as `cost`
                 emit(CostPhase(service.name, "applying", profile))
                 applier = ServiceApplier(stack, service.name, VERB, force=force)
                 await applier.apply(wanted[service.name], restart=False)
-                one = _One(stack, service, acks, emit)
+                one = _ServiceKills(stack, service, acks, emit)
                 report = await one.measure(profile, wanted[service.name], kills)
                 emit(CostPhase(service.name, "returning"))
             reports.keep(History.of(stack.paths), report, started)
@@ -115,7 +115,7 @@ def _chosen(stack: Stack, names: Sequence[str]) -> list[tuple[Service, Acks]]:
     return chosen
 
 
-class _One:
+class _ServiceKills:
     """The kills of one service that has the values to be judged already."""
 
     def __init__(self, stack: Stack, service: Service, acks: Acks, emit: Emit) -> None:
@@ -137,7 +137,7 @@ class _One:
         report = judged(name, profile, found)
         return msgspec.structs.replace(report, relaxed=relaxed)
 
-    async def _kill(self, run: str, kills: int) -> Killed:
+    async def _kill(self, run: str, kills: int) -> KillResult:
         engine, name = self._stack.engine(), self._service.name
         target = engine.target(self._service)
         number = run.removeprefix(RUN)
@@ -159,7 +159,7 @@ class _One:
         self._emit(CostPhase(name, "counting"))
         asked = [write.number for write in writes if write.ok]
         present = await asyncio.to_thread(self._acks.present, target, run, asked)
-        return Killed(writes, killed, back, present)
+        return KillResult(writes, killed, back, present)
 
     async def _start(self) -> None:
         """Bring the service up again, until its probe passes."""
@@ -197,7 +197,7 @@ def kill(stack: Stack, service: Service) -> tuple[Intent, float]:
     return intent, at
 
 
-def judged(service: str, profile: str, found: Sequence[Killed]) -> CostReport:
+def judged(service: str, profile: str, found: Sequence[KillResult]) -> CostReport:
     """The counts of all kills together, and the worst of them in seconds."""
     verdicts = [verdict(one.writes, {"": sorted(one.present)}, 0) for one in found]
     report = CostReport(
@@ -226,14 +226,14 @@ def sentence(report: CostReport, worst: int) -> str:
     return f"lost {report.lost:,} acknowledged writes ({report.lost_s:.2g} s) on SIGKILL{many}"
 
 
-def _seconds(one: Killed, found: Verdict) -> float:
+def _seconds(one: KillResult, found: Verdict) -> float:
     """From the oldest write that is missing to the kill."""
     lost = set(found.lost)
     times = [write.done_s for write in one.writes if write.number in lost]
     return max(0.0, one.at - min(times)) if times else 0.0
 
 
-def _rate(one: Killed) -> float:
+def _rate(one: KillResult) -> float:
     times = [write.done_s for write in one.writes if write.ok]
     first = min((write.sent_s for write in one.writes), default=one.at)
     return len(times) / max(one.at - first, 1e-9)

@@ -24,7 +24,7 @@ from devstack_tui.tuning import reports
 from devstack_tui.tuning.ab_arms import ArmRunner, Settings
 from devstack_tui.tuning.apply import apply
 from devstack_tui.tuning.events import Emit, Note, TuneDone
-from devstack_tui.tuning.measure import Measured, Measurer
+from devstack_tui.tuning.measure import Measurer, MeasureRequest
 
 
 class NotRestoredError(DevstackError):
@@ -84,7 +84,7 @@ async def _heal(stack: Stack, emit: Emit) -> None:
                 emit(Note(event.text))
 
 
-def runner_of(stack: Stack, measurer: Measurer, order: Measured, verb: str) -> ArmRunner:
+def runner_of(stack: Stack, measurer: Measurer, order: MeasureRequest, verb: str) -> ArmRunner:
     """Where the arms of an order run. Raises `UsageError` for an unknown workload."""
     service = measurer.service(order.workload)
     fingerprint = measurer.fingerprint(order.workload, order.size)

@@ -20,7 +20,7 @@ class Sample(msgspec.Struct, frozen=True):
     settings: dict[str, str] = {}
 
 
-class Measured(msgspec.Struct, frozen=True, kw_only=True):
+class MeasureRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What every order to measure has: the workload, and whether changes of somebody else are no
     obstacle (`force`)."""
 

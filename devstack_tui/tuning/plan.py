@@ -18,7 +18,7 @@ from devstack_tui.stack.busy import require_none
 from devstack_tui.stack.recovery import lock_of
 from devstack_tui.stack.stack import Stack
 from devstack_tui.state import parameter_store, parameter_values
-from devstack_tui.state.parameter_store import Table, Tuned
+from devstack_tui.state.parameter_store import StoredParameters, Table
 from devstack_tui.tuning import rules
 from devstack_tui.tuning.catalogue import tunable
 from devstack_tui.tuning.events import Change, Row, Show, TunePlanned
@@ -42,14 +42,14 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class PreparedApply:
     """An apply that may begin: `restarts` are the services that need one; `before` and `after`
     the store, without the entry of the history."""
 
     planned: TunePlanned
     show: Show
-    before: Tuned
-    after: Tuned
+    before: StoredParameters
+    after: StoredParameters
     restarts: frozenset[str]
     options: Options
 
@@ -64,7 +64,7 @@ class Prepared:
         return {c.parameter: c.after for c in self.planned.changes if c.service == service}
 
 
-def prepare(stack: Stack, wanted: Wanted, options: Options) -> Prepared:
+def prepare(stack: Stack, wanted: Wanted, options: Options) -> PreparedApply:
     """Decide what changes, or refuse with the parameter, the limit and its source. Blocks.
 
     Raises `UsageError` for what cannot be, `UnreachableError` for a service that is down, and
@@ -144,7 +144,7 @@ def _refuse_strangers(show: Show, checked: Mapping[str, object]) -> None:
             )
 
 
-def _refuse_problems(prepared: Prepared) -> None:
+def _refuse_problems(prepared: PreparedApply) -> None:
     fatal = [p for p in _problems(prepared) if p.fatal]
     if fatal:
         more = "; ".join(rules.sentence(problem) for problem in fatal[1:])
@@ -153,7 +153,7 @@ def _refuse_problems(prepared: Prepared) -> None:
         )
 
 
-def _problems(prepared: Prepared) -> tuple[Problem, ...]:
+def _problems(prepared: PreparedApply) -> tuple[Problem, ...]:
     overlay = {
         service: {name: text or DEFAULT for name, text in prepared.wanted(service).items()}
         for service in prepared.services
@@ -164,10 +164,10 @@ def _problems(prepared: Prepared) -> tuple[Problem, ...]:
 def _prepared(
     stack: Stack,
     show: Show,
-    before: Tuned,
+    before: StoredParameters,
     checked: Mapping[str, Mapping[str, str | None]],
     options: Options,
-) -> Prepared:
+) -> PreparedApply:
     rows = {(row.service, row.name): row for row in show.parameters}
     changes: list[Change] = []
     restarts = set(checked) if options.restart else set()
@@ -183,7 +183,7 @@ def _prepared(
         if parameter.apply is Apply.RESTART and _differs(parameter, row, after):
             restarts.add(parameter.service)
     planned = TunePlanned(stack.name, options.by, tuple(changes), ())
-    prepared = Prepared(
+    prepared = PreparedApply(
         planned, show, before, _after(before, changes, options.by), frozenset(restarts), options
     )
     steps, warnings = tuple(_steps(prepared)), tuple(_warnings(prepared))
@@ -211,7 +211,7 @@ def _differs(parameter: Parameter, row: Row, after: str | None) -> bool:
     return not parameter_values.in_effect(parameter, after, found)
 
 
-def _after(before: Tuned, changes: list[Change], by: str) -> Tuned:
+def _after(before: StoredParameters, changes: list[Change], by: str) -> StoredParameters:
     table: Table = {service: dict(given) for service, given in before.values.items()}
     pending: Table = {service: dict(given) for service, given in before.pending.items()}
     set_by = dict(before.set_by)
@@ -229,7 +229,7 @@ def _after(before: Tuned, changes: list[Change], by: str) -> Tuned:
     return msgspec.structs.replace(before, values=table, set_by=set_by, pending=pending)
 
 
-def _steps(prepared: Prepared) -> Iterator[str]:
+def _steps(prepared: PreparedApply) -> Iterator[str]:
     for service in prepared.services:
         names = ", ".join(
             f"{c.parameter}={c.after or DEFAULT}"
@@ -242,7 +242,7 @@ def _steps(prepared: Prepared) -> Iterator[str]:
         yield "read every value back in a fresh session; what does not take is undone"
 
 
-def _warnings(prepared: Prepared) -> Iterator[str]:
+def _warnings(prepared: PreparedApply) -> Iterator[str]:
     for change in prepared.planned.changes:
         if change.durability:
             value = change.after or DEFAULT

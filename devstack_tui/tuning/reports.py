@@ -27,7 +27,7 @@ Pair = tuple[Sample, Sample]
 """The runs of A and of B."""
 
 
-class Past(msgspec.Struct, frozen=True):
+class EarlierRuns(msgspec.Struct, frozen=True):
     """What earlier runs of a workload on the same fingerprint showed: the spread of the ratio
     of two runs, and how long one of an A/B lasted (seconds). None: nothing yet."""
 
@@ -42,7 +42,7 @@ class _Run(msgspec.Struct, frozen=True):
     problem: str = ""
 
 
-def past(history: History, workload: str, size: str, fingerprint: str) -> Past:
+def past(history: History, workload: str, size: str, fingerprint: str) -> EarlierRuns:
     """Look at the A/Bs that were kept, and else at the benchmarks."""
     reports = [
         codec.decode(row.document, AbReport)
@@ -53,7 +53,7 @@ def past(history: History, workload: str, size: str, fingerprint: str) -> Past:
     if timed := [one for one in reports if one.pairs and one.seconds and not one.ablation]:
         run_s = timed[0].seconds / (2 * timed[0].pairs)
     if (spread := stats.pooled_spread(ratios_of(one.samples) for one in reports)) is not None:
-        return Past(spread, run_s)
+        return EarlierRuns(spread, run_s)
     runs = [
         found.throughput
         for row in history.list(BENCH, workload, LOOKED_AT)
@@ -62,9 +62,9 @@ def past(history: History, workload: str, size: str, fingerprint: str) -> Past:
         if not found.problem and found.throughput > 0
     ]
     if len(runs) < FEWEST_RUNS:
-        return Past(None, run_s)
+        return EarlierRuns(None, run_s)
     # A ratio has the noise of two runs.
-    return Past(statistics.stdev(map(math.log, runs)) * math.sqrt(2), run_s)
+    return EarlierRuns(statistics.stdev(map(math.log, runs)) * math.sqrt(2), run_s)
 
 
 def ratios_of(samples: Iterable[tuple[float, float]]) -> list[float]:

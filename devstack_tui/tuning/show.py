@@ -29,7 +29,7 @@ from devstack_tui.core.paths import StackPaths
 from devstack_tui.core.redact import redact
 from devstack_tui.stack.stack import Stack
 from devstack_tui.state import parameter_store, parameter_values
-from devstack_tui.state.parameter_store import Tuned
+from devstack_tui.state.parameter_store import StoredParameters
 from devstack_tui.tuning import profiles, rules
 from devstack_tui.tuning.catalogue import known, tunable, tunable_services
 from devstack_tui.tuning.events import Budget, CostReport, HistoryRow, Row, Show
@@ -42,13 +42,13 @@ _UNITS = {Kind.BYTES: "bytes", Kind.DURATION: "ms"}
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
+class _ShowContext:
     """What is known beside what the servers report: `homes` are the directories of their services,
     as these know them; `costs` by `service.name=value`."""
 
     paths: StackPaths
     homes: Mapping[str, str]
-    store: Tuned
+    store: StoredParameters
     profiles: Sequence[Profile]
     costs: Mapping[str, str]
 
@@ -69,7 +69,7 @@ def look(stack: Stack, services: Sequence[str] = (), *, durable: bool = False) -
     machine = engine.limits()
     loaded, broken = _profiles(engine)
     homes = {service.name: engine.files(service).path() for service in chosen}
-    beside = _Known(stack.paths, homes, store, loaded, _costs(stack))
+    beside = _ShowContext(stack.paths, homes, store, loaded, _costs(stack))
     rows: list[Row] = []
     catalogue: list[Parameter] = []
     for service in chosen:
@@ -131,7 +131,7 @@ def _read(engine: Engine, chosen: Sequence[Service]) -> tuple[dict[str, Reading]
     return readings, {name: str(a) for name, a in answers.items() if isinstance(a, str)}
 
 
-def _row(beside: _Known, parameter: Parameter, found: Effective | None) -> Row:
+def _row(beside: _ShowContext, parameter: Parameter, found: Effective | None) -> Row:
     store = beside.store
     mine = store.values.get(parameter.service, {}).get(parameter.name)
     if found is not None and mine is None and found.source == "set at run time":
@@ -202,7 +202,7 @@ def _warning(parameter: Parameter, found: Effective | None, foreign: str, is_rel
 
 
 def _others(
-    stack: Stack, engine: Engine, chosen: Sequence[Service], store: Tuned
+    stack: Stack, engine: Engine, chosen: Sequence[Service], store: StoredParameters
 ) -> tuple[Share, ...]:
     """What the services take that are not looked at: measured where nothing else is known."""
     shares: list[Share] = []
@@ -259,7 +259,7 @@ def _advise(show: Show, engine: Engine, durable: bool) -> tuple[Advice, ...]:
     return tuple(advice)
 
 
-def history(store: Tuned) -> tuple[HistoryRow, ...]:
+def history(store: StoredParameters) -> tuple[HistoryRow, ...]:
     """What was applied, oldest first."""
     return tuple(
         HistoryRow(entry.number, entry.at, entry.by, entry.values, entry.undone, entry.sources)

@@ -28,7 +28,7 @@ _FAR = 1e9
 """A ratio beyond all that a run can give."""
 
 
-class Judged(msgspec.Struct, frozen=True):
+class PairsVerdict(msgspec.Struct, frozen=True):
     """The verdict on some pairs. `needed` is about how many pairs would decide it, None when they
     do or when no reasonable number would."""
 
@@ -37,7 +37,7 @@ class Judged(msgspec.Struct, frozen=True):
     needed: int | None = None
 
 
-def judge(ratios: Sequence[float], margin: float) -> Judged:
+def judge(ratios: Sequence[float], margin: float) -> PairsVerdict:
     """The verdict on the ratios B ÷ A of one or more pairs."""
     wide, narrow = stats.paired(ratios), stats.paired(ratios, NARROW)
     if _above(wide.low, 1 + margin):
@@ -47,8 +47,10 @@ def judge(ratios: Sequence[float], margin: float) -> Judged:
     elif _above(narrow.low, 1 - margin) and _below(narrow.high, 1 + margin):
         verdict = NO_DIFFERENCE
     else:
-        return Judged(INCONCLUSIVE, wide, needed_pairs(wide.ratio, stats.spread(ratios), margin))
-    return Judged(verdict, wide)
+        return PairsVerdict(
+            INCONCLUSIVE, wide, needed_pairs(wide.ratio, stats.spread(ratios), margin)
+        )
+    return PairsVerdict(verdict, wide)
 
 
 def settled(ratios: Sequence[float], pairs: int, margin: float) -> str:
@@ -98,7 +100,7 @@ def needed_pairs(ratio: float, spread: float | None, margin: float) -> int | Non
     return None
 
 
-def sentence(a: str, b: str, judged: Judged, pairs: int) -> str:
+def sentence(a: str, b: str, judged: PairsVerdict, pairs: int) -> str:
     """`optimized is 1.42 × baseline, 95 % 1.38 … 1.46, 6 pairs: IMPROVED`."""
     found = judged.estimate
     head = f"{b} is {found.ratio:.2f} × {a}"

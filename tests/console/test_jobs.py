@@ -12,7 +12,7 @@ import pytest
 
 from devstack_tui.console.health.change_job import ChangeJob, ChangeJobs, ChangeRequest
 from devstack_tui.console.pane_jobs import BusyError
-from devstack_tui.core.children import Child, Cli, Outage, Watch, failure
+from devstack_tui.core.children import Child, Cli, Outage, RestartingChild, failure
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.jobs.runner import Runner
 
@@ -97,7 +97,7 @@ async def test_a_watched_child_that_dies_is_told_and_started_again(tmp_path: Pat
         "if f.exists(): print('alive', flush=True); print(input(), flush=True); input()\n"
         "f.touch(); sys.exit('broken\\n  → mend it')"
     )
-    watch = Watch(Cli("default", program(code)), "status")
+    watch = RestartingChild(Cli("default", program(code)), "status")
     watch.pause()
     seen: list[bytes | Outage] = []
     lines = watch.lines()
@@ -111,7 +111,7 @@ async def test_a_watched_child_that_dies_is_told_and_started_again(tmp_path: Pat
 
 
 async def test_a_watched_child_that_keeps_dying_is_started_later_each_time() -> None:
-    watch = Watch(Cli("default", program("raise SystemExit('no')")), "status")
+    watch = RestartingChild(Cli("default", program("raise SystemExit('no')")), "status")
     waits = []
     lines = watch.lines()
     async for line in lines:

@@ -75,7 +75,7 @@ class Made:
             pytest.skip("another process does not see this stack")
         begin = """
 import os, signal, sys
-from devstack_tui.contracts.drill import Partitioned
+from devstack_tui.contracts.drill import PartitionDrill
 from devstack_tui.contracts.faults import Fault
 from devstack_tui.contracts.registry import service
 from devstack_tui.core.journal import Journal

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from devstack_tui.contracts.client import Client
-from devstack_tui.contracts.drill import Cut
+from devstack_tui.contracts.drill import NodeTraffic
 from devstack_tui.contracts.engine import (
     Engine,
     Feature,
@@ -303,7 +303,7 @@ class MemoryEngine:
         service: Service,
         units: Sequence[str],
         fault: Fault,
-        cut: Cut | None = None,  # noqa: ARG002
+        cut: NodeTraffic | None = None,  # noqa: ARG002
     ) -> Handle:
         self.require(Feature(fault.value))
         names = [thing.name for thing in self._things.get(service.name, ())]

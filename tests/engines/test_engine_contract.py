@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from devstack_tui.contracts import service_files
-from devstack_tui.contracts.drill import Partitioned
+from devstack_tui.contracts.drill import PartitionDrill
 from devstack_tui.contracts.engine import Engine, Feature, Run, UnitEvent
 from devstack_tui.contracts.faults import Fault, Handle
 from devstack_tui.contracts.model import LogLine
@@ -435,7 +435,7 @@ def test_a_node_that_is_cut_off_still_answers_its_clients(made: Made) -> None:
         with pytest.raises(UsageError):
             engine.aim(REDIS, ["redis-6"], Fault.PARTITION)
         return
-    drill = next(one for one in REDIS.drills() if isinstance(one, Partitioned))
+    drill = next(one for one in REDIS.drills() if isinstance(one, PartitionDrill))
     handle = engine.aim(REDIS, ["redis-6"], Fault.PARTITION, drill.cut(target, "redis-6"))
     made.journal.begin("drill.partition", "redis-6", service="redis", **handle.undo)
     engine.inject(handle)
@@ -452,7 +452,7 @@ def test_what_a_killed_process_did_is_undone_by_the_next_verb(made: Made, fault:
         pytest.skip("this stack does not allow it")
     made.killed(f"""
 fault = Fault({fault.value!r})
-drill = next(one for one in found.drills() if isinstance(one, Partitioned))
+drill = next(one for one in found.drills() if isinstance(one, PartitionDrill))
 cut = drill.cut(engine.target(found), "redis-6") if fault is Fault.PARTITION else None
 handle = engine.aim(found, ["redis-6"], fault, cut)
 journal.begin(f"drill.{{fault}}", "redis-6", service="redis", **handle.undo)

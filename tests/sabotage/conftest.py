@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from devstack_tui.security.sabotage_run import SabotageRun
-from devstack_tui.security.throwaway import Throwaway
+from devstack_tui.security.throwaway import ThrowawayStack
 from devstack_tui.stack.stack import Stack
 from tests.conftest import Cli
 from tests.stack import conftest as stacks
@@ -29,7 +29,7 @@ def home() -> Iterator[Path]:
         yield folder
 
 
-async def _start(throwaway: Throwaway) -> SabotageRun:
+async def _start(throwaway: ThrowawayStack) -> SabotageRun:
     async for _ in throwaway.start(Stack().selected()):
         pass
     run = SabotageRun(throwaway.stack, every=EVERY)
@@ -40,7 +40,7 @@ async def _start(throwaway: Throwaway) -> SabotageRun:
 @pytest.fixture(scope="package")
 def run(home: Path) -> Iterator[SabotageRun]:  # noqa: ARG001
     """The sabotages of a whole stack that is up, and how every check was before the first."""
-    throwaway = Throwaway()
+    throwaway = ThrowawayStack()
     try:
         made = asyncio.run(_start(throwaway))
         yield made

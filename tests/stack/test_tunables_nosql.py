@@ -87,7 +87,7 @@ def set_live(cli: Cli, name: str, values: Mapping[str, str | None]) -> None:
 def configure(cli: Cli, values: parameter_store.Table) -> None:
     """Write the configurations anew, and nothing else."""
     stack = Stack(cli.stack)
-    parameter_store.write(stack.paths, parameter_store.Tuned(values=values))
+    parameter_store.write(stack.paths, parameter_store.StoredParameters(values=values))
     for name in ("mongodb", "redis"):
         stack.engine().configure(service(name), Run())
 

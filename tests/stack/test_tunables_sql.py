@@ -131,7 +131,9 @@ def known(name: str) -> dict[str, Parameter]:
 def configure(cli: Cli, name: str, values: Mapping[str, str]) -> None:
     """Write the configuration anew, and nothing else."""
     stack = Stack(cli.stack)
-    parameter_store.write(stack.paths, parameter_store.Tuned(values={name: dict(values)}))
+    parameter_store.write(
+        stack.paths, parameter_store.StoredParameters(values={name: dict(values)})
+    )
     stack.engine().configure(service(name), Run())
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from devstack_tui.services.redis.instrument.cluster_view import ClusterView
-from devstack_tui.services.redis.instrument.failover_timeline import Watch
+from devstack_tui.services.redis.instrument.failover_timeline import FailoverTimeline
 from devstack_tui.services.redis.instrument.messages import Mark
 from devstack_tui.services.redis.instrument.node_view import NodeReport, Reader
 
@@ -64,7 +64,7 @@ class Stage:
     def __init__(self) -> None:
         self.cluster = ClusterView(NAMES, [f"127.0.0.1:{7000 + i}" for i in range(4)])
         self.marks: list[Mark] = []
-        self.watch = Watch(self.cluster, self.marks.append)
+        self.watch = FailoverTimeline(self.cluster, self.marks.append)
         self.at = 0.0
         self.play(0, 1, 2, 3)
 

@@ -14,11 +14,11 @@ from typing import Any
 
 from devstack_tui.contracts.drill import (
     Context,
-    Cut,
     DrillEvent,
     DrillPhase,
     DrillResult,
     Marker,
+    NodeTraffic,
     Plan,
     PlannedStep,
     RepeatEnded,
@@ -111,7 +111,7 @@ class SleeperEngine:
             firewall.require(INSTANCE)
 
     def aim(
-        self, service: Any, units: Sequence[str], fault: Fault, cut: Cut | None = None
+        self, service: Any, units: Sequence[str], fault: Fault, cut: NodeTraffic | None = None
     ) -> Handle:
         self.require(Feature(fault.value))
         if cut is not None:

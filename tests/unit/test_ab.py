@@ -9,13 +9,13 @@ import pytest
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.history import History
 from devstack_tui.tuning import reports
-from devstack_tui.tuning.ab import Ran, ablate, compare
+from devstack_tui.tuning.ab import CompletedPairs, ablate, compare
 from devstack_tui.tuning.ab_arms import FailedRunError
 from devstack_tui.tuning.events import AbPair, AbRun, AbTick, CostReport, Note
 from tests.unit.tuning_bed import RUN_S, Bed, plan_of, sides_of
 
 
-async def ran(bed: Bed, pairs: int = 6, *, restart: bool = False) -> Ran:
+async def ran(bed: Bed, pairs: int = 6, *, restart: bool = False) -> CompletedPairs:
     sides = sides_of({"x": "0"}, {"x": "1"}, restart=restart)
     return await compare(bed.runner(), sides, plan_of(sides, pairs), bed.emit)
 
@@ -127,7 +127,7 @@ async def test_one_change_alone_needs_no_ablation() -> None:
 # -- reports ---------------------------------------------------------------------------------
 
 
-def report_of(found: Ran) -> reports.AbReport:
+def report_of(found: CompletedPairs) -> reports.AbReport:
     plan = plan_of(sides_of({"x": "0"}, {"x": "1"}), 6)
     return reports.ab_report(
         plan, found.pairs, order=found.order, seconds=120.0, fingerprint="print"
@@ -146,8 +146,8 @@ async def test_earlier_reports_tell_the_spread_and_the_time_of_a_run(tmp_path: P
 async def test_reports_of_another_machine_or_size_tell_nothing(tmp_path: Path) -> None:
     history = History(tmp_path / "history.db")
     reports.keep(history, report_of(await ran(Bed(spread=0.03))), 1.0)
-    assert reports.past(history, "sim.load", "quick", "another") == reports.Past()
-    assert reports.past(history, "sim.load", "full", "print") == reports.Past()
+    assert reports.past(history, "sim.load", "quick", "another") == reports.EarlierRuns()
+    assert reports.past(history, "sim.load", "full", "print") == reports.EarlierRuns()
 
 
 def test_without_an_ab_the_benchmarks_tell_the_spread(tmp_path: Path) -> None:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import pytest
 
 from devstack_tui.loadgen.acknowledged_writes import INDETERMINATE
-from devstack_tui.tuning.cost import Killed, judged
+from devstack_tui.tuning.cost import KillResult, judged
 from tests.unit.fake_acks import write
 
 
-def killed(acknowledged: int, kept: int, *, unanswered: int = 0) -> Killed:
+def killed(acknowledged: int, kept: int, *, unanswered: int = 0) -> KillResult:
     """Ten writes a second up to the kill at 100 s; the last ones are missing."""
     first = 100 - acknowledged / 10
     writes = [write(n + 1, first + n / 10, first + (n + 1) / 10) for n in range(acknowledged)]
     writes += [
         write(acknowledged + n + 1, 99.9, 100.5, INDETERMINATE, "reset") for n in range(unanswered)
     ]
-    return Killed(tuple(writes), 100.0, 103.0, set(range(1, kept + 1)))
+    return KillResult(tuple(writes), 100.0, 103.0, set(range(1, kept + 1)))
 
 
 def test_acknowledged_writes_that_are_missing_are_lost() -> None:

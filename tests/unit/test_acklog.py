@@ -21,7 +21,7 @@ from devstack_tui.loadgen.acknowledged_writes import (
     outage,
     verdict,
 )
-from devstack_tui.services.redis.instrument.split_brain import Claim, split
+from devstack_tui.services.redis.instrument.split_brain import OwnershipChange, split
 
 MS = 1000
 PERIOD = 20 * MS
@@ -281,10 +281,10 @@ def test_errors_are_counted_by_class_and_rivals_are_no_writes() -> None:
 # -- split brain -----------------------------------------------------------------------------
 
 HANDED_OVER = [
-    Claim(0, "a", 1, True),
-    Claim(0, "b", 1, False),
-    Claim(1050 * MS, "b", 2, True),
-    Claim(1050 * MS, "a", 1, False),
+    OwnershipChange(0, "a", 1, True),
+    OwnershipChange(0, "b", 1, False),
+    OwnershipChange(1050 * MS, "b", 2, True),
+    OwnershipChange(1050 * MS, "a", 1, False),
 ]
 
 
@@ -312,7 +312,7 @@ def test_a_refusal_or_a_read_of_the_old_owner_is_no_split_brain() -> None:
 
 
 def test_an_owner_that_was_promoted_again_is_legitimate() -> None:
-    back = [Claim(3050 * MS, "a", 3, True), Claim(3050 * MS, "b", 2, False)]
+    back = [OwnershipChange(3050 * MS, "a", 3, True), OwnershipChange(3050 * MS, "b", 2, False)]
     operations = [op(900, node="a"), op(1000, node="b"), op(2900, node="b"), op(3000, node="a")]
     assert split(operations, [*HANDED_OVER, *back]) == []
     stale = op(1500, kind=RIVAL, node="a", value=9)

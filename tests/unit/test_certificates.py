@@ -17,7 +17,7 @@ from devstack_tui.cli.text.certs import list_lines
 from devstack_tui.contracts.model import Certificate, Observation, ServiceStatus, State
 from devstack_tui.contracts.service_files import CERT
 from devstack_tui.core.rooted_files import RootedFiles
-from devstack_tui.health.certificates import CertificateRow, Served
+from devstack_tui.health.certificates import CertificateRow, ServedCertificate
 from devstack_tui.health.monitor import _judged, _Memory
 from devstack_tui.identity.certificates import (
     Age,
@@ -29,7 +29,7 @@ from devstack_tui.identity.certificates import (
 )
 from devstack_tui.security import forged_certs
 from devstack_tui.security.tls import untrusted_ca
-from devstack_tui.services.reference_api.__main__ import Renewable, context_of
+from devstack_tui.services.reference_api.__main__ import RenewableContext, context_of
 from devstack_tui.services.reference_api.config import ApiConfig
 
 NOW = 1_800_000_000.0
@@ -106,9 +106,9 @@ def test_the_list_says_who_serves_something_else_and_what_to_do() -> None:
         days_left=20,
         state=Age.URGENT,
         served=(
-            Served(listener="redis-1", serial="abc", current=True),
-            Served(listener="redis-2", serial="def"),
-            Served(listener="redis-3", problem="timed out"),
+            ServedCertificate(listener="redis-1", serial="abc", current=True),
+            ServedCertificate(listener="redis-2", serial="def"),
+            ServedCertificate(listener="redis-3", problem="timed out"),
         ),
     )
     text = "\n".join(list_lines([row]))
@@ -133,7 +133,7 @@ def issuer() -> forged_certs.Issuer:
 FACTS = ("key", "signature", "names", "days", "server", "issuer", "sent")
 
 
-def facts(made: forged_certs.Forged) -> dict[str, object]:
+def facts(made: forged_certs.ForgedCertificate) -> dict[str, object]:
     found = x509.load_pem_x509_certificates(made.cert.encode())
     one = described(found[0])
     purposes = found[0].extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
@@ -209,7 +209,7 @@ def test_the_api_serves_a_certificate_with_another_kind_of_key_after_a_reload(
     by = issuer()
     paths = {name: str(tmp_path / name) for name in ("cert", "key")}
     config = ApiConfig("s", "h", 1, 2, paths["cert"], paths["key"], "", "", "", {})
-    context = Renewable(ssl.PROTOCOL_TLS_SERVER)
+    context = RenewableContext(ssl.PROTOCOL_TLS_SERVER)
     for make in (forged_certs.with_rsa, forged_certs.good, forged_certs.with_rsa):
         made = make(by, NAMES)
         Path(paths["cert"]).write_text(made.cert)

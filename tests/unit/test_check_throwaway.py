@@ -17,7 +17,7 @@ from devstack_tui.core.paths import StackPaths
 from devstack_tui.security import proven, throwaway
 from devstack_tui.security.events import AnySecurityEvent, Proof, ProofDone, ProofStep
 from devstack_tui.security.prove import Prover
-from devstack_tui.security.throwaway import Throwaway
+from devstack_tui.security.throwaway import ThrowawayStack
 from devstack_tui.stack.stack import Stack
 from tests.unit.audit_kit import Switch, check, fake_the_stack, made_stack, use
 
@@ -95,7 +95,7 @@ def test_what_a_killed_proof_left_is_found_by_its_dead_owner() -> None:
 
 
 def test_two_throwaway_stacks_have_names_of_their_own() -> None:
-    names = {Throwaway().stack.name for _ in range(3)}
+    names = {ThrowawayStack().stack.name for _ in range(3)}
     assert len(names) == 3
     assert all(name.startswith(throwaway.PREFIX) for name in names)
 

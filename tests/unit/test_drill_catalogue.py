@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from devstack_tui.cli.options.drill import drill_options
-from devstack_tui.contracts.drill import Cut, Partitioned, Sequenced, Sweepable
+from devstack_tui.contracts.drill import NodeTraffic, PartitionDrill, SequenceDrill, Sweepable
 from devstack_tui.contracts.model import Target
 from devstack_tui.contracts.registry import service
 from devstack_tui.core.errors import ConfigError, DevstackError, UsageError
@@ -107,8 +107,8 @@ def test_an_unknown_victim_is_refused(target: Target, victim: str) -> None:
 
 def test_the_failover_drill_can_do_all_that_the_engine_asks_for() -> None:
     drill = Catalogue().choose("redis.failover").drill
-    assert isinstance(drill, Partitioned)
-    assert isinstance(drill, Sequenced)
+    assert isinstance(drill, PartitionDrill)
+    assert isinstance(drill, SequenceDrill)
     assert isinstance(drill, Sweepable)
     rolling = Catalogue().choose("redis.rolling").drill
     assert not isinstance(rolling, Sweepable)
@@ -145,7 +145,7 @@ def test_nonsense_on_the_command_line_is_refused(words: tuple[str, ...]) -> None
 
 # -- the packet filter -----------------------------------------------------------------------
 
-CUT = Cut("127.0.1.2", "127.0.1.0/24", (7002, 17002), (7001, 17001, 7003, 17003))
+CUT = NodeTraffic("127.0.1.2", "127.0.1.0/24", (7002, 17002), (7001, 17001, 7003, 17003))
 
 
 def test_the_table_is_named_after_the_stack_that_it_belongs_to() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from devstack_tui.contracts.drill import Cut
+from devstack_tui.contracts.drill import NodeTraffic
 from devstack_tui.core import process
 from devstack_tui.core.errors import DevstackError, UsageError
 from devstack_tui.core.journal import Journal
@@ -18,7 +18,7 @@ from devstack_tui.drill.fault_injector import FREEZE, KILL, PARTITION, StackFaul
 from devstack_tui.engines.embedded import firewall, nftables
 from tests.unit.drill_kit import INSTANCE, UNIT, SleeperEngine, SleeperService
 
-CUT = Cut("127.0.1.1", "127.0.1.0/24", (7001, 17001), (7002, 17002))
+CUT = NodeTraffic("127.0.1.1", "127.0.1.0/24", (7001, 17001), (7002, 17002))
 
 
 @pytest.fixture
@@ -163,7 +163,7 @@ def test_a_partition_is_journaled_with_its_table_before_it_is_made(
     monkeypatch.setattr(firewall, "require", lambda instance: None)
     monkeypatch.setattr(nftables, "remove", lambda table: seen.append(f"removed {table}"))
 
-    def apply(table: str, cut: Cut) -> None:
+    def apply(table: str, cut: NodeTraffic) -> None:
         (intent,) = journal.pending()
         assert (intent.action, intent.undo["table"], cut) == (PARTITION, table, CUT)
         seen.append(f"applied {table}")

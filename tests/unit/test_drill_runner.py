@@ -21,7 +21,7 @@ from devstack_tui.core.journal import Journal
 from devstack_tui.core.lock import StackLock
 from devstack_tui.core.paths import StackPaths
 from devstack_tui.drill import runner as runner_module
-from devstack_tui.drill.catalogue import Entry, Measuring
+from devstack_tui.drill.catalogue import Entry, MeasurementRates
 from devstack_tui.drill.events import (
     AnyDrillEvent,
     DrillDone,
@@ -52,7 +52,7 @@ class Bench:
 
     def runner(self, **more: Any) -> Runner:
         service = SleeperService(self.fake)
-        entry = Entry(service, self.drill, Thresholds(), Measuring(), {"warm_s": 1})  # type: ignore[arg-type]
+        entry = Entry(service, self.drill, Thresholds(), MeasurementRates(), {"warm_s": 1})  # type: ignore[arg-type]
         return Runner(self, entry, **more)  # type: ignore[arg-type]
 
     async def told(self, **more: Any) -> list[AnyDrillEvent]:

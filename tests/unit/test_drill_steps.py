@@ -13,7 +13,7 @@ from devstack_tui.contracts.registry import service
 from devstack_tui.core.check import Status
 from devstack_tui.services.redis.drills import steps
 from devstack_tui.services.redis.drills.preconditions import (
-    Look,
+    ClusterSnapshot,
     nodes_of,
     resolve,
     shape_problems,
@@ -32,7 +32,7 @@ def target() -> Target:
     return Stack("t").engine().target(service("redis"))
 
 
-def look(target: Target, epoch: int = 6, **changes: Any) -> Look:
+def look(target: Target, epoch: int = 6, **changes: Any) -> ClusterSnapshot:
     """3 masters, 3 replicas, whole. `changes` are of the last node's line in every view."""
     port = target.ports["tls"]
     nodes = tuple(
@@ -65,7 +65,7 @@ def look(target: Target, epoch: int = 6, **changes: Any) -> Look:
         )
         for i in range(6)
     }
-    return Look(views, {}, ())
+    return ClusterSnapshot(views, {}, ())
 
 
 def _with(node: ClusterNode, **changes: Any) -> ClusterNode:
@@ -137,7 +137,7 @@ def test_the_map_of_a_whole_cluster_has_every_node_up_and_where_it_belongs(targe
 def test_a_silent_node_is_a_problem(target: Target) -> None:
     seen = look(target)
     views = {i: view for i, view in seen.views.items() if i != 5}
-    found = state_problems(Look(views, {5: "the connection is refused"}, ()))
+    found = state_problems(ClusterSnapshot(views, {5: "the connection is refused"}, ()))
     assert found == ["redis-6 does not answer: the connection is refused"]
 
 
@@ -163,7 +163,7 @@ def test_a_replica_of_the_wrong_master_is_a_problem(target: Target) -> None:
 
 def test_a_slot_on_the_move_is_a_problem(target: Target) -> None:
     seen = look(target)
-    moving = Look(seen.views, {}, ("redis-1 [42->-id1]",))
+    moving = ClusterSnapshot(seen.views, {}, ("redis-1 [42->-id1]",))
     assert slot_problems(moving) == ["redis-1 [42->-id1]"]
 
 
@@ -172,7 +172,7 @@ def test_nodes_that_disagree_about_a_slot_are_a_problem(target: Target) -> None:
     other = seen.views[1]
     nodes = (_with(other.nodes[0], slots=((0, 5459),)), *other.nodes[1:])
     views = {**seen.views, 1: View(1, nodes, other.info, other.replication, other.server)}
-    assert any("disagree" in problem for problem in slot_problems(Look(views, {}, ())))
+    assert any("disagree" in problem for problem in slot_problems(ClusterSnapshot(views, {}, ())))
 
 
 @pytest.mark.parametrize(

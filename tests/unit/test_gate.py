@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from devstack_tui.bench import baseline, gate, thresholds
-from devstack_tui.bench.baseline import Baseline, Recorded
+from devstack_tui.bench.baseline import Baseline, BaselineWorkload
 from devstack_tui.bench.canary import Canary
 from devstack_tui.bench.events import LatencyMs, RunResult
 from devstack_tui.core.check import Result, Status, exit_code, verdict, write_junit
@@ -42,7 +42,7 @@ def rules() -> thresholds.Regress:
 @pytest.fixture
 def known(rules: thresholds.Regress) -> Baseline:
     recorded = {
-        name: Recorded("quick", "ops/s", (98.0, 99.0, 100.0, 101.0, 102.0), depends(name))
+        name: BaselineWorkload("quick", "ops/s", (98.0, 99.0, 100.0, 101.0, 102.0), depends(name))
         for name in rules.workloads
     }
     return Baseline(host(), 0.0, CANARY, recorded)

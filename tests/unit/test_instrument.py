@@ -27,10 +27,14 @@ from devstack_tui.services.redis.instrument.connection import (
     Answer,
     Wire,
 )
-from devstack_tui.services.redis.instrument.lanes import Lane, Means
-from devstack_tui.services.redis.instrument.messages import Order, ShardOrder
-from devstack_tui.services.redis.instrument.observers import Observer, Rivals
-from devstack_tui.services.redis.instrument.operations import SETTLED_US, Reads, Writes
+from devstack_tui.services.redis.instrument.lanes import Lane, LaneContext
+from devstack_tui.services.redis.instrument.messages import InstrumentOrder, ShardOrder
+from devstack_tui.services.redis.instrument.observers import Observer, ReplacedNodeWrites
+from devstack_tui.services.redis.instrument.operations import (
+    SETTLED_US,
+    ReadOperations,
+    WriteOperations,
+)
 from devstack_tui.services.redis.instrument.resp import Parser, ProtocolError, Refusal, Reply
 from tests.unit.cluster_story import Stage
 
@@ -117,7 +121,7 @@ SHARD = ShardOrder("shard 1", 0, ("t1", "t2"))
 
 
 def test_every_write_has_its_own_number_and_old_ones_are_taken_out_again() -> None:
-    writes = Writes("r1", SHARD)
+    writes = WriteOperations("r1", SHARD)
     asked = []
     for number in range(1, 200):
         now = number * 20_000
@@ -136,7 +140,7 @@ def test_every_write_has_its_own_number_and_old_ones_are_taken_out_again() -> No
 
 
 def test_an_order_never_shows_the_password() -> None:
-    order = Order(
+    order = InstrumentOrder(
         run="r",
         journal="j",
         host="h",
@@ -226,8 +230,8 @@ def test_an_observer_that_is_closed_says_nothing_about_its_node(loop: Loop) -> N
     looked: list[float] = []
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = Address("127.0.0.1", server.getsockname()[1], "", "")
-        means = Means(loop, stage.cluster, [address], 50.0, 0.25, _never, stage.marks.append)
-        observer = Observer(means, 0, Rivals("r", means, ()), looked.append)
+        means = LaneContext(loop, stage.cluster, [address], 50.0, 0.25, _never, stage.marks.append)
+        observer = Observer(means, 0, ReplacedNodeWrites("r", means, ()), looked.append)
         observer.tick(loop.clock())
         peer, _ = server.accept()
         with peer:
@@ -258,11 +262,13 @@ def test_a_lane_goes_on_where_the_shard_lives_and_never_repeats_an_operation() -
         ports = [gone.getsockname()[1], 0, here.getsockname()[1], 0]
         gone.close()
         addresses = [Address("127.0.0.1", port or 1, "", "") for port in ports]
-        means = Means(
+        means = LaneContext(
             loop, stage.cluster, addresses, 50.0, 0.25, recorded.append, stage.marks.append
         )
         lane = Lane(
-            means, ShardOrder("shard 1", 0, hash_tags.spread([[0, 8191]])), Reads("r", SHARD)
+            means,
+            ShardOrder("shard 1", 0, hash_tags.spread([[0, 8191]])),
+            ReadOperations("r", SHARD),
         )
         lane.begin(loop.clock())
         lane.fault = 0.0

@@ -157,7 +157,7 @@ def test_its_role_may_read_its_own_secret_and_issue_its_own_certificate_and_no_m
         ("pki_int/issue/cache-role", "update"),
     }
     declared = matrix.load()
-    assert declared.roles["cache"] == matrix.Declared({"cache": ("read",)}, ("cache",))
+    assert declared.roles["cache"] == matrix.RolePermissions({"cache": ("read",)}, ("cache",))
     assert not declared.may("cache", "postgres", "read")
 
 

@@ -12,7 +12,7 @@ from devstack_tui.core.check import Result, Status
 from devstack_tui.core.history import History
 from devstack_tui.report.build import build, redacted, strict_exit
 from devstack_tui.report.core_checks import checks, suites
-from devstack_tui.report.coverage import Known
+from devstack_tui.report.coverage import CatalogueCheck
 from devstack_tui.report.html import html
 from devstack_tui.report.markdown import markdown
 from devstack_tui.report.model import NOT_BUILT, NOT_RUN, CoverageRow, Report, Suite
@@ -31,7 +31,7 @@ def filled(tmp_path: Path) -> Filled:
     return Filled(tmp_path / "history.db")
 
 
-def made(filled: Filled, known: tuple[Known, ...] = ()) -> Report:
+def made(filled: Filled, known: tuple[CatalogueCheck, ...] = ()) -> Report:
     """The report an hour after the newest run."""
     return build(filled.history, "default", known=known, now=lambda: NOW)
 
@@ -237,7 +237,10 @@ def test_an_empty_history_proves_nothing(filled: Filled) -> None:
 
 def test_what_has_not_run_and_what_is_not_built_are_told_apart(filled: Filled) -> None:
     filled.audit()
-    known = (Known("tls.04", "a handshake", "tls", True), Known("tls.19", "HTTP", "tls", False))
+    known = (
+        CatalogueCheck("tls.04", "a handshake", "tls", True),
+        CatalogueCheck("tls.19", "HTTP", "tls", False),
+    )
     report = made(filled, known)
     assert row(report, "tls.04").status == "FAIL"
     assert row(report, "tls.04").title == "a handshake"
@@ -261,7 +264,9 @@ def test_a_skipped_check_keeps_its_reason_and_is_not_passed(filled: Filled) -> N
 def test_proven_is_what_the_catalogue_says_else_what_the_run_said(filled: Filled) -> None:
     filled.audit()
     assert row(made(filled), "tls.04").proven is True
-    assert row(made(filled, (Known("tls.04", "t", "tls", False),)), "tls.04").proven is False
+    assert (
+        row(made(filled, (CatalogueCheck("tls.04", "t", "tls", False),)), "tls.04").proven is False
+    )
     assert row(made(filled), "redis.failover.01").proven is None
 
 
@@ -295,7 +300,10 @@ def test_the_end_of_a_gate_is_kept_for_the_report(
 
 def test_a_check_of_another_release_counts_no_more(filled: Filled) -> None:
     filled.audit()
-    known = (Known("tls.04", "t", "tls", True), Known("approle.01", "t", "approle", True))
+    known = (
+        CatalogueCheck("tls.04", "t", "tls", True),
+        CatalogueCheck("approle.01", "t", "approle", True),
+    )
     assert made(filled).coverage.beyond[0].total == 1
     assert made(filled, known).coverage.beyond == ()
 
@@ -310,9 +318,9 @@ def test_a_failure_that_was_mended_stays_known_as_seen(filled: Filled) -> None:
 def test_checks_beyond_the_core_checks_are_counted_by_suite_run_or_not(filled: Filled) -> None:
     filled.audit()
     known = (
-        Known("tls.04", "t", "tls", True),
-        Known("tls.postgres.tls1_3", "t", "tls", True),
-        Known("tls.mysql.tls1_3", "t", "tls", False),
+        CatalogueCheck("tls.04", "t", "tls", True),
+        CatalogueCheck("tls.postgres.tls1_3", "t", "tls", True),
+        CatalogueCheck("tls.mysql.tls1_3", "t", "tls", False),
     )
     (found,) = made(filled, known).coverage.beyond
     assert (found.suite, found.total, found.proven) == ("tls", 2, 1)

@@ -29,7 +29,7 @@ from devstack_tui.contracts.registry import BUILT_IN
 from devstack_tui.core.check import Status
 from devstack_tui.core.errors import DevstackError, UnreachableError
 from devstack_tui.drill import restart, restart_steps
-from devstack_tui.drill.restart_steps import Outcome, Promise
+from devstack_tui.drill.restart_steps import DurabilityGuarantee, Outcome
 from devstack_tui.drill.write_timeline import lane
 from devstack_tui.loadgen.acknowledged_writes import FAILED, INDETERMINATE
 from tests.engines.memory import MemoryFiles
@@ -300,20 +300,20 @@ def test_no_technology_is_named_in_the_drill() -> None:
 # -- what a promise explains -----------------------------------------------------------------
 
 
-def outcome(fault: str, promise: Promise, present: Iterable[int]) -> Outcome:
+def outcome(fault: str, promise: DurabilityGuarantee, present: Iterable[int]) -> Outcome:
     writes = tuple(write(n, n * 0.02, n * 0.02 + 0.01) for n in range(100))
     return Outcome(Thresholds(), fault, promise, writes=writes, present=set(present))
 
 
-RELAXED = Promise(Allowance(), ("some_commit = off (the last 600 ms)",))
-BY_DESIGN = Promise(Allowance(0.2, "acknowledged from memory"))
+RELAXED = DurabilityGuarantee(Allowance(), ("some_commit = off (the last 600 ms)",))
+BY_DESIGN = DurabilityGuarantee(Allowance(0.2, "acknowledged from memory"))
 
 
 @pytest.mark.parametrize(
     ("fault", "promise", "kept", "status"),
     [
-        ("sigkill", Promise(Allowance()), 100, Status.PASS),
-        ("sigkill", Promise(Allowance()), 99, Status.FAIL),
+        ("sigkill", DurabilityGuarantee(Allowance()), 100, Status.PASS),
+        ("sigkill", DurabilityGuarantee(Allowance()), 99, Status.FAIL),
         ("sigkill", RELAXED, 60, Status.WARN),
         ("sigterm", RELAXED, 99, Status.FAIL),
         ("sigkill", BY_DESIGN, 95, Status.WARN),
@@ -322,7 +322,7 @@ BY_DESIGN = Promise(Allowance(0.2, "acknowledged from memory"))
     ],
 )
 def test_only_a_crash_and_a_setting_explain_a_loss(
-    fault: str, promise: Promise, kept: int, status: Status
+    fault: str, promise: DurabilityGuarantee, kept: int, status: Status
 ) -> None:
     number, found, evidence = restart_steps.kept(outcome(fault, promise, range(kept)))
     assert (number, found) == ("06", status), evidence

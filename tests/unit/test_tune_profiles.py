@@ -13,7 +13,7 @@ from devstack_tui.core.errors import ConfigError, UsageError
 from devstack_tui.core.paths import StackPaths
 from devstack_tui.stack.stack import Stack
 from devstack_tui.state import parameter_store
-from devstack_tui.state.parameter_store import Tuned
+from devstack_tui.state.parameter_store import StoredParameters
 from devstack_tui.state.parameter_values import relaxed
 from devstack_tui.tuning import catalogue, profiles
 
@@ -197,7 +197,7 @@ def test_a_saved_profile_is_for_the_servers_that_it_was_made_with(
 def test_current_and_pending_name_the_same_services() -> None:
     stack = Stack("default")
     stack.paths.root.mkdir(parents=True)
-    store = Tuned(
+    store = StoredParameters(
         values={"postgres": {"work_mem": "8MB"}},
         pending={"redis": {"maxmemory": "1GB"}, "postgres": {"work_mem": "default"}},
     )

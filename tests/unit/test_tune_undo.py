@@ -24,7 +24,7 @@ from devstack_tui.engines.embedded import faults
 from devstack_tui.stack import parameter_apply, recovery
 from devstack_tui.stack.stack import Stack
 from devstack_tui.state import parameter_store
-from devstack_tui.state.parameter_store import Tuned
+from devstack_tui.state.parameter_store import StoredParameters
 from devstack_tui.tuning.cost import KILL
 
 
@@ -49,10 +49,12 @@ def paths() -> StackPaths:
 
 
 def test_an_interrupted_apply_gives_the_former_store_back(paths: StackPaths) -> None:
-    before = Tuned(values={"postgres": {"work_mem": "8MB"}}, pending={"redis": {"hz": "50"}})
+    before = StoredParameters(
+        values={"postgres": {"work_mem": "8MB"}}, pending={"redis": {"hz": "50"}}
+    )
     parameter_store.write(paths, before)
     parameter_apply.intend(paths, {"postgres": ["work_mem"]})
-    parameter_store.write(paths, Tuned(values={"postgres": {"work_mem": "1GB"}}))
+    parameter_store.write(paths, StoredParameters(values={"postgres": {"work_mem": "1GB"}}))
     told: list[str] = []
     recovery.heal(ENGINE, paths, told.append)
     assert parameter_store.read(paths) == before
@@ -62,11 +64,11 @@ def test_an_interrupted_apply_gives_the_former_store_back(paths: StackPaths) -> 
 
 def test_an_apply_within_an_ab_is_taken_back_to_before_the_ab(paths: StackPaths) -> None:
     parameter_apply.intend(paths, {"postgres": ["work_mem"]})
-    parameter_store.write(paths, Tuned(values={"postgres": {"work_mem": "8MB"}}))
+    parameter_store.write(paths, StoredParameters(values={"postgres": {"work_mem": "8MB"}}))
     parameter_apply.intend(paths, {"postgres": ["work_mem"]})
-    parameter_store.write(paths, Tuned(values={"postgres": {"work_mem": "1GB"}}))
+    parameter_store.write(paths, StoredParameters(values={"postgres": {"work_mem": "1GB"}}))
     recovery.heal(ENGINE, paths, lambda text: None)
-    assert parameter_store.read(paths) == Tuned()
+    assert parameter_store.read(paths) == StoredParameters()
     assert not paths.journal.exists()
 
 
@@ -83,10 +85,10 @@ def test_what_a_living_ab_or_drill_began_is_left_alone(paths: StackPaths) -> Non
 def test_a_kill_of_a_cost_belongs_to_it_while_it_lives_and_is_healed_with_its_parameters(
     paths: StackPaths,
 ) -> None:
-    before = Tuned(values={"postgres": {"work_mem": "8MB"}})
+    before = StoredParameters(values={"postgres": {"work_mem": "8MB"}})
     parameter_store.write(paths, before)
     parameter_apply.intend(paths, {"postgres": ["fsync"]})
-    parameter_store.write(paths, Tuned(values={"postgres": {"fsync": "off"}}))
+    parameter_store.write(paths, StoredParameters(values={"postgres": {"fsync": "off"}}))
     Journal(paths.journal).begin(KILL, "postgres", processes="[]", signal="SIGINT")
     with StackLock(recovery.lock_of(paths, KILL), "tune cost") as lock:
         assert lock.try_acquire() is None

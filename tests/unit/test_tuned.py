@@ -9,7 +9,7 @@ import pytest
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.paths import StackPaths
 from devstack_tui.state import parameter_store
-from devstack_tui.state.parameter_store import Tuned
+from devstack_tui.state.parameter_store import StoredParameters
 
 
 @pytest.fixture
@@ -17,18 +17,18 @@ def paths(room: Path) -> StackPaths:
     return StackPaths("default", room)
 
 
-def _full() -> Tuned:
-    store = Tuned(
+def _full() -> StoredParameters:
+    store = StoredParameters(
         values={"postgres": {"work_mem": "16MB"}},
         set_by={"postgres.work_mem": "set"},
         pending={"redis": {"maxmemory": "512MB"}},
     )
     changed = {"postgres.work_mem": (None, "16MB")}
-    return store.with_entry(parameter_store.entry(Tuned(), "set", changed, {}))
+    return store.with_entry(parameter_store.entry(StoredParameters(), "set", changed, {}))
 
 
 def test_what_was_never_set_is_an_empty_store(paths: StackPaths) -> None:
-    assert parameter_store.read(paths) == Tuned()
+    assert parameter_store.read(paths) == StoredParameters()
 
 
 def test_the_store_is_read_as_it_was_written_and_only_by_its_owner(paths: StackPaths) -> None:
@@ -40,7 +40,7 @@ def test_the_store_is_read_as_it_was_written_and_only_by_its_owner(paths: StackP
 
 def test_an_empty_store_leaves_no_file(paths: StackPaths) -> None:
     parameter_store.write(paths, _full())
-    parameter_store.write(paths, Tuned(values={"postgres": {}}))
+    parameter_store.write(paths, StoredParameters(values={"postgres": {}}))
     assert not parameter_store.path_of(paths).exists()
 
 
@@ -69,7 +69,7 @@ def test_the_journal_keeps_the_whole_store_on_one_line() -> None:
 
 
 def test_the_history_counts_on_and_forgets_the_oldest() -> None:
-    store = Tuned()
+    store = StoredParameters()
     for _ in range(parameter_store.KEPT + 3):
         store = store.with_entry(parameter_store.entry(store, "set", {}, {}))
     assert len(store.history) == parameter_store.KEPT
@@ -78,6 +78,6 @@ def test_the_history_counts_on_and_forgets_the_oldest() -> None:
 
 
 def test_an_entry_remembers_who_had_set_its_values_before() -> None:
-    store = Tuned(set_by={"redis.hz": "profile optimized", "redis.save": "set"})
+    store = StoredParameters(set_by={"redis.hz": "profile optimized", "redis.save": "set"})
     entry = parameter_store.entry(store, "set", {"redis.hz": ("10", "50")}, {"redis.hz": "default"})
     assert entry.set_by == {"redis.hz": "profile optimized"}

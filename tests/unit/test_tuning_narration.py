@@ -3,7 +3,7 @@
 import pytest
 
 from devstack_tui.cli.text.tune_ab import narrate_event
-from devstack_tui.console.tuning.argv import Order
+from devstack_tui.console.tuning.argv import TuningRequest
 from devstack_tui.console.tuning.job import TuningJob
 from devstack_tui.console.tuning.job_log import moment
 from devstack_tui.tuning.events import AbRun
@@ -35,5 +35,7 @@ def test_the_command_line_names_the_arm(
     ],
 )
 def test_the_console_names_the_arm(event: AbRun, told: str) -> None:
-    job = TuningJob(Order("auto", (), "a search"), started_at=0.0, run=event, phase_since=10.0)
+    job = TuningJob(
+        TuningRequest("auto", (), "a search"), started_at=0.0, run=event, phase_since=10.0
+    )
     assert str(moment(job, 15.0)) == told

@@ -17,7 +17,7 @@ from devstack_tui.tuning.verdicts import (
     INCONCLUSIVE,
     NO_DIFFERENCE,
     REGRESSED,
-    Judged,
+    PairsVerdict,
     judge,
 )
 
@@ -152,6 +152,6 @@ def test_the_sentence_has_ratio_interval_pairs_and_verdict() -> None:
 
 
 def test_the_sentence_of_too_few_pairs_says_that_there_is_no_interval() -> None:
-    found: Judged = judge([1.5], MARGIN)
+    found: PairsVerdict = judge([1.5], MARGIN)
     told = verdicts.sentence("a", "b", found, 1)
     assert "no interval from 1 pair (6 bound it at 95 %): INCONCLUSIVE" in told

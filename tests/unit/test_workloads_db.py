@@ -121,7 +121,7 @@ class TestPgbench:
         here = Target(
             target.service, target.endpoint, {}, target.credentials, target.ca, secrets=tmp_path
         )
-        with pgbench.Scratch(here, "db") as scratch:
+        with pgbench.PgbenchFiles(here, "db") as scratch:
             passfile = scratch.directory / "pgpass"
             assert passfile.read_text() == "*:*:*:*:pass\\:wo\\\\rd\n"
             assert passfile.stat().st_mode & 0o777 == 0o600

@@ -14,7 +14,7 @@ from devstack_tui.core.paths import DEFAULT_STACK
 from devstack_tui.jobs.runner import Job
 
 
-class _Last(msgspec.Struct, frozen=True):
+class _DoneEvent(msgspec.Struct, frozen=True):
     """The end of every verb's events."""
 
     exit_code: int
@@ -34,5 +34,5 @@ async def _follow(job: Job) -> int:
             sys.stdout.buffer.flush()
             last = next(filter(None, reversed(batch)), last)
     with contextlib.suppress(ValueError):
-        return codec.decode(last, _Last).exit_code
+        return codec.decode(last, _DoneEvent).exit_code
     raise job.error()

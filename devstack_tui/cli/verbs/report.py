@@ -17,7 +17,7 @@ from devstack_tui.drill import timeline
 from devstack_tui.drill.events import DrillReport
 from devstack_tui.drill.runner import KIND
 from devstack_tui.report.build import build, redacted, strict_exit
-from devstack_tui.report.coverage import Known
+from devstack_tui.report.coverage import CatalogueCheck
 from devstack_tui.report.html import html
 from devstack_tui.report.markdown import markdown
 from devstack_tui.report.model import Report
@@ -70,10 +70,10 @@ def _asked(options: argparse.Namespace) -> dict[Path, Make]:
     return found
 
 
-def _known(catalogue: Catalogue) -> tuple[Known, ...]:
+def _known(catalogue: Catalogue) -> tuple[CatalogueCheck, ...]:
     seen = proven.proven()
     return tuple(
-        Known(check.id, check.title, check.suite, check.id in seen)
+        CatalogueCheck(check.id, check.title, check.suite, check.id in seen)
         for check in catalogue.checks.values()
     )
 

@@ -25,7 +25,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _ab(stack: Stack, options: argparse.Namespace) -> int:
-    order = ab.Order(
+    order = ab.AbRequest(
         a=options.a,
         b=options.b,
         workload=options.workload,
@@ -51,7 +51,7 @@ def _cost(stack: Stack, options: argparse.Namespace) -> int:
 
 
 def _auto(stack: Stack, options: argparse.Namespace) -> int:
-    order = auto.Order(
+    order = auto.AutoRequest(
         workload=options.workload,
         size=size_of(options),
         budget_s=options.budget,

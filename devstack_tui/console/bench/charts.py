@@ -6,7 +6,7 @@ from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
-from devstack_tui.console.bench.plots import Scene
+from devstack_tui.console.bench.plots import BenchPlots
 from devstack_tui.console.widgets.time_chart import TimeChart
 from devstack_tui.core.plot import Plot
 
@@ -37,7 +37,7 @@ class BenchCharts(Vertical):
         """The plots of the charts in view."""
         return tuple(chart.plot for chart in self.query(TimeChart) if chart.display)
 
-    def show(self, scene: Scene) -> None:
+    def show(self, scene: BenchPlots) -> None:
         """Show `scene` from now on; an equal chart is not drawn again."""
         throughput, latency = self.query(TimeChart)
         throughput.show(scene.throughput)

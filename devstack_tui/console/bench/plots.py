@@ -18,16 +18,16 @@ _PERCENTILES = (("p50", FIRST), ("p95", SECOND), ("p99", THIRD))
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class BenchPlots:
     """The two charts: of the throughput and of the latency."""
 
     throughput: Plot
     latency: Plot
 
 
-def nothing(scale: str) -> Scene:
+def nothing(scale: str) -> BenchPlots:
     """Before anything was ever run."""
-    return Scene(
+    return BenchPlots(
         Plot(title="Throughput", scale=scale, empty=NO_RUNS),
         Plot(title="Latency", scale=scale, empty=NO_RUNS),
     )
@@ -35,7 +35,7 @@ def nothing(scale: str) -> Scene:
 
 def series_scene(
     series: RunSeries, baseline: Baseline | None, scale: str, about: str = ""
-) -> Scene:
+) -> BenchPlots:
     """Second by second."""
     name = plain(" · ".join(filter(None, [series.workload, about])))
     marks = tuple(_marks(series))
@@ -44,7 +44,7 @@ def series_scene(
         Series(percentile, look, tuple((x, getattr(tick, percentile)) for x, tick in series.ticks))
         for percentile, look in _PERCENTILES
     )
-    return Scene(
+    return BenchPlots(
         Plot(
             title=f"Throughput · {name}",
             unit=plain(series.unit),
@@ -70,7 +70,7 @@ def trend_scene(
     baseline: Baseline | None,
     scale: str,
     selected: RunResult | None = None,
-) -> Scene:
+) -> BenchPlots:
     """Benchmark after benchmark: medians of the throughput, percentiles of the latency."""
     if not groups:
         return nothing(scale)
@@ -85,7 +85,7 @@ def trend_scene(
         for (name, look), share in zip(_PERCENTILES, shares, strict=True)
     )
     about = plain(f"{first.workload} · {first.size}")
-    return Scene(
+    return BenchPlots(
         Plot(
             title=f"Trend of the throughput · {about}",
             unit=plain(first.unit),

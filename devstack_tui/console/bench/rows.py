@@ -38,7 +38,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class HistoryRun:
     """A run of the history."""
 
     result: RunResult
@@ -101,7 +101,7 @@ def _latency(row: Outcome, share: float) -> Cell:
     return Cell(millis(row.group.latency(share) if row.group else None))
 
 
-def _past_note(row: Past) -> Cell:
+def _past_note(row: HistoryRun) -> Cell:
     run = row.result
     notes = [plain(run.problem)] if run.problem else []
     notes += ["client-bound"] if run.client_bound else []
@@ -114,7 +114,7 @@ def _past_note(row: Past) -> Cell:
     return Cell(" · ".join(notes), look)
 
 
-def _engine(row: Past) -> Cell:
+def _engine(row: HistoryRun) -> Cell:
     return Cell(plain(f"{row.result.engine} {row.result.engine_version}"), QUIET)
 
 

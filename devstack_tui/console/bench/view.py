@@ -7,8 +7,8 @@ import statistics
 from devstack_tui.bench.events import RegressDone, RunResult
 from devstack_tui.console.bench.job import BenchJobs, BenchRequest
 from devstack_tui.console.bench.model import Group, RunSeries, Workload, groups
-from devstack_tui.console.bench.plots import Scene, nothing, series_scene, trend_scene
-from devstack_tui.console.bench.rows import Choice, Outcome, Past, checks, error_text
+from devstack_tui.console.bench.plots import BenchPlots, nothing, series_scene, trend_scene
+from devstack_tui.console.bench.rows import Choice, HistoryRun, Outcome, checks, error_text
 from devstack_tui.core.check import Result
 from devstack_tui.core.plot import LINEAR, seconds_text
 from devstack_tui.present.text import plain, when
@@ -144,12 +144,14 @@ class BenchView:
             rows[name] = Outcome(name, group, baseline, problem, name == now)
         return rows
 
-    def history(self) -> dict[str, Past]:
+    def history(self) -> dict[str, HistoryRun]:
         """The runs of the subject, newest first."""
         baseline = self._jobs.listing.baseline.get(self.subject)
         runs = [run for run in self._jobs.results.values() if run.workload == self.subject]
         runs.sort(key=lambda run: -run.started)
-        return {run.id: Past(run, run.id == self.marked, baseline) for run in runs[:HISTORY_SHOWN]}
+        return {
+            run.id: HistoryRun(run, run.id == self.marked, baseline) for run in runs[:HISTORY_SHOWN]
+        }
 
     def last_run(self, workload: str) -> RunResult | None:
         """The newest run of `workload`."""
@@ -190,7 +192,7 @@ class BenchView:
 
     # --- charts --------------------------------------------------------------------------------
 
-    def scene(self, mode: str, subject: str, selected: RunResult | None) -> Scene:
+    def scene(self, mode: str, subject: str, selected: RunResult | None) -> BenchPlots:
         """What the charts show: what runs now, a run of the history, or the trend."""
         baselines = self._jobs.listing.baseline
         if mode == "history":

@@ -24,7 +24,7 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class HistoryDrill:
     """A drill of the history."""
 
     drill: DrillReport
@@ -44,13 +44,13 @@ def _last(row: Choice) -> Cell:
     return verdict(row.last) if row.last else Cell(BLANK, QUIET)
 
 
-def _past_when(row: Past) -> Cell:
+def _past_when(row: HistoryDrill) -> Cell:
     return Cell(
         f"{'◆ ' if row.marked else ''}{when(row.drill.started)}", BUSY if row.marked else ""
     )
 
 
-def _lost(row: Past) -> Cell:
+def _lost(row: HistoryDrill) -> Cell:
     return Cell(str(row.drill.lost), WARN if row.drill.lost else "")
 
 

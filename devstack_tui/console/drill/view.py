@@ -7,7 +7,7 @@ from textual.content import Content
 from devstack_tui.console.drill.cluster_map import node_line, ordered
 from devstack_tui.console.drill.job import DrillJob, DrillJobs, DrillRequest
 from devstack_tui.console.drill.model import DrillChoice, RepeatTimeline
-from devstack_tui.console.drill.rows import Choice, Past
+from devstack_tui.console.drill.rows import Choice, HistoryDrill
 from devstack_tui.console.job_line import BAD, GOOD, WARN, failed
 from devstack_tui.contracts.drill import DrillResult
 from devstack_tui.core.check import Result
@@ -87,9 +87,12 @@ class DrillView:
             for drill in self._jobs.listing.drills
         }
 
-    def history(self) -> dict[str, Past]:
+    def history(self) -> dict[str, HistoryDrill]:
         """Every drill of the history, newest first."""
-        return {past.id: Past(past, past.id == self.marked) for past in self._jobs.listing.history}
+        return {
+            past.id: HistoryDrill(past, past.id == self.marked)
+            for past in self._jobs.listing.history
+        }
 
     def past(self, name: str | None) -> DrillReport | None:
         """A drill of the history."""

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from devstack_tui.contracts.model import StackStatus
 from devstack_tui.core import codec
-from devstack_tui.core.children import Cli, Outage, Watch
+from devstack_tui.core.children import Cli, Outage, RestartingChild
 
 INTERVAL_S = 2
 
@@ -34,7 +34,7 @@ class StatusFeed:
 
     def __init__(self, cli: Cli) -> None:
         words = ("status", "--watch", "--jsonl", "--controlled", "--interval", str(INTERVAL_S))
-        self._watch = Watch(cli, *words)
+        self._watch = RestartingChild(cli, *words)
         self.pause = self._watch.pause
         self.resume = self._watch.resume
         self.now = self._watch.now

@@ -12,7 +12,7 @@ from devstack_tui.report.model import CoverageRow, Suite
 
 
 @dataclass(frozen=True, slots=True)
-class Last:
+class SuiteStatus:
     """A suite with its last result, and how old that is (seconds)."""
 
     suite: Suite

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textual.content import Content
 
-from devstack_tui.console.report.rows import Last
+from devstack_tui.console.report.rows import SuiteStatus
 from devstack_tui.present.cells import verdict
 from devstack_tui.present.text import plain
 from devstack_tui.report.model import NOT_BUILT, NOT_RUN, CoverageRow, Report, Suite
@@ -44,11 +44,11 @@ class ReportView:
         found = self.report.coverage.core if self.report else ()
         return next((row for row in found if row.id == id), None)
 
-    def suites(self, now: float) -> dict[str, Last]:
+    def suites(self, now: float) -> dict[str, SuiteStatus]:
         """The last results that the words match."""
         found = self.report.suites if self.report else ()
         return {
-            suite.key: Last(suite, max(now - suite.at, 0.0))
+            suite.key: SuiteStatus(suite, max(now - suite.at, 0.0))
             for suite in found
             if self._matches(suite.kind, suite.name, suite.verdict, suite.figures)
         }

@@ -24,7 +24,7 @@ class MainScreen(Screen[None]):
 
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012
 
-    class Looked(Message):
+    class VisibilityChanged(Message):
         """Whether somebody can see this screen has changed."""
 
         def __init__(self, visible: bool) -> None:
@@ -57,10 +57,10 @@ class MainScreen(Screen[None]):
         self.query_one(TabBar).show(self._active)
 
     def on_screen_suspend(self) -> None:
-        self.post_message(self.Looked(False))
+        self.post_message(self.VisibilityChanged(False))
 
     def on_screen_resume(self) -> None:
-        self.post_message(self.Looked(True))
+        self.post_message(self.VisibilityChanged(True))
 
     @property
     def pane(self) -> Pane:

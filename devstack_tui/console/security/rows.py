@@ -54,7 +54,7 @@ def proof(row: CheckRow) -> tuple[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Branch:
+class CheckTreeRow:
     """A line of the tree: all checks, a suite (depth 1) or a group (2), and its counts.
 
     `open` is None where there is nothing to fold."""
@@ -75,7 +75,7 @@ class Line:
     age: str
 
 
-def _branch(row: Branch) -> Cell:
+def _branch(row: CheckTreeRow) -> Cell:
     name = plain(row.name)
     look = BUSY if row.running else KEY if row.depth < 2 else ""
     if row.depth == 2:
@@ -84,8 +84,8 @@ def _branch(row: Branch) -> Cell:
     return Cell(f"{fold}{name}{' ▶' if row.running else ''}", look)
 
 
-def _counted(what: str) -> Callable[[Branch], Cell]:
-    def cell(row: Branch) -> Cell:
+def _counted(what: str) -> Callable[[CheckTreeRow], Cell]:
+    def cell(row: CheckTreeRow) -> Cell:
         found = row.counts.get(what, 0)
         return Cell(str(found), LOOK[what]) if found else Cell("·", QUIET)
 

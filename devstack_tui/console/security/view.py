@@ -12,7 +12,7 @@ from devstack_tui.console.security.rows import (
     NEVER,
     SKIPPED,
     WARNED,
-    Branch,
+    CheckTreeRow,
     Line,
     age,
     kind,
@@ -85,7 +85,7 @@ class SecurityView:
             found[kind(row)] = found.get(kind(row), 0) + 1
         return found
 
-    def branches(self) -> dict[str, Branch]:
+    def branches(self) -> dict[str, CheckTreeRow]:
         """The tree: all, each suite, and the groups of those that are not folded."""
         counts: dict[str, dict[str, int]] = {ALL: {}}
         running: set[str] = set()
@@ -98,7 +98,7 @@ class SecurityView:
                     running.add(node)
             if row.group:
                 grouped.add(row.suite)
-        made: dict[str, Branch] = {}
+        made: dict[str, CheckTreeRow] = {}
         for node in _in_order(counts):
             suite, _, group = node.partition("/")
             if group and suite in self.folded:
@@ -106,7 +106,7 @@ class SecurityView:
             depth = 2 if group else int(node != ALL)
             fold = suite not in self.folded if depth == 1 and suite in grouped else None
             name = group or ("All checks" if node == ALL else suite)
-            made[node] = Branch(name, depth, fold, node in running, counts[node])
+            made[node] = CheckTreeRow(name, depth, fold, node in running, counts[node])
         return made
 
     def lines(self, now: float) -> dict[str, Line]:

@@ -13,7 +13,7 @@ SHIPPED = (BASELINE, "optimized", "durable")
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class TuningRequest:
     """What is to be done: `what` is apply, revert, ab, cost or auto; `title` names it for a user.
 
     `b` is the side of an A/B that can be kept.
@@ -40,45 +40,47 @@ class Order:
         return (*self.arguments, "--yes")
 
     @classmethod
-    def of(cls, started: JobStarted) -> Order:
+    def of(cls, started: JobStarted) -> TuningRequest:
         """The order that a job was started with."""
         what, arguments = started.verb.split()[1], started.words[:-1]
         return cls(what, arguments, started.title, arguments[1] if what == "ab" else "")
 
 
-def applying(profile: str = "") -> Order:
+def applying(profile: str = "") -> TuningRequest:
     """Apply a profile, or what is pending."""
-    return Order("apply", (profile,) if profile else (), f"Apply {profile or PENDING}")
+    return TuningRequest("apply", (profile,) if profile else (), f"Apply {profile or PENDING}")
 
 
-def reverting(to: int | None = None) -> Order:
+def reverting(to: int | None = None) -> TuningRequest:
     """Undo the last apply, or all after change `to`."""
     if to is None:
-        return Order("revert", (), "Undo the last apply")
-    return Order("revert", ("--to", str(to)), f"Return to change {to}")
+        return TuningRequest("revert", (), "Undo the last apply")
+    return TuningRequest("revert", ("--to", str(to)), f"Return to change {to}")
 
 
-def proving(a: str, b: str, workload: str, size: str, pairs: int, *, ablate: bool) -> Order:
+def proving(a: str, b: str, workload: str, size: str, pairs: int, *, ablate: bool) -> TuningRequest:
     """B against A; `ablate` also measures what each parameter contributes to the difference."""
     sizes = ("--quick",) if size == "quick" else ()
     last = ("--ablate",) if ablate else ()
     words = (a, b, "--workload", workload, *sizes, "--pairs", str(pairs), *last)
-    return Order("ab", words, f"A/B {a} against {b}, {workload}", b)
+    return TuningRequest("ab", words, f"A/B {a} against {b}, {workload}", b)
 
 
-def costing(service: str, profile: str = CURRENT) -> Order:
+def costing(service: str, profile: str = CURRENT) -> TuningRequest:
     """What a SIGKILL of `service` loses with the values of `profile`."""
-    return Order("cost", (service, "--profile", profile), f"Cost of {service}, {profile} values")
+    return TuningRequest(
+        "cost", (service, "--profile", profile), f"Cost of {service}, {profile} values"
+    )
 
 
-def searching(workload: str, size: str, budget: str, durable: bool) -> Order:
+def searching(workload: str, size: str, budget: str, durable: bool) -> TuningRequest:
     """Search the catalogue for `budget`, a duration."""
     sizes = ("--quick",) if size == "quick" else ()
     words = (workload, *sizes, "--budget", budget, *(("--durable",) if durable else ()))
-    return Order("auto", words, f"Search for {workload}, {budget}")
+    return TuningRequest("auto", words, f"Search for {workload}, {budget}")
 
 
-def planning(order: Order) -> tuple[str, ...]:
+def planning(order: TuningRequest) -> tuple[str, ...]:
     """The dry run of an apply or a revert."""
     return ("tune", order.what, *order.arguments, "--plan", "--jsonl")
 

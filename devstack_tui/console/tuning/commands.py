@@ -15,7 +15,7 @@ from devstack_tui.console.tuning.argv import (
     CURRENT,
     PENDING,
     SHIPPED,
-    Order,
+    TuningRequest,
     applying,
     costing,
     proving,
@@ -214,12 +214,12 @@ class TuningCommands(JobPane):
         else:
             self._change("tuning_keep", applying("" if plan.b == PENDING else plan.b))
 
-    def _change(self, action_id: str, order: Order) -> None:
+    def _change(self, action_id: str, order: TuningRequest) -> None:
         if self._free():
             action = by_id(action_id)
             self.run_worker(self._confirm(action, order), group="tuning-ask", exclusive=True)
 
-    async def _confirm(self, action: Action, order: Order) -> None:
+    async def _confirm(self, action: Action, order: TuningRequest) -> None:
         question = Question(order.title, action.help, self.owner.stack, action.typed)
         screen = TuningPlanScreen(question, lambda: self.jobs.plan(order))
         if await self.app.push_screen_wait(screen):
@@ -236,7 +236,7 @@ class TuningCommands(JobPane):
             self.refuse(f"{busy} is running: wait for its end")
         return not busy
 
-    def _start(self, order: Order) -> None:
+    def _start(self, order: TuningRequest) -> None:
         try:
             self.jobs.start(order)
         except DevstackError as error:

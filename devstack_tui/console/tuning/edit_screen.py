@@ -16,7 +16,7 @@ from devstack_tui.console.screens.dialog import Dialog
 from devstack_tui.console.tuning.argv import BASELINE
 from devstack_tui.console.tuning.facts import APPLIED, UNITS, range_text
 from devstack_tui.console.tuning.memory_budget import budget_line
-from devstack_tui.console.tuning.preview import Checked, checked, judged
+from devstack_tui.console.tuning.preview import ValueCheck, checked, judged
 from devstack_tui.contracts.tunable import Parameter
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.present.text import plain
@@ -88,7 +88,7 @@ class EditScreen(Dialog[bool]):
         else:
             self.dismiss(True)
 
-    def _check(self, text: str) -> Checked:
+    def _check(self, text: str) -> ValueCheck:
         return checked(self._show, self._row, text, self._known)
 
     def _judge(self, text: str) -> None:

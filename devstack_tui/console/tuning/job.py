@@ -16,7 +16,7 @@ import msgspec
 
 from devstack_tui.console.bench.model import Listing, Workload
 from devstack_tui.console.pane_jobs import Jobs, PaneJob, ask
-from devstack_tui.console.tuning.argv import Order, dropping, planning, saving, setting
+from devstack_tui.console.tuning.argv import TuningRequest, dropping, planning, saving, setting
 from devstack_tui.contracts.tunable import DEFAULT
 from devstack_tui.core import codec
 from devstack_tui.core.errors import DevstackError
@@ -48,7 +48,7 @@ Done = TuneDone | AbDone | CostDone | AutoDone
 
 
 @dataclass(slots=True)
-class TuningJob(PaneJob[Order]):
+class TuningJob(PaneJob[TuningRequest]):
     """One job: what its events so far amount to."""
 
     events: list[TuneEvent] = field(default_factory=list)
@@ -94,10 +94,10 @@ class TuningJob(PaneJob[Order]):
         return True
 
 
-class TuningJobs(Jobs[Order, TuningJob]):
+class TuningJobs(Jobs[TuningRequest, TuningJob]):
     """The one place that changes parameters."""
 
-    REQUEST, JOB = Order, TuningJob
+    REQUEST, JOB = TuningRequest, TuningJob
     VERBS = frozenset(f"tune {what}" for what in _LAST)
     GRACE_S = 60.0
     last_ab: TuningJob | None = None
@@ -185,7 +185,7 @@ class TuningJobs(Jobs[Order, TuningJob]):
         self.show = msgspec.structs.replace(self.show, parameters=tuple(rows))
         self.on_change(None, True)
 
-    async def plan(self, order: Order) -> TunePlanned:
+    async def plan(self, order: TuningRequest) -> TunePlanned:
         """The dry run of an apply or a revert. Errors: `DevstackError`."""
         answer = await self.cli.ask(*planning(order))
         for line in answer.splitlines():

@@ -29,7 +29,7 @@ _LEGEND = "● this pair   ├─◆─┤ all pairs so far, 95 %   ░ no diffe
 
 
 @dataclass(frozen=True, slots=True)
-class Paired:
+class PairsChartData:
     """What the chart shows; `pairs_wanted` may be more than have come."""
 
     title: str
@@ -76,7 +76,7 @@ class PairChart(VerticalScroll):
         super().__init__(id="tuning-pairs", classes="chart")
         self.plain = signs_only() if plain_signs is None else plain_signs
         self.frames = 0
-        self._shown: Paired | None = None
+        self._shown: PairsChartData | None = None
 
     def compose(self) -> ComposeResult:
         yield _Sheet()
@@ -87,7 +87,7 @@ class PairChart(VerticalScroll):
     def on_resize(self, _event: events.Resize) -> None:
         self._draw()
 
-    def show(self, paired: Paired) -> None:
+    def show(self, paired: PairsChartData) -> None:
         """Show `paired` from now on."""
         if paired == self._shown:
             return
@@ -122,7 +122,7 @@ class _Sheet(Static):
 Line = list[tuple[str, str]]
 
 
-def chart_lines(paired: Paired, width: int) -> list[Line]:
+def chart_lines(paired: PairsChartData, width: int) -> list[Line]:
     """The chart as texts and their looks."""
     room = max(width - _LEFT, _LEAST_AXIS)
     axis = axis_of(paired.pairs, paired.margin, room)

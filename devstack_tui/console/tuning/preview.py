@@ -14,7 +14,7 @@ from devstack_tui.tuning.events import Budget, Row, Show
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class PendingSummary:
     """Of the pending values together: what memory the stack would take, what is wrong with
     them, and the keys of those that are relaxed in durability."""
 
@@ -24,7 +24,7 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class ValueCheck:
     """One value: its canonical form, or why it is `wrong`; what is to be known of it; what memory
     the stack would take with it and all that is pending."""
 
@@ -34,7 +34,7 @@ class Checked:
     budget: Budget | None = None
 
 
-NOTHING = Judged()
+NOTHING = PendingSummary()
 Table = Mapping[str, Mapping[str, str]]
 
 
@@ -47,7 +47,7 @@ def pending_of(show: Show) -> dict[str, dict[str, str]]:
     return made
 
 
-def judged(show: Show) -> Judged:
+def judged(show: Show) -> PendingSummary:
     """Of what is pending in `show`. Values that cannot be judged at all are one problem."""
     from devstack_tui.state.parameter_values import relaxed
     from devstack_tui.tuning import rules
@@ -56,7 +56,7 @@ def judged(show: Show) -> Judged:
     try:
         budget, problems = rules.judge(show, pending)
     except (DevstackError, ValueError, LookupError) as error:
-        return Judged(show.budget, (Problem("", "", str(error)),))
+        return PendingSummary(show.budget, (Problem("", "", str(error)),))
     found = frozenset(
         parameter.key
         for parameter in show.catalogue
@@ -65,10 +65,10 @@ def judged(show: Show) -> Judged:
     )
     # What is wrong with a profile's file is reported by `tune show` alone.
     others = tuple(problem for problem in show.problems if not problem.service)
-    return Judged(budget, (*problems, *others), found)
+    return PendingSummary(budget, (*problems, *others), found)
 
 
-def checked(show: Show, row: Row, text: str, known: tuple[Problem, ...] = ()) -> Checked:
+def checked(show: Show, row: Row, text: str, known: tuple[Problem, ...] = ()) -> ValueCheck:
     """The problems and the memory budget with `text` as the value of `row`, beside all that is
     pending; problems that were `known` before belong to other values."""
     from devstack_tui.state.parameter_values import relaxed
@@ -80,9 +80,9 @@ def checked(show: Show, row: Row, text: str, known: tuple[Problem, ...] = ()) ->
         wanted.setdefault(row.service, {})[row.name] = value
         budget, problems = rules.judge(show, wanted)
     except DevstackError as error:
-        return Checked(wrong=" → ".join(filter(None, [error.message, error.remedy])))
+        return ValueCheck(wrong=" → ".join(filter(None, [error.message, error.remedy])))
     except (ValueError, LookupError) as error:
-        return Checked(wrong=str(error))
+        return ValueCheck(wrong=str(error))
     mine = [
         problem
         for problem in problems
@@ -90,10 +90,10 @@ def checked(show: Show, row: Row, text: str, known: tuple[Problem, ...] = ()) ->
     ]
     fatal = next((problem.message for problem in mine if problem.fatal), "")
     if fatal:
-        return Checked(value, fatal, budget=budget)
+        return ValueCheck(value, fatal, budget=budget)
     warnings = [problem.message for problem in mine]
     for parameter in show.catalogue:
         real = parameter.default if value == DEFAULT else value
         if (parameter.service, parameter.name) == (row.service, row.name):
             warnings += [f"development only: {row.durability}"] if relaxed(parameter, real) else []
-    return Checked(value, "", tuple(warnings), budget)
+    return ValueCheck(value, "", tuple(warnings), budget)

@@ -8,7 +8,7 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from devstack_tui.console.tuning.preview import Judged
+from devstack_tui.console.tuning.preview import PendingSummary
 from devstack_tui.console.tuning.rows import Line
 from devstack_tui.console.tuning.verdict import memory_verdict
 from devstack_tui.present.looks import BAD, GOOD, KEY, QUIET, WARN
@@ -18,7 +18,9 @@ from devstack_tui.tuning.events import Budget, HistoryRow
 Ink = Callable[[str], Style]
 
 
-def diff_table(lines: Sequence[Line], judged: Judged, before: Budget | None, ink: Ink) -> Table:
+def diff_table(
+    lines: Sequence[Line], judged: PendingSummary, before: Budget | None, ink: Ink
+) -> Table:
     """Every pending value against what is, the memory before and after, and what is wrong."""
     table = Table.grid(padding=(0, 2, 0, 0))
     for width in (None, 12, 12, None):

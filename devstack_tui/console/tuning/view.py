@@ -8,8 +8,8 @@ from devstack_tui.console.tuning.argv import BASELINE, CURRENT, PENDING
 from devstack_tui.console.tuning.facts import parameter_facts, service_facts
 from devstack_tui.console.tuning.job import TuningJob, TuningJobs
 from devstack_tui.console.tuning.job_log import report_story, story
-from devstack_tui.console.tuning.pairs_chart import Paired
-from devstack_tui.console.tuning.preview import NOTHING, Judged, judged, pending_of
+from devstack_tui.console.tuning.pairs_chart import PairsChartData
+from devstack_tui.console.tuning.preview import NOTHING, PendingSummary, judged, pending_of
 from devstack_tui.console.tuning.rows import Heading, Line, Shown, Suggestion
 from devstack_tui.console.tuning.verdict import Styled
 from devstack_tui.console.widgets.time_chart import FIRST, SECOND
@@ -45,7 +45,7 @@ class TuningView:
         """The ended job that is old news: the user has gone on."""
         self._jobs = jobs
         self._for: Show | None = None
-        self._judged: Judged = NOTHING
+        self._judged: PendingSummary = NOTHING
         self._catalogue: dict[str, Parameter] = {}
 
     @property
@@ -54,7 +54,7 @@ class TuningView:
         return self._jobs.show
 
     @property
-    def judged(self) -> Judged:
+    def judged(self) -> PendingSummary:
         """What the pending values mean together."""
         self._refresh()
         return self._judged
@@ -283,15 +283,15 @@ class TuningView:
         job = self._jobs.last_ab
         return tuple(report_story(job.report)) if job is not None and job.report else ()
 
-    def paired(self) -> Paired:
+    def paired(self) -> PairsChartData:
         """The paired chart of the last A/B."""
         job = self._jobs.last_ab
         if job is None or job.ab is None:
             empty = "the plan is still to come" if job else "no A/B yet: T starts one"
-            return Paired("A/B", "", "", "", 0.05, empty=empty)
+            return PairsChartData("A/B", "", "", "", 0.05, empty=empty)
         plan = job.ab
         seen = f" · sees {plan.detectable * 100:.0f} % or more" if plan.detectable else ""
-        return Paired(
+        return PairsChartData(
             f"A/B {plan.workload} · {plan.size} · {plan.pairs} pairs{seen}",
             plan.a, plan.b, plan.unit, plan.margin, tuple(job.pairs), plan.pairs,
             "" if job.pairs else "the first pair is being measured",

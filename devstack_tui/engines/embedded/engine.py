@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from devstack_tui.contracts.client import Client
-from devstack_tui.contracts.drill import Cut
+from devstack_tui.contracts.drill import NodeTraffic
 from devstack_tui.contracts.engine import Feature, Listening, Run
 from devstack_tui.contracts.faults import Fault, Handle
 from devstack_tui.contracts.model import Credentials, Installation, LogLine, Requirement
@@ -39,7 +39,7 @@ from devstack_tui.engines.embedded import (
 from devstack_tui.engines.embedded.accounts import account_of
 from devstack_tui.engines.embedded.places import Places
 from devstack_tui.engines.embedded.process_records import Record
-from devstack_tui.engines.embedded.programs import Beside
+from devstack_tui.engines.embedded.programs import ProgramContext
 from devstack_tui.engines.embedded.server_home import ProcessHome, await_alone
 from devstack_tui.engines.embedded.unit_logs import Logs
 from devstack_tui.engines.embedded.view import EmbeddedView
@@ -52,7 +52,7 @@ LOG_ROTATE_BYTES = 32 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class _StartContext:
     """All that a server part gets when it is started."""
 
     service: Service
@@ -172,13 +172,13 @@ class EmbeddedEngine(EmbeddedView):
             directories.require_room(self._paths, error)
             raise
 
-    def _place(self, service: Service, run: Run) -> _Place:
+    def _place(self, service: Service, run: Run) -> _StartContext:
         installation = self.locate(service)
         data_series.check(self.files(service), service.name, installation)
         run.say(Phase.PREPARING, "")
-        return _Place(service, service.server(), installation, self.home(service, run))
+        return _StartContext(service, service.server(), installation, self.home(service, run))
 
-    def _bring(self, place: _Place, run: Run) -> None:
+    def _bring(self, place: _StartContext, run: Run) -> None:
         """Prepare, start the units that are missing, complete."""
         service, server, home = place.service, place.server, place.home
         self._require_ports(service)
@@ -251,12 +251,12 @@ class EmbeddedEngine(EmbeddedView):
         """See the Protocol."""
         return programs.interact(argv, self._beside(unit, {}))
 
-    def _beside(self, unit: str, more: Mapping[str, str]) -> Beside:
+    def _beside(self, unit: str, more: Mapping[str, str]) -> ProgramContext:
         record, main = self._units.main(unit)
         helper = {process.UNIT_VARIABLE: f"helper:{record.service}"}
         env = {**process.environment(main.pid), **helper, **more}
         owner = account_of(service_named(record.service)).owner
-        return Beside(env, self._paths.data / record.service, owner)
+        return ProgramContext(env, self._paths.data / record.service, owner)
 
     def client(self, service: Service, *names: str) -> Client:
         """See the Protocol."""
@@ -273,7 +273,7 @@ class EmbeddedEngine(EmbeddedView):
         faults.prove(units, self._instance.id, self._paths.name, self._up(service))
 
     def aim(
-        self, service: Service, units: Sequence[str], fault: Fault, cut: Cut | None = None
+        self, service: Service, units: Sequence[str], fault: Fault, cut: NodeTraffic | None = None
     ) -> Handle:
         """See the Protocol."""
         self.require(Feature(fault.value))

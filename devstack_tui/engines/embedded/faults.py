@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from devstack_tui.contracts.drill import Cut
+from devstack_tui.contracts.drill import NodeTraffic
 from devstack_tui.contracts.faults import Fault, Handle
 from devstack_tui.core import codec, process
 from devstack_tui.core.errors import DevstackError, UnreachableError, UsageError
@@ -33,7 +33,7 @@ def of_processes(
     return Handle(fault, tuple(units), undo)
 
 
-def of_network(unit: str, table: str, cut: Cut) -> Handle:
+def of_network(unit: str, table: str, cut: NodeTraffic) -> Handle:
     """A partition of a unit's node."""
     undo = {TABLE: table, CUT: msgspec.json.encode(cut).decode()}
     return Handle(Fault.PARTITION, (unit,), undo)
@@ -43,7 +43,7 @@ def inject(handle: Handle) -> float:
     """Do it. Returns when (monotonic seconds)."""
     if handle.fault is Fault.PARTITION:
         at = time.monotonic()
-        cut = codec.decode(handle.undo[CUT], Cut)
+        cut = codec.decode(handle.undo[CUT], NodeTraffic)
         firewall.apply(handle.undo[TABLE], cut)
         return at
     number = {

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from devstack_tui.contracts.drill import Cut
+from devstack_tui.contracts.drill import NodeTraffic
 from devstack_tui.core.errors import UsageError
 from devstack_tui.engines.embedded import nftables
 
@@ -27,7 +27,7 @@ def require(instance: str) -> None:
     nftables.nft(f"table {nftables.FAMILY} {table_of(instance)}", check=True)
 
 
-def rules(table: str, cut: Cut) -> str:
+def rules(table: str, cut: NodeTraffic) -> str:
     """The table, as `nft -f` reads it; one that is there already is replaced."""
     own, peers = _set(cut.own), _set(cut.peers)
     return f"""\
@@ -45,7 +45,7 @@ table {nftables.FAMILY} {table} {{
 """
 
 
-def apply(table: str, cut: Cut) -> None:
+def apply(table: str, cut: NodeTraffic) -> None:
     """Cut the node off, all rules at once. Raises `DevstackError`."""
     nftables.nft(rules(table, cut))
 

@@ -64,7 +64,7 @@ def find_client(service: Service, names: Sequence[str]) -> HostClient:
 
 
 @dataclass(frozen=True)
-class Beside:
+class ProgramContext:
     """What a program that runs beside a server has of it: environment, directory, and the account
     (uid, gid; None: as who we are)."""
 
@@ -81,7 +81,7 @@ class Beside:
 
 def run(
     argv: Sequence[str],
-    beside: Beside,
+    beside: ProgramContext,
     *,
     stdin: str = "",
     limit: float,
@@ -123,7 +123,7 @@ def run(
             return Completed(process.returncode, output, errors)
 
 
-def interact(argv: Sequence[str], beside: Beside) -> int:
+def interact(argv: Sequence[str], beside: ProgramContext) -> int:
     """Run a program at our terminal. Returns its exit status. Raises OSError."""
     return subprocess.run(
         list(argv),

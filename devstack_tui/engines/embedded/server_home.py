@@ -20,7 +20,7 @@ from devstack_tui.core.redact import redact
 from devstack_tui.core.rooted_files import RootedFiles
 from devstack_tui.engines.embedded import programs
 from devstack_tui.engines.embedded.accounts import Account
-from devstack_tui.engines.embedded.programs import Beside
+from devstack_tui.engines.embedded.programs import ProgramContext
 
 ALONE_WITHIN_S = 15.0
 
@@ -86,7 +86,7 @@ class ProcessHome:
         """See the Protocol."""
         self.check()
         env = self.environment({"DEVSTACK_TUI_UNIT": f"helper:{self.service}", **(env or {})})
-        beside = Beside(env, self.data, self.account.owner)
+        beside = ProgramContext(env, self.data, self.account.owner)
         try:
             ended = programs.run(argv, beside, limit=timeout, cancelled=self.cancelled)
         except DevstackError:

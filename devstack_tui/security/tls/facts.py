@@ -45,7 +45,7 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class CertificateChain:
     """How far the certificates that a server sent lead: their subjects, the leaf first, and the
     issuer that is missing behind the last, empty where the chain is whole."""
 
@@ -122,16 +122,16 @@ def _extension(found: x509.Certificate, kind: type[_X]) -> _X | None:
         return None
 
 
-def reach(sent: Sequence[Facts], roots: Sequence[Facts]) -> Reach:
+def reach(sent: Sequence[Facts], roots: Sequence[Facts]) -> CertificateChain:
     """Follow the signatures from the leaf through what was sent to one of `roots`."""
     path = [sent[0]]
     pool = [*sent[1:], *roots]
     while path[-1] not in roots and not path[-1].own_issuer:
         issuer = next((one for one in pool if one not in path and signed(path[-1], one)), None)
         if issuer is None:
-            return Reach(tuple(one.subject for one in path), path[-1].issuer)
+            return CertificateChain(tuple(one.subject for one in path), path[-1].issuer)
         path.append(issuer)
-    return Reach(tuple(one.subject for one in path), "")
+    return CertificateChain(tuple(one.subject for one in path), "")
 
 
 def signed(child: Facts, parent: Facts) -> bool:

@@ -33,7 +33,7 @@ MODERN = Offer(TLS1_2, STRONG, deflate=True)
 NEWEST = Offer(TLS1_3, TLS13)
 
 
-class Unseen(DevstackError):
+class NotObservableError(DevstackError):
     """What a check would look at cannot be seen: it decides nothing."""
 
 
@@ -60,13 +60,15 @@ class ListenerView:
         )
 
     def certificates(self) -> tuple[Facts, ...]:
-        """What the server sends, the leaf first. Raises `Unseen` without a handshake."""
+        """The chain that the server sends, leaf first. Raises `NotObservableError` without one."""
         try:
             sent = self.session().chain
         except (DevstackError, ConnectionRefusedError) as error:
-            raise Unseen(f"no certificate was seen: {_words(error, self.listener)}") from None
+            raise NotObservableError(
+                f"no certificate was seen: {_words(error, self.listener)}"
+            ) from None
         if not sent:
-            raise Unseen("the server sent no certificate")
+            raise NotObservableError("the server sent no certificate")
         return self._once("facts", lambda: tuple(facts.read(der) for der in sent))
 
     def leaf(self) -> Facts:
@@ -80,17 +82,19 @@ class ListenerView:
 
     def control(self) -> Answer:
         """A good offer that was accepted: without one, a refusal says nothing about what was
-        refused. Raises `Unseen`."""
+        refused. Raises `NotObservableError`."""
         reasons = []
         for good in (MODERN, NEWEST):
             try:
                 found = self.answer(good)
             except (DevstackError, ConnectionRefusedError) as error:
-                raise Unseen(f"no TLS to compare with: {_words(error, self.listener)}") from None
+                raise NotObservableError(
+                    f"no TLS to compare with: {_words(error, self.listener)}"
+                ) from None
             if found.accepted:
                 return found
             reasons.append(f"{good}: {found}")
-        raise Unseen(f"good offers are refused as well ({', '.join(reasons)})")
+        raise NotObservableError(f"good offers are refused as well ({', '.join(reasons)})")
 
     def work(self, tls: bool) -> str:
         """Real work, over verified TLS or in plain."""
@@ -133,7 +137,7 @@ def decide(view: ListenerView, body: Callable[[ListenerView], Finding]) -> Findi
     that does not answer an ERROR."""
     try:
         return body(view)
-    except Unseen as error:
+    except NotObservableError as error:
         return Finding(Status.INCONCLUSIVE, error.message)
     except (Untrusted, PlainRefused, ProtocolFault, ConnectionRefusedError) as error:
         return Finding(Status.FAIL, _words(error, view.listener))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from devstack_tui.contracts.audit import Finding, PlainRefused, Untrusted
 from devstack_tui.core.check import Status
 from devstack_tui.core.errors import DevstackError
-from devstack_tui.security.tls.listener_audit import ListenerView, Unseen
+from devstack_tui.security.tls.listener_audit import ListenerView, NotObservableError
 
 # X509_V_ERR_…: the issuer is missing, not trusted, or the certificate itself; the name or the
 # address is another.
@@ -58,12 +58,14 @@ def _turned_down(
     except Untrusted as error:
         # libpq keeps the code to itself.
         if error.code and error.code not in codes:
-            raise Unseen(f"with {what} it was refused for another reason: {error.reason}") from None
+            raise NotObservableError(
+                f"with {what} it was refused for another reason: {error.reason}"
+            ) from None
         refusal = error.reason
     else:
         return Finding(Status.FAIL, f"with {what}: {seen}")
     try:
         control = view.work(True)
     except (DevstackError, OSError):
-        raise Unseen("with the right root and name it does not work either") from None
+        raise NotObservableError("with the right root and name it does not work either") from None
     return Finding(Status.PASS, f"with {what}: {refusal}; control: {control}")

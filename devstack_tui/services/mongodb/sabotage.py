@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
-from devstack_tui.contracts.audit import SabotageStack, Saboteur
+from devstack_tui.contracts.audit import SabotageStack, TlsSabotage
 from devstack_tui.services.mongodb.server import CONFIG_FILE, merged
 
 # OpenSSL has no TLS 1.0 and 1.1 above its security level 0.
@@ -43,7 +43,7 @@ def _changed(
     )
 
 
-SABOTAGE = Saboteur(
+SABOTAGE = TlsSabotage(
     settings={
         "old_protocols": functools.partial(_set, _tls(disabledProtocols="none") | _OLD),
         "no_tls13": functools.partial(_set, _tls(disabledProtocols="TLS1_0,TLS1_1,TLS1_3")),

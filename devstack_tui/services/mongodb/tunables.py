@@ -24,7 +24,7 @@ from devstack_tui.services.mongodb import advice
 from devstack_tui.services.mongodb.config_syntax import engine_text, find, parse_engine, server_name
 from devstack_tui.services.mongodb.wire import Refused, Wire
 from devstack_tui.state import parameter_catalogue
-from devstack_tui.state.parameter_advice import Advised
+from devstack_tui.state.parameter_advice import RuleBasedTunables
 from devstack_tui.state.parameter_values import from_server, server_unit, to_server
 
 MB = 1 << 20
@@ -47,7 +47,7 @@ class _Answers(msgspec.Struct, frozen=True):
     path: str
 
 
-class MongodbTunables(Advised):
+class MongodbTunables(RuleBasedTunables):
     """See `devstack_tui.contracts.tunable.Tunables`."""
 
     rules = advice.RULES

@@ -7,7 +7,7 @@ import functools
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 
-from devstack_tui.contracts.audit import SabotageStack, Saboteur
+from devstack_tui.contracts.audit import SabotageStack, TlsSabotage
 from devstack_tui.services.mysql.client import connect
 
 TIMEOUT_S = 5.0
@@ -40,7 +40,7 @@ def _secure_transport(stack: SabotageStack, value: str) -> None:
         cursor.execute(f"SET GLOBAL require_secure_transport = {value}")
 
 
-SABOTAGE = Saboteur(
+SABOTAGE = TlsSabotage(
     settings={
         "old_protocols": functools.partial(
             _set, ("tls-version = TLSv1.0,TLSv1.1,TLSv1.2,TLSv1.3", _OLD)

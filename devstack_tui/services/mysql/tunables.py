@@ -27,7 +27,7 @@ from devstack_tui.services.mysql.variables import (
     with_automatic,
 )
 from devstack_tui.state import parameter_catalogue
-from devstack_tui.state.parameter_advice import Advised
+from devstack_tui.state.parameter_advice import RuleBasedTunables
 from devstack_tui.state.parameter_catalogue import version_numbers, with_fields
 from devstack_tui.state.parameter_values import to_server
 
@@ -63,7 +63,7 @@ _MARIADB, _READERS = "MariaDB", "innodb_read_io_threads"
 _IO, _IO_MAX = "innodb_io_capacity", "innodb_io_capacity_max"
 
 
-class MysqlTunables(Advised):
+class MysqlTunables(RuleBasedTunables):
     """See `devstack_tui.contracts.tunable.Tunables`."""
 
     rules = advice.RULES

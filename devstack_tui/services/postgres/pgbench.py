@@ -122,7 +122,7 @@ class Logs:
             self.total.merge(found)
 
 
-class Scratch:
+class PgbenchFiles:
     """pgbench's files: the password, scripts and logs. It lies among the stack's secrets."""
 
     def __init__(self, target: Target, database: str) -> None:
@@ -130,7 +130,7 @@ class Scratch:
         self._target = target
         self._database = database
 
-    def __enter__(self) -> Scratch:
+    def __enter__(self) -> PgbenchFiles:
         self.remove()
         files.make_dir(self.directory)
         secret = re.sub(r"([\\:])", r"\\\1", self._target.credentials.password)
@@ -200,7 +200,7 @@ def lines(process: subprocess.Popen[str], stop: threading.Event, limit: float) -
 
 def initialise(bench: Bench, database: str, scale: int) -> None:
     """`pgbench --initialize`: the four tables of TPC-B, vacuumed."""
-    with Scratch(bench.target, database) as scratch:
+    with PgbenchFiles(bench.target, database) as scratch:
         process = scratch.start(bench.client, ["--initialize", "--quiet", f"--scale={scale}"])
         printed = [line for line in lines(process, bench.stop, 3600) if line]
     if process.returncode != 0 and not bench.stop.is_set():
@@ -228,7 +228,7 @@ def run(
     seconds, clients = int(bench.params["seconds"]), int(bench.params["clients"])
     threads = min(clients, int(bench.params["threads"]))
     output = _Output()
-    with Scratch(bench.target, database) as scratch:
+    with PgbenchFiles(bench.target, database) as scratch:
         for name, text in (scripts or {}).items():
             files.write_private(scratch.directory / name, text)
         logs = Logs(scratch.directory)

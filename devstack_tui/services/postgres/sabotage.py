@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
-from devstack_tui.contracts.audit import SabotageStack, Saboteur
+from devstack_tui.contracts.audit import SabotageStack, TlsSabotage
 
 # OpenSSL has no TLS 1.0 and 1.1 above its security level 0.
 _OLD = {"ssl_min_protocol_version": "TLSv1", "ssl_ciphers": "DEFAULT:@SECLEVEL=0"}
@@ -35,7 +35,7 @@ def _changed(
     return stack.reconfigured("postgres", name, change, lambda: stack.units.reload("postgres"))
 
 
-SABOTAGE = Saboteur(
+SABOTAGE = TlsSabotage(
     settings={
         "old_protocols": functools.partial(_set, _OLD),
         "no_tls13": functools.partial(_set, {"ssl_max_protocol_version": "TLSv1.2"}),

@@ -25,7 +25,7 @@ from devstack_tui.services.postgres import advice
 from devstack_tui.services.postgres.client import connect
 from devstack_tui.services.postgres.config_syntax import canonical, unit
 from devstack_tui.services.postgres.counters import counters
-from devstack_tui.state.parameter_advice import Advised
+from devstack_tui.state.parameter_advice import RuleBasedTunables
 from devstack_tui.state.parameter_catalogue import parameters, reported, with_fields
 from devstack_tui.state.parameter_values import describe, in_effect
 
@@ -83,7 +83,7 @@ class Setting(msgspec.Struct, frozen=True):
     pending_restart: bool
 
 
-class PostgresTunables(Advised):
+class PostgresTunables(RuleBasedTunables):
     """See `devstack_tui.contracts.tunable.Tunables`."""
 
     rules = advice.RULES

@@ -66,7 +66,7 @@ class _Pgbench:
 
     def cleanup(self, target: Target) -> None:
         """Drop the database, with whoever is still in it."""
-        pgbench.Scratch(target, DATABASE).remove()
+        pgbench.PgbenchFiles(target, DATABASE).remove()
         with driver_errors("PostgreSQL's benchmark database"), _administrator(target) as connection:
             connection.execute(_DROP)
 

@@ -29,7 +29,7 @@ def _queue(run: str) -> str:
     return f"devstack-tui.acks.{checked(run)}"
 
 
-class _Limit:
+class _SocketDeadline:
     """Takes the connection's socket away from a driver that waits too long: it would wait for ever
     for a server that stopped answering."""
 
@@ -75,7 +75,7 @@ class RabbitmqWriter:
         self._queue = _queue(run)
         self._properties = pika.BasicProperties(delivery_mode=PERSISTENT)
         around = context(str(target.ca))
-        self._limit = _Limit(around, timeout)
+        self._limit = _SocketDeadline(around, timeout)
         self._blocked = False
         self._connection: BlockingConnection | None = None
         try:

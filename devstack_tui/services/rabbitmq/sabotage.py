@@ -8,7 +8,7 @@ import functools
 import json
 from collections.abc import Iterator
 
-from devstack_tui.contracts.audit import SabotageStack, Saboteur
+from devstack_tui.contracts.audit import SabotageStack, TlsSabotage
 from devstack_tui.contracts.service_files import CA
 from devstack_tui.services.rabbitmq import erl_call
 
@@ -80,7 +80,7 @@ def _evaluate(stack: SabotageStack, expression: str) -> None:
     erl_call.evaluate(stack.units, stack.audit.files("rabbitmq"), whole)
 
 
-SABOTAGE = Saboteur(
+SABOTAGE = TlsSabotage(
     settings={
         "old_protocols": functools.partial(_set, _OLD),
         "no_tls13": functools.partial(_set, "[{versions, ['tlsv1.2']}]"),

@@ -51,7 +51,7 @@ def _pinned() -> type[redis.Connection]:
     """redis-py's connection with our context in place of the one that it makes."""
     import redis
 
-    class Pinned(redis.SSLConnection):
+    class PinnedConnection(redis.SSLConnection):
         def __init__(self, context: ssl.SSLContext, **options: Any) -> None:
             super().__init__(**options)
             self._context = context
@@ -59,7 +59,7 @@ def _pinned() -> type[redis.Connection]:
         def _wrap_socket_with_ssl(self, sock: Any) -> ssl.SSLSocket:
             return self._context.wrap_socket(sock, server_hostname=self.host)
 
-    return Pinned
+    return PinnedConnection
 
 
 def connect(target: Target, index: int, timeout: float, tls: bool = True) -> redis.Redis:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 MEET_AGAIN_S = 1.0
 
 
-class _NotYet(Exception):
+class _ClusterNotReady(Exception):
     """What the cluster still lacks; the wait shows it when the time is over."""
 
 
@@ -34,13 +34,13 @@ def form(home: ServerHome) -> None:
     another cluster.
     """
     with ExitStack() as stack:
-        former = _Former(home, stack)
+        former = _ClusterFormation(home, stack)
         home.wait_for("the Redis nodes to accept connections", former.reach)
         former.refuse_strangers()
         home.wait_for("the Redis cluster to form", former.step)
 
 
-class _Former:
+class _ClusterFormation:
     """The nodes of one cluster and the connections to them."""
 
     def __init__(self, home: ServerHome, stack: ExitStack) -> None:
@@ -81,18 +81,20 @@ class _Former:
         self._epochs(views)
         if missing := topology.unassigned(views.values()):
             self._assign(views, missing)
-            raise _NotYet(f"{len(missing)} slots are not assigned")
+            raise _ClusterNotReady(f"{len(missing)} slots are not assigned")
         if strangers := self._meet(views):
-            raise _NotYet(f"{strangers} nodes do not know each other yet")
+            raise _ClusterNotReady(f"{strangers} nodes do not know each other yet")
         if spare := [i for i, view in views.items() if view.me.master and not view.me.slots]:
             self._replicate(views, spare)
-            raise _NotYet(f"{node_name(spare[0])} is no replica yet")
+            raise _ClusterNotReady(f"{node_name(spare[0])} is no replica yet")
         for view in views.values():
             name = node_name(view.index)
             if not view.ok or view.slots("ok") != topology.SLOTS:
-                raise _NotYet(f"{name} sees {view.slots('ok')} of {topology.SLOTS} slots served")
+                raise _ClusterNotReady(
+                    f"{name} sees {view.slots('ok')} of {topology.SLOTS} slots served"
+                )
             if not view.link_up:
-                raise _NotYet(f"{name} is not in sync with its master")
+                raise _ClusterNotReady(f"{name} is not in sync with its master")
         return True
 
     def _look(self) -> dict[int, View]:

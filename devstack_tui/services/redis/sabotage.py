@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from devstack_tui.contracts.audit import SabotageStack, Saboteur
+from devstack_tui.contracts.audit import SabotageStack, TlsSabotage
 from devstack_tui.contracts.model import Target
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.services.redis.cert_reload import TIMEOUT_S, configure
@@ -166,7 +166,7 @@ def _young(links: list[Any], since: float) -> list[Any]:
     ]
 
 
-SABOTAGE = Saboteur(
+SABOTAGE = TlsSabotage(
     settings={
         "old_protocols": functools.partial(_set, _OLD),
         "no_tls13": functools.partial(_set, {_PROTOCOLS: "TLSv1.2"}),

@@ -18,7 +18,7 @@ from devstack_tui.core.redact import redact
 from devstack_tui.services.redis import advice
 from devstack_tui.services.redis.client import node_count, node_name, session
 from devstack_tui.services.redis.config_syntax import canonical, in_file, native
-from devstack_tui.state.parameter_advice import Advised
+from devstack_tui.state.parameter_advice import RuleBasedTunables
 from devstack_tui.state.parameter_catalogue import parameters
 from devstack_tui.state.parameter_values import to_server
 
@@ -40,7 +40,7 @@ class _Node(msgspec.Struct, frozen=True):
     path: str
 
 
-class RedisTunables(Advised):
+class RedisTunables(RuleBasedTunables):
     """See `devstack_tui.contracts.tunable.Tunables`."""
 
     rules = advice.RULES

@@ -111,7 +111,7 @@ def _processes(clients: int) -> int:
 
 
 @dataclass
-class _Second:
+class _SecondCounts:
     latency: Histogram = field(default_factory=Histogram)
     errors: Counter[str] = field(default_factory=Counter)
     over: int = 0
@@ -180,7 +180,7 @@ class _Loaders:
         begin = time.monotonic_ns() + int(_START_S * 1e9) + loader.WARM_UP_NS
         self._send_all(str(begin))
         until = begin / 1e9 + seconds + GRACE_S
-        found: dict[int, _Second] = {}
+        found: dict[int, _SecondCounts] = {}
         ends: list[float] = []
         ticked, stopping = 0, False
         while len(ends) < len(self._processes):
@@ -192,7 +192,7 @@ class _Loaders:
                 if kind == loader.END:
                     ends.append(_ended(body))
                 else:
-                    found.setdefault(number, _Second()).take(kind, body)
+                    found.setdefault(number, _SecondCounts()).take(kind, body)
             while (full := found.get(ticked + 1)) and full.over == len(self._processes):
                 ticked += 1
                 bench.tick(full.tick(ticked))
@@ -267,7 +267,7 @@ def _count(latency: Histogram, body: bytes) -> None:
         latency.add((step + 0.5) * _STEP_NS / 1e6, times)
 
 
-def _total(seconds: Iterable[_Second], elapsed: float, clients: int) -> Measurement:
+def _total(seconds: Iterable[_SecondCounts], elapsed: float, clients: int) -> Measurement:
     latency, errors = Histogram(), Counter[str]()
     for second in seconds:
         latency.merge(second.latency)

@@ -61,7 +61,7 @@ def _bind(host: str, port: int) -> socket.socket:
     return found
 
 
-class Renewable(ssl.SSLContext):
+class RenewableContext(ssl.SSLContext):
     """A server's context that hands every new connection to `current`.
 
     The certificate of one context cannot be taken away: OpenSSL keeps one for each kind of key, and
@@ -95,7 +95,7 @@ def _version(name: str) -> ssl.TLSVersion:
         raise ValueError(f"{name!r} is no version of TLS") from None
 
 
-def _renew(path: Path, context: Renewable) -> None:
+def _renew(path: Path, context: RenewableContext) -> None:
     try:
         config = load(path)
         context.current = context_of(config)
@@ -116,7 +116,7 @@ async def serve(path: Path) -> None:
     encrypted = _listener(app, ssl_certfile=config.cert, ssl_keyfile=config.key)
     listeners = [_listener(app), encrypted]
     encrypted.config.load()
-    context = Renewable(ssl.PROTOCOL_TLS_SERVER)
+    context = RenewableContext(ssl.PROTOCOL_TLS_SERVER)
     context.current = context_of(config)
     encrypted.config.ssl = context
 

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 
 import msgspec
 
-from devstack_tui.contracts.audit import SabotageStack, Saboteur
+from devstack_tui.contracts.audit import SabotageStack, TlsSabotage
 from devstack_tui.contracts.registry import service
 from devstack_tui.identity.certificates import HANDSHAKE_S, encrypted, served
 from devstack_tui.services.reference_api.config import FILE, TLS_CIPHERS
@@ -47,7 +47,7 @@ def _changed(
     return stack.reconfigured("reference_api", FILE, change, take)
 
 
-SABOTAGE = Saboteur(
+SABOTAGE = TlsSabotage(
     settings={
         "old_protocols": functools.partial(_set, _OLD),
         "no_tls13": functools.partial(_set, {"tls_maximum": "TLSv1.2"}),

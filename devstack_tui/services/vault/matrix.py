@@ -22,7 +22,7 @@ Privilege = Literal[
 ]
 
 
-class Declared(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class RolePermissions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What one AppRole may do; see the file."""
 
     secrets: dict[str, tuple[Operation, ...]] = {}
@@ -40,7 +40,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Matrix:
     """Every AppRole and what is declared for it; one that is not in the file may do nothing."""
 
-    roles: Mapping[str, Declared]
+    roles: Mapping[str, RolePermissions]
 
     def may(self, role: str, secret: str, operation: str) -> bool:
         """Whether `operation` on the secret is declared for the role."""
@@ -70,13 +70,13 @@ def load() -> Matrix:
     """Read the file; the user's copy wins. Raises `ConfigError` naming file, line and key."""
     path = resource(FILE)
     written = convert(read_toml(path), _File, path).roles
-    found = {role: Declared() for role in roles()}
+    found = {role: RolePermissions() for role in roles()}
     for own in (service.secret for service in services() if service.outside):
-        found[own] = Declared(secrets={own: ("read",)}, certificates=(own,))
+        found[own] = RolePermissions(secrets={own: ("read",)}, certificates=(own,))
     for role, table in written.items():
         _known(path, f"roles.{role}", "role", [role], roles())
         # One by one: the path of a fault is reported through one level of free names only.
-        declared = found[role] = convert(table, Declared, path, f"roles.{role}")
+        declared = found[role] = convert(table, RolePermissions, path, f"roles.{role}")
         for secret in declared.secrets:
             _known(path, f"roles.{role}.secrets.{secret}", "secret", [secret], secrets())
         _known(path, f"roles.{role}.certificates", "service", declared.certificates, secrets())

@@ -7,7 +7,7 @@ import functools
 import re
 from contextlib import AbstractContextManager
 
-from devstack_tui.contracts.audit import SabotageStack, Saboteur
+from devstack_tui.contracts.audit import SabotageStack, TlsSabotage
 from devstack_tui.identity.owner_socket import CONFIG_FILE
 
 _CIPHERS = (
@@ -33,7 +33,7 @@ def _set(values: dict[str, str], stack: SabotageStack) -> AbstractContextManager
     return stack.reconfigured("vault", CONFIG_FILE, change)
 
 
-SABOTAGE = Saboteur(
+SABOTAGE = TlsSabotage(
     settings={
         "old_protocols": functools.partial(_set, {"tls_min_version": "tls10"}),
         "no_tls13": functools.partial(_set, {"tls_max_version": "tls12"}),

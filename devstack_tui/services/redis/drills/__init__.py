@@ -8,13 +8,13 @@ from typing import Any
 
 from devstack_tui.contracts.drill import (
     Context,
-    Cut,
     Drill,
     DrillEvent,
+    NodeTraffic,
     Plan,
     PlannedStep,
+    QuietPeriod,
     Thresholds,
-    Watch,
 )
 from devstack_tui.contracts.model import Target
 from devstack_tui.contracts.service_files import ServiceFiles
@@ -26,7 +26,7 @@ from devstack_tui.services.redis.drills import rolling, steps
 from devstack_tui.services.redis.drills import setting as drill_setting
 from devstack_tui.services.redis.drills.failover import FailoverRepeat
 from devstack_tui.services.redis.drills.preconditions import (
-    Look,
+    ClusterSnapshot,
     require_ready,
     resolve,
     sequence,
@@ -68,7 +68,7 @@ BEFORE = (
 HEALED_BY = "if the drill is killed: a watchdog heals at once, or the next change does"
 
 
-class _Keyed:
+class _KeyCleanup:
     """See `contracts.drill.Cleanable`."""
 
     def cleanup(self, target: Target, run: str) -> None:
@@ -76,7 +76,7 @@ class _Keyed:
         bulk.clear(target, hash_tags.prefix(run))
 
 
-class Failover(_Keyed):
+class Failover(_KeyCleanup):
     """See `contracts.drill.Drill`, `Sequenced`, `Partitioned` and `Sweepable`."""
 
     name = steps.PREFIX
@@ -92,7 +92,7 @@ class Failover(_Keyed):
         """See the Protocol."""
         return sequence(target, victim)
 
-    def cut(self, target: Target, unit: str) -> Cut:
+    def cut(self, target: Target, unit: str) -> NodeTraffic:
         """By the address from which each node calls the others."""
         names = [node_name(index) for index in range(node_count(target))]
         victim = names.index(unit)
@@ -101,7 +101,7 @@ class Failover(_Keyed):
         ports = {
             i: (target.ports["tls"] + i, target.ports["tls"] + i + BUS) for i in range(len(names))
         }
-        return Cut(
+        return NodeTraffic(
             source=source_address(target, victim),
             network=target.nodes,
             own=ports[victim],
@@ -112,7 +112,7 @@ class Failover(_Keyed):
         self, target: Target, files: ServiceFiles, fault: str, victim: str, thresholds: Thresholds
     ) -> Plan:
         """See the Protocol."""
-        seen: Look | None = None
+        seen: ClusterSnapshot | None = None
         refusal = remedy = ""
         names: list[str] = []
         try:
@@ -157,7 +157,9 @@ class Failover(_Keyed):
             remedy=remedy,
         )
 
-    def _require_possible(self, target: Target, seen: Look, fault: str, victim: str) -> None:
+    def _require_possible(
+        self, target: Target, seen: ClusterSnapshot, fault: str, victim: str
+    ) -> None:
         """Raise `DevstackError` where the fault cannot be made."""
         index = resolve(seen, victim)
         if fault == "partition":
@@ -180,12 +182,12 @@ class Failover(_Keyed):
         """Set it in every node."""
         drill_setting.write_setting(target, value)
 
-    def false_alarms(self, target: Target, seconds: float) -> Watch:
+    def false_alarms(self, target: Target, seconds: float) -> QuietPeriod:
         """See the Protocol."""
         return drill_setting.false_alarms(target, seconds)
 
 
-class RollingRestart(_Keyed):
+class RollingRestart(_KeyCleanup):
     """See `contracts.drill.Drill`."""
 
     name = rolling.PREFIX
@@ -235,7 +237,7 @@ class RollingRestart(_Keyed):
         return task_events(lambda emit: rolling.RollingRepeat(self.name, context, emit).perform())
 
 
-def _described(seen: Look, victim: str) -> str:
+def _described(seen: ClusterSnapshot, victim: str) -> str:
     """`redis-1 (master of 0-5460)`."""
     index = resolve(seen, victim)
     me = seen.views[index].me

@@ -14,7 +14,7 @@ from devstack_tui.core.redact import redact
 from devstack_tui.services.redis.client import node_name, session
 from devstack_tui.services.redis.drills import keys, setting, steps
 from devstack_tui.services.redis.drills.preconditions import (
-    Look,
+    ClusterSnapshot,
     cluster_check,
     look_at,
     problems,
@@ -73,7 +73,7 @@ class FailoverRepeat(ClusterRepeat):
         self.decide(await self.cleaned())
         self.measured(recording, outcome, expected, dict(steps.timings(outcome)))
 
-    def _outcome(self, before: Look, victim: int) -> Outcome:
+    def _outcome(self, before: ClusterSnapshot, victim: int) -> Outcome:
         cut_off = self.context.fault == "partition"
         return Outcome(
             thresholds=self.context.thresholds,
@@ -85,7 +85,7 @@ class FailoverRepeat(ClusterRepeat):
             other_pause_s=self.option("other_pause_s"),
         )
 
-    def _before(self, seen: Look) -> None:
+    def _before(self, seen: ClusterSnapshot) -> None:
         owners, nodes = len(seen.owners()), len(seen.views)
         self.decide(
             found("01", state_problems(seen), f"{nodes} nodes: ok, 16384 slots, none pfail")
@@ -95,7 +95,7 @@ class FailoverRepeat(ClusterRepeat):
         agree = f"{nodes} nodes name the same owners, nothing migrates or is imported"
         self.decide(found("03", slot_problems(seen), agree))
 
-    async def _first_writes(self, seen: Look) -> None:
+    async def _first_writes(self, seen: ClusterSnapshot) -> None:
         self._values = keys.values_of(seen, self.context.run)
         total = f"{keys.count(self._values)} keys computed to lie on {len(self._values)} shards"
         wrong = await self.thread(keys.write, self.target, self._values)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from devstack_tui.contracts.model import Target
 from devstack_tui.core.redact import redact
 from devstack_tui.services.redis.client import close, connect, node_name
-from devstack_tui.services.redis.drills.preconditions import Look
+from devstack_tui.services.redis.drills.preconditions import ClusterSnapshot
 from devstack_tui.services.redis.instrument import hash_tags
 
 TIMEOUT_S = 2.0
@@ -15,7 +15,7 @@ Values = Mapping[str, str]
 """By key."""
 
 
-def values_of(seen: Look, run: str) -> dict[int, dict[str, str]]:
+def values_of(seen: ClusterSnapshot, run: str) -> dict[int, dict[str, str]]:
     """Keys computed to lie on each master, by its index, with the value of each."""
     return {
         owner: {
@@ -26,7 +26,7 @@ def values_of(seen: Look, run: str) -> dict[int, dict[str, str]]:
     }
 
 
-def reowned(seen: Look, values: Mapping[int, Values]) -> dict[int, dict[str, str]]:
+def reowned(seen: ClusterSnapshot, values: Mapping[int, Values]) -> dict[int, dict[str, str]]:
     """The same values by the nodes that own them now."""
     found: dict[int, dict[str, str]] = {}
     for own in values.values():

@@ -38,7 +38,7 @@ ORDINALS = ("first", "second", "third")
 
 
 @dataclass(frozen=True)
-class Look:
+class ClusterSnapshot:
     """Every node asked at once: what it sees, or why it gave no answer; slots on the move."""
 
     views: Mapping[int, View]
@@ -63,12 +63,12 @@ class Look:
         return [i for i, view in self.views.items() if view.me.master_id == master]
 
 
-def look_at(target: Target, timeout: float = LOOK_S) -> Look:
+def look_at(target: Target, timeout: float = LOOK_S) -> ClusterSnapshot:
     """Ask every node; one that is dead or frozen costs `timeout` seconds."""
     total = node_count(target)
     with ThreadPoolExecutor(total, "redis-look") as pool:
         found = list(pool.map(lambda index: _ask(target, index, timeout), range(total)))
-    return Look(
+    return ClusterSnapshot(
         views={i: one[0] for i, one in enumerate(found) if isinstance(one, tuple)},
         silent={i: one for i, one in enumerate(found) if isinstance(one, str)},
         moving=tuple(move for one in found if isinstance(one, tuple) for move in one[1]),
@@ -95,7 +95,7 @@ def _ask(target: Target, index: int, timeout: float) -> tuple[View, tuple[str, .
     return view, moves
 
 
-def state_problems(seen: Look) -> list[str]:
+def state_problems(seen: ClusterSnapshot) -> list[str]:
     """Step 1: why the cluster is not well, as every node reports it."""
     found = [f"{node_name(i)} does not answer: {why}" for i, why in sorted(seen.silent.items())]
     for i, view in sorted(seen.views.items()):
@@ -110,7 +110,7 @@ def state_problems(seen: Look) -> list[str]:
     return found
 
 
-def shape_problems(seen: Look, target: Target) -> list[str]:
+def shape_problems(seen: ClusterSnapshot, target: Target) -> list[str]:
     """Step 2: why these are not the masters and replicas of stack.toml, linked to each other."""
     masters, each = int(target.options["masters"]), int(target.options["replicas"])
     owners = seen.owners()
@@ -128,7 +128,7 @@ def shape_problems(seen: Look, target: Target) -> list[str]:
     return found
 
 
-def slot_problems(seen: Look) -> list[str]:
+def slot_problems(seen: ClusterSnapshot) -> list[str]:
     """Step 3: why the nodes do not agree on every slot."""
     found = list(seen.moving)
     maps = {i: _owners_by_id(view) for i, view in seen.views.items()}
@@ -152,7 +152,7 @@ def _name(port: int, target: Target) -> str:
     return node_name(index) if 0 <= index < node_count(target) else f"port {port}"
 
 
-def nodes_of(seen: Look, target: Target) -> tuple[NodeView, ...]:
+def nodes_of(seen: ClusterSnapshot, target: Target) -> tuple[NodeView, ...]:
     """The map of a cluster that is whole: each node as it sees itself."""
     names = {view.me.id: node_name(i) for i, view in seen.views.items()}
     host, port = target.endpoint.host, target.ports["main"]
@@ -171,12 +171,12 @@ def nodes_of(seen: Look, target: Target) -> tuple[NodeView, ...]:
     )
 
 
-def problems(seen: Look, target: Target) -> list[str]:
+def problems(seen: ClusterSnapshot, target: Target) -> list[str]:
     """All of them."""
     return [*state_problems(seen), *shape_problems(seen, target), *slot_problems(seen)]
 
 
-def require_ready(target: Target, files: ServiceFiles, patience_s: float = 0.0) -> Look:
+def require_ready(target: Target, files: ServiceFiles, patience_s: float = 0.0) -> ClusterSnapshot:
     """The cluster, once it was whole and in sync three times in a row.
 
     Raises `UnreachableError` with what is missing, after `patience_s` seconds.
@@ -202,7 +202,7 @@ def require_ready(target: Target, files: ServiceFiles, patience_s: float = 0.0) 
     return seen
 
 
-def _require_own_nodes(files: ServiceFiles, seen: Look) -> None:
+def _require_own_nodes(files: ServiceFiles, seen: ClusterSnapshot) -> None:
     """The ids that answer are those that our nodes' own files hold."""
     for i, view in seen.views.items():
         name = f"{node_name(i)}/nodes.conf"
@@ -248,7 +248,7 @@ def sequence(target: Target, victim: str) -> tuple[str, ...]:
     return parts
 
 
-def resolve(seen: Look, victim: str) -> int:
+def resolve(seen: ClusterSnapshot, victim: str) -> int:
     """The index of the node that `victim` stands for now. Raises `UsageError`."""
     kind, _, number = victim.partition("-")
     if kind == "redis":

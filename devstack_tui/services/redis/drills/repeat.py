@@ -15,7 +15,11 @@ from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.event_stream import Emit
 from devstack_tui.core.redact import redact
 from devstack_tui.services.redis import bulk
-from devstack_tui.services.redis.drills.preconditions import Look, nodes_of, require_ready
+from devstack_tui.services.redis.drills.preconditions import (
+    ClusterSnapshot,
+    nodes_of,
+    require_ready,
+)
 from devstack_tui.services.redis.drills.steps import Outcome, decide, found
 from devstack_tui.services.redis.instrument import (
     Instrument,
@@ -54,7 +58,7 @@ class ClusterRepeat(Repeat):
         """`work`, which blocks, in a thread."""
         return await asyncio.to_thread(work, *given, **named)
 
-    async def ready(self) -> Look:
+    async def ready(self) -> ClusterSnapshot:
         """The preconditions: at the first repeat they hold, a later one waits for them."""
         self.phase("preconditions", "whole, and every replica in sync three times in a row")
         patience = AGAIN_WITHIN_S if self.context.repeat > 1 else 0.0
@@ -92,7 +96,7 @@ class ClusterRepeat(Repeat):
             await self.thread(require_ready, self.target, self.context.files, REJOIN_WITHIN_S)
             await clean(self.context)
 
-    async def whole_again(self) -> Look:
+    async def whole_again(self) -> ClusterSnapshot:
         """The cluster once it is whole: the last map is what was verified, not what the
         observers met last. Raises `UnreachableError` when it is not."""
         seen = await self.thread(require_ready, self.target, self.context.files, REJOIN_WITHIN_S)

@@ -9,7 +9,12 @@ from collections.abc import Mapping
 from devstack_tui.core.check import Result, Status
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.services.redis.client import node_name
-from devstack_tui.services.redis.drills.preconditions import Look, look_at, problems, shape_problems
+from devstack_tui.services.redis.drills.preconditions import (
+    ClusterSnapshot,
+    look_at,
+    problems,
+    shape_problems,
+)
 from devstack_tui.services.redis.drills.repeat import ClusterRepeat
 from devstack_tui.services.redis.drills.steps import (
     EXPLAINED,
@@ -86,7 +91,7 @@ class RollingRepeat(ClusterRepeat):
         times = [*begun.values(), time.monotonic()]
         return {unit: times[n + 1] - times[n] for n, unit in enumerate(begun)}
 
-    async def _after(self, outcome: Outcome) -> Look:
+    async def _after(self, outcome: Outcome) -> ClusterSnapshot:
         try:
             return await self.whole_again()
         except DevstackError as error:

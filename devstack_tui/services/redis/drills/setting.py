@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from devstack_tui.contracts.drill import Watch
+from devstack_tui.contracts.drill import QuietPeriod
 from devstack_tui.contracts.model import Target
 from devstack_tui.core.errors import DevstackError, UnreachableError
 from devstack_tui.core.redact import redact
@@ -62,7 +62,7 @@ def write_setting(target: Target, value: int) -> None:
             client.config_set(NAME, value)
 
 
-def false_alarms(target: Target, seconds: float) -> Watch:
+def false_alarms(target: Target, seconds: float) -> QuietPeriod:
     """Watch for `seconds`: a node counts each time that it comes to be suspected, or failed."""
     suspected: set[str] = set()
     failed: set[str] = set()
@@ -79,7 +79,7 @@ def false_alarms(target: Target, seconds: float) -> Watch:
             suspected, failed = now_suspected, now_failed
             time.sleep(LOOK_S)
         failovers = _epoch(clients) - first
-    return Watch(seconds, counts[0], counts[1], max(0, failovers))
+    return QuietPeriod(seconds, counts[0], counts[1], max(0, failovers))
 
 
 def _epoch(clients: dict[int, redis.Redis]) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from devstack_tui.contracts.drill import Marker, Shard, Thresholds
 from devstack_tui.core.check import Result, Status
 from devstack_tui.services.redis.client import node_name
-from devstack_tui.services.redis.drills.preconditions import Look
+from devstack_tui.services.redis.drills.preconditions import ClusterSnapshot
 
 PREFIX = "redis.failover"
 TITLES = {
@@ -68,8 +68,8 @@ class Outcome:
     thresholds: Thresholds
     fault: str
     victim: int
-    before: Look
-    after: Look | None = None
+    before: ClusterSnapshot
+    after: ClusterSnapshot | None = None
     shard: str = ""
     replicas: int = 0
     shards: tuple[Shard, ...] = ()

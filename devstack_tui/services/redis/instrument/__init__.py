@@ -7,13 +7,18 @@ measured is in the run's folder before `stop` returns; `judge` and `split_brain`
 """
 
 from devstack_tui.services.redis.instrument.client import Instrument
-from devstack_tui.services.redis.instrument.readback import Cleaned, Present, clean, present
+from devstack_tui.services.redis.instrument.readback import (
+    CleanupResult,
+    ListContents,
+    clean,
+    present,
+)
 from devstack_tui.services.redis.instrument.recording import Recording, judge, split_brain
 
 __all__ = [
-    "Cleaned",
+    "CleanupResult",
     "Instrument",
-    "Present",
+    "ListContents",
     "Recording",
     "clean",
     "judge",

@@ -36,7 +36,7 @@ class Instrument:
     Before `fault` all `ms` count from the start of the recording, after it from the fault.
     """
 
-    def __init__(self, context: Context, order: messages.Order, child: Child) -> None:
+    def __init__(self, context: Context, order: messages.InstrumentOrder, child: Child) -> None:
         self._context = context
         self._order = order
         self._child = child
@@ -49,7 +49,7 @@ class Instrument:
         self._round: float | None = None
         self._held: list[messages.Mark] = []
         self._markers: list[messages.Mark] = []
-        self._views: list[messages.Seen] = []
+        self._views: list[messages.ClusterChanged] = []
         self._lanes: dict[str, list[str]] = {}
         self._lanes_from: float | None = None
         self._end: messages.Ended | None = None
@@ -210,7 +210,7 @@ class Instrument:
                     self._ready.set_result(None)
             case messages.Batch():
                 self._batch(message)
-            case messages.Seen():
+            case messages.ClusterChanged():
                 self._views.append(message)
                 self._events.put_nowait(self._map(message))
             case messages.Mark():
@@ -255,7 +255,7 @@ class Instrument:
     def _marker(self, mark: messages.Mark) -> Marker:
         return Marker(self._context.repeat, self._ms(mark.at), mark.kind, mark.node, mark.text)
 
-    def _map(self, seen: messages.Seen) -> ClusterMap:
+    def _map(self, seen: messages.ClusterChanged) -> ClusterMap:
         return ClusterMap(self._context.repeat, self._ms(seen.at), seen.nodes)
 
     @property
@@ -283,11 +283,11 @@ class Instrument:
         )
 
 
-def _order(context: Context, timeout: float) -> messages.Order:
+def _order(context: Context, timeout: float) -> messages.InstrumentOrder:
     """The order for the child. Asks the cluster who owns what."""
     target = context.target
     owners = sorted(bulk.masters(target).items(), key=lambda item: min(item[1]))
-    return messages.Order(
+    return messages.InstrumentOrder(
         run=context.run,
         journal=str(context.folder / JOURNAL),
         host=target.endpoint.host,

@@ -36,7 +36,7 @@ class Answer(NamedTuple):
         return classified(refusal=refusal, failure=self.why, sent=self.sent > 0)
 
 
-class _Waiting:
+class _PendingCommand:
     """A command whose answer is due until `deadline`."""
 
     __slots__ = ("data", "deadline", "done", "sent")
@@ -67,8 +67,8 @@ class Wire:
         self.broken = False
         self._loop = loop
         self._parser = Parser()
-        self._unsent: deque[_Waiting] = deque()
-        self._asked: deque[_Waiting] = deque()
+        self._unsent: deque[_PendingCommand] = deque()
+        self._asked: deque[_PendingCommand] = deque()
         self._partial = b""
         self._connected = False
         self._socket = socket.socket(socket.AF_INET6 if ":" in address.host else socket.AF_INET)
@@ -78,7 +78,7 @@ class Wire:
             user, password = address.user or "default", address.password
             login = encode(b"AUTH", user.encode(), password.encode())
             # Without a deadline of its own: the command behind it has one.
-            self._unsent.append(_Waiting(login, float("inf"), _ignore))
+            self._unsent.append(_PendingCommand(login, float("inf"), _ignore))
         code = self._socket.connect_ex((address.host, address.port))
         if code not in (0, errno.EINPROGRESS):
             loop.at(loop.clock(), lambda _: self.close(_why(code)))
@@ -90,7 +90,7 @@ class Wire:
 
     def ask(self, command: bytes, deadline: float, done: Callable[[Answer], None]) -> None:
         """Send now, or as soon as it is connected; `done` is called exactly once."""
-        waiting = _Waiting(command, deadline, done)
+        waiting = _PendingCommand(command, deadline, done)
         if self.broken:
             done(Answer(None, 0.0, self._loop.clock(), CLOSED))
             return

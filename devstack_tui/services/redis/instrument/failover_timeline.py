@@ -19,7 +19,7 @@ _Others = dict[int, NodeReport]
 
 
 @dataclass(slots=True)
-class _Round:
+class _FaultMarks:
     """One fault: the node, its id, a slot that it owned, and when what was first seen."""
 
     victim: int
@@ -32,7 +32,7 @@ class _Round:
     seen: dict[str, float] = field(default_factory=dict)
 
 
-class Watch:
+class FailoverTimeline:
     """Emits each kind of mark once for each `expect`; `look` after every answer or silence.
 
     suspected, failed: some node flags the victim. promoted: another node owns its slots. agreed:
@@ -44,8 +44,8 @@ class Watch:
     def __init__(self, cluster: ClusterView, emit: Callable[[Mark], None]) -> None:
         self._cluster = cluster
         self._emit = emit
-        self._round: _Round | None = None
-        self._stages: tuple[tuple[str, Callable[[_Round, _Others], str | None]], ...] = (
+        self._round: _FaultMarks | None = None
+        self._stages: tuple[tuple[str, Callable[[_FaultMarks, _Others], str | None]], ...] = (
             ("suspected", self._suspected),
             ("failed", self._failed),
             ("promoted", self._promoted),
@@ -60,7 +60,9 @@ class Watch:
         """Begin anew with this node; what it is now is what it was before the fault."""
         report = self._cluster.observed[victim].report
         slots = report.me.slots if report and report.me.master else ()
-        self._round = _Round(victim, self._cluster.id_of(victim), slots[0][0] if slots else None)
+        self._round = _FaultMarks(
+            victim, self._cluster.id_of(victim), slots[0][0] if slots else None
+        )
 
     def fault(self, at: float) -> None:
         """The fault was then: what was seen before had another reason, and may be seen again."""
@@ -91,7 +93,7 @@ class Watch:
                 current.seen[kind] = at
                 self._emit(Mark(at, kind, self._about(kind, current), text))
 
-    def _notice(self, current: _Round, others: _Others, at: float) -> None:
+    def _notice(self, current: _FaultMarks, others: _Others, at: float) -> None:
         """Whether the victim is gone from its place, and whether slots are not served."""
         observed = self._cluster.observed[current.victim]
         if observed.lives:
@@ -107,27 +109,27 @@ class Watch:
         if current.uncovered is None and any(s.slots_ok < SLOTS for s in others.values()):
             current.uncovered = at
 
-    def _about(self, kind: str, current: _Round) -> str:
+    def _about(self, kind: str, current: _FaultMarks) -> str:
         index = current.victim
         if kind in ("promoted", "agreed") and current.successor is not None:
             index = current.successor
         return "" if kind in ("covered", "healed") else self._cluster.observed[index].name
 
-    def _flagged(self, current: _Round, others: _Others, flags: set[str]) -> Iterator[str]:
+    def _flagged(self, current: _FaultMarks, others: _Others, flags: set[str]) -> Iterator[str]:
         for index, report in others.items():
             line = report.nodes.by_id.get(current.victim_id)
             if line is not None and line.flags & flags:
                 yield self._cluster.observed[index].name
 
-    def _suspected(self, current: _Round, others: _Others) -> str | None:
+    def _suspected(self, current: _FaultMarks, others: _Others) -> str | None:
         by = list(self._flagged(current, others, {"fail?", "fail"}))
         return f"by {', '.join(by)}" if by else None
 
-    def _failed(self, current: _Round, others: _Others) -> str | None:
+    def _failed(self, current: _FaultMarks, others: _Others) -> str | None:
         by = list(self._flagged(current, others, {"fail"}))
         return f"by {', '.join(by)}" if by else None
 
-    def _promoted(self, current: _Round, others: _Others) -> str | None:
+    def _promoted(self, current: _FaultMarks, others: _Others) -> str | None:
         if current.slot is None:
             return None
         for index, report in others.items():
@@ -137,7 +139,7 @@ class Watch:
                 return f"epoch {owner.config_epoch}"
         return None
 
-    def _agreed(self, current: _Round, others: _Others) -> str | None:
+    def _agreed(self, current: _FaultMarks, others: _Others) -> str | None:
         if current.successor is None or current.slot is None:
             return None
         wanted = self._cluster.id_of(current.successor)
@@ -148,7 +150,7 @@ class Watch:
             return None
         return f"{len(others)} nodes"
 
-    def _covered(self, current: _Round, others: _Others) -> str | None:
+    def _covered(self, current: _FaultMarks, others: _Others) -> str | None:
         if current.successor is not None:
             served = "agreed" in current.seen
         else:
@@ -160,7 +162,7 @@ class Watch:
             return None
         return f"{SLOTS} slots on {len(others)} nodes"
 
-    def _rejoined(self, current: _Round, others: _Others) -> str | None:
+    def _rejoined(self, current: _FaultMarks, others: _Others) -> str | None:
         observed = self._cluster.observed[current.victim]
         gone = current.gone is not None or current.successor is not None
         if not gone or not observed.lives or observed.report is None:
@@ -175,7 +177,7 @@ class Watch:
             return None
         return "as a replica" if observed.report.replica else "as a master"
 
-    def _resynced(self, current: _Round, others: _Others) -> str | None:
+    def _resynced(self, current: _FaultMarks, others: _Others) -> str | None:
         if "rejoined" not in current.seen:
             return None
         observed = self._cluster.observed[current.victim]
@@ -198,7 +200,7 @@ class Watch:
             return None
         return f"with {ahead.name} at byte {observed.report.offset}"
 
-    def _healed(self, current: _Round, others: _Others) -> str | None:
+    def _healed(self, current: _FaultMarks, others: _Others) -> str | None:
         if "resynced" not in current.seen or len(others) + 1 < len(self._cluster.observed):
             return None
         for observed in self._cluster.observed:

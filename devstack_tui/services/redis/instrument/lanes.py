@@ -25,7 +25,7 @@ NOISE_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
+class LaneContext:
     """What all lanes share. `record` takes each operation as it ends, `mark` each mark."""
 
     loop: Loop
@@ -40,7 +40,7 @@ class Means:
 class Lane:
     """One writer or one reader. `counts` is by outcome; `fault` is when the last fault was."""
 
-    def __init__(self, means: Means, shard: ShardOrder, source: Source) -> None:
+    def __init__(self, means: LaneContext, shard: ShardOrder, source: Source) -> None:
         self.name = f"{shard.name} {source.name}"
         self.cells = LaneCells(0.0)
         self.counts = {OK: 0, FAILED: 0, INDETERMINATE: 0}

@@ -18,7 +18,7 @@ class ShardOrder(msgspec.Struct, frozen=True):
     tags: tuple[str, ...]
 
 
-class Order(msgspec.Struct, frozen=True, kw_only=True):
+class InstrumentOrder(msgspec.Struct, frozen=True, kw_only=True):
     """The first line on the child's input. Node `i` listens on `port + i`, without TLS."""
 
     run: str
@@ -72,7 +72,7 @@ class Batch(msgspec.Struct, frozen=True, tag_field="message", tag="batch"):
     indeterminate: int
 
 
-class Seen(msgspec.Struct, frozen=True, tag_field="message", tag="seen"):
+class ClusterChanged(msgspec.Struct, frozen=True, tag_field="message", tag="seen"):
     """The cluster changed in what the observers see."""
 
     at: float
@@ -98,4 +98,4 @@ class Ended(msgspec.Struct, frozen=True, tag_field="message", tag="ended"):
     void: str = ""
 
 
-Message = Ready | Batch | Seen | Mark | Ended
+Message = Ready | Batch | ClusterChanged | Mark | Ended

@@ -9,7 +9,7 @@ from devstack_tui.loadgen.acknowledged_writes import RIVAL, Operation
 from devstack_tui.services.redis.instrument import hash_tags
 from devstack_tui.services.redis.instrument.cluster_view import LOADING
 from devstack_tui.services.redis.instrument.connection import GARBLED, REFUSED, Answer, Wire
-from devstack_tui.services.redis.instrument.lanes import Means, micros
+from devstack_tui.services.redis.instrument.lanes import LaneContext, micros
 from devstack_tui.services.redis.instrument.messages import ShardOrder
 from devstack_tui.services.redis.instrument.node_view import QUESTIONS, Reader
 from devstack_tui.services.redis.instrument.resp import ProtocolError, Refusal, Reply
@@ -20,11 +20,11 @@ KNOCK_S = 0.01
 return is seen is how exact a window without a failover is."""
 
 
-class Rivals:
+class ReplacedNodeWrites:
     """Writes to a node that has been replaced, which it should refuse: what it acknowledges is
     a split brain. Such writes go with the observer's questions, so the lanes never see them."""
 
-    def __init__(self, run: str, means: Means, shards: tuple[ShardOrder, ...]) -> None:
+    def __init__(self, run: str, means: LaneContext, shards: tuple[ShardOrder, ...]) -> None:
         self._means = means
         self._shards = {shard.name: shard for shard in shards}
         self._keys = {
@@ -73,7 +73,11 @@ class Observer:
     """Of one node. `looked` is called with the time after every answer and every silence."""
 
     def __init__(
-        self, means: Means, index: int, rivals: Rivals, looked: Callable[[float], None]
+        self,
+        means: LaneContext,
+        index: int,
+        rivals: ReplacedNodeWrites,
+        looked: Callable[[float], None],
     ) -> None:
         self._means = means
         self._index = index

@@ -35,7 +35,7 @@ class Source(Protocol):
     def kept(self, operation: Operation) -> None: ...
 
 
-class Writes:
+class WriteOperations:
     """Appends increasing numbers to the lists of a shard, and takes some of them out again.
 
     So a write that comes twice, too late or back from the dead shows in the list.
@@ -65,7 +65,7 @@ class Writes:
             self._settled[operation.tag].append(operation)
 
 
-class Reads:
+class ReadOperations:
     """Reads the newest number of each list of a shard."""
 
     name = "read"

@@ -1,8 +1,8 @@
 """The process of the instrument: `python -m devstack_tui.services.redis.instrument.process`.
 
-It reads an `Order` and then instructions from standard input, and writes messages to standard
-output, one line of JSON each. When its input closes, its parent process is gone: it ends. It
-leaves the keys of its run; they are `clean`ed by whoever reads them back first.
+It reads an `InstrumentOrder` and then instructions from standard input, and writes messages to
+standard output, one line of JSON each. When its input closes, its parent process is gone: it ends.
+It leaves the keys of its run; the readback deletes them with `clean`.
 """
 
 from __future__ import annotations
@@ -26,21 +26,25 @@ from devstack_tui.loadgen.lane_cells import CELL_MS
 from devstack_tui.services.redis.instrument.clock_loop import READ, WRITE, Loop
 from devstack_tui.services.redis.instrument.cluster_view import ClusterView
 from devstack_tui.services.redis.instrument.connection import Address
-from devstack_tui.services.redis.instrument.failover_timeline import Watch
-from devstack_tui.services.redis.instrument.lanes import Lane, Means
+from devstack_tui.services.redis.instrument.failover_timeline import FailoverTimeline
+from devstack_tui.services.redis.instrument.lanes import Lane, LaneContext
 from devstack_tui.services.redis.instrument.messages import (
     Batch,
+    ClusterChanged,
     Ended,
     Expect,
     Fault,
     Instruction,
+    InstrumentOrder,
     Message,
-    Order,
     Ready,
-    Seen,
 )
-from devstack_tui.services.redis.instrument.observers import Observer, Rivals
-from devstack_tui.services.redis.instrument.operations import Reads, Source, Writes
+from devstack_tui.services.redis.instrument.observers import Observer, ReplacedNodeWrites
+from devstack_tui.services.redis.instrument.operations import (
+    ReadOperations,
+    Source,
+    WriteOperations,
+)
 
 LATE_S = 0.1
 """A clock that was later than this once measured nothing: a window is exact to 0.05 s."""
@@ -92,28 +96,31 @@ class Pipe:
 class Recorder:
     """The whole of it: lanes, observers, journal, and messages."""
 
-    def __init__(self, order: Order, loop: Loop, pipe: Pipe) -> None:
+    def __init__(self, order: InstrumentOrder, loop: Loop, pipe: Pipe) -> None:
         self._loop = loop
         self._pipe = pipe
         self._void = ""
         self._stopping = False
-        self._seen: Seen | None = None
+        self._seen: ClusterChanged | None = None
         self._journal = AckJournal(Path(order.journal), _header(order))
         ports = [order.port + index for index in range(len(order.nodes))]
         cluster = ClusterView(order.nodes, [f"{order.host}:{port}" for port in ports])
         addresses = [Address(order.host, port, order.user, order.password) for port in ports]
-        means = Means(
+        means = LaneContext(
             loop, cluster, addresses, order.rate_hz, order.timeout_s, self._record, pipe.send
         )
         self._cluster = cluster
-        self._watch = Watch(cluster, pipe.send)
-        self._rivals = Rivals(order.run, means, order.shards)
+        self._watch = FailoverTimeline(cluster, pipe.send)
+        self._rivals = ReplacedNodeWrites(order.run, means, order.shards)
         self._observers = [
             Observer(means, index, self._rivals, self._looked) for index in range(len(order.nodes))
         ]
         self._lanes: list[Lane] = []
         for shard in order.shards:
-            sources: tuple[Source, ...] = (Writes(order.run, shard), Reads(order.run, shard))
+            sources: tuple[Source, ...] = (
+                WriteOperations(order.run, shard),
+                ReadOperations(order.run, shard),
+            )
             self._lanes += [Lane(means, shard, source) for source in sources]
         self._writers = self._lanes[::2]
         self._parts: list[Lane | Observer] = [*self._lanes, *self._observers]
@@ -196,7 +203,7 @@ class Recorder:
         self._watch.look(at)
         if not self._start:
             return
-        seen = Seen(at, self._cluster.views())
+        seen = ClusterChanged(at, self._cluster.views())
         if self._seen is None or seen.nodes != self._seen.nodes:
             self._seen = seen
             self._pipe.send(seen)
@@ -283,7 +290,7 @@ class InputReader:
             self._recorder.obey(self._decoder.decode(line))
 
 
-def _header(order: Order) -> Header:
+def _header(order: InstrumentOrder) -> Header:
     return Header(
         run=order.run,
         rate_hz=order.rate_hz,
@@ -308,7 +315,7 @@ def main() -> int:
     loop = Loop()
     pipe = Pipe(loop, 1)
     try:
-        recorder = Recorder(codec.decode(line, Order), loop, pipe)
+        recorder = Recorder(codec.decode(line, InstrumentOrder), loop, pipe)
         InputReader(loop, 0, b"", recorder)
         recorder.run()
     except (DevstackError, OSError, ValueError) as error:

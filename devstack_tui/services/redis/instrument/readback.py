@@ -29,7 +29,7 @@ REPLICAS_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Present:
+class ListContents:
     """What each list holds, by tag, and the node that it was read from."""
 
     lists: dict[str, tuple[int, ...]]
@@ -37,7 +37,7 @@ class Present:
 
 
 @dataclass(frozen=True, slots=True)
-class Cleaned:
+class CleanupResult:
     """How many keys of the run are left, by node (only those with any), and who did not answer."""
 
     left: dict[str, int] = field(default_factory=dict)
@@ -49,7 +49,7 @@ class Cleaned:
         return not self.left and not self.unreachable
 
 
-async def present(context: Context) -> Present:
+async def present(context: Context) -> ListContents:
     """Read all lists of the run from their current owners, over TLS. Call it after healing.
 
     A node that does not own a slot refuses to read it, so each list surely comes from its owner.
@@ -58,12 +58,12 @@ async def present(context: Context) -> Present:
     return await asyncio.to_thread(_present, context)
 
 
-async def clean(context: Context) -> Cleaned:
+async def clean(context: Context) -> CleanupResult:
     """Delete the run's keys, wait for the replicas, then search every node for what is left."""
     return await asyncio.to_thread(_clean, context)
 
 
-def _present(context: Context) -> Present:
+def _present(context: Context) -> ListContents:
     header, _ = read(context.folder / JOURNAL)
     target = context.target
     lists: dict[str, tuple[int, ...]] = {}
@@ -80,10 +80,10 @@ def _present(context: Context) -> Present:
                 values: Any = client.lrange(hash_tags.key(context.run, tag), 0, -1)
                 lists[tag] = tuple(int(value) for value in values)
                 owners[tag] = node_name(index)
-    return Present(lists, owners)
+    return ListContents(lists, owners)
 
 
-def _clean(context: Context) -> Cleaned:
+def _clean(context: Context) -> CleanupResult:
     target = context.target
     prefix = hash_tags.prefix(context.run)
     bulk.clear(target, prefix)
@@ -101,7 +101,7 @@ def _clean(context: Context) -> Cleaned:
             if found:
                 left[node_name(index)] = found
         if not left or time.monotonic() > until:
-            return Cleaned(left, tuple(silent))
+            return CleanupResult(left, tuple(silent))
         time.sleep(0.05)
 
 

@@ -20,8 +20,8 @@ from devstack_tui.loadgen.acknowledged_writes import (
 )
 from devstack_tui.loadgen.acknowledged_writes import shard as shard_of
 from devstack_tui.services.redis.instrument.hash_tags import slot
-from devstack_tui.services.redis.instrument.readback import Present
-from devstack_tui.services.redis.instrument.split_brain import Claim, split
+from devstack_tui.services.redis.instrument.readback import ListContents
+from devstack_tui.services.redis.instrument.split_brain import OwnershipChange, split
 
 
 @dataclass(frozen=True)
@@ -80,13 +80,13 @@ class Recording:
         )
 
 
-def judge(recording: Recording, present: Present) -> tuple[Shard, ...]:
+def judge(recording: Recording, present: ListContents) -> tuple[Shard, ...]:
     """What each shard suffered, and what became of its writes."""
     period = round(1_000_000 / recording.rate_hz)
     return tuple(_judge(recording, present, shard, period) for shard in recording.shards)
 
 
-def _judge(recording: Recording, present: Present, shard: str, period: int) -> Shard:
+def _judge(recording: Recording, present: ListContents, shard: str, period: int) -> Shard:
     writes = recording.operations(shard, WRITES)
     mine = {tag: present.lists[tag] for tag in recording.log[0].tags[shard]}
     found = verdict(writes, mine, period)
@@ -106,13 +106,13 @@ def split_brain(recording: Recording) -> tuple[Operation, ...]:
     )
 
 
-def _claims(recording: Recording, shard: str) -> Iterator[Claim]:
+def _claims(recording: Recording, shard: str) -> Iterator[OwnershipChange]:
     wanted = slot(recording.log[0].tags[shard][0])
     for view in recording.views:
         at = _us(recording.zero + view.ms / 1000)
         for node in view.nodes:
             owns = node.role == "master" and _holds(node.slots, wanted)
-            yield Claim(at, node.name, node.epoch, owns)
+            yield OwnershipChange(at, node.name, node.epoch, owns)
 
 
 def _holds(slots: str, wanted: int) -> bool:

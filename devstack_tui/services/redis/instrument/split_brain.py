@@ -10,7 +10,7 @@ from devstack_tui.loadgen.acknowledged_writes import READ, Operation
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class OwnershipChange:
     """From `at` (microseconds) on, `node` claimed the slots as its own, or no longer."""
 
     at: int
@@ -19,7 +19,7 @@ class Claim:
     owns: bool
 
 
-def split(operations: Iterable[Operation], claims: Sequence[Claim]) -> list[Operation]:
+def split(operations: Iterable[Operation], claims: Sequence[OwnershipChange]) -> list[Operation]:
     """The writes that a replaced owner acknowledged, sent after its successor's first one was.
 
     `claims` are those of one shard. An acknowledgement belongs to the reign of its node then:
@@ -40,7 +40,7 @@ def split(operations: Iterable[Operation], claims: Sequence[Claim]) -> list[Oper
     return caught
 
 
-class _Reign(NamedTuple):
+class _OwnershipSpan(NamedTuple):
     """A stretch in which a node claimed the slots under one epoch."""
 
     since: int
@@ -53,9 +53,9 @@ _NOTICED = 500_000
 """How long after a promotion the observers may take to see it, microseconds."""
 
 
-def _reigns(claims: Iterable[Claim]) -> dict[str, list[_Reign]]:
+def _reigns(claims: Iterable[OwnershipChange]) -> dict[str, list[_OwnershipSpan]]:
     """The reigns of each node, in order."""
-    reigns: dict[str, list[_Reign]] = {}
+    reigns: dict[str, list[_OwnershipSpan]] = {}
     for claim in sorted(claims, key=lambda claim: claim.at):
         mine = reigns.setdefault(claim.node, [])
         current = mine[-1] if mine and mine[-1].until == _FOREVER else None
@@ -64,11 +64,11 @@ def _reigns(claims: Iterable[Claim]) -> dict[str, list[_Reign]]:
         if current:
             mine[-1] = current._replace(until=claim.at)
         if claim.owns:
-            mine.append(_Reign(claim.at, _FOREVER, claim.epoch))
+            mine.append(_OwnershipSpan(claim.at, _FOREVER, claim.epoch))
     return reigns
 
 
-def _epoch(reigns: Sequence[_Reign], at: int) -> int | None:
+def _epoch(reigns: Sequence[_OwnershipSpan], at: int) -> int | None:
     """The epoch of the reign that holds `at` or begins right after it, else of the last before."""
     for reign in reversed(reigns):
         if reign.since <= at + _NOTICED and (reign.since <= at or at > _end_before(reigns, reign)):
@@ -76,6 +76,6 @@ def _epoch(reigns: Sequence[_Reign], at: int) -> int | None:
     return reigns[0].epoch if reigns else None
 
 
-def _end_before(reigns: Sequence[_Reign], reign: _Reign) -> int:
+def _end_before(reigns: Sequence[_OwnershipSpan], reign: _OwnershipSpan) -> int:
     place = reigns.index(reign)
     return reigns[place - 1].until if place else 0

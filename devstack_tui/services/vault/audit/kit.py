@@ -131,7 +131,7 @@ class UnboundError(DevstackError):
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class AppRoleCredentials:
     """What an AppRole logs in with."""
 
     role_id: str
@@ -151,7 +151,7 @@ def role_id(audit: Audit, name: str) -> str:
 
 
 @contextlib.contextmanager
-def minted(audit: Audit, name: str, **limits: object) -> Iterator[Pair]:
+def minted(audit: Audit, name: str, **limits: object) -> Iterator[AppRoleCredentials]:
     """A secret_id of the check's own for the AppRole of `name`; destroyed at the end.
 
     Raises `UnboundError` for an AppRole that wants none.
@@ -165,14 +165,14 @@ def minted(audit: Audit, name: str, **limits: object) -> Iterator[Pair]:
             raise UnboundError(f"{name}-role asks for no secret_id") from None
         raise
     made = answer["data"]
-    pair = Pair(role_id(audit, name), made["secret_id"], made["secret_id_accessor"])
+    pair = AppRoleCredentials(role_id(audit, name), made["secret_id"], made["secret_id_accessor"])
     try:
         yield pair
     finally:
         destroy(audit, name, pair)
 
 
-def destroy(audit: Audit, name: str, pair: Pair) -> None:
+def destroy(audit: Audit, name: str, pair: AppRoleCredentials) -> None:
     """Destroy a secret_id; harmless for one that has expired."""
     admin = audit.login(ADMIN)
     path = f"auth/approle/role/{name}-role/secret-id-accessor/destroy"

@@ -10,7 +10,7 @@ from devstack_tui.contracts.audit import Audit, Check, Finding
 from devstack_tui.identity.vault_api import VaultApi, VaultError
 from devstack_tui.services.vault.audit.kit import (
     Answer,
-    Pair,
+    AppRoleCredentials,
     UnboundError,
     ask,
     declared,
@@ -88,7 +88,9 @@ def _against(wrong: Answer, right: Answer) -> Finding:
     return judged(refused, evidence)
 
 
-def _spent(spend: Callable[[Audit, Pair], None], audit: Audit, **limits: object) -> Finding:
+def _spent(
+    spend: Callable[[Audit, AppRoleCredentials], None], audit: Audit, **limits: object
+) -> Finding:
     """A secret_id that lets in, and does not once it is spent."""
     try:
         with minted(audit, ROLE, **limits) as pair:
