@@ -74,7 +74,7 @@ class JobPane(Pane):
 
     def _report(self, job: PaneJob[Any]) -> None:
         notice = self.job_ended(job)
-        if notice is not None and not self.seen:
+        if notice is not None and not self.on_screen:
             self.notify(
                 plain(notice[0]),
                 title=self.TITLE,
@@ -85,7 +85,7 @@ class JobPane(Pane):
 
     def beat(self) -> None:
         """Draw what has changed; a running job's clock moves without news."""
-        if (self._stale or self.jobs.running is not None) and self.seen:
+        if (self._stale or self.jobs.running is not None) and self.on_screen:
             self.redraw()
 
     def redraw(self) -> None:

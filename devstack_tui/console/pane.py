@@ -59,7 +59,7 @@ class Pane(Container):
         return cast("Console", self.app)
 
     @property
-    def seen(self) -> bool:
+    def on_screen(self) -> bool:
         """Whether somebody can see the pane: it is drawn only then."""
         return self.display and self.screen is self.app.screen
 

@@ -37,7 +37,7 @@ def take(fd: int) -> bool:
     return True
 
 
-def taken(fd: int) -> bool:
+def is_locked(fd: int) -> bool:
     """Whether somebody else has locked the file. Only asked, never taken: a look must not be in
     the way of a verb or of another look."""
     found = fcntl.fcntl(fd, fcntl.F_OFD_GETLK, _whole_file(fcntl.F_WRLCK))
@@ -103,13 +103,13 @@ class StackLock:
         return Owner(0, "another verb", time.time())
 
     @staticmethod
-    def held(path: Path) -> Owner | None:
+    def holder(path: Path) -> Owner | None:
         """Who is changing the stack now, or None."""
         try:
             fd = os.open(path, os.O_RDONLY)
         except OSError:
             return None
         try:
-            return StackLock.owner(path) if taken(fd) else None
+            return StackLock.owner(path) if is_locked(fd) else None
         finally:
             os.close(fd)

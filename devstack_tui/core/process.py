@@ -267,14 +267,14 @@ def end(
         os.kill(process.pid, first)
         # A stopped process does not handle a signal until it is continued.
         os.kill(process.pid, signal.SIGCONT)
-    gently = _gone(tree[:], grace_s)
+    gently = _wait_gone(tree[:], grace_s)
     # What it started while it was ending is not in `tree`, but in its session still.
     left = {*filter(alive, tree), *_session(process.pid)}
     killed = [member for member in left if member == process or mine(member.pid)]
     for member in killed:
         with contextlib.suppress(ProcessLookupError):
             os.kill(member.pid, signal.SIGKILL)
-    _gone(killed, 5.0)
+    _wait_gone(killed, 5.0)
     return gently
 
 
@@ -285,7 +285,7 @@ def _session(leader: int) -> Iterator[ProcessId]:
             yield found
 
 
-def _gone(members: list[ProcessId], timeout: float) -> bool:
+def _wait_gone(members: list[ProcessId], timeout: float) -> bool:
     """Wait until all `members` are gone, reaping those that are our own children."""
     deadline = time.monotonic() + timeout
     while True:

@@ -50,7 +50,7 @@ class LineRedactor:
     def __init__(self, inside: bool = False) -> None:
         self._inside = inside
 
-    def shown(self, raw: bytes) -> str:
+    def redacted(self, raw: bytes) -> str:
         """The line as text without secrets."""
         hidden = self._inside
         for mark in PRIVATE_KEY.finditer(raw):

@@ -22,9 +22,9 @@ def require_free(stack: Stack) -> None:
         raise UnreachableError(
             f"the stack {stack.name!r} was never started", f"`devstack-tui --stack {stack.name} up`"
         )
-    if owner := StackLock.held(root / LOCK):
+    if owner := StackLock.holder(root / LOCK):
         raise _another_drill(owner)
-    if owner := StackLock.held(stack.paths.lock):
+    if owner := StackLock.holder(stack.paths.lock):
         raise _changing(owner)
     require_none(stack.paths, *OTHERS)
 

@@ -241,7 +241,7 @@ class _Repeat(Repeat):
         if context.fault == STOP:
             await asyncio.sleep(FROZEN_S)
             outcome.resumed = await asyncio.to_thread(lambda: [injector.thaw(u) for u in units][-1])
-            self._decide(steps.held_still(outcome, timeline.stream.snapshot()))
+            self._decide(steps.silent_while_paused(outcome, timeline.stream.snapshot()))
             return
 
         def ended(_: Writes) -> bool:

@@ -131,7 +131,7 @@ def ended(gone: bool, after: float, units: Sequence[str]) -> Decided:
     return "03", Status.FAIL, f"{', '.join(units)} still run after {after:.1f} s"
 
 
-def held_still(outcome: Outcome, writes: Sequence[Operation]) -> Decided:
+def silent_while_paused(outcome: Outcome, writes: Sequence[Operation]) -> Decided:
     """Whether nothing was acknowledged while it was held still."""
     since = outcome.fault + GRACE_S
     answered = sum(w.ok and since < w.done_s < outcome.resumed for w in writes)
@@ -163,7 +163,7 @@ def short_enough(outcome: Outcome) -> Decided:
     return "05", Status.PASS if within else Status.FAIL, evidence
 
 
-def kept(outcome: Outcome) -> Decided:
+def no_writes_lost(outcome: Outcome) -> Decided:
     """What is missing of the acknowledged writes, and whether the service's promise explains it.
 
     An orderly end, or a pause, explains no loss whatever is set.
@@ -222,6 +222,6 @@ def timings(outcome: Outcome) -> dict[str, float]:
 
 JUDGES: dict[str, Callable[[Outcome], Decided]] = {
     "05": short_enough,
-    "06": kept,
+    "06": no_writes_lost,
     "07": classified,
 }

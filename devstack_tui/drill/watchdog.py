@@ -97,7 +97,7 @@ def main(name: str) -> int:
         return 0
     # The kernel takes the parent's locks from it, as soon as it is really gone.
     deadline = time.monotonic() + PARENT_GONE_S
-    while StackLock.held(StackPaths.of(name).root / LOCK) and time.monotonic() < deadline:
+    while StackLock.holder(StackPaths.of(name).root / LOCK) and time.monotonic() < deadline:
         time.sleep(0.02)
     # What was sent the stop signal must be gone: only then it is missing, and can be started.
     stack = Stack(name)

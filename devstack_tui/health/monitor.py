@@ -81,7 +81,7 @@ class Monitor:
         stack = self._stack
         instance = stack.instance()
         engine = stack.engine()
-        owner = StackLock.held(stack.paths.lock)
+        owner = StackLock.holder(stack.paths.lock)
         repairs = () if owner else stack.needs_healing()
         selected = stack.selected()
         named = stack.settings.services
@@ -131,7 +131,7 @@ class Monitor:
 
     def _owner(self) -> int:
         """The process that changes the stack now, or 0."""
-        owner = StackLock.held(self._stack.paths.lock)
+        owner = StackLock.holder(self._stack.paths.lock)
         return owner.pid if owner else 0
 
     def _row(

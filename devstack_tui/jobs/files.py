@@ -123,7 +123,7 @@ class JobFiles:
             with contextlib.suppress(DevstackError, OSError, ValueError):
                 fd = self.open(id)
                 try:
-                    if lock.taken(fd):
+                    if lock.is_locked(fd):
                         found.append(header(fd))
                 finally:
                     os.close(fd)

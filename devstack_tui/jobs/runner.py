@@ -58,7 +58,7 @@ class Job:
         """Whether it has not ended."""
         if self._process is not None:
             return self._process.poll() is None
-        return lock.taken(self._fd)
+        return lock.is_locked(self._fd)
 
     async def batches(self) -> AsyncGenerator[list[bytes], None]:
         """Its lines, without newlines, as many at a time as have come, until it ends.

@@ -126,7 +126,7 @@ def outage(
         if second <= fault or wide <= period or (longest and wide <= longest.end - longest.start):
             continue
         due = [o for o in operations if first - period < o.due < second]
-        if any(not o.ok for o in due) or wide > 2 * period + _held_up(due, first, second):
+        if any(not o.ok for o in due) or wide > 2 * period + _delay_before_send(due, first, second):
             longest = Gap(first, second, open=number == len(done))
     return longest
 
@@ -151,7 +151,7 @@ def usual_gap(writes: Iterable[Operation], until: int) -> int:
     return round(statistics.median(gaps)) if gaps else 0
 
 
-def _held_up(operations: Iterable[Operation], start: int, end: int) -> int:
+def _delay_before_send(operations: Iterable[Operation], start: int, end: int) -> int:
     """For how long, between these times, some operation was due and not sent yet."""
     held, until = 0, start
     for operation in sorted(operations, key=lambda o: o.due):

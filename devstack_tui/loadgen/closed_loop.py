@@ -83,7 +83,7 @@ class _ClientProcesses:
         for pipe, pid in list(self._pids.items()):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-            self._gone(pipe)
+            self._reap(pipe)
 
     def fork(self, number: int) -> None:
         """Start one client."""
@@ -158,13 +158,13 @@ class _ClientProcesses:
             try:
                 kind, what = pipe.recv()
             except EOFError:
-                self._gone(pipe)
+                self._reap(pipe)
                 yield "died", "ClientDied"
                 continue
             if kind == "end":
-                self._gone(pipe)
+                self._reap(pipe)
             yield kind, what
 
-    def _gone(self, pipe: Connection) -> None:
+    def _reap(self, pipe: Connection) -> None:
         os.waitpid(self._pids.pop(pipe), 0)
         pipe.close()

@@ -211,7 +211,7 @@ class StackAudit:
 
     # -- the end ---------------------------------------------------------------------------
 
-    def made_secrets(self) -> frozenset[str]:
+    def issued_secrets(self) -> frozenset[str]:
         """The tokens and secret_ids of this audit so far."""
         with self._lock:
             return frozenset(self._secrets)

@@ -81,19 +81,19 @@ def intermediate(root: VaultClient) -> Issuer:
 
 def good(issuer: Issuer, names: Sequence[str]) -> ForgedCertificate:
     """A good leaf, but not the one in use."""
-    return _made(issuer, names)
+    return _certificate(issuer, names)
 
 
 def reissued(issuer: Issuer, names: Sequence[str], key: bytes) -> ForgedCertificate:
     """Another leaf for the existing key (PEM)."""
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-    return _made(issuer, names, key=cast("Private", load_pem_private_key(key, None)))
+    return _certificate(issuer, names, key=cast("Private", load_pem_private_key(key, None)))
 
 
 def alone() -> str:
     """A self-signed leaf, PEM."""
-    return _made(None, [ELSEWHERE]).cert
+    return _certificate(None, [ELSEWHERE]).cert
 
 
 def ending_root() -> str:
@@ -111,61 +111,61 @@ def expired(issuer: Issuer, names: Sequence[str]) -> ForgedCertificate:
     now = datetime.datetime.now(datetime.UTC)
     # A certificate's time has whole seconds.
     ends = datetime.datetime.fromtimestamp(math.ceil(now.timestamp() + MOMENT_S), datetime.UTC)
-    return _made(issuer, names, until=ends)
+    return _certificate(issuer, names, until=ends)
 
 
 def other_ca(_issuer: Issuer, names: Sequence[str]) -> ForgedCertificate:
     """By a CA that signed nothing of the stack, which is sent along."""
     known = untrusted_ca.authority()
-    return _made(Issuer(known.certificate, known.key), names)
+    return _certificate(Issuer(known.certificate, known.key), names)
 
 
 def self_signed(_issuer: Issuer, names: Sequence[str]) -> ForgedCertificate:
     """By itself."""
-    return _made(None, names)
+    return _certificate(None, names)
 
 
 def wrong_san(issuer: Issuer, names: Sequence[str]) -> ForgedCertificate:  # noqa: ARG001
     """For another host."""
-    return _made(issuer, [ELSEWHERE, untrusted_ca.HOST])
+    return _certificate(issuer, [ELSEWHERE, untrusted_ca.HOST])
 
 
 def no_ip_san(issuer: Issuer, names: Sequence[str]) -> ForgedCertificate:
     """For the host's names, not for its address."""
-    return _made(issuer, [name for name in names if not _address(name)])
+    return _certificate(issuer, [name for name in names if not _address(name)])
 
 
 def no_intermediate(issuer: Issuer, names: Sequence[str]) -> ForgedCertificate:
     """The CA between leaf and root is not sent."""
-    return _made(issuer, names, chain=False)
+    return _certificate(issuer, names, chain=False)
 
 
 def with_rsa(issuer: Issuer, names: Sequence[str]) -> ForgedCertificate:
     """A good leaf with an RSA key, which many weak ciphers need."""
-    return _made(issuer, names, key=_rsa(2048))
+    return _certificate(issuer, names, key=_rsa(2048))
 
 
 def weak_key(issuer: Issuer, names: Sequence[str]) -> ForgedCertificate:
     """RSA with 1024 bits."""
-    return _made(issuer, names, key=_rsa(1024))
+    return _certificate(issuer, names, key=_rsa(1024))
 
 
 def sha1(issuer: Issuer, names: Sequence[str]) -> ForgedCertificate:
     """Signed by SHA-1."""
-    return _made(issuer, names, sha1=True)
+    return _certificate(issuer, names, sha1=True)
 
 
 def long_life(issuer: Issuer, names: Sequence[str]) -> ForgedCertificate:
     """Good for 1000 days."""
-    return _made(issuer, names, until=datetime.datetime.now(datetime.UTC) + LONG)
+    return _certificate(issuer, names, until=datetime.datetime.now(datetime.UTC) + LONG)
 
 
 def wrong_usage(issuer: Issuer, names: Sequence[str]) -> ForgedCertificate:
     """For clients alone."""
-    return _made(issuer, names, server=False)
+    return _certificate(issuer, names, server=False)
 
 
-def _made(
+def _certificate(
     issuer: Issuer | None,
     names: Sequence[str],
     *,

@@ -202,7 +202,7 @@ class Runner:
 
     def _row(self, check: Check, found: Finding, ms: float, at: float) -> CheckRow:
         # Tokens of this audit are known only by now.
-        secrets = self._secrets | self._audit.made_secrets()
+        secrets = self._secrets | self._audit.issued_secrets()
         evidence = redact(found.evidence, secrets).strip()[:EVIDENCE_MAX]
         known = results.row(check, check.id in self._proven)
         return results.decided(known, Finding(found.status, evidence), round(ms, 2), at)

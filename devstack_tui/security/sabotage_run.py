@@ -114,7 +114,7 @@ class SabotageRun:
             for id in self.catalogue.expected(sabotage)
             if alone or _only(all[id], sabotage.service)
         }
-        checks = self._asked(sabotage, expected, alone)
+        checks = self._checks_to_run(sabotage, expected, alone)
         before = {check.id: self._baseline[check.id] for check in checks}
         yield ProofStep(sabotage.id, "before", _counted(before))
         failure = ""
@@ -149,8 +149,8 @@ class SabotageRun:
         now = await self._look(self.catalogue.checks.values())
         return sorted(id for id, status in now.items() if status is not self._baseline[id])
 
-    def _asked(self, sabotage: Sabotage, expected: set[str], alone: bool) -> list[Check]:
-        def asked(check: Check) -> bool:
+    def _checks_to_run(self, sabotage: Sabotage, expected: set[str], alone: bool) -> list[Check]:
+        def concerned(check: Check) -> bool:
             if check.id in expected or (alone and self._every == ALL):
                 return True
             about = sabotage.service in (check.service, *check.needs)
@@ -158,7 +158,7 @@ class SabotageRun:
                 return False
             return zlib.crc32(f"{sabotage.id} {check.id}".encode()) % max(1, self._every) == 0
 
-        return [check for check in self.catalogue.checks.values() if asked(check)]
+        return [check for check in self.catalogue.checks.values() if concerned(check)]
 
     async def _broken(self, sabotage: Sabotage, checks: Sequence[Check]) -> Statuses:
         """The outcome of the checks while the sabotage is in force."""

@@ -67,7 +67,7 @@ def leftovers() -> list[str]:
     return [
         name
         for name, mark in marks.items()
-        if name.startswith(PREFIX) and mark.exists() and StackLock.held(mark) is None
+        if name.startswith(PREFIX) and mark.exists() and StackLock.holder(mark) is None
     ]
 
 

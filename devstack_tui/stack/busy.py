@@ -17,7 +17,7 @@ def require_none(paths: StackPaths, *kinds: str) -> None:
     one sees the other.
     """
     for kind in kinds:
-        if owner := StackLock.held(lock_of(paths, kind)):
+        if owner := StackLock.holder(lock_of(paths, kind)):
             raise DevstackError(
                 f"{WORK[kind]} runs on this stack (pid {owner.pid})",
                 "wait for its end: each would spoil the other",

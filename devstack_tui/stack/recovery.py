@@ -39,7 +39,7 @@ def orphans(paths: StackPaths) -> list[Intent]:
     """
     pending = [i for i in Journal(paths.journal).pending() if _kind(i.action) in HANDLERS]
     held = {
-        kind: StackLock.held(lock_of(paths, kind)) for kind in {_kind(i.action) for i in pending}
+        kind: StackLock.holder(lock_of(paths, kind)) for kind in {_kind(i.action) for i in pending}
     }
     return [intent for intent in pending if held[_kind(intent.action)] is None]
 
@@ -48,11 +48,11 @@ def needed(paths: StackPaths, engine: Callable[[], Readable]) -> tuple[Repair, .
     """What killed verbs left undone, oldest first; nothing while a verb changes the stack: that
     one heals. `engine` is called only if there is something. Changes nothing."""
     journals = [path for path in (paths.journal, paths.bench_journal) if path.exists()]
-    if not journals or StackLock.held(paths.lock):
+    if not journals or StackLock.holder(paths.lock):
         return ()
     pending = [intent for path in journals for intent in Journal(path).pending()]
     kinds = {_kind(intent.action) for intent in pending}
-    held = {kind for kind in kinds if StackLock.held(lock_of(paths, _LOCKS.get(kind, kind)))}
+    held = {kind for kind in kinds if StackLock.holder(lock_of(paths, _LOCKS.get(kind, kind)))}
     repairs: dict[str, Repair] = {}
     for intent in pending:
         kind = _kind(intent.action)

@@ -94,7 +94,7 @@ def relaxed(parameter: Parameter, text: str) -> bool:
     return (above is not None and value > above) or (below is not None and value < below)
 
 
-def shown(parameter: Parameter, number: float) -> str:
+def limit_text(parameter: Parameter, number: float) -> str:
     """A limit or a step of the parameter as a text."""
     whole = parameter.kind not in (Kind.DURATION, Kind.REAL)
     return units.show(parameter.kind, int(number) if whole else number)
@@ -103,7 +103,7 @@ def shown(parameter: Parameter, number: float) -> str:
 def limits(parameter: Parameter) -> str:
     """`128kB to 6GB`, `up to 6GB` or `from 0`; empty without limits."""
     low, high = (
-        "" if limit is None else shown(parameter, limit)
+        "" if limit is None else limit_text(parameter, limit)
         for limit in (parameter.minimum, parameter.maximum)
     )
     if low and high:

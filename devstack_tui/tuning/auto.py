@@ -111,11 +111,11 @@ async def _auto(stack: Stack, measurer: Measurer, order: AutoRequest, emit: Emit
                 emit=emit,
             )
             best = await search.run()
-            _require_found(best, space, search.tried)
+            _require_found(best, space, search.configurations_measured)
             left = begun + order.budget_s - time.monotonic()
             blocks = proof_blocks(left, runner.run_s(restart=True))
             against = await proof.run(best, name, blocks, emit)
-        report = _report(stack, order, name, space, best, search.tried, against)
+        report = _report(stack, order, name, space, best, search.configurations_measured, against)
         report = msgspec.structs.replace(report, seconds=time.time() - started)
         reports.keep(History.of(stack.paths), report, started)
     except DevstackError as error:

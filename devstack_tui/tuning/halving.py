@@ -47,7 +47,7 @@ class Candidate:
         return not self.dropped and (self.ratio or 0.0) > 1
 
     @property
-    def shown(self) -> dict[str, str]:
+    def labelled_changes(self) -> dict[str, str]:
         """Its changes, for an event."""
         return {name: value or DEFAULT for name, value in self.changes.items()}
 
@@ -68,7 +68,7 @@ class Rounds:
         self._tried: set[tuple[tuple[str, str | None], ...]] = set()
 
     @property
-    def tried(self) -> int:
+    def configurations_measured(self) -> int:
         """How many different configurations were measured."""
         return len(self._tried)
 
@@ -105,7 +105,12 @@ class Rounds:
             reason = one.dropped or ("" if one.ratios else "no time was left") or one.why
             emit(
                 AutoCandidate(
-                    self._number, one.shown, one.ratio, len(one.ratios), one.ahead, reason
+                    self._number,
+                    one.labelled_changes,
+                    one.ratio,
+                    len(one.ratios),
+                    one.ahead,
+                    reason,
                 )
             )
 

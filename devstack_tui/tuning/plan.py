@@ -113,7 +113,7 @@ def _require_right(stack: Stack) -> None:
             "run as the user that started it",
         )
     stack.engine().require(Feature.CONFIGURE)
-    owner = StackLock.held(lock_of(stack.paths, "tune"))
+    owner = StackLock.holder(lock_of(stack.paths, "tune"))
     if owner is not None and owner.pid != os.getpid():
         raise UsageError(
             f"`{owner.verb}` (pid {owner.pid}) measures with its own values now",

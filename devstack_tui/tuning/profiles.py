@@ -104,7 +104,7 @@ def require_versions(engine: Engine, profile: Profile, services: Mapping[str, ob
     """Raise `UsageError` when the profile was made for other servers than those of `services`."""
     for name, made in profile.versions.items():
         if name in services:
-            here = _made_for(engine, name)
+            here = _server_version(engine, name)
             if made != here:
                 raise UsageError(
                     f"the profile {profile.name!r} was made for {made}, this machine has {here}",
@@ -139,7 +139,7 @@ def save(engine: Engine, name: str, values: Table, title: str = "") -> Path:
             document["title"] = title or name
         versions = document.setdefault("versions", tomlkit.table())
         table = document.setdefault("values", tomlkit.table())
-        _merge(versions, {one: _made_for(engine, one) for one in values})
+        _merge(versions, {one: _server_version(engine, one) for one in values})
         for gone in [one for one in table if one not in values]:
             del table[gone]
         for service, wanted in values.items():
@@ -162,7 +162,7 @@ def _merge(table: Any, wanted: Mapping[str, str]) -> None:
             table[name] = text
 
 
-def _made_for(engine: Engine, service: str) -> str:
+def _server_version(engine: Engine, service: str) -> str:
     found = engine.locate(service_named(service))
     return f"{found.flavour} {found.series}"
 

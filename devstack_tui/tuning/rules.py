@@ -12,7 +12,7 @@ from devstack_tui.contracts.tunable import DEFAULT, Kind, Parameter, Problem, Sh
 from devstack_tui.core import units
 from devstack_tui.core.errors import UsageError, unknown_name
 from devstack_tui.core.machine import Machine
-from devstack_tui.state.parameter_values import limits, parsed, shown
+from devstack_tui.state.parameter_values import limit_text, limits, parsed
 from devstack_tui.tuning import profiles
 from devstack_tui.tuning.catalogue import parameter as parameter_named
 from devstack_tui.tuning.events import Budget, Show
@@ -50,9 +50,10 @@ def _require_inside(found: Parameter, text: str, value: float) -> None:
     if limit is None or not (below or value > limit):
         return
     source = f", the limit of {found.limits_from}" if found.limits_from else ""
+    side = "below" if below else "above"
     special = "".join(f"; {one}: {means}" for one, means in found.special.items())
     raise UsageError(
-        f"{found.key}: {text} is {'below' if below else 'above'} {shown(found, limit)}{source}",
+        f"{found.key}: {text} is {side} {limit_text(found, limit)}{source}",
         f"{limits(found)}{special}",
     )
 
@@ -151,20 +152,20 @@ def _culprit(
     largest, biggest = 0, ""
     for name, full in whole.items():
         options = show.options.get(name, {})
-        taken = _taken(_part(name), full, options, sure)
+        taken = _memory_needed(_part(name), full, options, sure)
         if taken > largest:
             largest, biggest = taken, name
         for parameter in values.get(name, {}):
             former = effective.get((name, parameter))
             if former is None or parameter not in full:
                 continue
-            saved = taken - _taken(_part(name), {**full, parameter: former}, options, sure)
+            saved = taken - _memory_needed(_part(name), {**full, parameter: former}, options, sure)
             if saved > best:
                 best, blamed = saved, (name, parameter, full[parameter])
     return blamed if best else (biggest, "", "")
 
 
-def _taken(
+def _memory_needed(
     part: Tunables, values: Mapping[str, str], options: Mapping[str, int | str | bool], sure: bool
 ) -> int:
     return sum(s.bytes for s in part.memory(values, options) if not (sure and s.worst_only))

@@ -71,9 +71,9 @@ class Search:
         self._rounds = rounds(lambda: time_left() - self._reserve)
 
     @property
-    def tried(self) -> int:
+    def configurations_measured(self) -> int:
         """How many different configurations were measured."""
-        return self._rounds.tried
+        return self._rounds.configurations_measured
 
     async def run(self) -> dict[str, str | None]:
         """The best configuration found, over the parameters of `base`."""
@@ -153,7 +153,7 @@ class Search:
                 continue
             fresh = Candidate(changes, one.why)
             if reason := self._admit(merged(reference, fresh)):
-                self._emit(AutoCandidate(0, fresh.shown, None, 0, False, reason))
+                self._emit(AutoCandidate(0, fresh.labelled_changes, None, 0, False, reason))
                 continue
             kept.append(fresh)
         return kept

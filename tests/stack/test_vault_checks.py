@@ -51,7 +51,7 @@ def seen(stack: Stack, before: dict[str, int]) -> Seen:  # noqa: ARG001
         with ThreadPoolExecutor(8) as threads:
             findings = list(threads.map(lambda check: check.run(audit), checks))
         matrix = CHECKS.matrix(audit)
-        made = audit.made_secrets()
+        made = audit.issued_secrets()
         notes = audit.close()
     found = {check.id: check for check in checks}
     return Seen(found, dict(zip(found, findings, strict=True)), matrix, made, notes)

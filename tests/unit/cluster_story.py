@@ -73,7 +73,7 @@ class Stage:
         before = len(self.marks)
         for node in nodes:
             self.at += 0.01
-            self.cluster.answered(node, report(node, **told), self.at)  # type: ignore[arg-type]
+            self.cluster.record_answer(node, report(node, **told), self.at)  # type: ignore[arg-type]
             self.watch.look(self.at)
         return [mark.kind for mark in self.marks[before:]]
 

@@ -58,7 +58,7 @@ async def test_no_benchmark_begins_beside_a_drill(stack: Stack, hold: Hold) -> N
     with pytest.raises(DevstackError, match="a drill runs on this stack") as error:
         await anext(Runner(stack, {}).run([], "quick", 1))
     assert error.value.exit_code == 1
-    assert StackLock.held(lock_of(stack.paths, "bench")) is None
+    assert StackLock.holder(lock_of(stack.paths, "bench")) is None
 
 
 async def test_no_parameter_is_lent_beside_a_drill(stack: Stack, hold: Hold) -> None:
@@ -69,7 +69,7 @@ async def test_no_parameter_is_lent_beside_a_drill(stack: Stack, hold: Hold) -> 
             told.append("lent")
     assert told == []
     assert Journal(stack.paths.journal).pending() == []
-    assert StackLock.held(lock_of(stack.paths, "tune")) is None
+    assert StackLock.holder(lock_of(stack.paths, "tune")) is None
 
 
 def test_nothing_is_applied_beside_a_drill(stack: Stack, hold: Hold) -> None:

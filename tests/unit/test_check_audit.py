@@ -193,7 +193,7 @@ def test_nobody_logs_in_after_the_end(stack: Stack) -> None:
 
 def test_the_secrets_of_an_audit_are_known_for_redaction(audit: StackAudit) -> None:
     api = audit.login("postgres")
-    made = audit.made_secrets()
+    made = audit.issued_secrets()
     assert api.token in made
     assert {secret.partition("-")[0] for secret in made} == {"token", "secret"}
     assert "admin-role" in audit.known_secrets()

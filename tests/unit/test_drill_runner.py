@@ -195,12 +195,12 @@ async def test_nobody_else_can_change_the_stack_during_a_drill(bench: Bench) -> 
 
     async def look() -> None:
         for name in ("drill.lock", "lock"):
-            held.append(StackLock.held(bench.paths.root / name) is not None)
+            held.append(StackLock.holder(bench.paths.root / name) is not None)
 
     bench.drill.stay = look
     await bench.told()
     assert held == [True, True]
-    assert StackLock.held(bench.paths.lock) is None
+    assert StackLock.holder(bench.paths.lock) is None
 
 
 async def test_a_process_of_another_instance_is_refused(bench: Bench) -> None:
@@ -236,7 +236,7 @@ async def test_closing_in_the_middle_of_a_fault_heals_before_it_returns(
     await events.aclose()
     assert not process.frozen(bench.pid)
     assert Journal(bench.paths.journal).pending() == []
-    assert StackLock.held(bench.paths.root / "drill.lock") is None
+    assert StackLock.holder(bench.paths.root / "drill.lock") is None
     assert runner.unhealed is None
 
 

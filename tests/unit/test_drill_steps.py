@@ -186,7 +186,7 @@ def test_a_victim_stands_for_one_node(target: Target, victim: str, index: int) -
 
 
 def test_a_failover_within_the_threshold_passes_with_its_figures(target: Target) -> None:
-    found = steps.taken_over(outcome(target))
+    found = steps.replica_took_over(outcome(target))
     assert found.status is Status.PASS
     for figure in ("epoch 6 → 7", "redis-4 owns the slots", "1.960 s", "3 s", "5 s"):
         assert figure in found.evidence
@@ -194,29 +194,29 @@ def test_a_failover_within_the_threshold_passes_with_its_figures(target: Target)
 
 def test_a_window_above_ours_fails(target: Target) -> None:
     made = outcome(target, shards=(shard(1, 3.01), shard(2), shard(3)))
-    assert steps.taken_over(made).status is Status.FAIL
+    assert steps.replica_took_over(made).status is Status.FAIL
 
 
 def test_a_planned_switch_over_has_a_threshold_of_its_own(target: Target) -> None:
     made = outcome(target, fault="planned", shards=(shard(1, 0.2), shard(2), shard(3)))
-    assert steps.taken_over(made).status is Status.FAIL
+    assert steps.replica_took_over(made).status is Status.FAIL
 
 
 def test_an_epoch_that_does_not_rise_fails(target: Target) -> None:
-    assert steps.taken_over(outcome(target, after=look(target))).status is Status.FAIL
+    assert steps.replica_took_over(outcome(target, after=look(target))).status is Status.FAIL
 
 
 def test_no_promotion_fails(target: Target) -> None:
-    found = steps.taken_over(without(outcome(target), "promoted"))
+    found = steps.replica_took_over(without(outcome(target), "promoted"))
     assert found.status is Status.FAIL
     assert "no replica of redis-1 was promoted" in found.evidence
 
 
 def test_a_void_measurement_proves_no_window(target: Target) -> None:
-    assert steps.taken_over(outcome(target, void="starved")).status is Status.INCONCLUSIVE
+    assert steps.replica_took_over(outcome(target, void="starved")).status is Status.INCONCLUSIVE
 
 
-@pytest.mark.parametrize("step", [steps.taken_over, steps.others_unharmed, steps.classed])
+@pytest.mark.parametrize("step", [steps.replica_took_over, steps.others_unharmed, steps.classed])
 def test_without_replicas_it_fails_and_says_why(target: Target, step: Any) -> None:
     found = step(outcome(target, replicas=0))
     assert found.status is Status.FAIL

@@ -128,7 +128,7 @@ def test_every_write_has_its_own_number_and_old_ones_are_taken_out_again() -> No
         ask = writes.next(number, now)
         asked.append(ask)
         done = Operation("shard 1", ask.kind, number, ask.tag, ask.value, "a", 0, 0, now, OK)
-        writes.kept(done)
+        writes.record(done)
     added = [ask.value for ask in asked if ask.kind == ADD]
     assert added == sorted(set(added))
     removed = [(number, ask.value) for number, ask in enumerate(asked, 1) if ask.kind == REMOVE]

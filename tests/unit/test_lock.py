@@ -75,7 +75,7 @@ def tell(process: subprocess.Popen[str]) -> str:
 def test_a_free_lock_is_taken_and_names_its_owner(path: Path, lock: StackLock) -> None:
     before = time.time()
     assert lock.try_acquire() is None
-    owner = StackLock.held(path)
+    owner = StackLock.holder(path)
     assert owner is not None
     assert (owner.pid, owner.verb) == (os.getpid(), "up")
     assert before <= owner.since <= time.time()
@@ -98,7 +98,7 @@ def test_a_lock_is_free_once_its_owner_lets_go(
     path: Path, lock: StackLock, other: subprocess.Popen[str]
 ) -> None:
     assert tell(other) == "released\n"
-    assert StackLock.held(path) is None
+    assert StackLock.holder(path) is None
     assert lock.try_acquire() is None
 
 
@@ -108,7 +108,7 @@ def test_a_lock_is_free_once_its_owner_was_killed(
     other.send_signal(signal.SIGKILL)
     other.wait()
     assert path.read_bytes(), "the dead owner's name is still in the file"
-    assert StackLock.held(path) is None
+    assert StackLock.holder(path) is None
     assert lock.try_acquire() is None
 
 
@@ -129,9 +129,9 @@ def test_what_a_dead_owner_left_in_the_file_is_ignored(
     left: str, path: Path, lock: StackLock
 ) -> None:
     path.write_text(left)
-    assert StackLock.held(path) is None
+    assert StackLock.holder(path) is None
     assert lock.try_acquire() is None
-    owner = StackLock.held(path)
+    owner = StackLock.holder(path)
     assert owner is not None
     assert owner.verb == "up"
 
@@ -141,13 +141,13 @@ def test_an_owner_that_has_not_written_its_name_yet_is_still_an_owner(
 ) -> None:
     lock.try_acquire()
     path.write_text("")
-    owner = StackLock.held(path)
+    owner = StackLock.holder(path)
     assert owner is not None
     assert owner.verb == "another verb"
 
 
 def test_a_lock_that_nobody_ever_took_is_not_held(path: Path) -> None:
-    assert StackLock.held(path) is None
+    assert StackLock.holder(path) is None
     assert not path.exists(), "looking must not make the file"
 
 
@@ -155,14 +155,14 @@ def test_leaving_the_block_lets_go_also_after_a_fault(path: Path, lock: StackLoc
     assert lock.try_acquire() is None
     with pytest.raises(ZeroDivisionError), lock:
         raise ZeroDivisionError
-    assert StackLock.held(path) is None
+    assert StackLock.holder(path) is None
 
 
 def test_letting_go_twice_is_harmless(path: Path, lock: StackLock) -> None:
     lock.try_acquire()
     lock.release()
     lock.release()
-    assert StackLock.held(path) is None
+    assert StackLock.holder(path) is None
 
 
 def test_a_child_of_the_owner_does_not_keep_the_lock(
@@ -172,7 +172,7 @@ def test_a_child_of_the_owner_does_not_keep_the_lock(
     process = child("sleep", "1000", close_fds=False)
     lock.release()
     assert process.poll() is None
-    assert StackLock.held(path) is None
+    assert StackLock.holder(path) is None
 
 
 def test_two_who_look_at_a_free_lock_never_take_each_other_for_an_owner(path: Path) -> None:
@@ -183,7 +183,7 @@ def test_two_who_look_at_a_free_lock_never_take_each_other_for_an_owner(path: Pa
     def look() -> None:
         start.wait()
         for _ in range(5000):
-            if owner := StackLock.held(path):
+            if owner := StackLock.holder(path):
                 seen.append(owner)
 
     threads = [threading.Thread(target=look) for _ in range(4)]
@@ -200,7 +200,7 @@ def test_a_look_never_keeps_a_verb_from_the_free_lock(path: Path) -> None:
 
     def look() -> None:
         while not done.is_set():
-            StackLock.held(path)
+            StackLock.holder(path)
 
     thread = threading.Thread(target=look)
     thread.start()
@@ -227,4 +227,4 @@ def test_a_lock_on_a_full_disk_is_told_and_not_kept(
     with pytest.raises(DevstackError, match="the disk is full"):
         lock.try_acquire()
     monkeypatch.undo()
-    assert StackLock.held(path) is None
+    assert StackLock.holder(path) is None

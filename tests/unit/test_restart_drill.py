@@ -324,7 +324,7 @@ BY_DESIGN = DurabilityGuarantee(Allowance(0.2, "acknowledged from memory"))
 def test_only_a_crash_and_a_setting_explain_a_loss(
     fault: str, promise: DurabilityGuarantee, kept: int, status: Status
 ) -> None:
-    number, found, evidence = restart_steps.kept(outcome(fault, promise, range(kept)))
+    number, found, evidence = restart_steps.no_writes_lost(outcome(fault, promise, range(kept)))
     assert (number, found) == ("06", status), evidence
     if status is Status.WARN:
         assert (promise.relaxed or (promise.allowance.reason,))[0] in evidence

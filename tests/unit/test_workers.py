@@ -419,10 +419,10 @@ async def test_the_lock_is_kept_until_what_was_interrupted_has_stopped(
     real = engine.stop
 
     def stop(service: Service, run: Run) -> bool:
-        owners.append(StackLock.held(stack.paths.lock))
+        owners.append(StackLock.holder(stack.paths.lock))
         return real(service, run)
 
     engine.stop = stop  # type: ignore[method-assign]
     await interrupt(stack.up(["redis"]), starting("redis"))
     assert [owner and owner.verb for owner in owners] == ["up"]
-    assert StackLock.held(stack.paths.lock) is None
+    assert StackLock.holder(stack.paths.lock) is None

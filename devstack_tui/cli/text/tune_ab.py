@@ -109,13 +109,13 @@ def print_report(report: AbReport) -> None:
         )
     if report.stopped:
         print(f"ended early: {report.stopped}")
-    print(f"the stack has {_kept(report)}; again: {report.command}")
+    print(f"the stack has {_kept_configuration(report)}; again: {report.command}")
     print(report.sentence)
     for cost in report.costs:
         print(cost)
 
 
-def _kept(report: AbReport) -> str:
+def _kept_configuration(report: AbReport) -> str:
     kept = {"a": report.a, "b": report.b}
     return kept.get(report.kept, "its previous values")
 

@@ -97,20 +97,20 @@ def _bands() -> dict[str, dict[str, float]]:
     return {}
 
 
-def _found(stack: Stack, options: argparse.Namespace) -> RunResult:
+def _stored_run(stack: Stack, options: argparse.Namespace) -> RunResult:
     row = History.of(stack.paths).get(options.run, "bench")
     return codec.decode(row.document, RunResult)
 
 
 def _show(stack: Stack, options: argparse.Namespace) -> int:
-    result = _found(stack, options)
+    result = _stored_run(stack, options)
     settings = (f"  {name} = {value}" for name, value in sorted(result.settings.items()))
     show(options, result, [run_line(result), *settings])
     return 0
 
 
 def _export(stack: Stack, options: argparse.Namespace) -> int:
-    result = _found(stack, options)
+    result = _stored_run(stack, options)
     if options.format == "json":
         print(msgspec.json.format(msgspec.json.encode(result)).decode())
         return 0

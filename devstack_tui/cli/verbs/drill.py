@@ -99,13 +99,13 @@ def _history(stack: Stack, options: argparse.Namespace) -> int:
     return 0
 
 
-def _found(stack: Stack, id: str) -> DrillReport:
+def _stored_report(stack: Stack, id: str) -> DrillReport:
     row = History.of(stack.paths).get(id, KIND)
     return codec.decode(row.document, DrillReport)
 
 
 def _show(stack: Stack, options: argparse.Namespace) -> int:
-    report = _found(stack, options.id)
+    report = _stored_report(stack, options.id)
     if options.svg:
         _draw(report, options.svg)
     show(options, report, report_lines(report))
@@ -113,7 +113,7 @@ def _show(stack: Stack, options: argparse.Namespace) -> int:
 
 
 def _compare(stack: Stack, options: argparse.Namespace) -> int:
-    found = compare(_found(stack, options.a), _found(stack, options.b))
+    found = compare(_stored_report(stack, options.a), _stored_report(stack, options.b))
     show(options, found, compared_lines(found))
     return 0
 

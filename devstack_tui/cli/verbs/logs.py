@@ -29,7 +29,7 @@ def run(options: argparse.Namespace) -> int:
             f"{found.name} has never run in the stack {stack.name!r}",
             f"`devstack-tui up {found.name}` starts it",
         )
-    show = _shown(options, wanted, several=len(units) > 1)
+    show = _line_printer(options, wanted, several=len(units) > 1)
     if not options.follow:
         for line in engine.logs(found, options.lines):
             show(line)
@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
         return 130 if interrupted() else 0
 
 
-def _shown(
+def _line_printer(
     options: argparse.Namespace, wanted: re.Pattern[str] | None, several: bool
 ) -> Callable[[LogLine], None]:
     """What prints a line, if it is wanted; with its unit's name if there are several."""

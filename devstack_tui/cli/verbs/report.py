@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
         secrets = audit.known_secrets()
         known = _known(Catalogue.of(audit))
     report = build(history, stack.name, known=known, secrets=secrets)
-    asked = _asked(options)
+    asked = _requested_files(options)
     texts = {path: make(report, history, secrets) for path, make in asked.items()}
     write(texts)
     for path in texts:
@@ -50,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
 Make = Callable[[Report, History, frozenset[str]], str]
 
 
-def _asked(options: argparse.Namespace) -> dict[Path, Make]:
+def _requested_files(options: argparse.Namespace) -> dict[Path, Make]:
     """Which files to make. Raises `UsageError` when two of them are the same."""
     wanted: list[tuple[Path, Make]] = []
     if options.out is not None:

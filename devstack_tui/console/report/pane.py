@@ -82,7 +82,7 @@ class ReportPane(Pane):
         self._draw()
 
     def _age(self) -> None:
-        if self.seen:
+        if self.on_screen:
             self._draw()
 
     def _draw(self) -> None:
@@ -222,9 +222,9 @@ class ReportPane(Pane):
 
     def _write(self, path: Path | None) -> None:
         if path is not None:
-            self.run_worker(self._written(path), group="report-write", exit_on_error=False)
+            self.run_worker(self._write_file(path), group="report-write", exit_on_error=False)
 
-    async def _written(self, path: Path) -> None:
+    async def _write_file(self, path: Path) -> None:
         try:
             await self.owner.cli.ask("report", _OPTIONS[path.suffix], str(path), "--json")
         except DevstackError as error:

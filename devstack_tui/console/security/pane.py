@@ -82,7 +82,7 @@ class SecurityPane(JobPane):
 
     def beat(self) -> None:
         """Draw what has changed; of a running audit only its clock moves without news."""
-        if not self.seen:
+        if not self.on_screen:
             return
         if self._stale or self.owner.now() - self._drawn_at > AGES_S:
             self.redraw()
@@ -205,7 +205,7 @@ class SecurityPane(JobPane):
 
     def action_security_shown(self) -> None:
         """Every check of the list."""
-        self._start(self.view.shown(list(self.view.lines(self.owner.now()))))
+        self._start(self.view.listed_checks(list(self.view.lines(self.owner.now()))))
 
     def action_security_all(self) -> None:
         """Every check."""

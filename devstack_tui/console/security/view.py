@@ -150,7 +150,7 @@ class SecurityView:
         """Every check."""
         return AuditRequest("all", (), frozenset(self._jobs.rows))
 
-    def shown(self, ids: list[str]) -> AuditRequest | None:
+    def listed_checks(self, ids: list[str]) -> AuditRequest | None:
         """The checks of the list: by the suite's name where they are all of it."""
         if not ids:
             return None

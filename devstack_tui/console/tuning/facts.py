@@ -10,7 +10,7 @@ from devstack_tui.contracts.tunable import Parameter
 from devstack_tui.present.cells import Fact, Span
 from devstack_tui.present.looks import BAD, BUSY, GOOD, KEY, QUIET, WARN
 from devstack_tui.present.text import plain
-from devstack_tui.state.parameter_values import limits, shown
+from devstack_tui.state.parameter_values import limit_text, limits
 from devstack_tui.tuning.events import Row
 
 APPLIED = {
@@ -114,4 +114,4 @@ def _range(parameter: Parameter) -> Iterator[Span]:
     for text, meaning in parameter.special.items():
         yield f" · {plain(text)}: {plain(meaning)}", ""
     if parameter.step:
-        yield f" · in steps of {shown(parameter, parameter.step)}", ""
+        yield f" · in steps of {limit_text(parameter, parameter.step)}", ""

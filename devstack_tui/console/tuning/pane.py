@@ -113,7 +113,7 @@ class TuningPane(TuningCommands):
         """Whatever was started or stopped, the parameters are to be read again."""
         if job.done is not None:
             self._read_at = 0.0
-            if self.seen:
+            if self.on_screen:
                 self.look_again()
 
     def job_ended(self, job: TuningJob) -> tuple[str, bool] | None:

@@ -90,7 +90,7 @@ class EmbeddedEngine(EmbeddedView):
             yield requirements.platform()
             yield requirements.packet_filter()
         elif not self.units(service):
-            found = requirements.taken_port(service.name, self._claims(service))
+            found = requirements.occupied_port(service.name, self._claims(service))
             yield from [found] if found else []
 
     def hints(self) -> Sequence[Hint]:
@@ -189,7 +189,7 @@ class EmbeddedEngine(EmbeddedView):
         specs = service.launcher().processes(home, place.installation)
         for order, spec in enumerate(specs):
             if spec.unit not in present:
-                self._spawn(home, spec, order, self._units.made_for(service))
+                self._spawn(home, spec, order, self._units.partners(service))
         server.complete(home, place.installation)
         self._records.completed(service.name)
 
@@ -201,7 +201,7 @@ class EmbeddedEngine(EmbeddedView):
             self._end(service, run)
             specs = service.launcher().processes(home, self.locate(service))
             for order, spec in enumerate(specs):
-                self._spawn(home, spec, order, self._units.made_for(service))
+                self._spawn(home, spec, order, self._units.partners(service))
             self._records.completed(service.name)
 
     def stop(self, service: Service, run: Run) -> bool:

@@ -104,7 +104,7 @@ class _Reader:
         first = PRIVATE_KEY.search(b"\n".join(whole))
         self._redactor = LineRedactor(inside=first is not None and first[1] == b"END")
         for raw in whole:
-            yield self._shown(raw)
+            yield self._log_line(raw)
         if lines == 0:
             self._rest = b""
 
@@ -112,12 +112,12 @@ class _Reader:
         """The lines that were ended since the last look."""
         *whole, self._rest = (self._rest + self._file.read()).split(b"\n")
         for raw in whole:
-            yield self._shown(raw)
+            yield self._log_line(raw)
 
     def rest(self) -> Iterator[LogLine]:
         """The last line, when nothing ended it."""
         if self._rest:
-            yield self._shown(self._rest)
+            yield self._log_line(self._rest)
             self._rest = b""
 
     def replaced(self) -> bool:
@@ -129,5 +129,5 @@ class _Reader:
         ours = os.fstat(self._file.fileno())
         return now.st_ino != ours.st_ino or now.st_size < self._file.tell()
 
-    def _shown(self, raw: bytes) -> LogLine:
-        return LogLine(self._log.unit, self._redactor.shown(raw))
+    def _log_line(self, raw: bytes) -> LogLine:
+        return LogLine(self._log.unit, self._redactor.redacted(raw))

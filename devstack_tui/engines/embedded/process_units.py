@@ -43,13 +43,13 @@ class Units:
         """Those that run."""
         return {record.unit for record in self._records.of(service.name) if record.alive}
 
-    def made_for(self, service: Service) -> tuple[str, ...]:
+    def partners(self, service: Service) -> tuple[str, ...]:
         """The services of the stack that this one works with, if they are there."""
         return tuple(name for name in service.after if name in self._instance.selected)
 
     def fits(self, record: Record, service: Service) -> bool:
         """Whether the unit was configured for the services that the stack consists of now."""
-        return record.made_for == self.made_for(service)
+        return record.made_for == self.partners(service)
 
     def mine(self, pid: int) -> bool:
         """Whether the process belongs to this stack."""

@@ -45,7 +45,7 @@ def hints() -> list[Hint]:
     return [nftables.HINT] if os.geteuid() == 0 and find_program("nft") is None else []
 
 
-def taken_port(service: str, claims: Mapping[str, int]) -> Requirement | None:
+def occupied_port(service: str, claims: Mapping[str, int]) -> Requirement | None:
     """The first port of a stopped service that somebody else holds."""
     for name, port in claims.items():
         if not ports.free(port):

@@ -156,7 +156,7 @@ def record_header(raw: bytes) -> tuple[int, int]:
         raise ProtocolFault(f"its answer ends after {len(raw)} bytes")
     kind, major, length = raw[0], raw[1], int.from_bytes(raw[3:5], "big")
     if kind not in (20, ALERT, HANDSHAKE, 23) or major != 3:
-        raise ProtocolFault(f"its answer is not TLS: it begins with {_shown(raw)}")
+        raise ProtocolFault(f"its answer is not TLS: it begins with {_evidence(raw)}")
     if kind not in (ALERT, HANDSHAKE):
         raise ProtocolFault(f"it began with a record of type {kind} in place of a ServerHello")
     if not 0 < length <= LARGEST_RECORD:
@@ -167,7 +167,7 @@ def record_header(raw: bytes) -> tuple[int, int]:
 def alert(body: bytes) -> Alert:
     """The body of an alert record. Raises `ProtocolFault`."""
     if len(body) != 2 or body[0] not in (1, 2):
-        raise ProtocolFault(f"its alert cannot be read: {_shown(body)}")
+        raise ProtocolFault(f"its alert cannot be read: {_evidence(body)}")
     return Alert(body[0] == 2, body[1])
 
 
@@ -195,13 +195,13 @@ def server_hello(body: bytes, offer: Offer) -> ServerHello:
     reader.take(reader.number(1))
     cipher, compression = reader.number(2), reader.number(1)
     extensions: dict[int, bytes] = {}
-    if reader.left:
+    if reader.remaining:
         inner = _Fields(reader.take(reader.number(2)))
-        while inner.left:
+        while inner.remaining:
             code = inner.number(2)
             extensions[code] = inner.take(inner.number(2))
-    if reader.left:
-        raise ProtocolFault(f"its ServerHello has {reader.left} bytes too many")
+    if reader.remaining:
+        raise ProtocolFault(f"its ServerHello has {reader.remaining} bytes too many")
     chosen = extensions.get(_SUPPORTED_VERSIONS)
     if chosen is not None:
         version = int.from_bytes(chosen, "big") if len(chosen) == 2 else 0
@@ -222,11 +222,11 @@ class _Fields:
         self._at = 0
 
     @property
-    def left(self) -> int:
+    def remaining(self) -> int:
         return len(self._raw) - self._at
 
     def take(self, size: int) -> bytes:
-        if size > self.left:
+        if size > self.remaining:
             raise ProtocolFault(
                 f"its ServerHello ends after {len(self._raw)} bytes, in the middle of a field"
             )
@@ -245,7 +245,7 @@ def _shorts(*values: int) -> bytes:
     return b"".join(value.to_bytes(2, "big") for value in values)
 
 
-def _shown(raw: bytes) -> str:
+def _evidence(raw: bytes) -> str:
     """Server bytes as evidence: hexadecimal, and as text where they are text."""
     text = raw.decode("ascii", "replace")
     return f"{raw[:8].hex(' ')} ({text!r})" if text.isprintable() else raw[:8].hex(" ")

@@ -30,7 +30,7 @@ def canonical(parameter: Parameter, setting: str, reported: str | None) -> str:
     return from_server(parameter, setting, unit(parameter, reported) if reported else None)
 
 
-def _written(parameter: Parameter, value: Value) -> Value:
+def _server_text(parameter: Parameter, value: Value) -> Value:
     return value if parameter.server.unit else units.show(parameter.kind, value)
 
 
@@ -40,5 +40,7 @@ def configured(installation: Installation, tuning: Mapping[str, str]) -> str:
     Raises `UsageError` for what this version does not have or does not accept.
     """
     found = parameter_catalogue.configured("postgres", installation, dict(sorted(tuning.items())))
-    lines = [f"{parameter.name} = '{_written(parameter, value)}'\n" for parameter, value in found]
+    lines = [
+        f"{parameter.name} = '{_server_text(parameter, value)}'\n" for parameter, value in found
+    ]
     return "".join([f"{MARK}\n", *lines]) if lines else ""

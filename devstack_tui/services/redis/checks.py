@@ -69,8 +69,8 @@ def _replication(index: int, audit: Audit) -> Finding:
     link will be made so too. A link that is down for a moment decides nothing."""
     target = audit.target("redis")
     try:
-        view, came_in, setting = _asked(
-            target, index, audit.timeout, functools.partial(_seen, index)
+        view, came_in, setting = _ask_node(
+            target, index, audit.timeout, functools.partial(_node_links, index)
         )
     except (DevstackError, OSError) as error:
         return Finding(Status.ERROR, f"{node_name(index)}: {error}")
@@ -93,7 +93,7 @@ def _replication(index: int, audit: Audit) -> Finding:
     return Finding(Status.INCONCLUSIVE if down else Status.PASS, summary)
 
 
-def _seen(index: int, client: Any) -> tuple[View, list[int], str]:
+def _node_links(index: int, client: Any) -> tuple[View, list[int], str]:
     """The node's view, the ports that its replicas came in on, and `tls-replication`."""
     replicas: list[dict[str, str]] = client.client_list(_type="replica")
     # The local end of a connection shows which port it came in on.
@@ -106,7 +106,7 @@ def _tls_ports(target: Target) -> range:
     return range(target.ports["tls"], target.ports["tls"] + node_count(target))
 
 
-def _asked(target: Target, index: int, timeout: float, ask: Callable[[Any], Any]) -> Any:
+def _ask_node(target: Target, index: int, timeout: float, ask: Callable[[Any], Any]) -> Any:
     """What `ask` makes of a client of the node. Raises `DevstackError` or `OSError`."""
     import redis
 
@@ -127,10 +127,10 @@ def _without_tls(stack: SabotageStack) -> Iterator[None]:
 
     def turn(value: str) -> None:
         for index in nodes:
-            _asked(target, index, timeout, functools.partial(_set, value))
+            _ask_node(target, index, timeout, functools.partial(_set, value))
 
     def whole(expected: bool) -> bool:
-        views = [_asked(target, i, timeout, functools.partial(look, index=i)) for i in nodes]
+        views = [_ask_node(target, i, timeout, functools.partial(look, index=i)) for i in nodes]
         links = [view.link_up for view in views if not view.me.master]
         return bool(links) and all(up is expected for up in links)
 

@@ -123,7 +123,7 @@ def _await_links(target: Target, since: float) -> None:
 def _unlinked(target: Target, since: float) -> list[str]:
     """The nodes that lack a link, or see another cluster than the first."""
     nodes = range(node_count(target))
-    found = [_asked(target, index) for index in nodes]
+    found = [_ask_links(target, index) for index in nodes]
     first = _roles(found[0][0])
     return [
         node_name(index)
@@ -134,7 +134,7 @@ def _unlinked(target: Target, since: float) -> list[str]:
     ]
 
 
-def _asked(target: Target, index: int) -> tuple[View, list[Any]]:
+def _ask_links(target: Target, index: int) -> tuple[View, list[Any]]:
     """What the node sees, and its links."""
     client = connect(target, index, TIMEOUT_S, tls=False)
     try:

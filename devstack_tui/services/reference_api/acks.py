@@ -63,7 +63,7 @@ class ApiAcks:
         self._highest: dict[str, int] = {}
         self._lock = threading.Lock()
 
-    def sent(self, run: str, number: int) -> None:
+    def remember(self, run: str, number: int) -> None:
         """Remember that `number` may be there."""
         with self._lock:
             self._highest[run] = max(number, self._highest.get(run, 0))
@@ -79,7 +79,7 @@ class ApiAcks:
 
     def writer(self, target: Target, run: str, timeout: float) -> ApiWriter:
         """A connection of its own."""
-        return ApiWriter(target, run, timeout, self.sent)
+        return ApiWriter(target, run, timeout, self.remember)
 
     def present(self, target: Target, run: str, asked: Iterable[int]) -> set[int]:
         """The entries that the API gives back."""

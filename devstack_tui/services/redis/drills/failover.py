@@ -24,7 +24,7 @@ from devstack_tui.services.redis.drills.preconditions import (
     state_problems,
 )
 from devstack_tui.services.redis.drills.repeat import REJOIN_WITHIN_S, ClusterRepeat
-from devstack_tui.services.redis.drills.steps import Outcome, decide, found
+from devstack_tui.services.redis.drills.steps import Outcome, decide, pass_or_problems
 from devstack_tui.services.redis.instrument import Instrument
 
 COMMAND_S = 5.0
@@ -88,20 +88,22 @@ class FailoverRepeat(ClusterRepeat):
     def _before(self, seen: ClusterSnapshot) -> None:
         owners, nodes = len(seen.owners()), len(seen.views)
         self.decide(
-            found("01", state_problems(seen), f"{nodes} nodes: ok, 16384 slots, none pfail")
+            pass_or_problems(
+                "01", state_problems(seen), f"{nodes} nodes: ok, 16384 slots, none pfail"
+            )
         )
         shape = f"{owners} masters and {nodes - owners} replicas, all connected and in sync"
-        self.decide(found("02", shape_problems(seen, self.target), shape))
+        self.decide(pass_or_problems("02", shape_problems(seen, self.target), shape))
         agree = f"{nodes} nodes name the same owners, nothing migrates or is imported"
-        self.decide(found("03", slot_problems(seen), agree))
+        self.decide(pass_or_problems("03", slot_problems(seen), agree))
 
     async def _first_writes(self, seen: ClusterSnapshot) -> None:
         self._values = keys.values_of(seen, self.context.run)
         total = f"{keys.count(self._values)} keys computed to lie on {len(self._values)} shards"
         wrong = await self.thread(keys.write, self.target, self._values)
-        self.decide(found("04", wrong, f"{total}, every SET acknowledged"))
+        self.decide(pass_or_problems("04", wrong, f"{total}, every SET acknowledged"))
         wrong = await self.thread(keys.read, self.target, self._values)
-        self.decide(found("05", wrong, f"{total}, every GET answered with what was set"))
+        self.decide(pass_or_problems("05", wrong, f"{total}, every GET answered with what was set"))
 
     # -- the fault and the way back ----------------------------------------------------------
 
@@ -181,13 +183,13 @@ class FailoverRepeat(ClusterRepeat):
             total = keys.count(self._values)
             outcome.kept = (keys.count(now) - len(lacks), total)
         if self._turn == 1:
-            self.decide(steps.taken_over(outcome))
+            self.decide(steps.replica_took_over(outcome))
             self.decide(steps.others_unharmed(outcome))
             self.decide(steps.classed(outcome))
             self.decide(steps.rejoined(outcome))
             self.decide(steps.healthy_again(outcome, state_problems(after)))
             shape = "the expected masters and replicas, all connected and in sync"
-            self.decide(found("11", shape_problems(after, self.target), shape))
+            self.decide(pass_or_problems("11", shape_problems(after, self.target), shape))
         else:
             self.decide(steps.next_node(outcome))
             self.decide(steps.rejoined(outcome, "14"))
@@ -199,7 +201,7 @@ class FailoverRepeat(ClusterRepeat):
             context = self.context
             good, evidence = cluster_check(self.target, context.injector.client, context.folder)
             wrong = problems(after, self.target) + ([evidence] if good is False else [])
-            self.decide(found("15", wrong, f"as at the beginning; {evidence}"))
+            self.decide(pass_or_problems("15", wrong, f"as at the beginning; {evidence}"))
 
 
 def _hand_over(target: Target, outcome: Outcome) -> float:

@@ -20,7 +20,7 @@ from devstack_tui.services.redis.drills.preconditions import (
     nodes_of,
     require_ready,
 )
-from devstack_tui.services.redis.drills.steps import Outcome, decide, found
+from devstack_tui.services.redis.drills.steps import Outcome, decide, pass_or_problems
 from devstack_tui.services.redis.instrument import (
     Instrument,
     Recording,
@@ -134,7 +134,7 @@ class ClusterRepeat(Repeat):
             return decide("16", Status.ERROR, f"the keys could not be removed: {error.message}")
         wrong = [f"{count} on {node}" for node, count in left.left.items()]
         wrong += [f"{node} did not answer" for node in left.unreachable]
-        return found("16", wrong, "none is left on any node")
+        return pass_or_problems("16", wrong, "none is left on any node")
 
     def measured(
         self,

@@ -110,7 +110,7 @@ def decide(number: str, status: Status, evidence: str, remedy: str = "") -> Resu
     return Result(f"{PREFIX}.{number}", TITLES[number], status, evidence, remedy)
 
 
-def found(number: str, problems: Sequence[str], well: str) -> Result:
+def pass_or_problems(number: str, problems: Sequence[str], well: str) -> Result:
     """PASS with `well`, or FAIL with the problems."""
     if not problems:
         return decide(number, Status.PASS, well)
@@ -118,7 +118,7 @@ def found(number: str, problems: Sequence[str], well: str) -> Result:
     return decide(number, Status.FAIL, "; ".join(problems[:4]) + more)
 
 
-def taken_over(outcome: Outcome, number: str = "06") -> Result:
+def replica_took_over(outcome: Outcome, number: str = "06") -> Result:
     """Steps 6 and 13: the epoch rose, a replica owns the slots, the window was short enough."""
     own, promoted = outcome.own(), outcome.marker("promoted")
     if own is None:
@@ -229,7 +229,7 @@ def healthy_again(outcome: Outcome, problems: Sequence[str]) -> Result:
     """Step 10."""
     healed = outcome.marker("healed")
     if problems or outcome.failure:
-        return found("10", problems or [outcome.failure], "")
+        return pass_or_problems("10", problems or [outcome.failure], "")
     when = f"after {healed.ms / 1000:.3f} s" if healed else "(not timed)"
     return decide("10", Status.PASS, f"every node answers, nothing is flagged {when}")
 
@@ -279,7 +279,7 @@ def _may_lose(outcome: Outcome) -> str:
 
 def next_node(outcome: Outcome) -> Result:
     """Step 13: as 6, 7 and 8 for the next node; the worst of them speaks."""
-    results = [taken_over(outcome), others_unharmed(outcome), classed(outcome)]
+    results = [replica_took_over(outcome), others_unharmed(outcome), classed(outcome)]
     order = (Status.FAIL, Status.INCONCLUSIVE, Status.PASS)
     worst = min(results, key=lambda one: order.index(one.status))
     evidence = worst.evidence if worst.status is not Status.PASS else results[0].evidence

@@ -137,7 +137,7 @@ class Instrument:
         `node` picks one of several: for `back` it is the lane, `shard 1 write` say.
         """
 
-        def found() -> messages.Mark | None:
+        def next_mark() -> messages.Mark | None:
             since = self._round if self._round is not None else float("inf")
             return next(
                 (
@@ -150,9 +150,9 @@ class Instrument:
 
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout):
-                while found() is None and not self._over:
+                while next_mark() is None and not self._over:
                     await self._news.wait()
-        mark = found()
+        mark = next_mark()
         return None if mark is None else self._marker(mark)
 
     async def stop(self) -> Recording:

@@ -36,7 +36,7 @@ class ClusterView:
         self.observed = [ObservedNode(*node) for node in zip(names, endpoints, strict=True)]
         self._index: dict[str, int] = {}
 
-    def answered(self, index: int, report: NodeReport, at: float) -> None:
+    def record_answer(self, index: int, report: NodeReport, at: float) -> None:
         """The node answered with what it knows of the cluster."""
         observed = self.observed[index]
         observed.report, observed.at, observed.why = report, at, ""

@@ -149,7 +149,7 @@ class Lane:
         self._means.record(operation)
         if outcome == OK:
             self._succeed(node, answer.at)
-            self._source.kept(operation)
+            self._source.record(operation)
         elif not self._trouble:
             self._trouble = True
             self._claim = self._means.cluster.claimant(self._slot)

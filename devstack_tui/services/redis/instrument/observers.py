@@ -98,7 +98,7 @@ class Observer:
             return
         deadline = self._means.loop.clock() + self._means.timeout_s
         for question in QUESTIONS:
-            self._wire.ask(question, deadline, self._heard)
+            self._wire.ask(question, deadline, self._on_answer)
         if self._observed.why != REFUSED:
             self._rivals.ask(self._wire, self._observed.name, deadline)
 
@@ -113,7 +113,7 @@ class Observer:
         if wire is not None:
             wire.close()
 
-    def _heard(self, answer: Answer) -> None:
+    def _on_answer(self, answer: Answer) -> None:
         if self._wire is None:
             return  # closed by us
         if answer.why:
@@ -132,7 +132,7 @@ class Observer:
         except ProtocolError:
             self._silent(GARBLED, answer.at)
             return
-        self._means.cluster.answered(self._index, report, answer.at)
+        self._means.cluster.record_answer(self._index, report, answer.at)
         self._looked(answer.at)
 
     def _silent(self, why: str, at: float) -> None:

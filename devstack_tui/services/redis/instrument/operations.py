@@ -32,7 +32,7 @@ class Source(Protocol):
 
     def next(self, number: int, now: int) -> Ask: ...
 
-    def kept(self, operation: Operation) -> None: ...
+    def record(self, operation: Operation) -> None: ...
 
 
 class WriteOperations:
@@ -60,7 +60,7 @@ class WriteOperations:
         tag = self._tags[number % len(self._tags)]
         return Ask(ADD, tag, number, encode(b"RPUSH", self._keys[tag], b"%d" % number))
 
-    def kept(self, operation: Operation) -> None:
+    def record(self, operation: Operation) -> None:
         if operation.kind == ADD:
             self._settled[operation.tag].append(operation)
 
@@ -79,5 +79,5 @@ class ReadOperations:
     def next(self, number: int, now: int) -> Ask:  # noqa: ARG002 - the same at any time
         return self._asks[number % len(self._asks)]
 
-    def kept(self, operation: Operation) -> None:
+    def record(self, operation: Operation) -> None:
         """Nothing depends on what was read."""

@@ -50,8 +50,8 @@ def checks() -> tuple[Check, ...]:
     return (*found, *declared("issuers", {"issuer.foreign": _foreign, "issuer.root": _root}))
 
 
-def _asked(audit: Audit, name: str, wanted: str) -> str:
-    """What Vault says to a request for `wanted` with an address that is none."""
+def _ask_for_address(audit: Audit, name: str, wanted: str) -> str:
+    """Vault's answer to a request for `wanted` with an address that is none."""
     answer = ask(
         audit.login(name),
         "post",
@@ -63,8 +63,8 @@ def _asked(audit: Audit, name: str, wanted: str) -> str:
 
 
 def _refused(name: str, wanted: str, audit: Audit) -> Finding:
-    control = shared(audit, f"issuer.{name}", lambda: _asked(audit, name, name))
-    summary = _asked(audit, name, wanted)
+    control = shared(audit, f"issuer.{name}", lambda: _ask_for_address(audit, name, name))
+    summary = _ask_for_address(audit, name, wanted)
     evidence = f"for {wanted}: {summary}; for {name}: {control}"
     if NO_ADDRESS not in control:  # its own name is what it did not come past
         return unsure(f"no control: {evidence}")

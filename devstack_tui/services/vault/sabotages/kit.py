@@ -57,7 +57,7 @@ def changed(stack: SabotageStack, make: Change, undo: Change) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def written(
+def rewritten(
     stack: SabotageStack,
     paths: Iterable[str],
     change: Callable[[dict[str, Any]], dict[str, Any]],

@@ -16,7 +16,7 @@ from devstack_tui.services.vault.audit.login import NOBODY
 from devstack_tui.services.vault.audit.roles import FIRST
 from devstack_tui.services.vault.matrix import roles, secrets
 from devstack_tui.services.vault.sabotages import kit
-from devstack_tui.services.vault.sabotages.kit import changed, written
+from devstack_tui.services.vault.sabotages.kit import changed, rewritten
 
 STRAY = "devstack-tui-stray"
 TEN_DAYS = 10 * 24 * 3600
@@ -80,7 +80,7 @@ def _set(name: str, stack: SabotageStack) -> contextlib.AbstractContextManager[N
             return {"token_policies": [*before["token_policies"], STRAY]}
         return SETTINGS[name]
 
-    return written(stack, paths, change)
+    return rewritten(stack, paths, change)
 
 
 def _entities(stack: SabotageStack) -> contextlib.AbstractContextManager[None]:
@@ -117,7 +117,7 @@ def _guessable(stack: SabotageStack) -> contextlib.AbstractContextManager[None]:
 def _eternal(stack: SabotageStack) -> Iterator[None]:
     made: list[tuple[str, str]] = []
     paths = [f"auth/approle/role/{role}-role" for role in roles()]
-    with written(stack, paths, lambda before: {"secret_id_ttl": 0}), stack.root() as vault:
+    with rewritten(stack, paths, lambda before: {"secret_id_ttl": 0}), stack.root() as vault:
         for path in paths:
             answer = vault.call("post", f"{path}/secret-id")["data"]
             made.append((path, answer["secret_id_accessor"]))

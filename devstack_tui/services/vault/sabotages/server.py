@@ -18,7 +18,7 @@ from devstack_tui.services.vault.audit.files import watched
 from devstack_tui.services.vault.audit.kit import VAULT
 from devstack_tui.services.vault.matrix import secrets
 from devstack_tui.services.vault.sabotages import kit
-from devstack_tui.services.vault.sabotages.kit import added, changed, written
+from devstack_tui.services.vault.sabotages.kit import added, changed, rewritten
 
 STRAY = "devstack-tui-stray"
 AUDIT_STANZA = re.compile(r'audit "file" "file" \{.*?\n\}\n', re.DOTALL)
@@ -67,7 +67,7 @@ def sabotages() -> tuple[Sabotage, ...]:
         found += kit.sabotages({"files.{kind}": partial(_chmod, kind)}, kind=kind)
     found += kit.sabotages(
         {
-            "files.root_token": _kept_root,
+            "files.root_token": _keep_root_token,
             "issuer.foreign": added(f"pki_int/roles/{STRAY}", allow_any_name=True),
             "issuer.root": added(f"pki/roles/{STRAY}", allow_any_name=True),
             "sealed": _sealed,
@@ -77,7 +77,7 @@ def sabotages() -> tuple[Sabotage, ...]:
             "mount.listed": lambda stack: changed(
                 stack, partial(_tune, visibility="unauth"), partial(_tune, visibility="hidden")
             ),
-            "kv.one_version": lambda stack: written(
+            "kv.one_version": lambda stack: rewritten(
                 stack, ["secret/config"], lambda before: {"max_versions": 1}
             ),
             "config.cors": added("sys/config/cors", enabled=True, allowed_origins=["*"]),
@@ -96,7 +96,7 @@ def _issuers(name: str, stack: SabotageStack) -> AbstractContextManager[None]:
         return ISSUERS[name]
 
     paths = [f"pki_int/roles/{service}-role" for service in secrets()]
-    return written(stack, paths, change, whole=True)
+    return rewritten(stack, paths, change, whole=True)
 
 
 @contextlib.contextmanager
@@ -116,7 +116,7 @@ def _chmod(kind: str, stack: SabotageStack) -> Iterator[None]:
             path.files.chmod(path.name, found.mode)
 
 
-def _kept_root(stack: SabotageStack) -> AbstractContextManager[None]:
+def _keep_root_token(stack: SabotageStack) -> AbstractContextManager[None]:
     return stack.edited(
         stack.audit.own_file(bootstrap.keys_path(stack.audit.secrets)),
         lambda text: text.replace('"root_token":""', '"root_token":"s.kept"'),
