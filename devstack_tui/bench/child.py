@@ -80,7 +80,7 @@ def decode(line: bytes) -> Message:
 
 
 def main() -> int:
-    """Do what the first line of standard input says."""
+    """Run the order on the first line of standard input."""
     order = codec.decode(sys.stdin.buffer.readline(), RunOrder)
     stop = threading.Event()
     threading.Thread(target=_watch_input, args=(stop,), daemon=True).start()

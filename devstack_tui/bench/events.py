@@ -45,7 +45,7 @@ class RunResult(msgspec.Struct, frozen=True):
 
     `client_cpu` and `server_cpu` are cores used on average; `client_bound` means that the client
     was the limit; `littles_law` is clients ÷ mean latency ÷ throughput of requests, 1 when the
-    measurement is consistent. `problem` says why the run is no measurement, or is empty.
+    measurement is consistent. `problem` is why the run is no measurement, or is empty.
     `depends` is what `fingerprint` is the digest of.
     """
 

@@ -28,7 +28,7 @@ def judge(
     canaries: tuple[Canary, Canary],
     absent: Mapping[str, str],
 ) -> list[Result]:
-    """Every check's result, the ninth over all of them. `absent` says why a workload cannot run."""
+    """Every check's result, the ninth over all of them. `absent` is why a workload cannot run."""
     moved = ""
     if known is not None:
         limits = rules.canary

@@ -107,7 +107,7 @@ class PaneJob(Generic[R]):
         raise NotImplementedError
 
     def end(self, exit_code: int | None, error: DevstackError, now: float) -> None:  # noqa: ARG002
-        """It has ended; `error` is what it says on stderr."""
+        """It has ended; `error` is its stderr."""
         if self.done is None and self.error is None and not self.stopping:
             self.error = error
         self.ended_at = now

@@ -81,7 +81,7 @@ class Acks(Protocol):
         `NotWritten` when the server is not there."""
 
     def present(self, target: Target, run: str, asked: Iterable[int]) -> set[int]:
-        """Which of the numbers are there now, read from whoever owns them."""
+        """Which of the numbers are there now, read from the node that owns each."""
 
     def cleanup(self, target: Target, run: str) -> None:
         """Remove all of the run. Idempotent."""

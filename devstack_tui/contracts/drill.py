@@ -103,7 +103,7 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
 class DrillResult(msgspec.Struct, frozen=True, kw_only=True):
     """One repeat. `timings` in seconds after the fault: detect, promote, agree, cover, first_write,
     rejoin, resync, recover. `expected` is the theory's window (low, high) in seconds and
-    `theory` its formula. `void` says why the measurement counts for nothing (our own process
+    `theory` its formula. `void` is why the measurement counts for nothing (our own process
     starved)."""
 
     drill: str

@@ -157,7 +157,7 @@ class Certificate(msgspec.Struct, frozen=True):
 
 
 class ServiceStatus(msgspec.Struct, frozen=True):
-    """One row of `status`. `reason` says why the state is not healthy."""
+    """One row of `status`. `reason` is why the state is not healthy."""
 
     name: str
     title: str

@@ -28,7 +28,7 @@ class ServerHome(Protocol):
 
     @property
     def settings(self) -> ServiceSettings:
-        """What stack.toml says of the service, the port offset added."""
+        """The service's table in stack.toml, with the port offset added."""
 
     @property
     def files(self) -> ServiceFiles:

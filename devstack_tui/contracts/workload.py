@@ -21,7 +21,7 @@ NO_ERRORS: Mapping[str, int] = MappingProxyType({})
 
 
 class Tick(msgspec.Struct, frozen=True, tag_field="event", tag="tick"):
-    """One second of a run, for whoever shows, keeps or compares it.
+    """One second of a run, to be shown, stored or compared.
 
     `second` counts from 1, `throughput` is in the workload's unit, `at` is Unix time. The
     percentiles are milliseconds, of the operations that ended in this second; None where the engine
@@ -42,7 +42,7 @@ class Tick(msgspec.Struct, frozen=True, tag_field="event", tag="tick"):
     def of(
         cls, second: int, operations: int, latency: Histogram, errors: Mapping[str, int] = NO_ERRORS
     ) -> Tick:
-        """The second as a workload counted it; whoever runs that adds its name and the run."""
+        """The second as a workload counted it; the runner adds the workload's name and the run."""
         shares = (0.5, 0.95, 0.99)
         p50, p95, p99 = (latency.quantile(s) if latency.count else None for s in shares)
         return cls("", 0, second, float(operations), p50, p95, p99, dict(errors))
@@ -106,7 +106,7 @@ class Workload(Protocol):
         """The effective server settings that matter, read in the workload's own kind of session."""
 
     def run(self, bench: Bench) -> Measurement:
-        """Put the load on for as long, or as much, as `bench.params` says."""
+        """Put the load on for as long, or as much, as `bench.params` asks for."""
 
     def cleanup(self, target: Target) -> None:
         """Remove all that `prepare` and `run` made. Also called for runs that were killed."""

@@ -1,4 +1,4 @@
-"""The errors that a user may see: each says what happened and what to do next."""
+"""The errors that a user may see: each states what happened and what to do next."""
 
 from __future__ import annotations
 

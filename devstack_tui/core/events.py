@@ -49,7 +49,7 @@ class Planned(Timed, frozen=True, tag="planned"):
 
 
 class Progress(Timed, frozen=True, tag="progress"):
-    """`service` entered `phase` at `since`; `detail` says what it waits for or what went wrong."""
+    """`service` entered `phase` at `since`; `detail` is what it waits for or what went wrong."""
 
     service: str
     phase: Phase

@@ -1,4 +1,4 @@
-"""Which drills there are, and what drills.toml says about each."""
+"""Which drills there are, and the entry of each in drills.toml."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """One drill: its service, its part, and what drills.toml says."""
+    """One drill: its service, its part, and its entry in drills.toml."""
 
     service: Service
     drill: Drill

@@ -27,7 +27,7 @@ class StepChange(msgspec.Struct, frozen=True):
 
 
 class Comparison(msgspec.Struct, frozen=True):
-    """`drill compare --json`. `warning` says why the two may not be alike."""
+    """`drill compare --json`. `warning` is why the two may not be comparable."""
 
     a: str
     b: str

@@ -68,7 +68,7 @@ class DrillReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DrillDone(Timed, frozen=True, tag="drill_done"):
-    """The last event. Without a report it was refused or failed: `message` says why."""
+    """The last event. Without a report it was refused or failed: `message` is why."""
 
     report: DrillReport | None
     exit_code: int

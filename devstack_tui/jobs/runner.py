@@ -159,7 +159,7 @@ class Runner:
         return Job(self._files, self._files.name_process(started, process.pid), process)
 
     def running(self) -> list[Job]:
-        """The jobs of the stack that run now, whoever started them, the newest first."""
+        """The jobs of the stack that run now, started from anywhere, the newest first."""
         found = []
         for started in self._files.running():
             with contextlib.suppress(DevstackError):

@@ -25,7 +25,7 @@ _VERDICTS = {
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """What a cell says, and its look (a component class, or empty for the plain one)."""
+    """The text of a cell, and its look (a component class, or empty for the plain one)."""
 
     text: str
     look: str = ""

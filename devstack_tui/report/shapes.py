@@ -95,7 +95,7 @@ class CostDoc(msgspec.Struct, frozen=True):
 
 
 class ConfirmedDoc(msgspec.Struct, frozen=True):
-    """What a confirming A/B of a search said."""
+    """The result of the A/B that confirms a search."""
 
     verdict: str
     ratio: float

@@ -68,7 +68,7 @@ class AuditNote(Timed, frozen=True, tag="audit_note"):
 
 
 class AuditDone(Timed, frozen=True, tag="audit_done"):
-    """The last event. Without a report it was refused or ended: `message` says why."""
+    """The last event. Without a report it was refused or ended: `message` is why."""
 
     report: AuditReport | None
     exit_code: int

@@ -36,7 +36,7 @@ _Texts = tuple[str, ...] | None
 
 
 class _Fields(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """What a table says of a parameter; None: nothing."""
+    """A parameter's entry in a table; None: it has none."""
 
     flavour: str | None = None
     since: _Version | None = None

@@ -38,7 +38,7 @@ class HistoryEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StoredParameters(msgspec.Struct, frozen=True, kw_only=True):
-    """`set_by` says who set a value, by `service.parameter`; `pending` may hold `default`."""
+    """`set_by` is what set a value, by `service.parameter`; `pending` may hold `default`."""
 
     schema: int = SCHEMA
     values: Table = {}

@@ -29,7 +29,7 @@ class StackFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class StackSettings(msgspec.Struct, frozen=True):
-    """What stack.toml says, checked. Ports are without the offset: `of` adds it."""
+    """The contents of stack.toml, checked. Ports are without the offset: `of` adds it."""
 
     path: Path
     port_offset: int

@@ -16,7 +16,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
     `pending`, `baseline` and the values of `profiles` are None where there is none; `tuned` is
     what the stack's own configuration sets, `set_by` who did (`profile optimized`, `set`, `ab`).
-    `lives` says where the value that won is kept; `warning` what is to be known of it (changed by
+    `lives` is where the value that won is kept; `warning` what is to be known of it (changed by
     somebody else, nodes differ, waits for a restart, relaxed durability).
     """
 
@@ -118,7 +118,7 @@ class TuneStep(Timed, frozen=True, tag="tune_step"):
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """One parameter read back: `ok` if it is in effect; if not, `reason` says what won."""
+    """One parameter read back: `ok` if it is in effect; if not, `reason` is what won."""
 
     service: str
     parameter: str
@@ -216,7 +216,7 @@ class AbReport(msgspec.Struct, frozen=True, kw_only=True):
 
     `ratio` is B ÷ A of the throughput, `interval` its ends at 95 % (None: not bounded by so few
     pairs). `needed_pairs` would decide an inconclusive one. `costs` are the sentences of what B
-    can lose. `kept` says which configuration the stack has now: `a`, `b` or `before`.
+    can lose. `kept` is the configuration that the stack has now: `a`, `b` or `before`.
     """
 
     id: str
@@ -252,7 +252,7 @@ class AbReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AbDone(Timed, frozen=True, tag="ab_done"):
-    """The end. Without a report it failed, and `message` says why."""
+    """The end. Without a report it failed, and `message` is why."""
 
     report: AbReport | None
     exit_code: int

@@ -1,4 +1,4 @@
-"""What an A/B needs of whoever can run a workload. The faces bring the two together."""
+"""What an A/B needs of the runner of a workload. CLI and console connect the two."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from devstack_tui.contracts.workload import Tick
 
 
 class Sample(msgspec.Struct, frozen=True):
-    """One run: the sample of every statistic. `problem` says why it is none."""
+    """One run: the sample of every statistic. `problem` is why it is none."""
 
     throughput: float
     p99: float | None

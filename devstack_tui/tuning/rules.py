@@ -86,7 +86,7 @@ def _part(name: str) -> Tunables:
 
 
 def _measured(show: Show) -> Iterable[Share]:
-    """The shares of the services that the catalogue says nothing about."""
+    """The shares of the services that have no entry in the catalogue."""
     known = {parameter.service for parameter in show.catalogue}
     shares = show.budget.shares if show.budget else ()
     return [share for share in shares if share.service not in known]

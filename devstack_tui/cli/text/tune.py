@@ -86,7 +86,7 @@ def print_rows(rows: Sequence[Row]) -> None:
 
 
 def narrate_rest(show: Show) -> None:
-    """What `tune show` says beside its rows, as narration."""
+    """The remarks of `tune show` beside its rows, as narration."""
     for reason in show.down.values():
         narrate(f"not asked: {reason}")
     if show.budget is not None:

@@ -83,7 +83,7 @@ def _list(stack: Stack, options: argparse.Namespace) -> int:
 
 
 def _bands() -> dict[str, dict[str, float]]:
-    """What the baseline says, for who draws it; of a damaged one `regress` complains."""
+    """The baseline to draw; a damaged one counts as none here, and `regress` reports it."""
     with contextlib.suppress(DevstackError):
         if found := baseline.read(host()):
             return {

@@ -1,4 +1,4 @@
-"""`job follow`: the events of a job, whoever started it."""
+"""`job follow`: the events of a job, started from any terminal or console."""
 
 from __future__ import annotations
 

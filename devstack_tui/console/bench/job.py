@@ -158,7 +158,7 @@ class BenchJobs(Jobs[BenchRequest, BenchJob]):
     async def compare(self, a: str, b: str, force: bool = False) -> Comparisons:
         """Two runs, or a run and a baseline; of another machine only with `force`.
 
-        Errors: `DevstackError`, which says what differs.
+        Errors: `DevstackError` with what differs.
         """
         forced = ("--force",) if force else ()
         return await ask(self.cli, Comparisons, "bench", "compare", a, b, *forced)

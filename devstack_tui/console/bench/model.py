@@ -17,7 +17,7 @@ SIZES = ("quick", "full")
 
 
 class Workload(msgspec.Struct, frozen=True):
-    """One workload of `bench list`; `reason` says why it is not available."""
+    """One workload of `bench list`; `reason` is why it is not available."""
 
     name: str
     title: str = ""

@@ -52,7 +52,7 @@ def error_text(errors: dict[str, int]) -> str:
 
 
 def ratio_cell(value: float | None, baseline: Baseline | None) -> Cell:
-    """The ratio to the baseline's median; its look says where in the band it is."""
+    """The ratio to the baseline's median; its look shows where in the band it is."""
     if value is None or baseline is None or not baseline.median:
         return Cell(BLANK, QUIET)
     text = f"×{value / baseline.median:.2f}"

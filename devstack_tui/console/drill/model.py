@@ -16,7 +16,7 @@ SILENT = "."
 
 
 class DrillChoice(msgspec.Struct, frozen=True):
-    """One drill of `drill list`; `reason` says why it cannot run."""
+    """One drill of `drill list`; `reason` is why it cannot run."""
 
     name: str
     title: str

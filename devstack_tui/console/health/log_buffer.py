@@ -14,7 +14,7 @@ MATCHED_WIDTH = 2000
 
 
 class PatternError(ValueError):
-    """A text that is no regular expression; the message says where it goes wrong."""
+    """A text that is no regular expression; the message gives the position of the error."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from devstack_tui.present.text import BLANK
 
 
 class HealthTable(LineTable):
-    """One row per service, keyed by its name. `RowHighlighted` says which one is selected."""
+    """One row per service, keyed by its name. `RowHighlighted` reports the selected one."""
 
     COMPONENT_CLASSES = LOOKS | {"look--trend"}
 

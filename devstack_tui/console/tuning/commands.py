@@ -226,7 +226,7 @@ class TuningCommands(JobPane):
             self._start(order)
 
     def _free(self) -> bool:
-        """Whether a job can be started; says why not."""
+        """Whether a job can be started; a notice shows why not."""
         running, other = self.jobs.running, self.owner.jobs.running
         status = self.owner.status
         busy = running.request.title if running is not None else other.request.verb if other else ""

@@ -27,7 +27,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """A service: `down` says why it could not be asked."""
+    """A service: `down` is why it could not be queried."""
 
     service: str
     down: str

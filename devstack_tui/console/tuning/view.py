@@ -69,7 +69,7 @@ class TuningView:
         return self.rows.get(key or "")
 
     def parameter(self, key: str) -> Parameter | None:
-        """What the catalogue says of it."""
+        """Its entry in the catalogue."""
         self._refresh()
         return self._catalogue.get(key)
 

@@ -1,4 +1,4 @@
-"""What a certificate says, and how far a chain of them reaches."""
+"""The fields of a certificate, and how far a chain of them reaches."""
 
 from __future__ import annotations
 

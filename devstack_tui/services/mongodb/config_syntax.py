@@ -44,7 +44,7 @@ def _put(config: dict[str, Any], key: str, value: Any) -> None:
 
 
 def find(config: Mapping[str, Any], parameter: Parameter) -> Any:
-    """What a configuration says of the parameter; None: nothing."""
+    """The parameter's value in a configuration; None: it is not set there."""
     found: Any = config
     key = parameter.server.key
     for step in key.split("."):

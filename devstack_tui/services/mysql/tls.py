@@ -36,7 +36,7 @@ SETTINGS = {
 
 @dataclass(frozen=True, slots=True)
 class Greeting:
-    """What the server says first: its version, and what it is capable of."""
+    """The server's first packet: its version and its capabilities."""
 
     version: str
     capabilities: int
@@ -95,7 +95,7 @@ class MysqlTls(OneListener):
     )
 
     def query(self, target: Target, listener: Listener, tls: bool, timeout: float) -> str:  # noqa: ARG002
-        """What the server itself says of the session."""
+        """The session's TLS as the server reports it."""
         import pymysql
 
         try:

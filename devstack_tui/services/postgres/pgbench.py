@@ -209,7 +209,7 @@ def initialise(bench: Bench, database: str, scale: int) -> None:
 
 @dataclass(slots=True)
 class _Output:
-    """What a run said so far."""
+    """The output of a run so far."""
 
     lines: list[str] = field(default_factory=list)
     errors: Counter[str] = field(default_factory=Counter)

@@ -30,7 +30,7 @@ SETTINGS = {
 
 
 def begin(sock: socket.socket) -> None:
-    """SSLRequest; the server's one byte says whether TLS may start."""
+    """SSLRequest; the server's one byte answers whether TLS may start."""
     sock.sendall(SSL_REQUEST)
     reader = Reader(sock)
     answer = reader.exactly(1)
@@ -68,7 +68,7 @@ class PostgresTls(OneListener):
     )
 
     def query(self, target: Target, listener: Listener, tls: bool, timeout: float) -> str:  # noqa: ARG002
-        """A SELECT of what the server itself says of the session."""
+        """A SELECT of the session's TLS as the server reports it."""
         import psycopg
 
         try:

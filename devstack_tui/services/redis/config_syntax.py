@@ -68,7 +68,7 @@ def apply_to(text: str, lines: Mapping[str, list[str]]) -> str:
 
 
 def in_file(text: str) -> dict[str, tuple[str, int]]:
-    """What a redis.conf says, by name: the spelled value and the number of its last line."""
+    """The settings of a redis.conf, by name: the spelled value and the number of its last line."""
     found: dict[str, tuple[str, int]] = {}
     for number, line in enumerate(text.splitlines(), 1):
         name, _, value = line.strip().partition(" ")

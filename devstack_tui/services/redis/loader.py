@@ -220,7 +220,7 @@ def _send(kind: int, second: int, body: bytes = b"") -> None:
 
 
 def main() -> None:
-    """Do what standard input says."""
+    """Run the order on standard input."""
     # The parent process decides what ctrl-C or a closed terminal means, and closes the input.
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)

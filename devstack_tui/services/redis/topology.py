@@ -1,4 +1,4 @@
-"""What a Redis Cluster says about itself, and how one of ours is laid out. Pure: no connection."""
+"""How a Redis Cluster reports itself, and how one of ours is laid out. Pure: no connection."""
 
 from __future__ import annotations
 

@@ -16,5 +16,5 @@ def reply(data: Any, status: int = 200) -> Response:
 
 
 def problem(status: int, reason: str, **more: str) -> Response:
-    """An answer that says why there is none."""
+    """An answer with the reason why there is no result."""
     return reply({"status": "error", **more, "reason": reason}, status)

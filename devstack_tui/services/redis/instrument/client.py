@@ -228,7 +228,7 @@ class Instrument:
             self._spread()
 
     def _spread(self) -> None:
-        """Wake whoever waits for news."""
+        """Wake the threads that wait for a message."""
         self._news.set()
         self._news = asyncio.Event()
 

@@ -16,7 +16,7 @@ _STATES = {REFUSED: "down", TIMEOUT: "frozen", LOADING: LOADING}
 
 @dataclass(slots=True)
 class ObservedNode:
-    """One node. `why` says what came instead of an answer the last time; empty: it lives."""
+    """One node. `why` is what came instead of an answer the last time; empty: it lives."""
 
     name: str
     endpoint: str

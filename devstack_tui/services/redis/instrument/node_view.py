@@ -1,4 +1,4 @@
-"""What one node says when it is asked, read strictly: it is the evidence of the drill. Pure."""
+"""One node's report on the cluster, parsed strictly: it is the evidence of the drill. Pure."""
 
 from __future__ import annotations
 

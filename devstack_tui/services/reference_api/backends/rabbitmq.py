@@ -146,7 +146,7 @@ class _Link:
     context: Context
 
     def abort(self) -> None:
-        """Wake whoever waits for an answer: the driver itself would wait for ever."""
+        """Wake the thread that waits for an answer: the driver itself would wait for ever."""
         if self.context.wrapped is not None:
             with contextlib.suppress(OSError):
                 # Not SSLSocket's own, which would take the TLS state from the waiting thread.

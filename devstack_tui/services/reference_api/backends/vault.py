@@ -43,7 +43,7 @@ class Vault(Backend):
         self._secrets: dict[str, dict[str, str]] = {}
 
     async def check(self) -> dict[str, str]:
-        """A secret read from Vault's storage, and what Vault says about itself."""
+        """A secret read from Vault's storage, and Vault's report on itself."""
         readable = [name for name in READABLE if name in self._config.peers]
         if readable:
             await self._read(readable[0])

@@ -244,7 +244,7 @@ def _secret_id_cidrs(role: str, audit: Audit) -> Finding:
 
 
 def _living(role: str, audit: Audit) -> Finding:
-    """Every secret_id that is alive, whoever made it and however the role was set then."""
+    """Every secret_id that is alive, whatever made it and however the role was set then."""
     path = f"auth/approle/role/{role}-role"
     admin = audit.login(ADMIN)
     listed = ask(admin, "list", f"{path}/secret-id")
