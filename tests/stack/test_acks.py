@@ -141,7 +141,7 @@ def test_a_write_to_a_server_that_is_held_still_is_indeterminate(
     pids = [unit["pid"] for unit in live.status()[name]["units"]]
     family = process.descendants(pids, process.table()) | set(pids)
     try:
-        writer = acks.writer(target, run, 0.5)
+        writer = acks.writer(target, run, 2.0)  # logging in counts as well
         writer.write(1)
         # A server that just forked a session is held still with it.
         family |= process.descendants(pids, process.table())
