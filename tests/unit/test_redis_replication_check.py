@@ -37,7 +37,7 @@ def judged(
         _node("b", 16393, "slave", *([mine] if index == REPLICA else []), master="a"),
     )
     view = View(index, nodes, {}, replication, {})
-    monkeypatch.setattr(redis_checks, "_asked", lambda *_: (view, [*came_in], setting))
+    monkeypatch.setattr(redis_checks, "_ask_node", lambda *_: (view, [*came_in], setting))
     target = SimpleNamespace(ports=PORTS, options={"masters": 3, "replicas": 1})
     audit = cast(Audit, SimpleNamespace(target=lambda _: target, timeout=1.0))
     return CHECKS.checks(audit)[index].run(audit)

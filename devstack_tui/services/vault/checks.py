@@ -15,7 +15,7 @@ from devstack_tui.services.vault.sabotages import server as sabotage_server
 
 
 class VaultChecks:
-    """See `devstack_tui.contracts.audit.Checks` and `Matrixed`."""
+    """See `devstack_tui.contracts.audit.Checks` and `MatrixChecks`."""
 
     def checks(self, audit: Audit) -> tuple[Check, ...]:
         """All of them, the core checks first. Raises `ConfigError` for a bad matrix.toml."""

@@ -77,7 +77,7 @@ class _KeyCleanup:
 
 
 class Failover(_KeyCleanup):
-    """See `contracts.drill.Drill`, `Sequenced`, `Partitioned` and `Sweepable`."""
+    """See `contracts.drill.Drill`, `SequenceDrill`, `PartitionDrill` and `Sweepable`."""
 
     name = steps.PREFIX
     title = "A node fails under writes: who takes over, how fast, what is lost"
