@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from devstack_tui.contracts.service import Service
     from devstack_tui.contracts.service_files import ServiceFiles
     from devstack_tui.core.events import Phase
-    from devstack_tui.core.hint import Hint
     from devstack_tui.core.machine import Machine
+    from devstack_tui.core.programs import Hint
 
 
 class Feature(enum.StrEnum):

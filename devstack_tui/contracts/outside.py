@@ -21,7 +21,7 @@ from devstack_tui.contracts.model import ServiceSettings
 from devstack_tui.contracts.service import CONTRACT, Service
 from devstack_tui.core.config import convert, require_ports
 from devstack_tui.core.errors import ConfigError
-from devstack_tui.core.hint import Hint
+from devstack_tui.core.programs import Hint
 
 GROUP = "devstack_tui.services"
 NAME = re.compile(r"[a-z][a-z0-9_]{1,23}")

@@ -22,7 +22,7 @@ from devstack_tui.contracts.model import (
     Target,
 )
 from devstack_tui.core.errors import DevstackError, NotInstalledError
-from devstack_tui.core.hint import Hint
+from devstack_tui.core.programs import Hint
 
 if TYPE_CHECKING:
     from devstack_tui.contracts.acks import Acks

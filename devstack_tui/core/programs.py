@@ -11,13 +11,22 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from devstack_tui.core.errors import DevstackError
-from devstack_tui.core.hint import Hint
 from devstack_tui.core.redact import redact
 
 TIMEOUT_S = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """How to get a missing server program. `apt` and `pip` are package names."""
+
+    apt: tuple[str, ...] = ()
+    pip: tuple[str, ...] = ()
+    text: str = ""
 
 
 class NotRunnableError(DevstackError):

@@ -11,8 +11,7 @@ from devstack_tui.contracts.model import Requirement
 from devstack_tui.contracts.registry import services
 from devstack_tui.contracts.service import Service
 from devstack_tui.core.errors import DevstackError, NotInstalledError
-from devstack_tui.core.hint import Hint
-from devstack_tui.core.programs import NotRunnableError
+from devstack_tui.core.programs import Hint, NotRunnableError
 from devstack_tui.stack.stack import Stack
 from devstack_tui.state.directories import MINIMUM_FREE_BYTES
 

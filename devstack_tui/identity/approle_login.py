@@ -17,8 +17,13 @@ from devstack_tui.core.files import make_dir, write_private
 from devstack_tui.core.tls import with_key_extensions
 from devstack_tui.identity import bootstrap
 from devstack_tui.identity.certificates import read_certificate
-from devstack_tui.identity.credentials import credentials_path
-from devstack_tui.identity.vault_api import VaultApi, VaultError, approle_files, login_as
+from devstack_tui.identity.vault_api import (
+    VaultApi,
+    VaultError,
+    approle_files,
+    credentials_path,
+    login_as,
+)
 
 RENEW_BELOW_DAYS = 90
 MINT_AFTER_DAYS = 15

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import ssl
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from devstack_tui.contracts.model import Credentials, Target
+from devstack_tui.core import codec
 from devstack_tui.core.errors import DevstackError, UnreachableError, cause_of
 from devstack_tui.core.http_connection import CANNOT, HttpConnection
 from devstack_tui.core.tls import client_context
+
+if TYPE_CHECKING:
+    from devstack_tui.contracts.service import Service
 
 
 class VaultError(DevstackError):
@@ -98,6 +102,20 @@ def approle_files(secrets: Path, name: str) -> tuple[Path, Path]:
     """Where the role_id and the secret_id of `name` are kept, 0600."""
     folder = secrets / "approles" / name
     return folder / "role-id", folder / "secret-id"
+
+
+def credentials_path(secrets: Path, name: str) -> Path:
+    """The 0600 copy of a service's secret, for clients while Vault itself is down."""
+    return secrets / "credentials" / f"{name}.json"
+
+
+def read_credentials(secrets: Path, service: Service) -> Credentials:
+    """What its last login kept; empty credentials where the service was never started."""
+    try:
+        raw = credentials_path(secrets, service.name).read_bytes()
+        return codec.decode(raw, Credentials)
+    except (OSError, ValueError):
+        return Credentials()
 
 
 def login_as(target: Target, name: str, timeout: float = 10.0) -> VaultApi:

@@ -38,9 +38,9 @@ from devstack_tui.contracts.model import (
 from devstack_tui.contracts.service import Service
 from devstack_tui.contracts.unit_control import Completed
 from devstack_tui.core.errors import DevstackError, NotInstalledError, UnreachableError, UsageError
-from devstack_tui.core.hint import Hint
 from devstack_tui.core.machine import Machine
 from devstack_tui.core.paths import StackPaths
+from devstack_tui.core.programs import Hint
 from devstack_tui.core.rooted_files import FileStat, parts_of
 from devstack_tui.state import parameter_store
 from devstack_tui.state.instance import Instance

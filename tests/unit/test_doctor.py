@@ -14,8 +14,7 @@ import pytest
 from devstack_tui.cli.verbs import doctor as verb
 from devstack_tui.contracts.model import Requirement
 from devstack_tui.core.errors import DevstackError
-from devstack_tui.core.hint import Hint
-from devstack_tui.core.programs import find_program
+from devstack_tui.core.programs import Hint, find_program
 from devstack_tui.engines.embedded import requirements
 from devstack_tui.health import doctor
 from devstack_tui.stack.stack import Stack

@@ -15,8 +15,7 @@ import pytest
 
 from devstack_tui.contracts.registry import not_installed, services
 from devstack_tui.core.errors import DevstackError, NotInstalledError
-from devstack_tui.core.hint import Hint
-from devstack_tui.core.programs import NotRunnableError, find_program, remedy, version_of
+from devstack_tui.core.programs import Hint, NotRunnableError, find_program, remedy, version_of
 from devstack_tui.core.shared_libraries import library_packages, missing_libraries, package_of
 from devstack_tui.engines.embedded import nftables
 

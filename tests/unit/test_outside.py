@@ -27,7 +27,7 @@ Install = Callable[..., str]
 SERVICE = """
 from devstack_tui.contracts.model import Credentials, ServiceSettings
 from devstack_tui.contracts.service import Service
-from devstack_tui.core.hint import Hint
+from devstack_tui.core.programs import Hint
 import msgspec
 
 class Settings(ServiceSettings, frozen=True, kw_only=True):

@@ -23,8 +23,8 @@ from devstack_tui.contracts.server_home import Cancelled
 from devstack_tui.contracts.service import Service
 from devstack_tui.core.errors import DevstackError, NotInstalledError
 from devstack_tui.core.events import Event, Phase, Progress
-from devstack_tui.core.hint import Hint
 from devstack_tui.core.lock import Owner, StackLock
+from devstack_tui.core.programs import Hint
 from devstack_tui.stack import orchestrator as module
 from devstack_tui.stack.orchestrator import Workers
 from devstack_tui.stack.stack import Stack

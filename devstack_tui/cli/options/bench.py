@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from devstack_tui.cli.options.common import Parser, flag, json, jsonl, size, sub_verbs, whole
+from devstack_tui.cli.options import Parser, flag, json, jsonl, size, sub_verbs, whole
 
 HELPS = {
     "list": "the workloads, and the runs that were kept",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from devstack_tui.cli.options.common import flag, json, jsonl, sub_verbs
+from devstack_tui.cli.options import flag, json, jsonl, sub_verbs
 
 HELPS = {
     "list": "every certificate: its names, its validity, and whether it is served",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from devstack_tui.cli.options.common import flag, json, jsonl, seconds, sub_verbs, whole
+from devstack_tui.cli.options import flag, json, jsonl, seconds, sub_verbs, whole
 
 HELPS = {
     "list": "the drills: their faults and victims",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from devstack_tui.cli.options.common import Parser, flag, json, jsonl, seconds, whole
+from devstack_tui.cli.options import Parser, flag, json, jsonl, seconds, whole
 
 
 def up_options(verb: Parser, common: Parser) -> None:

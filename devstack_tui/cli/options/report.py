@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from devstack_tui.cli.options.common import flag, json
+from devstack_tui.cli.options import flag, json
 
 
 def report_options(verb: argparse.ArgumentParser, _common: argparse.ArgumentParser) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 
-from devstack_tui.cli.options.common import flag, json, jsonl, size, sub_verbs, whole
+from devstack_tui.cli.options import flag, json, jsonl, size, sub_verbs, whole
 
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 HELPS = {

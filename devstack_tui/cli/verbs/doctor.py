@@ -12,9 +12,8 @@ from devstack_tui.cli.output import narrate, print_json
 from devstack_tui.cli.running import name_repairs
 from devstack_tui.contracts.model import Requirement
 from devstack_tui.core.errors import DevstackError
-from devstack_tui.core.hint import Hint
 from devstack_tui.core.paths import DEFAULT_STACK
-from devstack_tui.core.programs import has_apt, remedy
+from devstack_tui.core.programs import Hint, has_apt, remedy
 from devstack_tui.health.doctor import examine, missing
 from devstack_tui.stack.stack import Stack
 

@@ -23,9 +23,9 @@ from devstack_tui.contracts.unit_control import Completed
 from devstack_tui.core import files, machine, process
 from devstack_tui.core.errors import DevstackError, UnreachableError, UsageError
 from devstack_tui.core.events import Phase
-from devstack_tui.core.hint import Hint
 from devstack_tui.core.machine import Machine
 from devstack_tui.core.paths import StackPaths
+from devstack_tui.core.programs import Hint
 from devstack_tui.engines.embedded import (
     data_series,
     faults,
@@ -43,7 +43,7 @@ from devstack_tui.engines.embedded.programs import ProgramContext
 from devstack_tui.engines.embedded.server_home import ProcessHome, await_alone
 from devstack_tui.engines.embedded.unit_logs import Logs
 from devstack_tui.engines.embedded.view import EmbeddedView
-from devstack_tui.identity.credentials import read_credentials
+from devstack_tui.identity.vault_api import read_credentials
 from devstack_tui.state import directories, parameter_store
 from devstack_tui.state.instance import Instance
 from devstack_tui.state.settings import StackSettings

@@ -7,8 +7,7 @@ import re
 import subprocess
 
 from devstack_tui.core.errors import DevstackError
-from devstack_tui.core.hint import Hint
-from devstack_tui.core.programs import find_program, remedy
+from devstack_tui.core.programs import Hint, find_program, remedy
 
 FAMILY = "ip"
 HINT = Hint(apt=("nftables",))

@@ -7,8 +7,7 @@ import sys
 from collections.abc import Mapping
 
 from devstack_tui.contracts.model import Requirement
-from devstack_tui.core.hint import Hint
-from devstack_tui.core.programs import find_program, remedy
+from devstack_tui.core.programs import Hint, find_program, remedy
 from devstack_tui.engines.embedded import nftables, ports
 
 

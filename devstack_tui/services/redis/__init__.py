@@ -9,7 +9,7 @@ import msgspec
 from devstack_tui.contracts.model import Credentials, Endpoint, ServiceSettings
 from devstack_tui.contracts.service import Service
 from devstack_tui.core.errors import UsageError
-from devstack_tui.core.hint import Hint
+from devstack_tui.core.programs import Hint
 
 
 class Settings(ServiceSettings, frozen=True, kw_only=True):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from devstack_tui.contracts.model import Credentials, Endpoint, ServiceSettings
 from devstack_tui.contracts.service import Service
-from devstack_tui.core.hint import Hint
+from devstack_tui.core.programs import Hint
 
 
 class Settings(ServiceSettings, frozen=True, kw_only=True):

@@ -12,9 +12,8 @@ from devstack_tui.contracts.service_files import ServicePath
 from devstack_tui.core.check import Status
 from devstack_tui.core.files import PRIVATE_DIR, PRIVATE_FILE
 from devstack_tui.identity import bootstrap
-from devstack_tui.identity.credentials import credentials_path
 from devstack_tui.identity.owner_socket import CONFIG_FILE
-from devstack_tui.identity.vault_api import approle_files
+from devstack_tui.identity.vault_api import approle_files, credentials_path
 from devstack_tui.services.vault.audit.kit import declared, failed, judged
 from devstack_tui.services.vault.matrix import roles, secrets
 from devstack_tui.services.vault.server import AUDIT_LOG
