@@ -111,14 +111,18 @@ class Runner:
         order = child.RunOrder(self._stack.name, entry.service.name, entry.name, dict(params), runs)
         intent = self._journal.begin("bench", entry.name)
         run = _Run(entry, size, runs, self._prints[entry.name])
-        async with _child(order) as process:
-            async for lines in process.batches():
-                for event in run.events(lines):
-                    if isinstance(event, RunEnded) and self._keeps:
-                        self._keep(event.result)
-                    yield event
-            died = await process.ended()
-        self._journal.end(intent)
+        process: Child | None = None
+        try:
+            async with _child(order) as process:
+                async for lines in process.batches():
+                    for event in run.events(lines):
+                        if isinstance(event, RunEnded) and self._keeps:
+                            self._keep(event.result)
+                        yield event
+                died = await process.ended()
+        finally:
+            if process is None or (process.exit_code or 0) >= 0:
+                self._journal.end(intent)  # also when interrupted: it has removed its data
         for event in run.close(died.message):
             yield event
 

@@ -118,6 +118,7 @@ def _options(name: str, verb: argparse.ArgumentParser, common: argparse.Argument
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status. No traceback reaches the user."""
     given = list(sys.argv[1:] if argv is None else argv)
+    _open_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A terminal that has not our signs shows a question mark for them.
@@ -138,6 +139,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except Exception as error:
         return _fail(_internal(error), given)
+
+
+def _open_streams() -> None:
+    """Open /dev/null for each standard stream that was closed: what is opened later, a socket say,
+    would get its number, and with it what is printed."""
+    if None in (sys.stdin, sys.stdout, sys.stderr):
+        while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:
+            os.set_inheritable(fd, True)
+        os.close(fd)
+        sys.stdin = sys.stdin or os.fdopen(0, "r")
+        sys.stdout = sys.stdout or os.fdopen(1, "w")
+        sys.stderr = sys.stderr or os.fdopen(2, "w")
 
 
 def _run(options: argparse.Namespace) -> int:

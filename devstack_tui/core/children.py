@@ -118,6 +118,11 @@ class Child:
             raise DevstackError(f"{what} cannot be started: {error.strerror}") from error
         return cls(process, what, grace_s)
 
+    @property
+    def exit_code(self) -> int | None:
+        """Its exit status, negative for a signal; None while it runs."""
+        return self._process.returncode
+
     async def batches(self) -> AsyncIterator[list[bytes]]:
         """The lines, without newlines, as many at a time as have come.
 

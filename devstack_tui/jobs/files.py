@@ -12,6 +12,7 @@ import contextlib
 import os
 import re
 import secrets
+import stat
 import time
 from collections.abc import Iterator
 
@@ -91,11 +92,17 @@ class JobFiles:
 
     def open(self, id: str, suffix: str = "jsonl") -> int:
         """A descriptor to read a job's file."""
+        # Without waiting: a pipe in place of the file would wait for a writer.
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
         try:
             with self._directory() as folder:
-                return os.open(f"{id}.{suffix}", os.O_RDONLY | os.O_NOFOLLOW, dir_fd=folder)
+                fd = os.open(f"{id}.{suffix}", flags, dir_fd=folder)
         except OSError as error:
             raise files.explain(error, f"reading the job {id}") from None
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            os.close(fd)
+            raise DevstackError(f"the job {id}: {id}.{suffix} is no regular file", "remove it")
+        return fd
 
     def ids(self) -> list[str]:
         """Every job that has a file, the newest first."""
@@ -124,7 +131,7 @@ class JobFiles:
                 fd = self.open(id)
                 try:
                     if lock.is_locked(fd):
-                        found.append(header(fd))
+                        found.append(header(fd, id))
                 finally:
                     os.close(fd)
         return found
@@ -155,6 +162,7 @@ class JobFiles:
                 os.unlink(f"{id}.{suffix}", dir_fd=folder)
 
 
-def header(fd: int) -> JobStarted:
-    """What the job is. Raises `ValueError` when its first line is damaged."""
-    return codec.decode(os.pread(fd, _HEADER, 0).partition(b"\n")[0], JobStarted)
+def header(fd: int, id: str) -> JobStarted:
+    """What the job in the file `id` is. Raises `ValueError` when its first line is damaged."""
+    found = codec.decode(os.pread(fd, _HEADER, 0).partition(b"\n")[0], JobStarted)
+    return msgspec.structs.replace(found, id=id)  # never a path that the file itself gives

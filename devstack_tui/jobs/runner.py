@@ -31,7 +31,9 @@ class Job:
         self.started = started
         self._process = process
         self._fd = files.open(started.id)
-        self._errors = files.open(started.id, "stderr")
+        self._errors: int | None = None
+        with contextlib.suppress(DevstackError):
+            self._errors = files.open(started.id, "stderr")
         self._cancelled_at = 0.0
         self._kill_at = 0.0
 
@@ -42,7 +44,7 @@ class Job:
         found = files.find(id)
         fd = files.open(found)
         try:
-            return cls(files, header(fd))
+            return cls(files, header(fd, found))
         except ValueError:
             raise DevstackError(f"the first line of the job {found} is damaged") from None
         finally:
@@ -118,9 +120,10 @@ class Job:
     def error(self) -> DevstackError:
         """Why it ended without a result, from what it wrote on stderr."""
         stderr = b""
-        with contextlib.suppress(OSError):
-            size = os.fstat(self._errors).st_size
-            stderr = os.pread(self._errors, ERRORS_KEPT, max(size - ERRORS_KEPT, 0))
+        if self._errors is not None:
+            with contextlib.suppress(OSError):
+                size = os.fstat(self._errors).st_size
+                stderr = os.pread(self._errors, ERRORS_KEPT, max(size - ERRORS_KEPT, 0))
         return failure(stderr, self.exit_code, self.started.verb)
 
     def close(self) -> None:
@@ -128,8 +131,9 @@ class Job:
         if self._process is not None and self._process.returncode is None:
             # It is meant to live on: no warning about a child that was not waited for.
             self._process.returncode = 0
-        os.close(self._fd)
-        os.close(self._errors)
+        for fd in (self._fd, self._errors):
+            if fd is not None:
+                os.close(fd)
 
 
 class Runner:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -126,6 +127,9 @@ def test_a_bench_that_is_left_removes_its_data(bench: Cli, how: str) -> None:
     _, alive = psutil.wait_procs(children, timeout=30)
     assert not alive
     assert _databases(bench) == before
+    # Whoever is interrupted has cleaned up, and knows it: nothing needs healing.
+    needed = json.loads(bench.run("status", "--json").stdout)["needs_healing"]
+    assert [one["action"] for one in needed] == (["bench"] if how == "kill -9" else [])
 
 
 def test_data_that_even_a_killed_child_left_goes_with_the_next_start(bench: Cli) -> None:

@@ -7,6 +7,7 @@ import os
 import signal
 import stat
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -205,6 +206,33 @@ async def test_no_link_is_followed(home: Path, tmp_path: Path) -> None:
     with pytest.raises(DevstackError, match="starting bench run"):
         begin("print('over')", "linked")
     assert list((tmp_path / "elsewhere").iterdir()) == []
+    job.close()
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+async def test_what_is_no_file_is_neither_waited_for_nor_read(
+    home: Path, make: Callable[[Path], None]
+) -> None:
+    job = begin("print('over')")
+    await lines_of(job)
+    make(home / ".jobs" / "default" / "20990101-000000-abcd.jsonl")
+    with pytest.raises(DevstackError, match="no regular file"):
+        Job.find("default", "20990101-000000-abcd")
+    with pytest.raises(DevstackError, match="no job of the stack"):
+        Job.find("default")
+    job.close()
+
+
+async def test_a_job_is_the_one_that_its_file_is_called(home: Path) -> None:
+    job = begin("print('over')")
+    await lines_of(job)
+    path = home / ".jobs" / "default" / f"{job.started.id}.jsonl"
+    path.write_text(path.read_text().replace(job.started.id, "../../secret"))
+    path.with_suffix(".stderr").unlink()
+    other = Job.find("default", job.started.id)
+    assert other.started.id == job.started.id
+    assert await lines_of(other) == await lines_of(job)
+    other.close()
     job.close()
 
 
