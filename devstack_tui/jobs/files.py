@@ -117,7 +117,8 @@ class JobFiles:
         if not id:
             if running := self.running():
                 return running[0].id
-            remedy = f"`job follow {known[0]}` shows the last one" if known else ""
+            last = f"`devstack-tui --stack {self._stack} job follow {known[0]}`" if known else ""
+            remedy = f"{last} shows the last one" if last else ""
             raise UsageError(f"no job of the stack {self._stack!r} runs", remedy)
         if id not in known:
             raise unknown_name("job", id, known)

@@ -106,7 +106,7 @@ def _set(stack: Stack, options: argparse.Namespace) -> int:
         print_json(msgspec.structs.replace(found, parameters=tuple(rows)))
     else:
         text.print_rows(rows)
-        narrate("pending: `devstack-tui tune apply` makes it effective")
+        narrate(f"pending: `devstack-tui --stack {stack.name} tune apply` makes it effective")
     return 0
 
 
