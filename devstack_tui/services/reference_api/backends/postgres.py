@@ -5,14 +5,15 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from devstack_tui.services.reference_api.backends.base import CONNECT_S, Backend
+from devstack_tui.services.reference_api.backends.base import CONNECT_S, LIMIT_S, Backend
 
 if TYPE_CHECKING:
     from psycopg_pool import AsyncConnectionPool
 
 SIZE = 10
-WAIT_S = 1.0
-"""For a free connection: below the time limit of a health check."""
+CHECK_WAIT_S, WAIT_S = 1.0, LIMIT_S - 1.0
+"""For a free connection: below the time limits of a health check and of a request, so that there is
+time to learn why there is none."""
 QUERY = "SELECT current_timestamp"
 
 
@@ -23,18 +24,18 @@ class Postgres(Backend):
 
     async def query(self) -> str:
         """The server's clock: one row of one column."""
-        return await self._scalar(QUERY)
+        return await self._scalar(QUERY, WAIT_S)
 
     async def check(self) -> dict[str, str]:
         """A query on the server."""
-        version = await self._scalar("SELECT current_setting('server_version')")
+        version = await self._scalar("SELECT current_setting('server_version')", CHECK_WAIT_S)
         return {"version": version.partition(" ")[0]}
 
     async def close(self) -> None:
         """See `Backend`."""
         await self._pool.close(timeout=0.5)
 
-    async def _scalar(self, query: str) -> str:
+    async def _scalar(self, query: str, wait: float) -> str:
         import psycopg
         from psycopg_pool import PoolTimeout
 
@@ -42,7 +43,7 @@ class Postgres(Backend):
             await self._pool.open()
         for last in (False, True):
             try:
-                async with self._pool.connection() as connection:
+                async with self._pool.connection(timeout=wait) as connection:
                     try:
                         row = await (await connection.execute(query)).fetchone()
                         return str(row[0]) if row else ""
@@ -66,7 +67,6 @@ class Postgres(Backend):
             min_size=0,
             max_size=SIZE,
             open=False,
-            timeout=WAIT_S,
             # The next request tries again.
             reconnect_timeout=0,
             reconnect_failed=lambda _: self.forget(),
