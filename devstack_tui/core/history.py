@@ -234,7 +234,10 @@ class History:
 
     def _once(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
         # Made by us, because SQLite would make it readable to all; its journal gets the same mode.
-        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, files.PRIVATE_FILE))
+        # Never opened when it is there: closing it again would drop the locks that SQLite holds on
+        # it for the other threads of this process.
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, files.PRIVATE_FILE))
         with contextlib.closing(
             sqlite3.connect(self.path, timeout=BUSY_S, isolation_level=None)
         ) as database:
