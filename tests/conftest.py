@@ -83,7 +83,8 @@ class Cli:
         assert remedies
         own = f"devstack-tui --stack {self.stack} "
         ordered = sorted(remedies, key=lambda one: remedies[one] == "bench")
-        return [self.run(*remedy.removeprefix(own).split()) for remedy in ordered][0]
+        ended = [self.run(*remedy.removeprefix(own).split()) for remedy in ordered]
+        return ended[0]
 
     def enter(self, patch: pytest.MonkeyPatch) -> None:
         """Let this process see the stack as its command line does."""
