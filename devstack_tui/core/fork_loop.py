@@ -11,6 +11,7 @@ import gc
 import io
 import json
 import os
+import select
 import selectors
 import signal
 import sys
@@ -190,9 +191,10 @@ class ForkLoop:
         for fork in self._forks.values():
             fork.end()
         deadline = time.monotonic() + GRACE_S
-        while self._forks and time.monotonic() < deadline:
+        while self._forks and (left := deadline - time.monotonic()) > 0:
             for pid in [pid for pid in self._forks if os.waitpid(pid, os.WNOHANG)[0]]:
                 del self._forks[pid]
-            time.sleep(0.01)
+            if self._forks and select.select([self._wake], [], [], left)[0]:
+                os.read(self._wake, _CHUNK)
         for fork in self._forks.values():
             fork.end(signal.SIGKILL)
