@@ -17,47 +17,47 @@ if TYPE_CHECKING:
 
     from devstack_tui.services.reference_api.backends.vault import Vault
 
-SIZE = 32
+SIZE = 16
 R = TypeVar("R")
 PROBE_KEY = "reference-api:health"
 
 
 class RedisCache(Backend):
-    """A cluster client, and a client for each node that is asked by name; over verified TLS."""
+    """A pool of cluster clients, and a client for each node that is asked by name; over verified
+    TLS.
+
+    A cluster client serves one request at a time: when a connection fails, the driver closes all
+    that it believes idle, one that another request has just taken among them.
+    """
 
     name = "redis"
-    _cluster: RedisCluster | None = None
 
     def __init__(self, peer: Peer, ca: str, vault: Vault) -> None:
         super().__init__(peer, ca, vault)
-        # The driver raises when a node's connections are all in use: here one waits for them.
         self._slots = asyncio.Semaphore(SIZE)
+        self._idle: list[RedisCluster] = []
         self._clients: dict[int, Redis] = {}
         self._answered = 0
 
     async def value(self, key: str) -> tuple[str | None, int]:
         """The value of `key`, None if there is none, and its time to live in s (-1: for ever)."""
-        async with self._turn():
-            cluster = await self._connected()
+        async with self._cluster() as cluster:
             value = await self._string(cluster, key)
             return value, int(await cluster.ttl(key)) if value is not None else -2
 
     async def put(self, key: str, value: str, ttl: int | None) -> None:
         """Set `key`; `ttl` in seconds, None for ever."""
-        async with self._turn():
-            cluster = await self._connected()
+        async with self._cluster() as cluster:
             await cluster.set(key, value, ex=ttl)
 
     async def delete(self, key: str) -> bool:
         """Remove `key`; whether it was there."""
-        async with self._turn():
-            cluster = await self._connected()
+        async with self._cluster() as cluster:
             return bool(await cluster.delete(key))
 
     async def check(self) -> dict[str, str]:
         """A write and a read, and whether every slot is served."""
-        async with self._turn():
-            cluster = await self._connected()
+        async with self._cluster() as cluster:
             await cluster.set(PROBE_KEY, "1", ex=30)
             await cluster.get(PROBE_KEY)
         info = await self.info()
@@ -91,10 +91,8 @@ class RedisCache(Backend):
 
     async def close(self) -> None:
         """See `Backend`."""
-        closing: list[Redis | RedisCluster] = [*self._clients.values()]
-        if self._cluster is not None:
-            closing.append(self._cluster)
-        self._clients, self._cluster = {}, None
+        closing: list[Redis | RedisCluster] = [*self._clients.values(), *self._idle]
+        self._clients, self._idle = {}, []
         for client in closing:
             await client.aclose()
 
@@ -137,24 +135,32 @@ class RedisCache(Backend):
             "retry": Retry(NoBackoff(), 1),
         }
 
-    async def _connected(self) -> RedisCluster:
-        if self._cluster is None:
-            from redis.asyncio.cluster import ClusterNode, RedisCluster
+    @contextlib.asynccontextmanager
+    async def _cluster(self) -> AsyncIterator[RedisCluster]:
+        """A cluster client for one request alone."""
+        from redis.exceptions import AuthenticationError
 
-            nodes = [
-                ClusterNode(self.peer.host, self.peer.ports["tls"] + index)
-                for index in range(self._count)
-            ]
-            options = await self._options()
-            if self._cluster is None:
-                self._cluster = RedisCluster(
-                    startup_nodes=nodes,
-                    # A key of a living shard is served, whatever the others do.
-                    require_full_coverage=False,
-                    max_connections=SIZE,
-                    **options,
-                )
-        return self._cluster
+        async with self._turn():
+            cluster = self._idle.pop() if self._idle else await self._opened()
+            try:
+                yield cluster
+            except AuthenticationError:  # it would try the old password for ever
+                await cluster.aclose()
+                raise
+            except BaseException:
+                self._idle.append(cluster)
+                raise
+            self._idle.append(cluster)
+
+    async def _opened(self) -> RedisCluster:
+        from redis.asyncio.cluster import ClusterNode, RedisCluster
+
+        first = self.peer.ports["tls"]
+        nodes = [ClusterNode(self.peer.host, first + index) for index in range(self._count)]
+        # A key of a living shard is served, whatever the others do.
+        return RedisCluster(
+            startup_nodes=nodes, require_full_coverage=False, **await self._options()
+        )
 
     async def _node(self, index: int) -> Redis:
         if index not in self._clients:
