@@ -15,6 +15,7 @@ from collections.abc import Collection, Sequence
 from typing import NoReturn, TextIO
 
 from devstack_tui import __version__
+from devstack_tui.core import environment
 from devstack_tui.core.errors import DevstackError, UsageError, for_stack, unknown_name
 
 EPILOG = """\
@@ -117,6 +118,8 @@ def _options(name: str, verb: argparse.ArgumentParser, common: argparse.Argument
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status. No traceback reaches the user."""
+    if argv is None:
+        environment.clean()
     given = list(sys.argv[1:] if argv is None else argv)
     _open_streams()
     for stream in (sys.stdout, sys.stderr):

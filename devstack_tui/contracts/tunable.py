@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 from devstack_tui.contracts.model import Installation, Target
 from devstack_tui.contracts.service_files import ServiceFiles
-from devstack_tui.core.machine import Machine
+
+if TYPE_CHECKING:
+    from devstack_tui.core.machine import Machine
 
 DEFAULT = "default"
 

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from devstack_tui.core import environment
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.redact import redact
 
@@ -105,6 +106,7 @@ def _ask(program: Path, flag: str, modified: float) -> str:  # noqa: ARG001 - pa
             errors="replace",
             timeout=TIMEOUT_S,
             check=False,
+            env=environment.of_child({}),
         )
     except subprocess.TimeoutExpired:
         raise NotRunnableError(f"{program} {flag} did not end within {TIMEOUT_S:.0f} s") from None

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
+
+from devstack_tui.core import environment
 
 _ABSENT = re.compile(r"^\s*(\S+) => not found$", re.MULTILINE)
 _SONAME = re.compile(r"(?P<name>lib.+?)\.so\.(?P<version>\d+)[\d.]*(?:t64)?")
@@ -85,7 +86,7 @@ def _output(name: str, *arguments: str) -> str:
             errors="replace",
             timeout=TIMEOUT_S,
             check=False,
-            env={**os.environ, "LC_ALL": "C"},
+            env=environment.of_child({"LC_ALL": "C"}),
         ).stdout
     except (OSError, subprocess.TimeoutExpired):
         return ""

@@ -11,6 +11,7 @@ import sys
 from devstack_tui.cli.output import narrate, print_json
 from devstack_tui.cli.running import name_repairs
 from devstack_tui.contracts.model import Requirement
+from devstack_tui.core import environment
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.paths import DEFAULT_STACK
 from devstack_tui.core.programs import Hint, has_apt, remedy
@@ -88,7 +89,14 @@ def _as_root() -> list[str]:
 def _call(argv: list[str], hints: list[Hint]) -> None:
     narrate(f"+ {' '.join(argv)}")
     # Their output is narration: it must not mix with our data.
-    ended = subprocess.run(argv, stdout=sys.stderr, stdin=subprocess.DEVNULL, check=False)
+    # For the user: by their proxies, their package index.
+    ended = subprocess.run(
+        argv,
+        stdout=sys.stderr,
+        stdin=subprocess.DEVNULL,
+        check=False,
+        env=environment.given(),
+    )
     if ended.returncode != 0:
         text = f"{argv[0]} failed (exit {ended.returncode}): its message is above"
         raise DevstackError(text, " ".join(remedy(hints)))

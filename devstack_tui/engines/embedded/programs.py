@@ -15,6 +15,7 @@ from typing import Any
 from devstack_tui.contracts.registry import not_installed
 from devstack_tui.contracts.service import Service
 from devstack_tui.contracts.unit_control import Completed
+from devstack_tui.core import environment
 from devstack_tui.core.errors import DevstackError, NotInstalledError
 from devstack_tui.core.programs import find_program, version_of
 
@@ -44,7 +45,7 @@ class HostClient:
             errors="replace",
             cwd=folder,
             umask=0o077,
-            env={"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C", **env},
+            env=environment.of_child({"LC_ALL": "C", **env}),
         )
 
 

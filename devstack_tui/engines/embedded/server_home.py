@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -12,8 +11,8 @@ from pathlib import Path
 from devstack_tui.contracts.model import Credentials, ServiceSettings, Target
 from devstack_tui.contracts.server_home import Cancelled
 from devstack_tui.contracts.service import ProcessSpec
+from devstack_tui.core import environment, process
 from devstack_tui.core import files as private
-from devstack_tui.core import process
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.journal import Journal
 from devstack_tui.core.redact import redact
@@ -71,14 +70,10 @@ class ProcessHome:
         return self.files.path(name)
 
     def environment(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
-        """A clean environment: nothing of the caller's, so no secret of theirs reaches a server."""
-        return {
-            "PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
-            "LANG": "C.UTF-8",
-            "HOME": str(self.data),
-            "DEVSTACK_TUI_INSTANCE": self.instance,
-            **(more or {}),
-        }
+        """What a server or a helper of it is started with: nothing of the caller's."""
+        return environment.of_child(
+            {process.INSTANCE_VARIABLE: self.instance, **(more or {})}, self.data
+        )
 
     def run(
         self, argv: Sequence[str], env: Mapping[str, str] | None = None, timeout: float = 120.0

@@ -9,6 +9,9 @@ from devstack_tui.contracts.model import Target
 if TYPE_CHECKING:
     import psycopg
 
+_NONE = "/dev/null/none"
+"""A file below no directory: one that is not there, in place of libpq's own in ~/.postgresql."""
+
 
 def connect(
     target: Target, timeout: float, database: str | None = None, tls: bool = True
@@ -25,6 +28,10 @@ def connect(
         dbname=database or target.credentials.database,
         sslmode="verify-full" if tls else "disable",
         sslrootcert=str(target.ca),
+        sslcert=_NONE,
+        sslkey=_NONE,
+        sslcrl=_NONE,
+        gssencmode="disable",
         connect_timeout=max(1, round(timeout)),
         options=f"-c statement_timeout={int(timeout * 1000)}",
         application_name="devstack-tui",

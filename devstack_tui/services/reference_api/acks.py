@@ -12,7 +12,7 @@ from devstack_tui.contracts.model import Target
 from devstack_tui.core.errors import UnreachableError
 from devstack_tui.core.http_connection import Reply
 from devstack_tui.loadgen.http_acks import HttpsSession
-from devstack_tui.services.reference_api.client import connect
+from devstack_tui.services.reference_api.probe import connect
 
 JSON = {"Content-Type": "application/json"}
 TIMEOUT_S = 10.0

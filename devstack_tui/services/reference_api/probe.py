@@ -7,8 +7,15 @@ from typing import Any
 
 from devstack_tui.contracts.model import Observation, Target
 from devstack_tui.core.errors import UnreachableError
+from devstack_tui.core.http_connection import HttpConnection
 from devstack_tui.core.redact import redact
-from devstack_tui.services.reference_api.client import connect
+from devstack_tui.core.tls import client_context
+
+
+def connect(target: Target, timeout: float) -> HttpConnection:
+    """A connection to the HTTPS port; `timeout` (seconds) covers each step. Close it after use."""
+    context = client_context(target.ca)
+    return HttpConnection(target.endpoint.host, target.ports["tls"], timeout, context)
 
 
 def probe(target: Target, timeout: float) -> Observation:

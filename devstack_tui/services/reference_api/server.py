@@ -10,8 +10,8 @@ from devstack_tui.contracts.service import Server
 from devstack_tui.contracts.service_files import CA, CERT, KEY
 from devstack_tui.core.http_connection import HttpConnection
 from devstack_tui.identity.vault_api import approle_files
-from devstack_tui.services.reference_api.client import connect
 from devstack_tui.services.reference_api.config import FILE, ApiConfig, Peer
+from devstack_tui.services.reference_api.probe import connect
 
 UNIT = "reference-api"
 
