@@ -16,7 +16,6 @@ from devstack_tui.core.fingerprint import Fingerprint
 from devstack_tui.core.histogram import Histogram
 
 P95 = 0.95
-RECORD = "`devstack-tui bench record` records what this host gives now"
 
 
 def judge(
@@ -27,8 +26,10 @@ def judge(
     known: Baseline | None,
     canaries: tuple[Canary, Canary],
     absent: Mapping[str, str],
+    size: str = "full",
 ) -> list[Result]:
-    """Every check's result, the ninth over all of them. `absent` is why a workload cannot run."""
+    """Every check's result, the ninth over all of them. `absent` is why a workload cannot run;
+    `size` is that of the runs."""
     moved = ""
     if known is not None:
         limits = rules.canary
@@ -45,9 +46,11 @@ def judge(
         elif isinstance(check, LatencyCheck):
             results.append(latency(check, runs[check.workload], rules.confidence))
         else:
-            found = _against(check, runs[check.workload], prints[check.workload], known, rules)
+            record = _record(check.workload, size)
+            of = runs[check.workload]
+            found = _against(check, of, prints[check.workload], known, rules, record=record)
             if moved and found.status in (Status.PASS, Status.FAIL):
-                found = Result(check.id, check.title, Status.INCONCLUSIVE, moved, RECORD)
+                found = Result(check.id, check.title, Status.INCONCLUSIVE, moved, record)
             results.append(found)
     overall = verdict(results)
     evidence = ", ".join(
@@ -58,6 +61,11 @@ def judge(
     canary = moved or "the canary is unmoved" if known is not None else "no canary was recorded"
     results.append(Result("perf.09", "all of them together", overall, f"{evidence}; {canary}"))
     return results
+
+
+def _record(workload: str, size: str) -> str:
+    sized = f" --size {size}" if size != "full" else ""
+    return f"`devstack-tui bench record{sized} {workload}` records what this host gives now"
 
 
 def _not_measured(runs: Sequence[RunResult]) -> str:
@@ -72,15 +80,17 @@ def _against(
     depends: Fingerprint,
     known: Baseline | None,
     rules: Regress,
+    *,
+    record: str,
 ) -> Result:
     """A throughput against the baseline: PASS, FAIL or INCONCLUSIVE, or refused saying why."""
     recorded = known.workloads.get(check.workload) if known is not None else None
     if recorded is None:
         evidence = f"no baseline of {check.workload} is recorded for this host"
-        return Result(check.id, check.title, Status.INCONCLUSIVE, evidence, RECORD)
+        return Result(check.id, check.title, Status.INCONCLUSIVE, evidence, record)
     if differences := recorded.fingerprint.differences(depends):
         evidence = f"the baseline cannot be compared: {'; '.join(differences)}"
-        return Result(check.id, check.title, Status.INCONCLUSIVE, evidence, RECORD)
+        return Result(check.id, check.title, Status.INCONCLUSIVE, evidence, record)
     return throughput(
         check,
         before=recorded.samples,

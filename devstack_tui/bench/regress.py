@@ -44,7 +44,13 @@ async def regress(stack: Stack, size: str) -> AsyncGenerator[BenchEvent | Regres
                 yield event
     after = await asyncio.to_thread(canary.measure, stack.paths.root)
     results = gate.judge(
-        rules, runs=runs, prints=prints, known=known, canaries=(before, after), absent=absent
+        rules,
+        runs=runs,
+        prints=prints,
+        known=known,
+        canaries=(before, after),
+        absent=absent,
+        size=size,
     )
     found = verdict(results)
     seconds = time.monotonic() - started

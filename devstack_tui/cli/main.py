@@ -15,8 +15,9 @@ from collections.abc import Collection, Sequence
 from typing import NoReturn, TextIO
 
 from devstack_tui import __version__
+from devstack_tui.cli.output import as_typed, work_on
 from devstack_tui.core import environment
-from devstack_tui.core.errors import DevstackError, UsageError, for_stack, unknown_name
+from devstack_tui.core.errors import DevstackError, UsageError, unknown_name
 
 EPILOG = """\
 exit status: 0 pass, 1 failed, 2 usage or configuration, 3 the stack cannot be reached,
@@ -121,6 +122,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if argv is None:
         environment.clean()
     given = list(sys.argv[1:] if argv is None else argv)
+    named = re.findall(r"(?:^|\0)--stack[=\0]([a-z0-9_-]+)", "\0".join(given))
+    work_on(named[-1] if named else "default")
     _open_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -174,8 +177,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _fail(error: DevstackError, given: Sequence[str]) -> int:
-    found = re.search(r"(?:^|\0)--stack[=\0]([a-z0-9_-]+)", "\0".join(given))
-    error.remedy = for_stack(error.remedy, found[1] if found else "default")
+    error.message, error.remedy = as_typed(error.message), as_typed(error.remedy)
     if "--json" in given or "--jsonl" in given:
         import json
 

@@ -9,9 +9,11 @@ import time
 from collections.abc import Iterable
 from typing import Protocol
 
-import msgspec
+from devstack_tui.core.errors import DevstackError, for_stack
+from devstack_tui.core.paths import DEFAULT_STACK
 
-from devstack_tui.core.errors import DevstackError
+_stack = DEFAULT_STACK
+"""The stack of this process's verb."""
 
 
 class Ended(Protocol):
@@ -36,17 +38,35 @@ class Narration:
         narrate(f"{time.monotonic() - self._started:6.1f}s  {text}")
 
 
+def work_on(stack: str) -> None:
+    """Name the stack that the commands in all that is printed are to work on."""
+    global _stack  # noqa: PLW0603
+    _stack = stack
+
+
+def as_typed(text: str) -> str:
+    """`text`, the commands in it as a user types them for this stack."""
+    return for_stack(text, _stack)
+
+
+def say(text: str = "") -> None:
+    """A line of data, or several, on stdout."""
+    print(as_typed(text))
+
+
 def narrate(text: str) -> None:
     """A line on stderr. That nobody reads it any more changes nothing."""
     try:
-        print(text, file=sys.stderr, flush=True)
+        print(as_typed(text), file=sys.stderr, flush=True)
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 def print_json(document: object) -> None:
     """The one document of `--json`, or an event of `--jsonl`, which its reader has at once."""
-    print(msgspec.json.encode(document).decode(), flush=True)
+    import msgspec
+
+    print(as_typed(msgspec.json.encode(document).decode()), flush=True)
 
 
 def show(options: argparse.Namespace, document: object, lines: Iterable[str]) -> None:
@@ -54,7 +74,7 @@ def show(options: argparse.Namespace, document: object, lines: Iterable[str]) ->
     if options.json:
         print_json(document)
     elif not getattr(options, "jsonl", False):
-        print("\n".join(lines))
+        say("\n".join(lines))
 
 
 def failure(done: Ended) -> DevstackError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import shlex
 from collections.abc import Iterable
 from typing import TypeVar
 
@@ -49,16 +50,27 @@ class NotInstalledError(DevstackError):
     """A server program is not on this machine; `remedy` is the command that brings it."""
 
 
+VERBS = (
+    *("up", "down", "restart", "status", "logs", "doctor", "bench", "regress", "tune", "drill"),
+    *("check", "report", "certs", "job"),
+)
 _COMMAND = re.compile(
-    r"\bdevstack-tui (?=(up|down|restart|status|logs|doctor|bench|regress|tune|drill|check|report"
-    r"|certs|job)\b)"
+    rf"\bdevstack-tui (?=(?:{'|'.join(VERBS)})(?![:\w-])(?![^`'\"\n;&|]*--stack\b))"
 )
 
 
 def for_stack(text: str, stack: str) -> str:
     """`text`, the commands of ours in it made to work as they stand: on `stack`, if that is not the
-    one that they work on anyway."""
+    one that they work on anyway. A command that names its stack keeps it.
+
+    A command that we print is written `devstack-tui VERB …`; `cli/output` passes all that it prints
+    through here."""
     return text if stack == "default" else _COMMAND.sub(f"devstack-tui --stack {stack} ", text)
+
+
+def command(stack: str, *words: str) -> str:
+    """A command line of ours, as a user types it."""
+    return for_stack(f"devstack-tui {shlex.join(words)}", stack)
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:

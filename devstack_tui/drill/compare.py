@@ -43,7 +43,7 @@ def compare(a: DrillReport, b: DrillReport) -> Comparison:
     if a.drill != b.drill:
         raise UsageError(
             f"{a.id} is a {a.drill} and {b.id} a {b.drill}: they have nothing in common",
-            "`drill history DRILL` lists the runs of one",
+            f"`devstack-tui drill history {a.drill}` lists the runs of one",
         )
     warnings = []
     if a.fault != b.fault:

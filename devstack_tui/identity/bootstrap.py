@@ -69,7 +69,7 @@ def read_keys(secrets: Path) -> Keys | None:
     except ValueError:
         raise DevstackError(
             f"{keys_path(secrets)} is damaged: Vault cannot be unsealed",
-            "put the file back from a copy, or wipe the stack with `down --wipe`",
+            "put the file back from a copy, or `devstack-tui down --wipe` the stack",
         ) from None
 
 

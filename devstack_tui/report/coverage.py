@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from devstack_tui.core.check import Status
+from devstack_tui.core.errors import command
 from devstack_tui.report import documents
 from devstack_tui.report.core_checks import CoreCheck, CoreSuite, checks, suites
 from devstack_tui.report.documents import RunDocument
@@ -58,7 +59,7 @@ def coverage(runs: Sequence[RunDocument], known: Iterable[CatalogueCheck], stack
     seen = _CheckResults(runs)
     catalogue = {one.id: one for one in known}
     rows = tuple(
-        _row(suite, check, seen, catalogue, documents.command(stack, *suite.run))
+        _row(suite, check, seen, catalogue, command(stack, *suite.run))
         for suite in suites()
         for check in suite.checks
     )

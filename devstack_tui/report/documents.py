@@ -5,7 +5,6 @@ A kind that is not known here is read by the keys that every gate has (`verdict`
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -15,8 +14,8 @@ from msgspec.structs import replace
 
 from devstack_tui.core import codec
 from devstack_tui.core.check import Result, Status, verdict
+from devstack_tui.core.errors import command, for_stack
 from devstack_tui.core.history import Row
-from devstack_tui.core.paths import DEFAULT_STACK
 from devstack_tui.report.model import MEASURED, Interval, Item, Series
 from devstack_tui.report.shapes import (
     AbDoc,
@@ -63,12 +62,6 @@ def read(row: Row, stack: str) -> list[RunDocument]:
     return _READERS.get(row.kind, _gate)(row, stack)
 
 
-def command(stack: str, *words: str) -> str:
-    """A command line of ours, as a user types it."""
-    named = () if stack == DEFAULT_STACK else ("--stack", stack)
-    return shlex.join(("devstack-tui", *named, *words))
-
-
 def worst(statuses: Iterable[str]) -> str:
     """All together, as `core.check.verdict` decides it; a word that is no status is undecided."""
     known = set(Status)
@@ -93,11 +86,11 @@ def counts_text(counts: dict[str, int]) -> str:
     return ", ".join(f"{count:,} {status}" for status, count in counts.items())
 
 
-def _items(checks: Sequence[CheckDoc], at: float) -> tuple[Item, ...]:
+def _items(checks: Sequence[CheckDoc], at: float, stack: str) -> tuple[Item, ...]:
     return tuple(
         Item(
             *(one.id, one.title, one.status, one.evidence),
-            "" if one.status in UNHURT else one.remedy,
+            "" if one.status in UNHURT else for_stack(one.remedy, stack),
             *(one.severity, one.core, one.proven, one.at or at),
         )
         for one in checks
@@ -129,7 +122,7 @@ def _ran(row: Row, subject: str, found: str, figures: str, again: str, **more: A
 
 def _gate(row: Row, stack: str) -> list[RunDocument]:
     found = codec.decode(row.document, GateDoc)
-    items = _items(found.checks, row.started)
+    items = _items(found.checks, row.started, stack)
     figures = counts_text(counted(items))
     name = _sized(row.name or row.kind, row.size)
     again = found.command or command(stack, row.kind)
@@ -150,7 +143,7 @@ def _check(row: Row, stack: str) -> list[RunDocument]:
         suites.setdefault(one.suite or one.id.partition(".")[0], []).append(one)
     made = []
     for suite, checks in suites.items():
-        items = _items(checks, row.started)
+        items = _items(checks, row.started, stack)
         if items:
             summary = worst(item.status for item in items)
             again = command(stack, "check", "run", suite)
@@ -161,7 +154,7 @@ def _check(row: Row, stack: str) -> list[RunDocument]:
 
 def _drill(row: Row, stack: str) -> list[RunDocument]:
     found = codec.decode(row.document, DrillDoc)
-    items = _items(found.steps, row.started)
+    items = _items(found.steps, row.started, stack)
     figures = (
         f"write window {found.write_window_s:.3f} s, read window {found.read_window_s:.3f} s, "
         f"{found.lost:,} lost, {found.resurrected:,} resurrected, "

@@ -6,9 +6,9 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from devstack_tui.core.errors import command
 from devstack_tui.core.units import age, moment
 from devstack_tui.report import charts
-from devstack_tui.report.documents import command
 from devstack_tui.report.labels import FIRST_STEPS, by_status, kind_title, loud, proven, summary
 from devstack_tui.report.model import Counts, Coverage, Item, Report, Suite
 

@@ -122,7 +122,7 @@ class Stack(StackView):
             emit(
                 Note(
                     "Vault was set up by other policies or services than those of now: they take "
-                    "effect in a new stack only (`down --wipe`)"
+                    "effect in a new stack only (`devstack-tui down --wipe`, then `up`)"
                 )
             )
         emit(Planned("up", self.name, tuple(found.name for found in chosen)))

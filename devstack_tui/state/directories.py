@@ -32,7 +32,7 @@ def require_room(paths: StackPaths, error: DevstackError) -> None:
     if shutil.disk_usage(paths.root).free < FULL_BYTES:
         raise DevstackError(
             f"the disk is full at {paths.root}: {error.message}",
-            "free some space, then run `up` again",
+            "free some space, then run `devstack-tui up` again",
         )
 
 

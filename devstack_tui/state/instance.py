@@ -54,7 +54,7 @@ def read(paths: StackPaths) -> Instance | None:
     if found.schema != SCHEMA:
         raise DevstackError(
             f"the stack {paths.name!r} was made by another version of devstack-tui",
-            "use that version, or wipe the stack with `down --wipe`",
+            "use that version, or wipe the stack with `devstack-tui down --wipe`",
         )
     return found
 

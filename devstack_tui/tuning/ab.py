@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from devstack_tui.core import stats
-from devstack_tui.core.errors import DevstackError
+from devstack_tui.core.errors import DevstackError, command
 from devstack_tui.core.event_stream import task_events
 from devstack_tui.core.history import History
 from devstack_tui.stack.stack import Stack
@@ -254,7 +254,7 @@ def _costs(stack: Stack, history: History, found: Sides, report: AbReport) -> tu
     if cost := reports.last_cost(history, found.service, relaxed):
         return (*warned, f"{gain}, {cost.sentence}")
     words = ("tune", "cost", found.service, "--profile", found.b.title)
-    return (*warned, f"{gain}; not measured: `{reports.command(stack.name, *words)}`")
+    return (*warned, f"{gain}; not measured: `{command(stack.name, *words)}`")
 
 
 async def _keep(stack: Stack, order: AbRequest, found: Sides, emit: Emit) -> str:

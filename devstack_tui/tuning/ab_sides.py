@@ -58,7 +58,7 @@ def sides(
     if not changes:
         raise UsageError(
             f"{a!r} and {b!r} are the same for {service}: there is nothing to compare",
-            "put something into pending with `tune set`, or name two other profiles",
+            "put something into pending with tune set, or name two other profiles",
         )
     return Sides(service, Arm("a", a, arm_a), Arm("b", b, arm_b), changes, show)
 

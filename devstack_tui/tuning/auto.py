@@ -19,7 +19,7 @@ from pathlib import Path
 import msgspec
 
 from devstack_tui.contracts.tunable import DEFAULT, Apply
-from devstack_tui.core.errors import DevstackError, UsageError
+from devstack_tui.core.errors import DevstackError, UsageError, command
 from devstack_tui.core.event_stream import task_events
 from devstack_tui.core.history import History
 from devstack_tui.stack.stack import Stack
@@ -278,7 +278,7 @@ def _report(  # noqa: PLR0917 - what a report is made of
         against_optimized=against[1],
         seconds=0.0,
         durable=order.durable,
-        command=reports.command(stack.name, *words),
+        command=command(stack.name, *words),
     )
 
 

@@ -62,7 +62,7 @@ def save(stack: Stack, name: str, source: str, title: str) -> Path:
         raise UsageError(
             f"nothing is {'set' if source == profiles.CURRENT else 'pending'}: every parameter is "
             "as its server comes",
-            "`devstack-tui tune set` puts values into pending",
+            "`devstack-tui tune set SERVICE NAME=VALUE` puts values into pending",
         )
     return profiles.save(stack.engine(), name, given, title)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shlex
 import statistics
 import time
 import uuid
@@ -12,6 +11,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from devstack_tui.core import codec, stats
+from devstack_tui.core.errors import command
 from devstack_tui.core.history import History
 from devstack_tui.tuning import verdicts
 from devstack_tui.tuning.events import AbPair, AbPlanned, AbReport, AutoReport, CostReport
@@ -148,12 +148,6 @@ def last_cost(history: History, service: str, relaxed: Sequence[str]) -> CostRep
         if set(found.relaxed) == set(relaxed):
             return found
     return None
-
-
-def command(stack: str, *words: str) -> str:
-    """A command line of ours, as a user types it."""
-    named = () if stack == "default" else ("--stack", stack)
-    return shlex.join(("devstack-tui", *named, *words))
 
 
 def ab_command(stack: str, plan: AbPlanned, *more: str) -> str:

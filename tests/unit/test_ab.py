@@ -181,8 +181,3 @@ def test_the_last_cost_of_the_same_relaxed_values_is_found(tmp_path: Path) -> No
     assert found is not None
     assert found.lost == 1
     assert reports.last_cost(history, "sim", ("z=1",)) is None
-
-
-def test_the_command_names_the_stack_unless_it_is_the_default() -> None:
-    assert reports.command("default", "tune", "ab") == "devstack-tui tune ab"
-    assert reports.command("lab", "tune") == "devstack-tui --stack lab tune"

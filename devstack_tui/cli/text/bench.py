@@ -14,7 +14,7 @@ from devstack_tui.bench.events import (
     RunStarted,
     WorkloadSummary,
 )
-from devstack_tui.cli.output import narrate
+from devstack_tui.cli.output import narrate, say
 
 
 def show_event(event: BenchEvent | RegressDone, options: argparse.Namespace) -> None:
@@ -33,17 +33,17 @@ def show_event(event: BenchEvent | RegressDone, options: argparse.Namespace) -> 
             narrate(_line(event.result))
         case BenchDone() if not options.json:
             for summary in event.summaries:
-                print(_summary(summary))
+                say(_summary(summary))
         case RegressDone() if not options.json:
             _print_checks(event)
 
 
 def _print_checks(event: RegressDone) -> None:
     for check in event.checks:
-        print(f"{check.status:<13} {check.id}  {check.title}: {check.evidence}")
+        say(f"{check.status:<13} {check.id}  {check.title}: {check.evidence}")
         if check.remedy:
-            print(f"{'':13} → {check.remedy}")
-    print(f"{event.verdict} after {event.seconds:.0f} s")
+            say(f"{'':13} → {check.remedy}")
+    say(f"{event.verdict} after {event.seconds:.0f} s")
 
 
 def _line(result: RunResult) -> str:

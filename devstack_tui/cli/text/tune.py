@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Sequence
 
-from devstack_tui.cli.output import Narration, narrate
+from devstack_tui.cli.output import Narration, narrate, say
 from devstack_tui.contracts.tunable import DEFAULT, Advice, Parameter
 from devstack_tui.core.units import moment, size
 from devstack_tui.tuning.events import (
@@ -75,14 +76,14 @@ def print_rows(rows: Sequence[Row]) -> None:
         restart = " (restart)" if row.restart else ""
         value = row.effective or f"({row.tuned or row.default})"
         source = f"{row.source}, {row.set_by}" if row.set_by else row.source
-        print(
+        say(
             f"{row.service + '.' + row.name:<{width}}  {value:<18} {source:<32} "
             f"default {row.default}{pending}{restart}"
         )
         if row.warning:
-            print(f"{'':<{width}}  ! {row.warning}")
+            say(f"{'':<{width}}  ! {row.warning}")
         if row.cost:
-            print(f"{'':<{width}}    {row.cost}")
+            say(f"{'':<{width}}    {row.cost}")
 
 
 def narrate_rest(show: Show) -> None:
@@ -106,30 +107,31 @@ def budget(found: Budget) -> str:
 def print_list(profiles: Iterable[Profile], catalogue: Sequence[Parameter]) -> None:
     """The profiles, then every parameter."""
     for profile in profiles:
-        print(f"{profile.name:<14} {', '.join(profile.values)}: {profile.title}")
-    print()
+        say(f"{profile.name:<14} {', '.join(profile.values)}: {profile.title}")
+    say()
     width = max((len(parameter.key) for parameter in catalogue), default=0)
     for parameter in catalogue:
-        print(f"{parameter.key:<{width}}  {parameter.apply:<8} {parameter.help}")
+        say(f"{parameter.key:<{width}}  {parameter.apply:<8} {parameter.help}")
 
 
 def print_history(rows: Sequence[HistoryRow]) -> None:
     """The changes, the newest first."""
     if not rows:
-        print("nothing was applied yet")
+        say("nothing was applied yet")
     for row in reversed(rows):
         undone = "  (undone)" if row.undone else ""
-        print(f"#{row.number}  {moment(row.at)}  {row.by}{undone}")
+        say(f"#{row.number}  {moment(row.at)}  {row.by}{undone}")
         for key, (before, after) in row.values.items():
             source = f"  ({row.sources[key]})" if key in row.sources else ""
-            print(f"    {key}: {before or DEFAULT} → {after or DEFAULT}{source}")
+            say(f"    {key}: {before or DEFAULT} → {after or DEFAULT}{source}")
 
 
 def print_advice(advice: Sequence[Advice]) -> None:
     """A suggestion and its reason each."""
     if not advice:
-        print("nothing to suggest: what is set fits this machine and what the servers count")
+        say("nothing to suggest: what is set fits this machine and what the servers count")
     for one in advice:
-        print(f"{one.service}.{one.parameter} = {one.value}")
-        print(f"    {one.reason}")
-        print(f"    devstack-tui tune set {one.service} '{one.parameter}={one.value}'")
+        say(f"{one.service}.{one.parameter} = {one.value}")
+        say(f"    {one.reason}")
+        assignment = shlex.quote(f"{one.parameter}={one.value}")
+        say(f"    devstack-tui tune set {one.service} {assignment}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from devstack_tui.cli.output import narrate
+from devstack_tui.cli.output import narrate, say
 from devstack_tui.tuning.events import (
     AbPair,
     AbPlanned,
@@ -99,20 +99,20 @@ def print_report(report: AbReport) -> None:
     """The report of an A/B; it ends with its sentence, and what B can lose."""
     unit = report.unit
     for number, (a, b) in enumerate(report.samples, start=1):
-        print(f"pair {number:>3}  A {a:>12,.1f}  B {b:>12,.1f} {unit}  × {b / a:.3f}")
+        say(f"pair {number:>3}  A {a:>12,.1f}  B {b:>12,.1f} {unit}  × {b / a:.3f}")
     if report.p99_ratio is not None:
-        print(f"p99 latency: × {report.p99_ratio:.2f}")
+        say(f"p99 latency: × {report.p99_ratio:.2f}")
     for row in report.ablation:
-        print(
+        say(
             f"without {row.parameter}: B is × {row.ratio:.3f} "
             f"{interval(row.low, row.high)} of {row.pairs} pairs"
         )
     if report.stopped:
-        print(f"ended early: {report.stopped}")
-    print(f"the stack has {_kept_configuration(report)}; again: {report.command}")
-    print(report.sentence)
+        say(f"ended early: {report.stopped}")
+    say(f"the stack has {_kept_configuration(report)}; again: {report.command}")
+    say(report.sentence)
     for cost in report.costs:
-        print(cost)
+        say(cost)
 
 
 def _kept_configuration(report: AbReport) -> str:
@@ -123,24 +123,24 @@ def _kept_configuration(report: AbReport) -> str:
 def print_costs(reports: Sequence[CostReport]) -> None:
     """One block a service."""
     for one in reports:
-        print(f"{one.service} ({one.profile}): {one.sentence}")
-        print(
+        say(f"{one.service} ({one.profile}): {one.sentence}")
+        say(
             f"  {one.acknowledged:,} acknowledged at {one.rate:,.0f}/s, "
             f"{one.indeterminate} never answered, back after {one.recovery_s:.1f} s"
         )
         if one.relaxed:
-            print(f"  relaxed: {', '.join(one.relaxed)}")
+            say(f"  relaxed: {', '.join(one.relaxed)}")
 
 
 def print_auto(report: AutoReport) -> None:
     """What was found, and the proof."""
     for name, text in report.values.items():
-        print(f"  {name} = {text}")
+        say(f"  {name} = {text}")
     for one in (report.against_optimized, report.against_baseline):
         if one is not None:
-            print(one.sentence)
+            say(one.sentence)
     saved = f"saved as {report.profile} ({report.path})" if report.path else "not saved"
-    print(f"{report.tried} configurations in {_span(report.seconds)}; {saved}")
+    say(f"{report.tried} configurations in {_span(report.seconds)}; {saved}")
 
 
 def interval(low: float | None, high: float | None) -> str:

@@ -17,7 +17,7 @@ from devstack_tui.bench import baseline, canary, compare, regress, selftest
 from devstack_tui.bench.catalogue import SIZES, Catalogue, Entry
 from devstack_tui.bench.events import BenchDone, RegressDone, RunResult
 from devstack_tui.bench.runner import Runner
-from devstack_tui.cli.output import narrate, print_json, show
+from devstack_tui.cli.output import narrate, print_json, say, show
 from devstack_tui.cli.running import chosen, existing, follow, run_to_end, size_of
 from devstack_tui.cli.text.bench import document_of, run_line, show_event
 from devstack_tui.core import codec
@@ -72,13 +72,13 @@ def _list(stack: Stack, options: argparse.Namespace) -> int:
         return 0
     for one in workloads:
         reason = f"  ({one['reason']})" if one["reason"] else ""
-        print(f"{one['name']:<24} {one['title']}{reason}")
+        say(f"{one['name']:<24} {one['title']}{reason}")
     for note in history.notes:
         narrate(note)
     if runs:
-        print()
+        say()
     for result in runs[:20]:
-        print(run_line(result))
+        say(run_line(result))
     return 0
 
 
@@ -112,7 +112,7 @@ def _show(stack: Stack, options: argparse.Namespace) -> int:
 def _export(stack: Stack, options: argparse.Namespace) -> int:
     result = _stored_run(stack, options)
     if options.format == "json":
-        print(msgspec.json.format(msgspec.json.encode(result)).decode())
+        say(msgspec.json.format(msgspec.json.encode(result)).decode())
         return 0
     out = io.StringIO()
     table = csv.writer(out, lineterminator="\n")
@@ -133,7 +133,7 @@ def _compare(stack: Stack, options: argparse.Namespace) -> int:
         return 0
     for row in found.rows:
         interval = "{:.2f} to {:.2f}".format(*row.interval) if row.interval else "no interval"
-        print(
+        say(
             f"{row.workload:<24} {row.a:>12,.0f} → {row.b:>12,.0f} {row.unit:<10} "
             f"× {row.ratio:.3f} ({interval})  {row.verdict}"
         )

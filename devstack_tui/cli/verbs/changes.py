@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from devstack_tui.cli.output import narrate, print_json
+from devstack_tui.cli.output import narrate, print_json, say
 from devstack_tui.cli.running import confirm_destructive, each, name_repairs, run_to_end
 from devstack_tui.contracts.registry import services
 from devstack_tui.core.errors import UsageError
@@ -66,7 +66,7 @@ def say_plan(plan: Planned, options: argparse.Namespace) -> None:
     if options.json or options.jsonl:
         print_json(plan)
     else:
-        print(planned_line(plan))
+        say(planned_line(plan))
 
 
 def planned_line(plan: Planned) -> str:
@@ -79,7 +79,7 @@ async def _follow(events: AsyncIterator[Event], options: argparse.Namespace) -> 
     seen = await each(events, narrator)
     done = next((event for event in reversed(seen) if isinstance(event, Done)), None)
     if options.json:
-        print(_document(getattr(options, "stack", DEFAULT_STACK), seen, done))
+        say(_document(getattr(options, "stack", DEFAULT_STACK), seen, done))
     return done.exit_code if done else 1
 
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
-from devstack_tui.cli.output import failure, narrate, print_json, show, warn
+from devstack_tui.cli.output import failure, narrate, print_json, say, show, warn
 from devstack_tui.cli.running import chosen, existing, follow, run_to_end
 from devstack_tui.cli.text.check import (
     Progress,
@@ -72,11 +72,11 @@ def _list(stack: Stack, options: argparse.Namespace) -> int:
         if options.json:
             print_json({"counts": counted})
         else:
-            print("\n".join(count_lines(counted)))
+            say("\n".join(count_lines(counted)))
     elif options.json:
         print_json({"checks": rows})
     else:
-        print("\n".join(list_lines(rows, time.time())))
+        say("\n".join(list_lines(rows, time.time())))
     return 0
 
 
@@ -91,7 +91,7 @@ def _show(stack: Stack, options: argparse.Namespace) -> int:
         print_json({"checks": [row], "turned_by": turned})
     else:
         sabotage = catalogue.sabotages.get(check.sabotage)
-        print("\n".join(show_lines(row, sabotage, turned, time.time())))
+        say("\n".join(show_lines(row, sabotage, turned, time.time())))
     return 0
 
 
@@ -117,7 +117,9 @@ def _run(stack: Stack, options: argparse.Namespace) -> int:
     catalogue = Catalogue.of(audit)
     chosen, _ = _chosen(catalogue, stack, options)
     if not chosen:
-        raise UsageError(f"no check is {' or '.join(options.words)} now", "see `check list`")
+        raise UsageError(
+            f"no check is {' or '.join(options.words)} now", "see `devstack-tui check list`"
+        )
     command = shlex.join(["devstack-tui", *sys.argv[1:]])
     runner = Runner(stack, audit, catalogue, chosen, proven=proven.proven(), command=command)
     return run_to_end(_audited(runner, options))

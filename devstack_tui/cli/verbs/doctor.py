@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 
-from devstack_tui.cli.output import narrate, print_json
+from devstack_tui.cli.output import narrate, print_json, say
 from devstack_tui.cli.running import name_repairs
 from devstack_tui.contracts.model import Requirement
 from devstack_tui.core import environment
@@ -38,15 +38,15 @@ def run(options: argparse.Namespace) -> int:
         for finding in findings:
             _show(finding)
         if command := " ".join(remedy(missing(stack))):
-            print(f"\neverything that is missing: {command}")
-            print("or let us run it:           devstack-tui doctor --install")
+            say(f"\neverything that is missing: {command}")
+            say("or let us run it:           devstack-tui doctor --install")
     return 1 if any(finding.status == "missing" for finding in findings) else 0
 
 
 def _show(finding: Requirement) -> None:
-    print(f"{MARKS[finding.status]} {finding.subject:<14} {finding.detail}")
+    say(f"{MARKS[finding.status]} {finding.subject:<14} {finding.detail}")
     if finding.remedy and finding.status != "ok":
-        print(f"  {'':<14} → {finding.remedy}")
+        say(f"  {'':<14} → {finding.remedy}")
 
 
 def install(stack: Stack) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from devstack_tui.cli.output import failure, narrate, print_json, show, warn
+from devstack_tui.cli.output import failure, narrate, print_json, say, show, warn
 from devstack_tui.cli.running import chosen, confirm_destructive, existing, follow, run_to_end
 from devstack_tui.cli.text.drill import (
     Narrator,
@@ -69,11 +69,11 @@ def _list(stack: Stack, options: argparse.Namespace) -> int:
         return 0
     for row in rows:
         reason = f"  ({row['reason']})" if row["reason"] else ""
-        print(f"{row['name']:<24} {row['title']}{reason}")
+        say(f"{row['name']:<24} {row['title']}{reason}")
         for what in ("faults", "victims"):
-            print(f"{'':<24} {what}: {', '.join(row[what])}")
+            say(f"{'':<24} {what}: {', '.join(row[what])}")
         for fault, why in row["refused"].items():
-            print(f"{'':<24} {fault} is not possible here: {why}")
+            say(f"{'':<24} {fault} is not possible here: {why}")
     return 0
 
 
@@ -95,7 +95,7 @@ def _history(stack: Stack, options: argparse.Namespace) -> int:
     for note in history.notes:
         narrate(note)
     for report in reports:
-        print(listed_line(report))
+        say(listed_line(report))
     return 0
 
 
@@ -158,7 +158,7 @@ async def _drill(runner: Runner, options: argparse.Namespace) -> int:
         document |= {"message": done.message, "remedy": done.remedy}
         print_json(document)
     elif not options.jsonl:
-        print("\n".join(report_lines(done.report)))
+        say("\n".join(report_lines(done.report)))
     warn(done)
     return done.exit_code
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
-from devstack_tui.cli.output import narrate, print_json
+from devstack_tui.cli.output import narrate, print_json, say
 from devstack_tui.cli.output import show as show_result
 from devstack_tui.cli.running import chosen, confirm_destructive, existing, run_to_end
 from devstack_tui.cli.text import tune as text
@@ -106,7 +106,7 @@ def _set(stack: Stack, options: argparse.Namespace) -> int:
         print_json(msgspec.structs.replace(found, parameters=tuple(rows)))
     else:
         text.print_rows(rows)
-        narrate(f"pending: `devstack-tui --stack {stack.name} tune apply` makes it effective")
+        narrate("pending: `devstack-tui tune apply` makes it effective")
     return 0
 
 
@@ -187,7 +187,7 @@ def _carry_out(plan: TunePlanned, events: Applied, options: argparse.Namespace) 
         if options.json or options.jsonl:
             print_json(plan)
         else:
-            print(text.planned(plan))
+            say(text.planned(plan))
         return 0
     if plan.changes:
         confirm_destructive(options, text.planned(plan), plan.stack, "nothing was changed")

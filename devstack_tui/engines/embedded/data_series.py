@@ -18,7 +18,7 @@ def check(files: ServiceFiles, service: str, installation: Installation) -> None
         if made != now:
             raise DevstackError(
                 f"the data of {service} was made by {made}, this machine has {now}",
-                f"install {made} again, or delete the stack's data with `down --wipe`",
+                f"install {made} again, or delete the stack's data with `devstack-tui down --wipe`",
             )
 
 

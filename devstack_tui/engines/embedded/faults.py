@@ -94,7 +94,7 @@ def prove(units: Mapping[str, ProcessId | None], instance: str, stack: str, up: 
         if not process.belongs(main.pid, instance):
             raise DevstackError(
                 f"{unit} (pid {main.pid}) is not of this stack: nothing was touched",
-                f"`devstack-tui --stack {stack} down`, then up again",
+                f"`devstack-tui --stack {stack} down`, then `devstack-tui --stack {stack} up`",
             )
 
 

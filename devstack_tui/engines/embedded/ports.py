@@ -48,7 +48,7 @@ def require_free(service: str, claims: Mapping[str, int], stack: str) -> None:
                 f"{service} needs port {port} ({name}), which {holder(port)} holds",
                 f"end that process, or move this stack: set port_offset, or "
                 f"services.{service}.ports, in stack.toml"
-                + ("" if stack == "default" else ", or use `up --port-offset N`"),
+                + ("" if stack == "default" else ", or start it with --port-offset"),
             )
 
 
@@ -67,5 +67,5 @@ def choose_offset(base: Iterable[int], taken: Iterable[int]) -> int:
             return offset
     raise DevstackError(
         "no free range of ports is left for another stack",
-        "take one down with `devstack-tui --stack NAME down --wipe`",
+        "wipe one that you no longer need: down --wipe, with its name after --stack",
     )

@@ -141,7 +141,7 @@ def await_alone(home: ProcessHome, spec: ProcessSpec) -> None:
             raise DevstackError(
                 f"processes of a former {spec.unit} still work in {home.data / spec.alone}: "
                 f"pid {', '.join(map(str, left))}",
-                "end them, then run `up` again",
+                "end them, then run `devstack-tui up` again",
             )
         home.check()
         home.say(f"waiting for what is left of {spec.unit} to end")

@@ -123,7 +123,8 @@ def _authority() -> tuple[Check, ...]:
         id="tls.02",
         title="the CA is inside its dates",
         stake="When the root ends, every certificate below it ends with it.",
-        remedy="`down --wipe` and `up` make another PKI; clients need its new root",
+        remedy="`devstack-tui down --wipe` and `devstack-tui up` make another PKI; "
+        "clients need its new root",
         sabotage=f"tls.{IDENTITY}.ca_ends",
         run=authority.validity,
         core="TLS 2",

@@ -16,7 +16,10 @@ from devstack_tui.security.tls.listener_audit import ListenerView
 
 FILE = "configs/tls/properties.toml"
 CERTIFICATE, CIPHERS, CLIENTS = "certificate", "ciphers", "clients"
-_SETTING = "set {ciphers} in the server's configuration; `down` and `up` write that of the stack"
+_SETTING = (
+    "set {ciphers} in the server's configuration; "
+    "`devstack-tui down` and `devstack-tui up` write that of the stack"
+)
 Body = Callable[[ListenerView], Finding]
 
 

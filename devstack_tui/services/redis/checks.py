@@ -57,7 +57,8 @@ def _check(index: int) -> Check:
         severity=Severity.HIGH,
         service="redis",
         stake="All data, and the password, go from master to replica: in clear without TLS.",
-        remedy="set tls-replication yes on every node; `down` and `up` write that of the stack",
+        remedy="set tls-replication yes on every node; "
+        "`devstack-tui down` and `devstack-tui up` write that of the stack",
         sabotage=SABOTAGE,
         run=functools.partial(_replication, index),
         group="clients",

@@ -104,7 +104,7 @@ class VaultServer:
                 raise DevstackError(
                     f"Vault is initialised, but its unseal key {bootstrap.keys_path(secrets)} "
                     "is not there",
-                    "put the file back from a copy, or wipe the stack with `down --wipe`",
+                    "put the file back from a copy, or `devstack-tui down --wipe` the stack",
                 )
             if vault.health()["sealed"]:
                 home.say("unsealing Vault")

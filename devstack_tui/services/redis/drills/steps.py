@@ -47,7 +47,7 @@ PLANNED = "planned"
 GRACEFUL = ("sigterm", PLANNED)
 NO_REPLICA = "no replica could take over: the cluster has none for this shard"
 NO_REPLICA_REMEDY = (
-    "a cluster with replicas survives it: `devstack-tui --stack NAME up --topology 3+3`"
+    "a cluster with replicas survives it: `devstack-tui --stack replicated up --topology 3+3`"
 )
 _TIMINGS = {
     "suspected": "detect",
@@ -152,7 +152,10 @@ def _window(outcome: Outcome, number: str, own: Shard, promoted: Marker, window:
     if epoch <= outcome.before.epoch:
         return decide(number, Status.FAIL, f"the epoch did not rise: {evidence}")
     if own.write_window_s > outcome.limit:
-        remedy = "a shorter `node_timeout_ms` in stack.toml fails over sooner; see `drill sweep`"
+        remedy = (
+            "a shorter `node_timeout_ms` in stack.toml fails over sooner: "
+            "`devstack-tui drill sweep` measures it"
+        )
         return decide(number, Status.FAIL, f"too long: {evidence}", remedy)
     return decide(number, Status.PASS, evidence)
 

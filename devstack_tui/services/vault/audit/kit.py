@@ -70,7 +70,8 @@ def ask_as_admin(audit: Audit, method: str, path: str, **body: Any) -> dict[str,
     if answer.denied:
         raise UnreachableError(
             f"the policy of {ADMIN}-role does not let the audit see {path}",
-            "the stack is older than this check: `devstack-tui down --wipe`, then `up`",
+            "the stack is older than this check: `devstack-tui down --wipe`, "
+            "then `devstack-tui up`",
         )
     found = answer.document.get("data")
     return found if isinstance(found, dict) else {}

@@ -288,7 +288,7 @@ def _stake(role: str, path: str, declared: bool) -> str:
 def _remedy(role: str) -> str:
     return (
         f"mend configs/vault/policies/{role}.hcl, or declare it in configs/vault/matrix.toml; a "
-        "policy takes effect in a new stack: `devstack-tui down --wipe`, then `up`"
+        "policy takes effect in a new stack: `devstack-tui down --wipe`, then `devstack-tui up`"
     )
 
 
