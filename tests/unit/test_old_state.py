@@ -19,6 +19,7 @@ import pytest
 from devstack_tui.bench import baseline
 from devstack_tui.cli.main import main
 from devstack_tui.console import settings as console_settings
+from devstack_tui.core.errors import for_stack
 from devstack_tui.core.history import SCHEMA, History
 from devstack_tui.core.journal import Journal
 from devstack_tui.core.paths import StackPaths, config_home
@@ -93,7 +94,8 @@ def test_a_loss_is_seen() -> None:
 @pytest.mark.usefixtures("kept")
 @pytest.mark.parametrize("name", PRINTED)
 def test_what_was_printed_is_printed_still(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    old = json.loads((KEPT / "printed" / f"{name}.json").read_text(encoding="utf-8"))
+    text = (KEPT / "printed" / f"{name}.json").read_text(encoding="utf-8")
+    old = json.loads(for_stack(text, NAME))  # since then, commands name their stack
     assert main(["--stack", NAME, *PRINTED[name], "--json"]) == 0
     assert missing(old, json.loads(capsys.readouterr().out)) == []
 
