@@ -106,6 +106,15 @@ def belongs(pid: int, instance: str) -> bool:
     return environment(pid).get(INSTANCE_VARIABLE) == instance
 
 
+def descends(pid: int, instance: str) -> bool:
+    """Whether it, or a process above it, belongs to stack instance `instance`: a server's child
+    may have overwritten its environment with its title."""
+    while pid > 1 and not belongs(pid, instance):
+        fields = _stat(pid)
+        pid = int(fields[1]) if fields else 0
+    return pid > 1
+
+
 def frozen(pid: int) -> bool:
     """Whether a SIGSTOP holds the process (a debugger's hold is another one)."""
     fields = _stat(pid)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
-from devstack_tui.contracts.acks import Indeterminate, NotWritten, Writer
+from devstack_tui.contracts.acks import Indeterminate, NotWritten, Writer, checked
 from devstack_tui.contracts.audit import Listener
 from devstack_tui.contracts.engine import Engine, Run
 from devstack_tui.contracts.registry import IDENTITY, service
@@ -24,7 +24,7 @@ from devstack_tui.contracts.service_files import CA, CERT, CHAIN, KEY, ServiceFi
 from devstack_tui.core import codec
 from devstack_tui.core.errors import DevstackError, UnreachableError
 from devstack_tui.core.events import Rotated
-from devstack_tui.core.journal import Intent, Journal
+from devstack_tui.core.journal import Intent, Journal, RefusedError
 from devstack_tui.core.paths import StackPaths
 from devstack_tui.identity import approle_login, certificates
 
@@ -73,7 +73,10 @@ def rotate(
         )
     journal = Journal(paths.journal)
     run = uuid.uuid4().hex[:12]
-    _save(files)
+    # One that could not be taken back yet left the files that are to be gone back to.
+    left = [one for one in journal.pending() if one.kind == ACTION and one.subject == rotated.name]
+    if not (left and files.stat(BEFORE)):
+        _save(files)
     intent = journal.begin("certs.rotate", rotated.name, run=run)
     running = any(unit.running for unit in engine.units(rotated))
     try:
@@ -105,24 +108,26 @@ def rotate(
     )
 
 
-def restore(
-    engine: Engine,
-    paths: StackPaths,  # noqa: ARG001
-    intents: Sequence[Intent],
-    say: Say,
-) -> None:
-    """Restore the certificates of rotations that were killed halfway. The lock is held."""
-    for intent in intents:
-        try:
-            found = service(intent.subject)
-            if engine.files(found).stat(BEFORE):
-                say(f"taking back an interrupted `certs rotate` of {found.name}")
-                _restore_files(engine, found)
-            acks = found.acks()
-            if acks is not None and any(unit.running for unit in engine.units(found)):
-                acks.cleanup(engine.target(found), intent.undo["run"])
-        except DevstackError as error:
-            say(f"not undone: {error.message}")
+def restore(engine: Engine, intent: Intent, say: Say) -> None:
+    """Restore the certificate of a rotation that was killed halfway. The lock is held.
+
+    Raises `DevstackError` when that does not succeed, or what the service's driver raises.
+    """
+    found = service(intent.subject)
+    say(f"taking back an interrupted `certs rotate` of {found.name}")
+    if engine.files(found).stat(BEFORE):
+        _restore_files(engine, found)
+    acks = found.acks()
+    if acks is not None and any(unit.running for unit in engine.units(found)):
+        acks.cleanup(engine.target(found), intent.undo["run"])
+
+
+def check(intent: Intent) -> None:
+    """Raise whatever is wrong with an entry of ours in the journal."""
+    found = service(intent.subject)
+    if found.tls() is None:
+        raise RefusedError(f"{found.title} has no TLS")
+    checked(intent.undo["run"])
 
 
 def _save(files: ServiceFiles) -> None:

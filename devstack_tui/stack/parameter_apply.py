@@ -27,6 +27,8 @@ from devstack_tui.state import parameter_store
 from devstack_tui.state.parameter_values import overruled
 
 ACTION = "tune"
+STORE, NAMES, STRANGE = "store", "names", "strange"
+"""Of an entry in the journal."""
 WITHIN_S = 15.0
 """A unit that was asked to end is back, or the service healthy, within this time."""
 PROBE_TIMEOUT_S = 2.0
@@ -183,17 +185,26 @@ def take_back(
     A service is restarted if a unit of it was started since, or is not there; otherwise its
     parameters are set back live. Where a service that it needs does not run either, the whole
     stack is down: `up` starts it with the store.
+
+    What could not be brought back is in the journal again, without the store, which has been: the
+    next change gives these services what the store holds by then.
     """
-    oldest = next(intent for intent in intents if "store" in intent.undo)
-    previous = parameter_store.decode(oldest.undo["store"])
+    oldest = intents[0]
+    first = next((intent for intent in intents if STORE in intent.undo), None)
+    if first is None:
+        previous = parameter_store.read(paths)
+    else:
+        previous = parameter_store.decode(first.undo[STORE])
+        parameter_store.write(paths, previous)
     touched = {name for intent in intents for name in intent.subject.split(",")}
-    parameter_store.write(paths, previous)
     tuner = Tuner(engine, lambda service, _, detail: say(service, "restore", detail))
     problems = []
     for service in services():
+        if first is None and not engine.units(service):
+            continue  # it was stopped since, and takes the store when it is started
         if service.name in touched and _needed(engine, service):
             values = previous.values.get(service.name, {})
-            names = _named(intents, "names", service)
+            names = _named(intents, NAMES, service)
             wanted = {name: values.get(name) for name in sorted(names | values.keys())}
             try:
                 if _restarted(engine, service, oldest.at):
@@ -201,14 +212,37 @@ def take_back(
                 else:
                     tuner.configure(service)
                     tuner.live(service, wanted)
-                ours = wanted.keys() - _named(intents, "strange", service)
+                ours = wanted.keys() - _named(intents, STRANGE, service)
                 sure = {name: wanted[name] for name in ours}
                 _require(tuner.read(service), sure, engine.files(service).path())
             except DevstackError as error:
                 problems.append(f"{service.name}: {error.message}")
             except Exception as error:  # a driver's own class
                 problems.append(f"{service.name}: {type(error).__name__}")
+    if problems:
+        _try_again(paths, intents)
     return tuple(problems)
+
+
+def _try_again(paths: StackPaths, intents: Sequence[Intent]) -> None:
+    """Journal what `intents` touched as to be brought back, as far as that is the servers'."""
+    touched = dict.fromkeys(name for intent in intents for name in intent.subject.split(","))
+    names = {name: _named(intents, NAMES, service_named(name)) for name in touched}
+    foreign = {name: _named(intents, STRANGE, service_named(name)) for name in touched}
+    Journal(paths.journal).begin(
+        ACTION, ",".join(touched), names=_encoded(names), strange=_encoded(foreign)
+    )
+
+
+def check(intent: Intent) -> None:
+    """Raise whatever is wrong with an entry of ours in the journal."""
+    for name in intent.subject.split(","):
+        tunables(service_named(name))
+    if STORE in intent.undo:
+        parameter_store.decode(intent.undo[STORE])
+    if intent.action == ACTION:
+        for key in (NAMES, STRANGE):
+            codec.decode(intent.undo[key], dict[str, list[str]])
 
 
 def _restarted(engine: Engine, service: Service, since: float) -> bool:

@@ -114,7 +114,7 @@ class Stack(StackView):
         wanted = {found.name for found in chosen} | halfway
         chosen = tuple(found for found in services() if found.name in wanted)
         engine = self._engine(self._settle(chosen))
-        await self._mend(engine, emit)
+        await self._mend(engine, emit, starting=True)
         if halfway:
             emit(Note(f"finishing a restart that was interrupted: {', '.join(sorted(halfway))}"))
         keys = bootstrap.read_keys(self.paths.secrets)
@@ -128,12 +128,17 @@ class Stack(StackView):
         emit(Planned("up", self.name, tuple(found.name for found in chosen)))
         await relay(Workers(engine).start(chosen), emit)
         self._journal_end("restart")
+        if self._orphaned():  # what needs servers that run
+            await self._mend(engine, emit)
 
     async def _stop(self, chosen: Sequence[Service], wipe: bool, emit: Emit[Event]) -> None:
         engine = self._engine(self._readable_instance(wipe))
         if wipe:
             engine.require(Feature.DATA)
-        await self._mend(engine, emit)
+        if wipe:
+            await in_thread(lambda: recovery.let_go(engine, self.paths))
+        else:
+            await self._mend(engine, emit)
         running = [found for found in chosen if engine.units(found)]
         emit(Planned("down", self.name, tuple(found.name for found in reversed(running))))
         await relay(Workers(engine).stop(running), emit)
@@ -174,6 +179,8 @@ class Stack(StackView):
                 emit(Progress(found.name, Phase.SKIPPED, error.message, error.remedy))
             except DevstackError as error:
                 emit(Progress(found.name, Phase.FAILED, error.message, error.remedy))
+            except Exception as error:  # a driver's own class
+                emit(Progress(found.name, Phase.FAILED, recovery.reason(error)))
             else:
                 emit(rotated)
                 emit(Progress(found.name, Phase.READY, rotated.how))
@@ -205,21 +212,18 @@ class Stack(StackView):
                 raise files.explain(error, "healing what was left undone") from None
 
     def _orphaned(self) -> bool:
-        if not self.paths.journal.exists():
-            return False
-        return bool(recovery.orphans(self.paths))
+        return recovery.due(self.paths)
 
-    def _repair(self, engine: Engine, say: Callable[[str], None]) -> None:
+    def _repair(self, engine: Engine, say: Callable[[str], None], starting: bool = False) -> None:
         for note in engine.recover():
             say(note)
-        recovery.heal(engine, self.paths, say)
+        recovery.heal(engine, self.paths, say, starting=starting)
 
-    async def _mend(self, engine: Engine, emit: Emit[Event]) -> None:
+    async def _mend(self, engine: Engine, emit: Emit[Event], starting: bool = False) -> None:
         """Finish, or undo, what an interrupted verb left. The stack's lock is held."""
-        notes: list[str] = []
-        await asyncio.to_thread(self._repair, engine, notes.append)
-        for note in notes:
-            emit(Note(note))
+        send = from_threads(emit)
+        # Interrupted, it ends all the same: nobody heals beside it.
+        await in_thread(lambda: self._repair(engine, lambda text: send(Note(text)), starting))
 
     def _journal_end(self, action: str) -> None:
         journal = Journal(self.paths.journal)
@@ -233,7 +237,7 @@ class Stack(StackView):
         A wipe that was cut short is finished first.
         """
         pending = Journal(self.paths.journal).pending()
-        if any(intent.action == "wipe" for intent in pending):
+        if any((one.action, one.subject) == ("wipe", self.name) for one in pending):
             self._engine(self._readable_instance(True)).wipe()
             directories.make(self.paths)
             pending = []

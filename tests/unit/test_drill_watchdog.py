@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -18,6 +19,8 @@ from devstack_tui.drill.watchdog import Watchdog
 from devstack_tui.stack.stack import Stack
 from devstack_tui.state import instance as instances
 from devstack_tui.state.instance import Instance
+
+INSTANCE = "f" * 32
 
 # A drill that freezes a process and is then killed with everything that it has.
 PARENT = """
@@ -47,7 +50,7 @@ time.sleep(600)
 def stack() -> Stack:
     paths = StackPaths.of("t")
     files.make_dir(paths.root)
-    instances.write(paths, Instance("f" * 32, "t", "embedded", 0, 0.0))
+    instances.write(paths, Instance(INSTANCE, "t", "embedded", 0, 0.0))
     return Stack("t")
 
 
@@ -76,7 +79,8 @@ def test_a_killed_parent_leaves_nothing_frozen(
     child: Callable[..., subprocess.Popen[str]],
     until: Callable[..., None],
 ) -> None:
-    sleeper = child("sleep", "600")
+    env = {**os.environ, process.INSTANCE_VARIABLE: INSTANCE}
+    sleeper = child("sleep", "600", env=env)
     parent = python(PARENT, str(sleeper.pid), FREEZE)
     assert parent.stdout is not None
     word, pid = parent.stdout.readline().split()

@@ -181,25 +181,22 @@ def test_the_remedy_starts_no_service_that_did_not_run(
     assert repair.remedy == f"devstack-tui --stack {NAME} {remedy}"
 
 
-def test_of_a_stack_without_processes_the_remedy_starts_none(kept: StackPaths) -> None:
+def test_of_a_stack_without_processes_the_remedy_starts_what_it_needs(kept: StackPaths) -> None:
     shutil.rmtree(kept.run)
-    assert {one.remedy for one in Stack(NAME).needs_healing()} == {
-        f"devstack-tui --stack {NAME} down"
+    assert {one.action: one.remedy for one in Stack(NAME).needs_healing()} == {
+        "drill.run": f"devstack-tui --stack {NAME} up redis",  # it wrote into that
+        "drill.freeze": f"devstack-tui --stack {NAME} down",
     }
 
 
-@pytest.mark.parametrize(
-    ("action", "subject", "workload"),
-    [("bench", "redis.get", "redis.get"), ("throttle", "redis", "redis.get")],
-)
-def test_what_a_benchmark_left_is_removed_by_a_benchmark(
-    action: str, subject: str, workload: str, kept: StackPaths
+@pytest.mark.parametrize(("action", "subject"), [("bench", "redis.get"), ("throttle", "redis")])
+def test_what_a_benchmark_left_is_removed_by_a_change_once_it_has_ended(
+    action: str, subject: str, kept: StackPaths
 ) -> None:
     kept.journal.unlink()
     Journal(kept.bench_journal).begin(action, subject)
     (repair,) = Stack(NAME).needs_healing()
-    command = f"devstack-tui --stack {NAME} bench run --quick --runs 1"
-    assert repair.remedy == f"{command} {workload}"
+    assert repair.remedy == REMEDY
     with StackLock(kept.root / "bench.lock", "bench") as lock:
         lock.try_acquire()
         assert Stack(NAME).needs_healing() == ()

@@ -20,12 +20,14 @@ from devstack_tui.core import process
 from devstack_tui.core.journal import Journal
 from devstack_tui.core.lock import StackLock
 from devstack_tui.core.paths import StackPaths
-from devstack_tui.engines.embedded import faults
+from devstack_tui.engines.embedded import faults, firewall
 from devstack_tui.stack import parameter_apply, recovery
 from devstack_tui.stack.stack import Stack
 from devstack_tui.state import parameter_store
 from devstack_tui.state.parameter_store import StoredParameters
 from devstack_tui.tuning.cost import KILL
+
+INSTANCE = "0123456789abcdef"
 
 
 class Idle:
@@ -35,7 +37,7 @@ class Idle:
         return ()
 
     def undo(self, handle: Handle) -> float:
-        return faults.undo(handle)
+        return faults.undo(faults.ours(handle, INSTANCE))
 
 
 ENGINE = cast("Engine", Idle())
@@ -107,8 +109,19 @@ def test_what_a_killed_drill_wrote_into_a_service_that_is_down_is_told(
     told: list[str] = []
     recovery.heal(ENGINE, paths, told.append)
     title = service(drill.partition(".")[0]).title
-    assert told[1:] == [f"not healed: {title} is down: what the run abc wrote stays in it"]
-    assert not paths.journal.exists()
+    why = f"{title} is down: what the run abc wrote stays in it"
+    assert told[1:] == [f"drill.run of {drill} is not undone, the next change tries again: {why}"]
+    assert [intent.subject for intent in Journal(paths.journal).pending()] == [drill]
+
+
+def test_what_waits_for_a_service_that_is_about_to_start_is_not_mentioned(
+    paths: StackPaths,
+) -> None:
+    Journal(paths.journal).begin("drill.run", "postgres.restart", run="abc")
+    told: list[str] = []
+    recovery.heal(ENGINE, paths, told.append, starting=True)
+    assert told == ["healing an interrupted drill.run of postgres.restart"]
+    assert paths.journal.exists()
 
 
 def test_what_up_finishes_by_itself_is_not_touched(paths: StackPaths) -> None:
@@ -123,38 +136,58 @@ def test_without_a_journal_nothing_is_opened(paths: StackPaths) -> None:
     assert list(paths.root.iterdir()) == []
 
 
-def test_a_process_that_a_drill_held_still_goes_on(
-    paths: StackPaths,
-    child: Callable[..., subprocess.Popen[str]],
-    until: Callable[..., None],
-) -> None:
-    held = child("sleep", "600")
-    os.kill(held.pid, signal.SIGSTOP)
-    until(lambda: process.frozen(held.pid))
-    document = msgspec.json.encode([process.identify(held.pid)]).decode()
+@pytest.fixture
+def held(
+    child: Callable[..., subprocess.Popen[str]], until: Callable[..., None]
+) -> Callable[[str], process.ProcessId]:
+    """Starts a process of a stack instance and holds it still."""
+
+    def start(instance: str) -> process.ProcessId:
+        env = {**os.environ, process.INSTANCE_VARIABLE: instance}
+        started = child("sleep", "600", env=env)
+        os.kill(started.pid, signal.SIGSTOP)
+        until(lambda: process.frozen(started.pid))
+        found = process.identify(started.pid)
+        assert found is not None
+        return found
+
+    return start
+
+
+def freeze(paths: StackPaths, *members: process.ProcessId) -> None:
+    document = msgspec.json.encode(members).decode()
     Journal(paths.journal).begin("drill.freeze", "redis-1", processes=document)
+
+
+def test_a_process_that_a_drill_held_still_goes_on(
+    paths: StackPaths, held: Callable[[str], process.ProcessId], until: Callable[..., None]
+) -> None:
+    mine = held(INSTANCE)
+    freeze(paths, mine)
     recovery.heal(ENGINE, paths, lambda text: None)
-    until(lambda: not process.frozen(held.pid))
+    until(lambda: not process.frozen(mine.pid))
 
 
 def test_a_pid_that_is_another_process_by_now_is_not_signalled(
-    paths: StackPaths,
-    child: Callable[..., subprocess.Popen[str]],
-    until: Callable[..., None],
+    paths: StackPaths, held: Callable[[str], process.ProcessId]
 ) -> None:
-    held = child("sleep", "600")
-    os.kill(held.pid, signal.SIGSTOP)
-    until(lambda: process.frozen(held.pid))
-    mine = process.identify(held.pid)
-    assert mine is not None
-    other = msgspec.structs.replace(mine, start_ticks=mine.start_ticks - 1)
-    document = msgspec.json.encode([other]).decode()
-    Journal(paths.journal).begin("drill.freeze", "redis-1", processes=document)
+    mine = held(INSTANCE)
+    freeze(paths, msgspec.structs.replace(mine, start_ticks=mine.start_ticks - 1))
     recovery.heal(ENGINE, paths, lambda text: None)
-    assert process.frozen(held.pid)
+    assert process.frozen(mine.pid)
 
 
-def test_only_a_packet_filter_table_of_ours_is_deleted(
+def test_a_process_that_is_not_of_the_stack_is_not_signalled(
+    paths: StackPaths, held: Callable[[str], process.ProcessId], until: Callable[..., None]
+) -> None:
+    mine, foreign = held(INSTANCE), held("f" * 16)
+    freeze(paths, foreign, mine)
+    recovery.heal(ENGINE, paths, lambda text: None)
+    until(lambda: not process.frozen(mine.pid))
+    assert process.frozen(foreign.pid)
+
+
+def test_only_the_packet_filter_table_of_the_stack_is_deleted(
     paths: StackPaths, room: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nft = room / "nft"
@@ -162,12 +195,17 @@ def test_only_a_packet_filter_table_of_ours_is_deleted(
     nft.chmod(0o755)
     monkeypatch.setenv("PATH", f"{room}:{os.environ['PATH']}")
     told: list[str] = []
-    for table in ("devstack_tui_0123456789ab", "filter; flush ruleset"):
+    ours, foreign = firewall.table_of(INSTANCE), "devstack_tui_ffffffffffff"
+    for table in (ours, foreign, "filter; flush ruleset"):
         Journal(paths.journal).begin("drill.partition", "redis-1", table=table)
     recovery.heal(ENGINE, paths, told.append)
-    assert "delete table ip devstack_tui_0123456789ab" in (room / "told").read_text()
+    assert f"delete table ip {ours}" in (room / "told").read_text()
+    assert foreign not in (room / "told").read_text()
     assert "flush" not in (room / "told").read_text()
-    assert any("no packet filter table of ours" in text for text in told)
+    refused = Journal(paths.journal).refused
+    assert [str(refused) in text for text in told].count(True) == 2
+    assert len(refused.read_text().splitlines()) == 2
+    assert not paths.journal.exists()
 
 
 class Swept(Idle):

@@ -295,11 +295,11 @@ class EmbeddedEngine(EmbeddedView):
 
     def undo(self, handle: Handle) -> float:
         """See the Protocol."""
-        return faults.undo(handle)
+        return faults.undo(faults.ours(handle, self._instance.id))
 
     def gone(self, handle: Handle, within: float) -> None:
         """See the Protocol."""
-        faults.await_gone(handle, within)
+        faults.await_gone(faults.ours(handle, self._instance.id), within)
 
     def _up(self, service: Service) -> str:
         return f"`devstack-tui --stack {self._paths.name} up {service.name}`"
@@ -329,8 +329,12 @@ class EmbeddedEngine(EmbeddedView):
                 shutil.rmtree(folder)
         for name in ("ca.crt", "history.db", parameter_store.FILE):
             (root / name).unlink(missing_ok=True)
-        for path in (*root.glob("*.jsonl"), *root.glob("*.lock")):
-            path.unlink()
+        for pattern in ("*.jsonl", "*.lock", "*.refused*"):
+            for path in root.glob(pattern):
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
         (root / "instance.json").unlink(missing_ok=True)
 
     def home(self, service: Service, run: Run) -> ProcessHome:

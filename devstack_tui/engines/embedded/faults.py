@@ -4,6 +4,7 @@ and a packet filter table of the stack's own."""
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import signal
 import time
@@ -15,6 +16,7 @@ from devstack_tui.contracts.drill import NodeTraffic
 from devstack_tui.contracts.faults import Fault, Handle
 from devstack_tui.core import codec, process
 from devstack_tui.core.errors import DevstackError, UnreachableError, UsageError
+from devstack_tui.core.journal import RefusedError
 from devstack_tui.core.process import ProcessId
 from devstack_tui.engines.embedded import firewall, nftables
 
@@ -52,6 +54,29 @@ def inject(handle: Handle) -> float:
         Fault.TERMINATE: signal.Signals[handle.undo[SIGNAL]],
     }[handle.fault]
     return send(processes_of(handle), number)
+
+
+def ours(handle: Handle, instance: str) -> Handle:
+    """The handle as far as it is about processes and the table of this stack: a journal is a file,
+    and what it names may be anybody's.
+
+    Raises `RefusedError` for one that is damaged, or about another stack's table."""
+    try:
+        members = processes_of(handle)
+    except ValueError:
+        raise RefusedError("it names no processes as this release writes them") from None
+    table = handle.undo.get(TABLE)
+    if table is not None and table != firewall.table_of(instance):
+        raise RefusedError(f"{table[:80]!r} is no packet filter table of ours")
+    own = [one for one in members if _proven(one, instance)]
+    mine = {**handle.undo, PROCESSES: msgspec.json.encode(own).decode()}
+    return msgspec.structs.replace(handle, undo=mine)
+
+
+@functools.lru_cache(maxsize=1024)
+def _proven(one: ProcessId, instance: str) -> bool:
+    """Kept for the self-test, which holds the same processes still thirty times a second."""
+    return process.descends(one.pid, instance)
 
 
 def undo(handle: Handle) -> float:
