@@ -44,10 +44,12 @@ class Apply(enum.StrEnum):
 
 class ServerSyntax(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """How the server itself writes a parameter: its `unit` in bytes or milliseconds (`1s`; empty:
-    bytes or milliseconds), the `name` and the `command` that change it while it runs, and the `key`
-    of its configuration, each where it is not what one expects."""
+    bytes or milliseconds), what a number without a unit counts if that is another one (`bare`), the
+    `name` and the `command` that change it while it runs, and the `key` of its configuration, each
+    where it is not what one expects."""
 
     unit: str = ""
+    bare: str = ""
     key: str = ""
     name: str = ""
     command: str = ""
@@ -57,7 +59,9 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
     """One parameter of one service, for the version that is installed.
 
     `minimum` and `maximum` are in bytes, milliseconds or plain numbers; `limits_from` says who
-    sets them. `special` maps texts outside of the range to what they mean (`-1`: automatic).
+    sets them. `special` maps texts outside of the range to what they mean (`0`: never),
+    `spellings` further texts that the server takes to what we write for them, `default` included.
+    `kilo` is what a K behind a number stands for, where that is not 1024 or not of sizes only.
     A value may be relaxed in durability if it is among `relaxed`, or beyond `relaxed_above` or
     `relaxed_below`; `durability` then says what a crash can lose. `candidates` are worth a try by
     the search: never of what limits the service's use (how many sessions, what is evicted, when a
@@ -75,6 +79,8 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
     limits_from: str = ""
     choices: tuple[str, ...] = ()
     special: dict[str, str] = {}
+    spellings: dict[str, str] = {}
+    kilo: int = 0
     durability: str = ""
     relaxed: tuple[str, ...] = ()
     relaxed_above: float | None = None

@@ -1,7 +1,8 @@
 """Values of parameters as people write them, and the one form in which we keep them.
 
-Sizes are powers of 1024 whatever their unit is called: `512MB`, `512M`, `512MiB` and `536870912`
-are the same. Durations parse to milliseconds; a bare number is milliseconds.
+Sizes are powers of 1024 whatever their unit is called: `512MB`, `512M` and `512MiB` are the same.
+Durations parse to milliseconds. A number without a unit is bytes or milliseconds, unless the
+`Syntax` of a server says what it means there.
 """
 
 from __future__ import annotations
@@ -9,23 +10,38 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 BYTES = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 MILLISECONDS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "min": 60e3, "h": 3600e3, "d": 86400e3}
-_NUMBER = re.compile(r"([+-]?\d+(?:\.\d+)?)\s*([A-Za-zµ]*)")
-_TRUE = {"on", "true", "yes", "1"}
-_FALSE = {"off", "false", "no", "0"}
+_NUMBER = re.compile(r"([+-]?(?:\d{1,30}(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?)\s*([A-Za-zµ]*)")
+_LARGEST = 1e30
+"""No server counts so far; what is larger need not be a float."""
+_POWERS = {"k": 1, "m": 2, "g": 3, "t": 4}
+TRUE = frozenset({"on", "true", "yes", "1", "t", "y"})
+FALSE = frozenset({"off", "false", "no", "0", "f", "n"})
 
 _SIZES = (("TB", 1 << 40), ("GB", 1 << 30), ("MB", 1 << 20), ("kB", 1 << 10))
 Value = int | float | bool | str
 
 
-def parse(kind: str, text: str) -> Value:
+class Syntax(NamedTuple):
+    """How a server reads numbers: what one without a unit is multiplied by, in bytes or
+    milliseconds, and what K stands for (0: 1024, and of sizes only)."""
+
+    bare: float = 1
+    kilo: int = 0
+
+
+PLAIN = Syntax()
+
+
+def parse(kind: str, text: str, syntax: Syntax = PLAIN) -> Value:
     """The value that `text` means. Raises `ValueError` with a sentence.
 
     BYTES give an int, DURATION milliseconds (float), BOOLEAN a bool, CHOICE lower case.
     """
-    return _PARSERS[kind](text.strip())
+    return _PARSERS[kind](text.strip(), syntax)
 
 
 def show(kind: str, value: Value) -> str:
@@ -54,28 +70,35 @@ def canonical(kind: str, text: str) -> str:
     return show(kind, parse(kind, text))
 
 
-def _number(text: str, what: str, units: str) -> tuple[float, str]:
+def _number(text: str, what: str) -> tuple[float, str]:
     found = _NUMBER.fullmatch(text)
     if found is None:
-        raise ValueError(f"expected {what} such as {units}, got {text!r}")
-    return float(found[1]), found[2]
+        raise ValueError(f"expected {what}, got {text[:80]!r}")
+    digits = found[1]
+    number = float(digits) if set(digits) & set(".eE") else int(digits)
+    if abs(number) > _LARGEST:
+        raise ValueError(f"no server counts as far as {text[:80]}")
+    return number, found[2]
 
 
-def _bytes(text: str) -> int:
-    number, unit = _number(text, "a size", "512MB")
+def _bytes(text: str, syntax: Syntax) -> int:
+    number, unit = _number(text, "a size such as 512MB")
+    if not unit:
+        return round(number * syntax.bare)
+    if syntax.kilo and unit.lower() in _POWERS:
+        return round(number * float(syntax.kilo) ** _POWERS[unit.lower()])
     short = unit.lower().removesuffix("ib") if len(unit) > 1 else unit.lower()
     short = short if short in BYTES else short.removesuffix("b")
     if short not in BYTES:
         raise ValueError(f"unknown unit {unit!r}: use B, kB, MB, GB or TB")
-    size = number * BYTES[short]
-    if size != int(size):
-        raise ValueError(f"{text!r} is no whole number of bytes")
-    return int(size)
+    return round(number * BYTES[short])
 
 
-def _milliseconds(text: str) -> float:
-    number, unit = _number(text, "a duration", "100ms, 30s or 5min")
-    short = {"m": "min", "sec": "s", "hour": "h", "day": "d", "µs": "us", "": "ms"}.get(unit, unit)
+def _milliseconds(text: str, syntax: Syntax) -> float:
+    number, unit = _number(text, "a duration such as 100ms, 30s or 5min")
+    if not unit:
+        return number * syntax.bare
+    short = {"m": "min", "sec": "s", "hour": "h", "day": "d", "µs": "us"}.get(unit, unit)
     if short not in MILLISECONDS:
         raise ValueError(f"unknown unit {unit!r}: use us, ms, s, min, h or d")
     return number * MILLISECONDS[short]
@@ -97,32 +120,36 @@ def _show_milliseconds(number: float) -> str:
     return f"{number:.12g}ms" if number > 0 else f"{number:.12g}"
 
 
-def _integer(text: str) -> int:
-    if not re.fullmatch(r"[+-]?\d+", text):
+def _integer(text: str, syntax: Syntax) -> int:
+    number, suffix = _number(text, "a whole number")
+    if syntax.kilo and suffix.lower() in _POWERS:
+        number, suffix = number * float(syntax.kilo) ** _POWERS[suffix.lower()], ""
+    if suffix or number != int(number):
         raise ValueError(f"expected a whole number, got {text!r}")
-    return int(text)
+    return int(number)
 
 
-def _real(text: str) -> float:
-    if not re.fullmatch(r"[+-]?\d+(\.\d+)?", text):
+def _real(text: str, _syntax: Syntax) -> float:
+    number, unit = _number(text, "a number")
+    if unit:
         raise ValueError(f"expected a number, got {text!r}")
-    return float(text)
+    return number
 
 
-def _boolean(text: str) -> bool:
-    if text.lower() not in _TRUE | _FALSE:
-        raise ValueError(f"expected on or off, got {text!r}")
-    return text.lower() in _TRUE
+def _boolean(text: str, _syntax: Syntax) -> bool:
+    if text.lower() not in TRUE | FALSE:
+        raise ValueError(f"expected on or off, got {text[:80]!r}")
+    return text.lower() in TRUE
 
 
-_PARSERS: dict[str, Callable[[str], Value]] = {
+_PARSERS: dict[str, Callable[[str, Syntax], Value]] = {
     "bytes": _bytes,
     "duration": _milliseconds,
     "integer": _integer,
     "real": _real,
     "boolean": _boolean,
-    "choice": str.lower,
-    "text": str,
+    "choice": lambda text, _syntax: text.lower(),
+    "text": lambda text, _syntax: text,
 }
 
 

@@ -52,6 +52,8 @@ class _Fields(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     limits_from: str | None = None
     choices: _Texts = None
     special: dict[str, str] | None = None
+    spellings: dict[str, str] | None = None
+    kilo: int | None = None
     durability: str | None = None
     relaxed: _Texts = None
     relaxed_above: _Limit = None

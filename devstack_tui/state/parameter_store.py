@@ -38,12 +38,14 @@ class HistoryEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StoredParameters(msgspec.Struct, frozen=True, kw_only=True):
-    """`set_by` is what set a value, by `service.parameter`; `pending` may hold `default`."""
+    """`set_by` is what set a value, by `service.parameter`; `pending` may hold `default`, and
+    `written` what somebody wrote for it, by `service.parameter`, where that is another text."""
 
     schema: int = SCHEMA
     values: Table = {}
     set_by: dict[str, str] = {}
     pending: Table = {}
+    written: dict[str, str] = {}
     history: tuple[HistoryEntry, ...] = ()
 
     def with_entry(self, entry: HistoryEntry) -> StoredParameters:
@@ -81,8 +83,12 @@ def read(paths: StackPaths) -> StoredParameters:
 
 def write(paths: StackPaths, tuned: StoredParameters) -> None:
     """Keep `tuned`, in one step. Services without a value are left out."""
+    waiting = {f"{service}.{name}" for service, given in tuned.pending.items() for name in given}
     clean = msgspec.structs.replace(
-        tuned, values=_filled(tuned.values), pending=_filled(tuned.pending)
+        tuned,
+        values=_filled(tuned.values),
+        pending=_filled(tuned.pending),
+        written={key: text for key, text in tuned.written.items() if key in waiting},
     )
     if clean == StoredParameters():
         path_of(paths).unlink(missing_ok=True)
@@ -118,6 +124,14 @@ def entry(
         set_by={key: tuned.set_by[key] for key in values if key in tuned.set_by},
         sources=sources,
     )
+
+
+def as_written(tuned: StoredParameters) -> Table:
+    """What is pending, in the words of who put it there."""
+    return {
+        service: {name: tuned.written.get(f"{service}.{name}", text) for name, text in own.items()}
+        for service, own in tuned.pending.items()
+    }
 
 
 def _filled(table: Table) -> Table:

@@ -1,20 +1,134 @@
-"""Values of one parameter, compared as the server would: what is the same, what is in effect, what
-is not ours, what a crash may cost; and the server's own units."""
+"""Values of one parameter: what a text that somebody wrote means to the server (`understood`), what
+is the same, what is in effect, what is not ours, what a crash may cost; and the server's units."""
 
 from __future__ import annotations
 
 import contextlib
 import math
+import re
+from collections.abc import Callable
+from typing import NamedTuple
 
 from devstack_tui.contracts.tunable import DEFAULT, Effective, Kind, Parameter
 from devstack_tui.core import units
-from devstack_tui.core.units import Value
+from devstack_tui.core.errors import UsageError
+from devstack_tui.core.units import Syntax, Value
 
 OWN_SOURCES = ("default", "configuration file")
 """Of a value that nobody has changed beside the stack."""
 BY_SERVER = "set by the server"
 """It derived the value from another one, or from a limit of the machine."""
 _NUMBERS = (Kind.BYTES, Kind.DURATION, Kind.INTEGER, Kind.REAL)
+
+
+_BEFORE_UNIT = re.compile(r"(?<=\d)(?=[A-Za-z]+$)")
+_ASSIGNED = re.compile(r"([\w.-]+)\s*=\s*(.*)", re.DOTALL)
+
+
+class Understood(NamedTuple):
+    """What somebody wrote, in the one form that is kept, and what the server is given for it in its
+    own unit (None: nothing, it takes its default)."""
+
+    text: str
+    native: Value | None
+
+
+def understood(parameter: Parameter, written: str) -> Understood:
+    """What `written` means to the server of `parameter`: a bare number counts in the server's own
+    unit, every spelling that the server takes is taken, and what it would round is rounded here.
+
+    Raises `UsageError` naming the parameter and, for what is out of range or would be rounded to
+    0, the range and who sets it.
+    """
+    text = _plain(parameter, written)
+    text = parameter.spellings.get(text.lower(), text)
+    if text.lower() == DEFAULT:
+        return Understood(DEFAULT, None)
+    try:
+        if text not in parameter.special:
+            text = _FORMS.get(parameter.kind, _number)(parameter, text)
+        return Understood(text, to_server(parameter, text))
+    except ValueError as error:
+        raise UsageError(f"{parameter.key}: {error}", "`default` resets it") from None
+
+
+def reading(written: str, text: str) -> str:
+    """`524288 → 4 GB`: how `written` was understood; empty where it says the same."""
+    one, other = ("".join(said.split()).lower().removesuffix("b") for said in (written, text))
+    if one == other:
+        return ""
+    return f"{written.strip()} → {_BEFORE_UNIT.sub(' ', text)}"
+
+
+def folded(name: str) -> str:
+    """The name of a parameter as servers compare it: `innodb-buffer-pool-size` is one of ours."""
+    return name.lower().replace("-", "_")
+
+
+def _plain(parameter: Parameter, written: str) -> str:
+    """The value alone of what was pasted: `shared_buffers = '1GB'`."""
+    text = written.strip()
+    found = _ASSIGNED.fullmatch(text)
+    if found and folded(found[1]) == folded(parameter.name):
+        text = found[2]
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
+        text = text[1:-1].strip()
+    return text
+
+
+def _choice(parameter: Parameter, text: str) -> str:
+    known = {one.lower(): one for one in parameter.choices}
+    words = {"on": units.TRUE, "off": units.FALSE}
+    given = next((w for w, same in words.items() if w in known and text.lower() in same), text)
+    if given.lower() not in known:
+        raise UsageError(
+            f"{parameter.key}: {text[:80]!r} is none of its values",
+            f"{parameter.limits_from or 'it'} knows: {', '.join(parameter.choices)}",
+        )
+    return known[given.lower()]
+
+
+def _number(parameter: Parameter, text: str) -> str:
+    """The canonical text of a number, in whole units of the server, within its limits."""
+    bare = _factor(parameter, parameter.server.bare) or server_unit(parameter)
+    meant = value = float(units.parse(parameter.kind, text, Syntax(bare, parameter.kilo)))
+    if parameter.kind in (Kind.BYTES, Kind.DURATION):
+        grain = min(bare, parameter.step or bare)
+        whole = round(meant / grain)
+        value = whole * grain if grain >= 1 else whole / round(1 / grain)
+        least = grain if parameter.minimum else max(grain, parameter.step or 0)
+        if meant and abs(value) < least:
+            raise UsageError(
+                f"{parameter.key}: {text} would be rounded to 0: it counts in "
+                f"{limit_text(parameter, least)}",
+                limits(parameter),
+            )
+    shown = limit_text(parameter, value)
+    if shown not in parameter.special:
+        _require_inside(parameter, reading(text, shown) or shown, value)
+    return shown
+
+
+def _require_inside(parameter: Parameter, text: str, value: float) -> None:
+    below = parameter.minimum is not None and value < parameter.minimum
+    limit = parameter.minimum if below else parameter.maximum
+    if limit is None or not (below or value > limit):
+        return
+    source = f", the limit of {parameter.limits_from}" if parameter.limits_from else ""
+    side = "below" if below else "above"
+    special = "".join(f"; {one}: {means}" for one, means in parameter.special.items())
+    raise UsageError(
+        f"{parameter.key}: {text} is {side} {limit_text(parameter, limit)}{source}",
+        f"{limits(parameter)}{special}",
+    )
+
+
+_FORMS: dict[Kind, Callable[[Parameter, str], str]] = {
+    Kind.CHOICE: _choice,
+    # Servers split lists at blanks and commas, however many there are.
+    Kind.TEXT: lambda _, text: re.sub(r"\s*,\s*", ",", " ".join(text.split())),
+    Kind.BOOLEAN: lambda _, text: units.canonical(Kind.BOOLEAN, text),
+}
 
 
 def parsed(parameter: Parameter, text: str) -> Value | None:
@@ -113,7 +227,11 @@ def limits(parameter: Parameter) -> str:
 
 def server_unit(parameter: Parameter) -> float:
     """What one of the server's units is, in bytes or milliseconds."""
-    return float(units.parse(parameter.kind, parameter.server.unit)) if parameter.server.unit else 1
+    return _factor(parameter, parameter.server.unit) or 1
+
+
+def _factor(parameter: Parameter, unit: str) -> float:
+    return float(units.parse(parameter.kind, unit)) if unit else 0
 
 
 def to_server(parameter: Parameter, text: str) -> Value:

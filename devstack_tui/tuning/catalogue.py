@@ -9,6 +9,7 @@ from devstack_tui.contracts.registry import service, services
 from devstack_tui.contracts.service import Service
 from devstack_tui.contracts.tunable import Parameter
 from devstack_tui.core.errors import DevstackError, UsageError, unknown_name
+from devstack_tui.state.parameter_values import folded
 
 
 @functools.cache
@@ -40,7 +41,15 @@ def known(engine: Engine, name: str) -> dict[str, Parameter]:
 
 
 def parameter(name: str, parameters: dict[str, Parameter], wanted: str) -> Parameter:
-    """The parameter `wanted` of service `name`. Raises `UsageError` with the close matches."""
-    if wanted not in parameters:
+    """The parameter `wanted` of service `name`, spelled as its server takes it. Raises `UsageError`
+    with the close matches."""
+    found = named(parameters, wanted)
+    if found is None:
         raise unknown_name(f"parameter of {name}", wanted, parameters)
-    return parameters[wanted]
+    return found
+
+
+def named(parameters: dict[str, Parameter], wanted: str) -> Parameter | None:
+    """The parameter that `wanted` names; dashes are underscores, as servers have it."""
+    same = (one for name, one in parameters.items() if folded(name) == folded(wanted))
+    return parameters.get(wanted) or next(same, None)

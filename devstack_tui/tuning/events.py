@@ -33,6 +33,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     tuned: str | None = None
     set_by: str = ""
     lives: str = ""
+    understood: str = ""
+    """How the pending text was understood (`524288 → 4 GB`), where it was written otherwise."""
     changed: bool = False
     relaxed: bool = False
     restart: bool = False
@@ -97,6 +99,8 @@ class Change(msgspec.Struct, frozen=True):
     after: str | None
     apply: str
     durability: str = ""
+    understood: str = ""
+    """How what was written for `after` was understood (`524288 → 4 GB`), where it differs."""
 
 
 class TunePlanned(Timed, frozen=True, tag="tune_planned"):

@@ -31,7 +31,8 @@ def put(stack: Stack, service: str, given: Mapping[str, str]) -> Show:
         if reason := show.down.get(name):
             raise UnreachableError(f"nothing was set: {reason}", f"devstack-tui up {name}")
         store = parameter_store.read(stack.paths)
-        texts = {one: rules.validate(show, name, one, text) for one, text in given.items()}
+        own = rules.by_own_names(show, name, given)
+        texts = {one: rules.validate(show, name, one, text) for one, text in own.items()}
         waiting = {**store.pending.get(name, {}), **texts}
         mine = store.values.get(name, {})
         waiting = {k: text for k, text in waiting.items() if text != mine.get(k, DEFAULT)}
@@ -41,7 +42,10 @@ def put(stack: Stack, service: str, given: Mapping[str, str]) -> Show:
                     f"nothing was set: {rules.sentence(problem)}", "choose another value"
                 )
         pending = {**store.pending, name: waiting}
-        parameter_store.write(stack.paths, msgspec.structs.replace(store, pending=pending))
+        written = store.written | {f"{name}.{one}": text for one, text in own.items()}
+        parameter_store.write(
+            stack.paths, msgspec.structs.replace(store, pending=pending, written=written)
+        )
         return look(stack, (name,))
 
 

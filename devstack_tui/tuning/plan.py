@@ -81,12 +81,13 @@ def prepare(stack: Stack, wanted: Wanted, options: Options) -> PreparedApply:
     for name, reason in show.down.items():
         raise UnreachableError(f"nothing was changed: {reason}", f"devstack-tui up {name}")
     _require_needed(stack, wanted)
+    written = {name: rules.by_own_names(show, name, given) for name, given in wanted.items()}
     checked = {
         service: {
             name: _text(rules.validate(show, service, name, text or DEFAULT))
             for name, text in given.items()
         }
-        for service, given in wanted.items()
+        for service, given in written.items()
     }
     if not options.force:
         _refuse_strangers(show, checked)
@@ -96,7 +97,18 @@ def prepare(stack: Stack, wanted: Wanted, options: Options) -> PreparedApply:
                 given.setdefault(name, None)
     prepared = _prepared(stack, show, before, checked, options)
     _refuse_problems(prepared)
-    return prepared
+    changes = tuple(_with_reading(change, written) for change in prepared.planned.changes)
+    planned = msgspec.structs.replace(prepared.planned, changes=changes)
+    return replace(prepared, planned=planned)
+
+
+def _with_reading(change: Change, written: Wanted) -> Change:
+    """The change with how what was written for it was understood."""
+    text = written[change.service].get(change.parameter)
+    if text is None:
+        return change
+    understood = parameter_values.reading(text, change.after or DEFAULT)
+    return msgspec.structs.replace(change, understood=understood)
 
 
 def _text(canonical: str) -> str | None:

@@ -15,14 +15,15 @@ import msgspec
 
 from devstack_tui.contracts.engine import Engine
 from devstack_tui.contracts.registry import service as service_named
-from devstack_tui.contracts.tunable import DEFAULT, Parameter
-from devstack_tui.core import files, units
+from devstack_tui.contracts.tunable import Parameter
+from devstack_tui.core import files
 from devstack_tui.core.config import convert, fault, read_toml
 from devstack_tui.core.errors import ConfigError, DevstackError, UsageError, unknown_name
 from devstack_tui.core.paths import config_home, resource, resources
 from devstack_tui.stack.stack import Stack
 from devstack_tui.state import parameter_store
-from devstack_tui.tuning.catalogue import known, tunable_services
+from devstack_tui.state.parameter_values import understood
+from devstack_tui.tuning.catalogue import known, named, tunable_services
 
 CURRENT, PENDING, BASELINE = "current", "pending", "baseline"
 RESERVED = (CURRENT, PENDING, "before", "a", "b")
@@ -33,13 +34,15 @@ Table = Mapping[str, Mapping[str, str]]
 
 
 class Profile(msgspec.Struct, frozen=True):
-    """`values` are canonical texts, or `default`, by service and parameter. `versions` says what
-    server they were made for, as `PostgreSQL 15`; a service that is not in it takes any."""
+    """`values` are canonical texts, or `default`, by service and parameter; `written` the texts of
+    the file. `versions` says what server they were made for, as `PostgreSQL 15`; a service that is
+    not in it takes any."""
 
     name: str
     title: str
     values: dict[str, dict[str, str]]
     versions: dict[str, str] = {}
+    written: dict[str, dict[str, str]] = {}
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -63,17 +66,22 @@ def load(engine: Engine, name: str) -> Profile:
     path = resource(f"{FOLDER}/{name}.toml")
     written = convert(read_toml(path), _File, path)
     services = [service.name for service in tunable_services()]
-    values = {}
+    values: dict[str, dict[str, str]] = {}
+    texts: dict[str, dict[str, str]] = {}
     for service, given in written.values.items():
         if service not in services:
             error = unknown_name("service that can be tuned", service, services)
             raise fault(path, f"values.{service}", error.message, error.remedy)
         parameters = known(engine, service)
-        values[service] = {
-            one: _canonical(path, service, one, value, parameters.get(one))
-            for one, value in given.items()
-        }
-    return Profile(name, written.title, values, written.versions)
+        mine, raw = values.setdefault(service, {}), texts.setdefault(service, {})
+        for key, value in given.items():
+            found = named(parameters, key)
+            own = found.name if found else key
+            if own in mine:
+                raise fault(path, f"values.{service}.{key}", f"{own} is given twice")
+            mine[own] = _canonical(path, service, key, value, found)
+            raw[own] = _text(value)
+    return Profile(name, written.title, values, written.versions, texts)
 
 
 def load_for(stack: Stack, name: str) -> Profile:
@@ -86,7 +94,8 @@ def load_for(stack: Stack, name: str) -> Profile:
         found = load(stack.engine(), name)
         members = stack.selected()
         values = {service: v for service, v in found.values.items() if service in members}
-        return msgspec.structs.replace(found, values=values)
+        texts = {service: v for service, v in found.written.items() if service in members}
+        return msgspec.structs.replace(found, values=values, written=texts)
     store = parameter_store.read(stack.paths)
     values = {
         service.name: dict(store.values.get(service.name, {}))
@@ -183,22 +192,6 @@ def _canonical(path: Path, service: str, name: str, value: Any, found: Parameter
     if found is None:
         return text
     try:
-        return canonical(found, text)
+        return understood(found, text).text
     except DevstackError as error:
         raise fault(path, f"values.{service}.{name}", error.message, error.remedy) from None
-
-
-def canonical(found: Parameter, text: str) -> str:
-    """`text` in its one form. Raises `UsageError` naming the parameter."""
-    plain = text.strip()
-    if plain.lower() == DEFAULT:
-        return DEFAULT
-    if plain in found.special:
-        return plain
-    try:
-        given = units.canonical(found.kind.value, plain)
-    except ValueError as error:
-        raise UsageError(f"{found.key}: {error}") from None
-    if found.choices:
-        return next((one for one in found.choices if one.lower() == given.lower()), given)
-    return given

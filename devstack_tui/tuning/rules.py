@@ -6,17 +6,18 @@ Pure: everything is judged from one `Show`, so that the editor can do it on ever
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import TypeVar
 
 from devstack_tui.contracts.registry import service as service_named
-from devstack_tui.contracts.tunable import DEFAULT, Kind, Parameter, Problem, Share, Tunables
+from devstack_tui.contracts.tunable import DEFAULT, Parameter, Problem, Share, Tunables
 from devstack_tui.core import units
 from devstack_tui.core.errors import UsageError, unknown_name
 from devstack_tui.core.machine import Machine
-from devstack_tui.state.parameter_values import limit_text, limits, parsed
-from devstack_tui.tuning import profiles
+from devstack_tui.state.parameter_values import understood
 from devstack_tui.tuning.catalogue import parameter as parameter_named
 from devstack_tui.tuning.events import Budget, Show
 
+T = TypeVar("T")
 Table = Mapping[str, Mapping[str, str]]
 
 
@@ -25,37 +26,26 @@ def validate(show: Show, service: str, name: str, text: str) -> str:
 
     Raises `UsageError` that names the parameter, the limit, and who sets it.
     """
+    return understood(_parameter(show, service, name), text).text
+
+
+def by_own_names(show: Show, service: str, given: Mapping[str, T]) -> dict[str, T]:
+    """`given` by the names that the server itself uses. Raises `UsageError` for an unknown one."""
+    found: dict[str, T] = {}
+    for name, text in given.items():
+        own = _parameter(show, service, name)
+        if own.name in found:
+            raise UsageError(f"{own.key} is given twice")
+        found[own.name] = text
+    return found
+
+
+def _parameter(show: Show, service: str, name: str) -> Parameter:
     parameters = {p.name: p for p in show.catalogue if p.service == service}
     if not parameters:
         known = sorted({p.service for p in show.catalogue})
         raise unknown_name("service that can be tuned", service, known)
-    found = parameter_named(service, parameters, name)
-    canonical = profiles.canonical(found, text)
-    if canonical == DEFAULT or canonical in found.special:
-        return canonical
-    if found.kind is Kind.CHOICE and canonical not in found.choices:
-        raise UsageError(
-            f"{found.key}: {text.strip()!r} is none of its values",
-            f"{found.limits_from or 'it'} knows: {', '.join(found.choices)}",
-        )
-    value = parsed(found, canonical)
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        _require_inside(found, canonical, value)
-    return canonical
-
-
-def _require_inside(found: Parameter, text: str, value: float) -> None:
-    below = found.minimum is not None and value < found.minimum
-    limit = found.minimum if below else found.maximum
-    if limit is None or not (below or value > limit):
-        return
-    source = f", the limit of {found.limits_from}" if found.limits_from else ""
-    side = "below" if below else "above"
-    special = "".join(f"; {one}: {means}" for one, means in found.special.items())
-    raise UsageError(
-        f"{found.key}: {text} is {side} {limit_text(found, limit)}{source}",
-        f"{limits(found)}{special}",
-    )
+    return parameter_named(service, parameters, name)
 
 
 def judge(show: Show, values: Table) -> tuple[Budget, tuple[Problem, ...]]:

@@ -30,6 +30,7 @@ from devstack_tui.core.redact import redact
 from devstack_tui.stack.stack import Stack
 from devstack_tui.state import parameter_store, parameter_values
 from devstack_tui.state.parameter_store import StoredParameters
+from devstack_tui.state.parameter_values import reading
 from devstack_tui.tuning import profiles, rules
 from devstack_tui.tuning.catalogue import known, tunable, tunable_services
 from devstack_tui.tuning.events import Budget, CostReport, HistoryRow, Row, Show
@@ -158,6 +159,7 @@ def _row(beside: _ShowContext, parameter: Parameter, found: Effective | None) ->
         profiles={k: text for k, text in given.items() if text is not None and k != BASELINE},
         tuned=mine,
         set_by=store.set_by.get(parameter.key, ""),
+        understood=reading(store.written.get(parameter.key, pending or ""), pending or ""),
         lives=_lives(beside.paths, found, mine),
         changed=mine is not None or bool(foreign),
         relaxed=is_relaxed,

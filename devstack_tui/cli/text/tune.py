@@ -61,6 +61,7 @@ def planned(plan: TunePlanned) -> str:
     lines = [f"{plan.by}: {what} in the stack {plan.stack!r}"]
     lines += [
         f"  {c.service}.{c.parameter}: {c.before or DEFAULT} → {c.after or DEFAULT}  ({c.apply})"
+        + (f", understood: {c.understood}" if c.understood else "")
         for c in plan.changes
     ]
     lines += [f"  {number}. {step}" for number, step in enumerate(plan.steps, 1)]
@@ -73,6 +74,7 @@ def print_rows(rows: Sequence[Row]) -> None:
     width = max((len(f"{row.service}.{row.name}") for row in rows), default=0)
     for row in rows:
         pending = f" → {row.pending} pending" if row.pending is not None else ""
+        pending += f" (understood: {row.understood})" if row.understood else ""
         restart = " (restart)" if row.restart else ""
         value = row.effective or f"({row.tuned or row.default})"
         source = f"{row.source}, {row.set_by}" if row.set_by else row.source

@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import contextlib
 import importlib
+import re
 from collections.abc import Mapping
 from typing import TypeVar
 
@@ -27,6 +28,7 @@ from devstack_tui.tuning.plan import Wanted
 
 MEASURING = ("ab", "cost", "auto")
 V = TypeVar("V")
+_ASSIGNMENT = re.compile(r"(?:^|\s)([A-Za-z][\w.-]*)\s*=")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -111,16 +113,19 @@ def _set(stack: Stack, options: argparse.Namespace) -> int:
 
 
 def _assignments(words: list[str]) -> dict[str, str]:
-    """`NAME=VALUE` words. Raises `UsageError`."""
-    given: dict[str, str] = {}
-    for word in words:
-        name, equals, value = word.partition("=")
-        if not (name and equals and value.strip()):
-            raise UsageError(f"{word!r} is not NAME=VALUE", "as in work_mem=16MB")
-        if name in given:
-            raise UsageError(f"{name} is given twice")
-        given[name] = value
-    return given
+    """`NAME=VALUE`, however the shell has split it: `NAME = VALUE` and `NAME VALUE` are the same.
+    Raises `UsageError`."""
+    text = " ".join(words).strip()
+    if "=" not in text:
+        text = re.sub(r"\s+", "=", text, count=1)
+    head, *parts = _ASSIGNMENT.split(text)
+    names = parts[::2]
+    if head.strip() or not names:
+        wrong = head.strip() or text
+        raise UsageError(f"{wrong!r} is not NAME=VALUE", "as in work_mem=16MB")
+    if twice := [name for number, name in enumerate(names) if name in names[:number]]:
+        raise UsageError(f"{twice[0]} is given twice")
+    return {name: value.strip() for name, value in zip(names, parts[1::2], strict=True)}
 
 
 def _save(stack: Stack, options: argparse.Namespace) -> int:
@@ -148,7 +153,7 @@ def _profile(stack: Stack, options: argparse.Namespace) -> tuple[Wanted, str]:
                 f"the profile {found.name!r} says nothing of {name} in this stack",
                 f"it is about {', '.join(found.values) or 'none of its services'}",
             )
-    wanted = _of_services(found.values, options)
+    wanted = _of_services(found.written or found.values, options)
     if not wanted:
         raise UsageError(f"the profile {found.name!r} is about no service of this stack")
     profiles.require_versions(stack.engine(), found, wanted)
@@ -156,7 +161,8 @@ def _profile(stack: Stack, options: argparse.Namespace) -> tuple[Wanted, str]:
 
 
 def _pending(stack: Stack, options: argparse.Namespace) -> Wanted:
-    return _of_services(parameter_store.read(stack.paths).pending, options)
+    pending = parameter_store.as_written(parameter_store.read(stack.paths))
+    return _of_services(pending, options)
 
 
 def _of_services(values: Mapping[str, V], options: argparse.Namespace) -> dict[str, V]:

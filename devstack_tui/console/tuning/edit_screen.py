@@ -93,11 +93,12 @@ class EditScreen(Dialog[bool]):
 
     def _judge(self, text: str) -> None:
         found = self._check(text)
-        shown = Content.styled(f"● {plain(found.value)}", "$text-success")
+        value = plain(found.understood or found.value)
+        shown = Content.styled(f"● {value}", "$text-success")
         if found.wrong:
             shown = Content(f"✗ {plain(found.wrong)}")
         elif found.warnings:
-            first = f"▲ {plain(found.value)}: " + " · ".join(map(plain, found.warnings))
+            first = f"▲ {value}: " + " · ".join(map(plain, found.warnings))
             shown = Content.styled(first, "$text-warning")
         self.say("#edit-message", shown, "bad" if found.wrong else "")
         budget = self.query_one("#edit-budget", Static)

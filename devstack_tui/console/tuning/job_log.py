@@ -55,10 +55,11 @@ def moment(job: TuningJob, now: float) -> str:
 
 
 def change_text(change: Change) -> str:
-    """`postgres.shared_buffers 128MB → 1GB, restart`."""
+    """`postgres.shared_buffers 128MB → 1GB, restart`; understood from another text: that too."""
     before, after = change.before or "default", change.after or "default"
     name = f"{change.service}.{change.parameter}"
-    return plain(f"{name} {before} → {after}, {change.apply}")
+    written = f" ({change.understood})" if change.understood else ""
+    return plain(f"{name} {before} → {after}, {change.apply}{written}")
 
 
 def story(job: TuningJob) -> Iterator[Fact]:

@@ -25,13 +25,15 @@ class PendingSummary:
 
 @dataclass(frozen=True, slots=True)
 class ValueCheck:
-    """One value: its canonical form, or why it is `wrong`; what is to be known of it; what memory
-    the stack would take with it and all that is pending."""
+    """One value: its canonical form, or why it is `wrong`; how it was `understood`, where it was
+    written otherwise; what is to be known of it; what memory the stack would take with it and all
+    that is pending."""
 
     value: str = ""
     wrong: str = ""
     warnings: tuple[str, ...] = ()
     budget: Budget | None = None
+    understood: str = ""
 
 
 NOTHING = PendingSummary()
@@ -71,7 +73,7 @@ def judged(show: Show) -> PendingSummary:
 def checked(show: Show, row: Row, text: str, known: tuple[Problem, ...] = ()) -> ValueCheck:
     """The problems and the memory budget with `text` as the value of `row`, beside all that is
     pending; problems that were `known` before belong to other values."""
-    from devstack_tui.state.parameter_values import relaxed
+    from devstack_tui.state.parameter_values import reading, relaxed
     from devstack_tui.tuning import rules
 
     try:
@@ -96,4 +98,4 @@ def checked(show: Show, row: Row, text: str, known: tuple[Problem, ...] = ()) ->
         real = parameter.default if value == DEFAULT else value
         if (parameter.service, parameter.name) == (row.service, row.name):
             warnings += [f"development only: {row.durability}"] if relaxed(parameter, real) else []
-    return ValueCheck(value, "", tuple(warnings), budget)
+    return ValueCheck(value, "", tuple(warnings), budget, reading(text, value))
