@@ -31,7 +31,7 @@ LOOKING = frozenset(
     {
         *("status", "logs", "doctor", "report"),
         *("bench list", "bench show", "bench compare", "bench export"),
-        *("tune list", "tune show", "tune history", "tune advise"),
+        *("tune list", "tune show", "tune history", "tune advise", "tune import"),
         *("drill list", "drill plan", "drill history", "drill show", "drill compare"),
         *("check list", "check show", "check matrix"),
         "certs list",

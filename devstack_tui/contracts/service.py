@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from devstack_tui.contracts.audit import Checks, TlsPart, TlsSabotage
     from devstack_tui.contracts.drill import Drill
     from devstack_tui.contracts.server_home import ServerHome
-    from devstack_tui.contracts.tunable import Rolling, Tunables
+    from devstack_tui.contracts.tunable import ConfigReader, Rolling, Tunables
     from devstack_tui.contracts.workload import Workload
 
 IDENTITY = "vault"
@@ -159,6 +159,10 @@ class Service:
     def tunables(self) -> Tunables | None:
         """Its parameters, if it can be tuned."""
         return cast("Tunables | None", self._optional("tunables", "TUNABLES"))
+
+    def config_reader(self) -> ConfigReader | None:
+        """What reads its server's configuration files, if it can be tuned by one."""
+        return cast("ConfigReader | None", self._optional("config_syntax", "SETTINGS"))
 
     def rolling(self) -> Rolling | None:
         """How it is restarted node by node, if it has several."""

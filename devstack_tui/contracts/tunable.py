@@ -149,6 +149,24 @@ class Advice(msgspec.Struct, frozen=True):
     reason: str
 
 
+class Setting(msgspec.Struct, frozen=True):
+    """One setting of a server's configuration file: its name there, what is written, and the line.
+    `reason` is why it is none of this server's, or cannot be read."""
+
+    name: str
+    value: str
+    line: int
+    reason: str = ""
+
+
+class ConfigReader(Protocol):
+    """`services/<name>/config_syntax.py` holds `SETTINGS`: reads the server's own configuration
+    file, as somebody else has written it. Nothing is opened, nothing raised."""
+
+    def __call__(self, text: str) -> Sequence[Setting]:
+        """Every setting of `text`; none where it is no such file."""
+
+
 Values = Mapping[str, str]
 """Canonical texts by parameter name; never `DEFAULT`."""
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import os
 import secrets
+import stat
 from pathlib import Path
 
-from devstack_tui.core.errors import DevstackError
+from devstack_tui.core.errors import DevstackError, UsageError
 
 PRIVATE_FILE = 0o600
 PRIVATE_DIR = 0o700
@@ -56,6 +58,29 @@ def write_private(
         with contextlib.suppress(OSError):
             os.unlink(temporary, dir_fd=folder)
         raise
+
+
+def read_text(path: Path, limit: int) -> str:
+    """A text that somebody else has written, of at most `limit` bytes; UTF-16 is read by its mark.
+    Raises `UsageError` for what is no such file."""
+    try:
+        with open(path, "rb", opener=_without_waiting) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise UsageError(f"{path} is no regular file", "copy what it gives into one")
+            raw = file.read(limit + 1)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from None
+    if len(raw) > limit:
+        raise UsageError(f"{path} is larger than {limit >> 20} MB: no configuration file is")
+    wide = raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    text = raw.decode("utf-16" if wide else "utf-8-sig", errors="replace")
+    if "\0" in text:
+        raise UsageError(f"{path} is no text: it has a zero byte")
+    return text
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def explain(error: OSError, doing: str) -> DevstackError:

@@ -84,6 +84,18 @@ def load(engine: Engine, name: str) -> Profile:
     return Profile(name, written.title, values, written.versions, texts)
 
 
+def load_all(engine: Engine) -> tuple[list[Profile], dict[str, str]]:
+    """Every profile that can be read, and of the others why not."""
+    loaded: list[Profile] = []
+    broken: dict[str, str] = {}
+    for name in names():
+        try:
+            loaded.append(load(engine, name))
+        except DevstackError as error:
+            broken[name] = error.message
+    return loaded, broken
+
+
 def load_for(stack: Stack, name: str) -> Profile:
     """The profile `name` for this stack: of the services that it consists of.
 
@@ -131,11 +143,11 @@ def require_name(name: str, taken: tuple[str, ...] = ()) -> None:
         )
 
 
-def save(engine: Engine, name: str, values: Table, title: str = "") -> Path:
+def save(engine: Engine, name: str, values: Table, title: str = "", *, fresh: bool = False) -> Path:
     """Write the profile `name` in the user's configuration directory; returns the file.
 
-    One that exists keeps its comments, and the order of its values. Raises `UsageError` for a
-    name that cannot be one.
+    One that exists keeps its comments, and the order of its values, unless `fresh`. Raises
+    `UsageError` for a name that cannot be one.
     """
     import tomlkit
 
@@ -143,7 +155,8 @@ def save(engine: Engine, name: str, values: Table, title: str = "") -> Path:
     path = config_home() / FOLDER.removeprefix("configs/") / f"{name}.toml"
     source = resource(f"{FOLDER}/{name}.toml")
     try:
-        document = tomlkit.parse(source.read_text(encoding="utf-8") if source.exists() else "")
+        kept = source.exists() and not fresh
+        document = tomlkit.parse(source.read_text(encoding="utf-8") if kept else "")
         if title or "title" not in document:
             document["title"] = title or name
         versions = document.setdefault("versions", tomlkit.table())

@@ -68,7 +68,10 @@ def look(stack: Stack, services: Sequence[str] = (), *, durable: bool = False) -
     store = parameter_store.read(stack.paths)
     readings, down = _read(engine, chosen)
     machine = engine.limits()
-    loaded, broken = _profiles(engine)
+    loaded, unread = profiles.load_all(engine)
+    broken = [
+        Problem("", "", f"profile {name}: {reason}", fatal=False) for name, reason in unread.items()
+    ]
     homes = {service.name: engine.files(service).path() for service in chosen}
     beside = _ShowContext(stack.paths, homes, store, loaded, _costs(stack))
     rows: list[Row] = []
@@ -85,7 +88,7 @@ def look(stack: Stack, services: Sequence[str] = (), *, durable: bool = False) -
         stack=stack.name,
         parameters=tuple(rows),
         catalogue=tuple(catalogue),
-        profiles=profiles.names(),
+        profiles=tuple(one.name for one in loaded),
         down=down,
         counters={
             # A driver may have its own class of numbers.
@@ -222,18 +225,6 @@ def _others(
             used = sum(one.memory_bytes or 0 for one in usage.values())
             shares.append(Share(service.name, "measured", used))
     return tuple(shares)
-
-
-def _profiles(engine: Engine) -> tuple[list[Profile], list[Problem]]:
-    """Every profile that can be read; of the others, why not."""
-    loaded: list[Profile] = []
-    broken: list[Problem] = []
-    for name in profiles.names():
-        try:
-            loaded.append(profiles.load(engine, name))
-        except DevstackError as error:
-            broken.append(Problem("", "", f"profile {name}: {error.message}", fatal=False))
-    return loaded, broken
 
 
 def _costs(stack: Stack) -> dict[str, str]:

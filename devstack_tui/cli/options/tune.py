@@ -15,6 +15,8 @@ HELPS = {
     "apply": "apply a profile, or what is pending, and read every value back",
     "revert": "undo the last apply, or several",
     "save": "save what is set as a profile of your own",
+    "import": "make a profile of a postgresql.conf (also pgtune's), my.cnf, mongod.conf, "
+    "redis.conf or .env",
     "history": "what was applied, and which source won",
     "advise": "suggestions for this machine and its workload, with reasons",
     "ab": "B against A: interleaved pairs of runs, and a verdict with its interval",
@@ -27,6 +29,7 @@ def tune_options(verb: argparse.ArgumentParser, common: argparse.ArgumentParser)
     """Add the sub-verbs."""
     made = sub_verbs(verb, common, HELPS)
     _look(made)
+    _import(made["import"])
     _change(made)
     _measure(made)
     json(*made.values())
@@ -41,6 +44,9 @@ def tune_options(verb: argparse.ArgumentParser, common: argparse.ArgumentParser)
 def _look(made: dict[str, argparse.ArgumentParser]) -> None:
     made["show"].add_argument("services", nargs="*", metavar="SERVICE", help="(default: all)")
     flag(made["show"], "--changed", "only what is not as the server comes")
+    made["show"].add_argument(
+        "--profile", metavar="NAME", help="what a profile sets, beside what is; needs no server"
+    )
     made["advise"].add_argument("services", nargs="*", metavar="SERVICE", help="(default: all)")
     flag(made["advise"], "--durable", "nothing that a crash could lose")
     made["save"].add_argument("name", metavar="NAME")
@@ -48,6 +54,17 @@ def _look(made: dict[str, argparse.ArgumentParser]) -> None:
         "--from", dest="source", choices=("current", "pending"), default="current"
     )
     made["save"].add_argument("--title", metavar="TEXT", default="", help="what it is for")
+
+
+def _import(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("file", metavar="FILE", help="recognised by its content")
+    verb.add_argument(
+        "--as", dest="name", default="", metavar="NAME", help="of the profile (default: the file's)"
+    )
+    verb.add_argument(
+        "--service", default="", metavar="SERVICE", help="whose file it is, or only this one's"
+    )
+    flag(verb, "--replace", "overwrite a profile of that name")
 
 
 def _change(made: dict[str, argparse.ArgumentParser]) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 from devstack_tui.cli.output import Narration, narrate, say
 from devstack_tui.contracts.tunable import DEFAULT, Advice, Parameter
 from devstack_tui.core.units import moment, size
+from devstack_tui.state.parameter_values import reading
 from devstack_tui.tuning.events import (
     Budget,
     HistoryRow,
@@ -18,6 +20,8 @@ from devstack_tui.tuning.events import (
     TunePlanned,
     TuneStep,
 )
+from devstack_tui.tuning.profile_import import TAKEN, ImportedProfile
+from devstack_tui.tuning.profile_import import sentence as sentence_of
 from devstack_tui.tuning.profiles import Profile
 from devstack_tui.tuning.rules import sentence
 
@@ -106,10 +110,50 @@ def budget(found: Budget) -> str:
     )
 
 
-def print_list(profiles: Iterable[Profile], catalogue: Sequence[Parameter]) -> None:
-    """The profiles, then every parameter."""
+def print_profile(
+    profile: Profile, values: Mapping[str, Mapping[str, str]], rows: Sequence[Row]
+) -> None:
+    """What a profile sets, and what is now."""
+    known = {(row.service, row.name): row for row in rows}
+    width = max((len(f"{one}.{name}") for one, own in values.items() for name in own), default=0)
+    for service, own in values.items():
+        for name, value in own.items():
+            row = known.get((service, name))
+            now, how = "", "not a parameter of the server that is installed"
+            if row is not None:
+                now = f"now {row.effective}" if row.effective else row.source
+                now, how = f"{now}, default {row.default}", f"({row.apply})"
+            written = reading(profile.written.get(service, {}).get(name, value), value)
+            understood = f" (understood: {written})" if written else ""
+            say(f"{service + '.' + name:<{width}}  {value:<12} {now} {how}{understood}")
+
+
+def imported(path: Path, found: ImportedProfile) -> list[str]:
+    """The values of a profile that was imported, then what did not get into it."""
+    count = sum(map(len, found.values.values()))
+    what = "1 value" if count == 1 else f"{count} values"
+    rest = [one for one in found.lines if one.status != TAKEN]
+    return [
+        f"{found.profile}: {what} of {', '.join(found.values)}, in {found.path}",
+        *(
+            f"  {one.service}.{one.name} = {one.value}"
+            + (f"  (understood: {one.understood})" if one.understood else "")
+            for one in found.lines
+            if one.status == TAKEN
+        ),
+        *([f"not taken: {len(rest)}"] if rest else []),
+        *(f"  {one.status:<10} {sentence_of(path, one)}" for one in rest),
+    ]
+
+
+def print_list(
+    profiles: Iterable[Profile], broken: Mapping[str, str], catalogue: Sequence[Parameter]
+) -> None:
+    """The profiles, those that cannot be read with the reason, then every parameter."""
     for profile in profiles:
         say(f"{profile.name:<14} {', '.join(profile.values)}: {profile.title}")
+    for name, reason in broken.items():
+        say(f"{name:<14} cannot be used: {reason}")
     say()
     width = max((len(parameter.key) for parameter in catalogue), default=0)
     for parameter in catalogue:

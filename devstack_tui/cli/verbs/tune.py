@@ -1,4 +1,4 @@
-"""`tune list|show|set|apply|revert|save|history|advise`; what measures is in `tune_ab`."""
+"""`tune list|show|set|apply|revert|save|import|history|advise`; what measures is in `tune_ab`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import contextlib
 import importlib
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TypeVar
 
 import msgspec
@@ -20,7 +21,7 @@ from devstack_tui.core.errors import UsageError
 from devstack_tui.stack.stack import Stack
 from devstack_tui.state import parameter_store
 from devstack_tui.tuning import apply as applying
-from devstack_tui.tuning import pending, profiles, show
+from devstack_tui.tuning import pending, profile_import, profiles, show
 from devstack_tui.tuning.apply import Applied
 from devstack_tui.tuning.catalogue import known, tunable_services
 from devstack_tui.tuning.events import Note, Show, TuneDone, TunePlanned
@@ -36,7 +37,7 @@ def run(options: argparse.Namespace) -> int:
     if options.what in MEASURING:
         module = importlib.import_module("devstack_tui.cli.verbs.tune_ab")
         return int(module.run(options))
-    verbs = (_list, _show, _set, _apply, _revert, _save, _history, _advise)
+    verbs = (_list, _show, _set, _apply, _revert, _save, _import, _history, _advise)
     return chosen(options, *verbs)(existing(options), options)
 
 
@@ -45,16 +46,18 @@ def run(options: argparse.Namespace) -> int:
 
 def _list(stack: Stack, options: argparse.Namespace) -> int:
     engine = stack.engine()
-    found = [profiles.load(engine, name) for name in profiles.names()]
+    found, broken = profiles.load_all(engine)
     catalogue = [p for service in tunable_services() for p in known(engine, service.name).values()]
     if options.json:
-        print_json({"profiles": found, "parameters": catalogue})
+        print_json({"profiles": found, "broken": broken, "parameters": catalogue})
     else:
-        text.print_list(found, catalogue)
+        text.print_list(found, broken, catalogue)
     return 0
 
 
 def _show(stack: Stack, options: argparse.Namespace) -> int:
+    if options.profile is not None:
+        return _show_profile(stack, options)
     found = show.look(stack, options.services)
     if options.changed:
         rows = tuple(row for row in found.parameters if row.changed)
@@ -65,6 +68,25 @@ def _show(stack: Stack, options: argparse.Namespace) -> int:
         text.print_rows(found.parameters)
         text.narrate_rest(found)
     return _reached(found)
+
+
+def _show_profile(stack: Stack, options: argparse.Namespace) -> int:
+    """What a profile sets, beside what the servers have, as far as they run."""
+    profile = profiles.load(stack.engine(), options.profile)
+    values = _of_services(profile.values, options)
+    if not values:
+        raise UsageError(
+            f"the profile {profile.name!r} says nothing of {', '.join(options.services)}",
+            f"it is about {', '.join(profile.values) or 'no service'}",
+        )
+    found = show.look(stack, tuple(values))
+    rows = tuple(row for row in found.parameters if row.name in values.get(row.service, {}))
+    if options.json:
+        document = msgspec.to_builtins(msgspec.structs.replace(found, parameters=rows))
+        print_json({**document, "profile": profile.name, "title": profile.title, "values": values})
+    else:
+        text.print_profile(profile, values, rows)
+    return 0
 
 
 def _reached(found: Show) -> int:
@@ -132,6 +154,15 @@ def _save(stack: Stack, options: argparse.Namespace) -> int:
     path = pending.save(stack, options.name, options.source, options.title)
     show_result(options, {"profile": options.name, "path": str(path)}, [str(path)])
     return 0
+
+
+def _import(stack: Stack, options: argparse.Namespace) -> int:
+    path = Path(options.file)
+    found = profile_import.import_profile(
+        stack.engine(), path, options.name, service=options.service, replace=options.replace
+    )
+    show_result(options, found, text.imported(path, found))
+    return found.exit_code
 
 
 # -- changing ------------------------------------------------------------------------------

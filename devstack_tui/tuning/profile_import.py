@@ -1,0 +1,240 @@
+"""A configuration file that somebody has already becomes a profile: a postgresql.conf, my.cnf,
+mongod.conf or redis.conf, or a `.env` with names such as POSTGRES_SHARED_BUFFERS.
+
+What the file is, its settings say: it is read as each kind, and is the one of which most settings
+are parameters. Whatever does not get into the profile is reported with its line.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from devstack_tui.contracts.engine import Engine
+from devstack_tui.contracts.registry import service as service_named
+from devstack_tui.contracts.tunable import Kind, Parameter, Setting
+from devstack_tui.core import files
+from devstack_tui.core.errors import UsageError, unknown_name
+from devstack_tui.core.machine import Machine
+from devstack_tui.state import parameter_catalogue
+from devstack_tui.state.parameter_values import folded, reading, understood
+from devstack_tui.tuning import profiles
+from devstack_tui.tuning.catalogue import known, tunable, tunable_services
+
+LARGEST = 1 << 20
+"""Bytes of a file that may be a configuration file."""
+TAKEN, REFUSED, UNKNOWN, IRRELEVANT = "taken", "refused", "unknown", "irrelevant"
+_ENV = re.compile(r"\s*(?:export\s+)?([A-Z][A-Z0-9_]*)=(.*)")
+_LEAST_PART = 8
+"""Letters that a part of a parameter's name must have to stand for it in a `.env`."""
+
+
+class ImportedLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One setting of the file. `status` is taken, refused, unknown or irrelevant; `value` the
+    canonical text of what was taken; `understood` as `524288 → 4 GB`, where it is another text."""
+
+    line: int
+    name: str
+    status: str
+    service: str = ""
+    value: str = ""
+    understood: str = ""
+    reason: str = ""
+
+
+class ImportedProfile(msgspec.Struct, frozen=True, kw_only=True):
+    """`tune import --json`. `exit_code` is 1 when a value was refused: the profile lacks it."""
+
+    profile: str
+    path: str
+    file: str
+    values: dict[str, dict[str, str]]
+    lines: tuple[ImportedLine, ...]
+    exit_code: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Catalogue:
+    """The parameters of one service: those of the version that is installed, by every name that a
+    file may use, and the names that other versions have."""
+
+    service: str
+    installed: str
+    by_name: Mapping[str, Parameter]
+    elsewhere: frozenset[str]
+
+    @classmethod
+    def of(cls, engine: Engine, service: str) -> _Catalogue:
+        parameters = known(engine, service)
+        by_name: dict[str, Parameter] = {}
+        for found in parameters.values():
+            for name in (found.server.name, found.server.key, found.name):
+                if name:
+                    by_name[folded(name)] = found
+        others = frozenset(map(folded, parameter_catalogue.kinds(service)))
+        program = ""
+        if parameters:
+            located = engine.locate(service_named(service))
+            program = f"{located.flavour} {located.version}"
+        return cls(service, program, by_name, others - by_name.keys())
+
+    def knows(self, name: str) -> bool:
+        """Whether any version has this parameter."""
+        return folded(name) in self.by_name or folded(name) in self.elsewhere
+
+    def part(self, name: str) -> str:
+        """The parameter whose name begins or ends with `name`, as a `.env` shortens it."""
+        plain = folded(name).replace("_", "")
+        own = {folded(found.name) for found in self.by_name.values()}
+        names = {one.replace("_", ""): one for one in own | self.elsewhere}
+        if plain in names:
+            return names[plain]
+        found = [
+            whole
+            for one, whole in names.items()
+            if plain in (one[: len(plain)], one[-len(plain) :])
+        ]
+        return found[0] if len(found) == 1 and len(plain) >= _LEAST_PART else name
+
+
+_Read = Sequence[tuple[_Catalogue, Setting]]
+
+
+def import_profile(
+    engine: Engine, path: Path, name: str = "", *, service: str = "", replace: bool = False
+) -> ImportedProfile:
+    """Make the profile `name` of the file; by default it is called as the file. Blocks.
+
+    Raises `UsageError` when the file cannot be read, is none of these, or sets nothing that can be
+    tuned, and when there is such a profile already, unless `replace`.
+    """
+    name = name or _name_of(path)
+    profiles.require_name(name)
+    if name in profiles.names() and not replace:
+        raise UsageError(
+            f"there is a profile {name!r} already",
+            "choose another name with --as, or overwrite it with --replace",
+        )
+    lines = tuple(_judged(_recognised(engine, path, service)))
+    values: dict[str, dict[str, str]] = {}
+    for found in lines:
+        if found.status == TAKEN:
+            values.setdefault(found.service, {})[found.name] = found.value
+    if not values:
+        reasons = "; ".join(sentence(path, one) for one in lines if one.status == REFUSED)
+        raise UsageError(
+            f"{path} sets nothing that can be tuned here" + (f": {reasons}" if reasons else ""),
+            "`devstack-tui tune list` names the parameters",
+        )
+    written = profiles.save(engine, name, values, f"imported from {path.name}", fresh=True)
+    code = int(any(found.status == REFUSED for found in lines))
+    return ImportedProfile(
+        profile=name, path=str(written), file=str(path), values=values, lines=lines, exit_code=code
+    )
+
+
+def sentence(path: Path, found: ImportedLine) -> str:
+    """`FILE:LINE: NAME: REASON`."""
+    return f"{path}:{found.line}: {found.name}: {found.reason}"
+
+
+def _name_of(path: Path) -> str:
+    return re.sub(r"[^a-z0-9._-]+", "-", path.stem.lower()).strip(".-_")[:40]
+
+
+def _recognised(engine: Engine, path: Path, service: str) -> _Read:
+    """The settings of the file, read as what it is."""
+    text = files.read_text(path, LARGEST)
+    chosen = [tunable(service)] if service else list(tunable_services())
+    catalogues = {one.name: _Catalogue.of(engine, one.name) for one in chosen}
+    kinds: dict[str, _Read] = {".env": _of_env(text, catalogues)}
+    for one in chosen:
+        if reader := one.config_reader():
+            kinds[one.title] = [(catalogues[one.name], setting) for setting in reader(text)]
+    counts = {kind: sum(c.knows(s.name) for c, s in read) for kind, read in kinds.items()}
+    most = max(counts.values())
+    best = [kind for kind, count in counts.items() if count == most]
+    if not most:
+        what = f"of {service}" if service else f"of {', '.join(kinds)}"
+        raise UsageError(
+            f"{path} sets no parameter {what} that can be tuned",
+            "`devstack-tui tune list` names the parameters",
+        )
+    if len(best) > 1:
+        raise UsageError(f"{path} can be a file of {' or '.join(best)}", "say which with --service")
+    return kinds[best[0]]
+
+
+def _of_env(text: str, catalogues: Mapping[str, _Catalogue]) -> _Read:
+    """The lines of a `.env` whose names begin with that of a service; the others are irrelevant.
+    Their values are not kept: they may be passwords."""
+    found: list[tuple[_Catalogue, Setting]] = []
+    nobody = _Catalogue("", "", {}, frozenset())
+    for number, line in enumerate(text.splitlines(), 1):
+        if not (assigned := _ENV.fullmatch(line)):
+            continue
+        name, value = assigned[1], re.split(r"\s+#", assigned[2], maxsplit=1)[0].strip()
+        prefix = next((one for one in catalogues if name.startswith(f"{one.upper()}_")), "")
+        mine = catalogues.get(prefix, nobody)
+        own = mine.part(name.removeprefix(f"{prefix.upper()}_"))
+        if mine.knows(own):
+            found.append((mine, Setting(own, value, number)))
+        else:
+            found.append((nobody, Setting(name, "", number, "no parameter of a service")))
+    return found
+
+
+def _judged(read: _Read) -> Iterable[ImportedLine]:
+    """What becomes of every setting, in the order of the file."""
+    last = {(c.service, folded(s.name)): s.line for c, s in read if not s.reason}
+    for mine, setting in read:
+        later = last.get((mine.service, folded(setting.name)), setting.line)
+        yield _line(mine, setting, later)
+
+
+def _line(mine: _Catalogue, setting: Setting, last: int) -> ImportedLine:
+    found = mine.by_name.get(folded(setting.name))
+
+    def line(status: str, reason: str) -> ImportedLine:
+        return ImportedLine(
+            line=setting.line,
+            name=found.name if found else setting.name,
+            status=status,
+            service=mine.service,
+            reason=reason,
+        )
+
+    if setting.reason:
+        return line(IRRELEVANT, setting.reason)
+    if last != setting.line:
+        return line(IRRELEVANT, f"line {last} sets it again")
+    if found is None:
+        if folded(setting.name) in mine.elsewhere:
+            there = mine.installed or f"this machine, without {mine.service},"
+            return line(IRRELEVANT, f"{there} has no such parameter")
+        close = unknown_name("parameter", setting.name, mine.by_name).remedy
+        hint = f": {close}" if close.startswith("did you mean") else ""
+        return line(UNKNOWN, f"not among the parameters that can be tuned{hint}")
+    try:
+        value = _checked(found, setting.value)
+    except UsageError as error:
+        said = error.message.removeprefix(f"{found.key}: ")
+        return line(REFUSED, " → ".join(filter(None, (said, error.remedy))))
+    taken = line(TAKEN, "")
+    return msgspec.structs.replace(taken, value=value, understood=reading(setting.value, value))
+
+
+def _checked(found: Parameter, written: str) -> str:
+    """The canonical text. Raises `UsageError`, of a text too: numbers and choices are judged by
+    their limits, texts by the rules of their technology."""
+    value = understood(found, written).text
+    part = service_named(found.service).tunables()
+    if found.kind is Kind.TEXT and part is not None:
+        for problem in part.problems({found.name: value}, Machine(0, 0), {}):
+            if problem.fatal and problem.parameter == found.name:
+                raise UsageError(problem.message)
+    return value
