@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 UV_LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --no-header
 
-.PHONY: run test test-servers test-sabotage test-bare lint format setup setup-dev servers lock wheel screenshots bench clean
+.PHONY: run test test-servers test-sabotage storm test-bare lint format setup setup-dev servers lock wheel screenshots bench clean
 
 run: setup servers
 	@$(BIN)/devstack-tui up
@@ -21,6 +21,11 @@ test: setup-dev servers test-servers
 # Real stacks broken on purpose: every check is seen to fail. A part of `make test`.
 test-sabotage: setup-dev servers
 	@$(BIN)/pytest tests/sabotage
+
+# Random faults on a real stack, round after round; SEED repeats a plan. A short one is in `make test`.
+ROUNDS ?= 100
+storm: setup-dev servers
+	@$(BIN)/python -m tests.storm --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED))
 
 # The promise of `make run`, on Debian 12 and 13 as debootstrap leaves them; FULL=1: `make test` too.
 test-bare:

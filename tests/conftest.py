@@ -156,7 +156,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     those that start stacks of their own: there is one disk and there are few cores."""
     for item in items:
         folder = item.path.relative_to(ROOT / "tests").parts[0]
-        if folder == "sabotage":
+        if folder in ("sabotage", "storm"):
             item.add_marker(pytest.mark.xdist_group(folder))
         elif folder in ("engines", "stack"):
             shared = "live" in getattr(item, "fixturenames", ())
