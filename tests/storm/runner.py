@@ -38,6 +38,8 @@ class Storm:
     disk: Disk
     faults: list[str] = field(default_factory=list)
     values: judge.Values = field(default_factory=dict)
+    left: list[str] = field(default_factory=list)
+    """What was found left behind, so that a later round does not report it again."""
 
     def begin(self) -> None:
         """Start the stack. Raises `AssertionError` when it does not."""
@@ -115,7 +117,9 @@ class Storm:
         rows = self._document("status")["services"]
         self.faults += judge.unhealthy(rows, self.services)
         self.faults += judge.orphans(self.cli, rows)
-        self.faults += judge.leftovers(self.cli, self.services, self.disk.own)
+        left = judge.leftovers(self.cli, self.services, self.disk.own)
+        self.faults += [what for what in left if what not in self.left]
+        self.left = left
         before, parameters = self.values, self._document("tune", "show")["parameters"]
         self.values = judge.values(parameters)
         self.faults += judge.foreign(parameters)
