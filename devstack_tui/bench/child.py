@@ -22,7 +22,7 @@ from devstack_tui.bench.catalogue import Number
 from devstack_tui.contracts.model import Target, Usage
 from devstack_tui.contracts.registry import service
 from devstack_tui.contracts.workload import Bench, Tick, Workload
-from devstack_tui.core import codec
+from devstack_tui.core import codec, files
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.histogram import Buckets
 from devstack_tui.core.redact import redact
@@ -81,6 +81,7 @@ def decode(line: bytes) -> Message:
 
 def main() -> int:
     """Run the order on the first line of standard input."""
+    files.dump_crashes()
     order = codec.decode(sys.stdin.buffer.readline(), RunOrder)
     stop = threading.Event()
     threading.Thread(target=_watch_input, args=(stop,), daemon=True).start()

@@ -16,7 +16,7 @@ import sys
 from functools import partial
 
 from devstack_tui.cli.main import VERBS, main
-from devstack_tui.core import environment
+from devstack_tui.core import environment, files
 from devstack_tui.core.fork_loop import ForkLoop, Step, Words
 
 DRIVERS = ("cryptography.x509", "psycopg", "redis", "pymysql", "pymongo", "pika")
@@ -64,6 +64,7 @@ def _locate(service: str) -> None:
 
 def _serve() -> None:
     environment.clean()
+    files.dump_crashes()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     requests, replies = os.dup(0), os.dup(1)
     nothing = os.open(os.devnull, os.O_RDWR)

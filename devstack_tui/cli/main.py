@@ -15,8 +15,8 @@ from collections.abc import Collection, Sequence
 from typing import NoReturn, TextIO
 
 from devstack_tui import __version__
-from devstack_tui.cli.output import as_typed, work_on
-from devstack_tui.core import environment
+from devstack_tui.cli.output import as_typed, narrate, work_on
+from devstack_tui.core import environment, files
 from devstack_tui.core.errors import DevstackError, UsageError, unknown_name
 
 EPILOG = """\
@@ -160,20 +160,33 @@ def _open_streams() -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from devstack_tui.core.paths import DEFAULT_STACK, require_stack
+    from devstack_tui.core.paths import DEFAULT_STACK, StackPaths, require_stack
 
+    name = getattr(options, "stack", DEFAULT_STACK)
+    files.dump_crashes(StackPaths.of(name).crash_log)
     if options.verb is not None:
         module = importlib.import_module(f"devstack_tui.cli.verbs.{VERBS[options.verb]}")
         return int(module.run(options))
-    name = getattr(options, "stack", DEFAULT_STACK)
     require_stack(name)
     if sys.stdin.isatty() and sys.stdout.isatty():
-        from devstack_tui.console.app import run_console
-
-        return run_console(name)
+        return _console(name)
     from devstack_tui.cli.verbs.status import show_once
 
     return show_once(name)
+
+
+def _console(stack: str) -> int:
+    from devstack_tui.core.terminal import restored
+
+    def opened() -> int:
+        from devstack_tui.console.app import run_console
+
+        return run_console(stack)
+
+    status, ended = restored(opened, "the console")
+    if ended:
+        narrate(f"devstack-tui: {ended}")
+    return status
 
 
 def _fail(error: DevstackError, given: Sequence[str]) -> int:

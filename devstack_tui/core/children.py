@@ -19,6 +19,7 @@ import msgspec
 from devstack_tui.core import codec
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.events import Done, Event, Planned
+from devstack_tui.core.files import crash
 from devstack_tui.core.fork_server import Answer, ForkServer, ServerDied
 
 OURS = (sys.executable, "-m", "devstack_tui")
@@ -44,6 +45,8 @@ def failure(stderr: bytes, exit_code: int | None, what: str) -> DevstackError:
 
     `exit_code` is None when it is not known.
     """
+    if crashed := crash(exit_code, what):
+        return crashed
     message = remedy = ""
     for line in stderr.decode("utf-8", "replace").splitlines():
         text = line.strip()

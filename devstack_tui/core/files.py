@@ -6,6 +6,7 @@ import codecs
 import contextlib
 import os
 import secrets
+import signal
 import stat
 from pathlib import Path
 
@@ -13,6 +14,12 @@ from devstack_tui.core.errors import DevstackError, UsageError
 
 PRIVATE_FILE = 0o600
 PRIVATE_DIR = 0o700
+CRASHES = frozenset({signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL})
+"""The signals by which the kernel ends a process for a fault of its own."""
+CRASH_LOG = "DEVSTACK_TUI_CRASH_LOG"
+"""The environment variable that gives our processes the file for `dump_crashes`."""
+CRASH_LOG_KEPT = 256 * 1024
+"""A crash log with more bytes than this is put aside, once."""
 
 
 def make_dir(path: Path, mode: int = PRIVATE_DIR, owner: tuple[int, int] | None = None) -> Path:
@@ -81,6 +88,46 @@ def read_text(path: Path, limit: int) -> str:
 
 def _without_waiting(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NONBLOCK)
+
+
+def make_crash_log(path: Path) -> None:
+    """Make the file for `dump_crashes`. A disk that refuses is no reason to stop."""
+    with contextlib.suppress(OSError):
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, PRIVATE_FILE)
+        size = os.fstat(fd).st_size
+        os.close(fd)
+        if size > CRASH_LOG_KEPT:
+            path.replace(path.with_suffix(".old"))
+            make_crash_log(path)
+
+
+def dump_crashes(path: Path | None = None) -> None:
+    """When this process crashes (SIGSEGV, SIGABRT, SIGBUS, SIGFPE, SIGILL), append where each of
+    its threads was to `path`, or to the file that the parent process was given. Where there is no
+    such file, it goes to standard error. Nothing is written before."""
+    import faulthandler
+
+    if faulthandler.is_enabled():  # already, or by PYTHONFAULTHANDLER
+        return
+    known = str(path or os.environ.get(CRASH_LOG, ""))
+    os.environ[CRASH_LOG] = known
+    with contextlib.suppress(OSError, RuntimeError, ValueError):  # or no standard error at all
+        try:
+            # Open until the end: a process that crashes can open nothing.
+            faulthandler.enable(os.open(known, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW))
+        except OSError:
+            faulthandler.enable()
+
+
+def crash(exit_code: int | None, what: str) -> DevstackError | None:
+    """The error of a process of ours that crashed, with the file that has where it was; None for
+    one that ended otherwise."""
+    if exit_code is None or -exit_code not in CRASHES:
+        return None
+    where = os.environ.get(CRASH_LOG, "")
+    dumped = f"; where it was is in {where}" if where else ""
+    name = signal.Signals(-exit_code).name
+    return DevstackError(f"{what} crashed ({name}){dumped}", "please report it, with that file")
 
 
 def explain(error: OSError, doing: str) -> DevstackError:

@@ -77,6 +77,11 @@ class StackPaths:
         return self.root / "logs"
 
     @property
+    def crash_log(self) -> Path:
+        """Where processes of ours were when they crashed."""
+        return self.logs / "crash.log"
+
+    @property
     def run(self) -> Path:
         """One record for each server process that should be there."""
         return self.root / "run"

@@ -89,6 +89,7 @@ class Watchdog:
 
 def main(name: str) -> int:
     """Wait for the parent's word or its end. Returns the exit status of the healing."""
+    files.dump_crashes()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     sys.stdout.buffer.write(READY + b"\n")

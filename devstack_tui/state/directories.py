@@ -23,6 +23,7 @@ def make(paths: StackPaths) -> None:
             files.make_dir(folder, outer)
         for folder in (paths.secrets, paths.logs, paths.run):
             files.make_dir(folder)
+        files.make_crash_log(paths.crash_log)
     except OSError as error:
         raise files.explain(error, "making the stack's directories") from None
 

@@ -22,11 +22,17 @@ from .kit import STUB
 ROOT = Path(__file__).parents[2]
 CODE = f"""
 import sys
-from devstack_tui.console.app import DevstackApp
-from devstack_tui.core.children import Cli
-app = DevstackApp("default", cli=Cli("default", (sys.executable, {str(STUB)!r})))
-app.run()
-sys.exit(app.return_code or 0)
+from devstack_tui.core.terminal import restored
+def console():
+    from devstack_tui.console.app import DevstackApp
+    from devstack_tui.core.children import Cli
+    app = DevstackApp("default", cli=Cli("default", (sys.executable, {str(STUB)!r})))
+    app.run()
+    return app.return_code or 0
+status, ended = restored(console, "the console")
+if ended:
+    sys.stderr.write("devstack-tui: " + ended)
+sys.exit(status)
 """
 
 
@@ -35,6 +41,7 @@ class Terminal:
 
     def __init__(self) -> None:
         self.master, slave = pty.openpty()
+        self.before = termios.tcgetattr(slave)
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
         self.output = b""
         self.process = subprocess.Popen(
@@ -48,14 +55,14 @@ class Terminal:
         )
         os.close(slave)
 
-    def read_until(self, text: bytes, seconds: float = 15.0) -> None:
+    def read_until(self, text: bytes, seconds: float = 60.0) -> None:
         """Read until `text` was written."""
         deadline = time.monotonic() + seconds
         while text not in self.output:
             assert time.monotonic() < deadline, self.output[-2000:]
             self._read()
 
-    def end(self, seconds: float = 6.0) -> int:
+    def end(self, seconds: float = 60.0) -> int:
         """Wait for the end; returns the exit status."""
         deadline = time.monotonic() + seconds
         while self.process.poll() is None:
@@ -64,10 +71,15 @@ class Terminal:
         self._read()
         return self.process.returncode
 
+    @property
+    def console(self) -> int:
+        """The console itself: the process that was started keeps the terminal for it."""
+        (pid,) = children(self.process.pid)
+        return pid
+
     def children(self) -> list[int]:
         """The processes that the console started."""
-        path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        return [int(pid) for pid in path.read_text().split()]
+        return children(self.console)
 
     def close(self) -> None:
         """Nothing is left."""
@@ -84,6 +96,12 @@ class Terminal:
                 time.sleep(0.05)
 
 
+def children(pid: int) -> list[int]:
+    """The children of a process."""
+    path = Path(f"/proc/{pid}/task/{pid}/children")
+    return [int(found) for found in path.read_text().split()]
+
+
 @pytest.fixture
 def terminal() -> Iterator[Terminal]:
     """A console that shows its first snapshot."""
@@ -93,7 +111,7 @@ def terminal() -> Iterator[Terminal]:
     terminal.close()
 
 
-def all_gone(pids: list[int], seconds: float = 5.0) -> bool:
+def all_gone(pids: list[int], seconds: float = 60.0) -> bool:
     """Whether the processes end within `seconds`."""
     deadline = time.monotonic() + seconds
     while any(Path(f"/proc/{pid}").exists() for pid in pids):
@@ -125,9 +143,36 @@ def test_q_leaves_with_status_0(terminal: Terminal) -> None:
 def test_its_children_end_even_after_kill_9(terminal: Terminal) -> None:
     children = terminal.children()
     assert children
+    os.kill(terminal.console, signal.SIGKILL)
+    assert terminal.end() == 128 + signal.SIGKILL
+    assert all_gone(children)
+
+
+@pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGKILL])
+def test_a_console_that_dies_leaves_the_terminal_as_it_was(
+    terminal: Terminal, number: signal.Signals
+) -> None:
+    os.kill(terminal.console, number)
+    assert terminal.end() == 128 + number
+    for mode in (b"1049", b"1000", b"1006", b"2004"):
+        assert b"\x1b[?%bl" % mode in terminal.output
+    assert b"\x1b[?25h" in terminal.output
+    assert termios.tcgetattr(terminal.master) == terminal.before
+    *_, said = terminal.output.split(b"devstack-tui: ")
+    assert said.splitlines()[0] in (
+        b"the console crashed (SIGSEGV)",
+        b"the console was ended by SIGKILL",
+    )
+
+
+def test_the_console_does_not_outlive_the_process_that_keeps_its_terminal(
+    terminal: Terminal,
+) -> None:
+    everything = [terminal.console, *terminal.children()]
     terminal.process.kill()
     terminal.process.wait()
-    assert all_gone(children)
+    assert all_gone(everything)
+    terminal.read_until(b"\x1b[?1049l")
 
 
 def test_a_copy_reaches_the_clipboard_of_the_terminal(terminal: Terminal) -> None:

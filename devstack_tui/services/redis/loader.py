@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import array
 import binascii
+import contextlib
+import faulthandler
 import gc
 import itertools
 import json
@@ -221,6 +223,10 @@ def _send(kind: int, second: int, body: bytes = b"") -> None:
 
 def main() -> None:
     """Run the order on standard input."""
+    with contextlib.suppress(KeyError, OSError):
+        # As `core.files.dump_crashes` does it.
+        log = os.environ["DEVSTACK_TUI_CRASH_LOG"]
+        faulthandler.enable(os.open(log, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW))
     # The parent process decides what ctrl-C or a closed terminal means, and closes the input.
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)

@@ -26,6 +26,7 @@ from devstack_tui.contracts.client import FindClient
 from devstack_tui.contracts.model import Target
 from devstack_tui.contracts.workload import Bench, Measurement, Tick, Workload
 from devstack_tui.core.errors import DevstackError, UnreachableError, UsageError
+from devstack_tui.core.files import crash
 from devstack_tui.core.histogram import Histogram
 from devstack_tui.core.redact import redact
 from devstack_tui.services.redis import bulk, loader
@@ -238,7 +239,8 @@ class _Loaders:
                 kind, second, size = loader.HEADER.unpack(head)
                 self._frames.put((kind, second, source.read(size)))
         if kind != loader.END:
-            failed = json.dumps({"failed": "its process ended"}).encode()
+            ended = crash(made.wait(), "its process") or "its process ended"
+            failed = json.dumps({"failed": str(ended).partition("\n")[0]}).encode()
             self._frames.put((loader.END, 0, failed))
 
 

@@ -44,6 +44,8 @@ class ReferenceApiLauncher:
                 unit=UNIT,
                 argv=[
                     str(installation.program),
+                    "-X",
+                    "faulthandler",  # into its log
                     "-m",
                     "devstack_tui.services.reference_api",
                     home.files.path(FILE),

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from devstack_tui.core import codec
+from devstack_tui.core import codec, files
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.redact import redact
 from devstack_tui.loadgen.ack_journal import AckJournal, Header
@@ -302,6 +302,7 @@ def _header(order: InstrumentOrder) -> Header:
 
 def main() -> int:
     """Do what standard input says; whatever goes wrong is the last message."""
+    files.dump_crashes()
     # Whoever started it decides what ctrl-C or a closed terminal means, and says so on the input.
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
