@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import shlex
 import shutil
 import signal
 import subprocess
@@ -58,6 +59,19 @@ class Cli:
             check=False,
         )
 
+    def shell(self, words: str, way: str) -> subprocess.CompletedProcess[str]:
+        """Run in bash, with redirections or a reader: `way`. The exit status is the verb's."""
+        command = f"{shlex.join(self.argv())} {words} {way}; exit ${{PIPESTATUS[0]}}"
+        return subprocess.run(
+            ["bash", "-c", command],
+            env=self.environment(),
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start, with pipes, for who watches it or ends it."""
         return subprocess.Popen(
@@ -99,6 +113,13 @@ class Cli:
     def status(self) -> dict[str, Any]:
         """The row of every service."""
         return {row["name"]: row for row in self.json("status")["services"]}
+
+
+WAYS = (
+    *("2>&1 | true", "| head -1", ">/dev/full", "2>/dev/full", "<&-", ">&-", "2>&-"),
+    *("<&- >&- 2>&-", ">/dev/full 2>/dev/full"),
+)
+"""How a shell may let a verb's output go nowhere, for `Cli.shell`."""
 
 
 @pytest.fixture(scope="session")

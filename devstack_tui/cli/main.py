@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import io
 import os
 import re
 import sys
 from collections.abc import Collection, Sequence
-from typing import NoReturn, TextIO
+from typing import NoReturn
 
 from devstack_tui import __version__
-from devstack_tui.cli.output import as_typed, narrate, work_on
+from devstack_tui.cli.output import as_typed, close_streams, narrate, open_streams, work_on
 from devstack_tui.core import environment, files
 from devstack_tui.core.errors import DevstackError, UsageError, unknown_name
 
@@ -124,39 +123,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if argv is None else argv)
     named = re.findall(r"(?:^|\0)--stack[=\0]([a-z0-9_-]+)", "\0".join(given))
     work_on(named[-1] if named else "default")
-    _open_streams()
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            # A terminal that has not our signs shows a question mark for them.
-            stream.reconfigure(errors="replace")
+    open_streams()
     try:
-        try:
-            return _run(_parser(given).parse_args(given))
-        finally:
-            sys.stdout.flush()  # here, where a reader that is gone is no fault
+        return close_streams(_exit_code(given))
+    except SystemExit as ended:  # of `--help` and `--version`
+        raise SystemExit(close_streams(int(ended.code or 0))) from None
+
+
+def _exit_code(given: Sequence[str]) -> int:
+    try:
+        return _run(_parser(given).parse_args(given))
     except DevstackError as error:
         return _fail(error, given)
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        narrate("interrupted")
         return 130
-    except BrokenPipeError:
-        # Whoever read our output is gone; the interpreter must not try to flush it again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except Exception as error:
         return _fail(_internal(error), given)
-
-
-def _open_streams() -> None:
-    """Open /dev/null for each standard stream that was closed: what is opened later, a socket say,
-    would get its number, and with it what is printed."""
-    if None in (sys.stdin, sys.stdout, sys.stderr):
-        while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:
-            os.set_inheritable(fd, True)
-        os.close(fd)
-        sys.stdin = sys.stdin or os.fdopen(0, "r")
-        sys.stdout = sys.stdout or os.fdopen(1, "w")
-        sys.stderr = sys.stderr or os.fdopen(2, "w")
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -195,17 +178,9 @@ def _fail(error: DevstackError, given: Sequence[str]) -> int:
         import json
 
         document = {"error": error.message, "remedy": error.remedy, "exit_code": error.exit_code}
-        _print_if_possible(json.dumps(document), sys.stdout)
-    _print_if_possible(f"devstack-tui: {error}", sys.stderr)
+        print(json.dumps(document), flush=True)
+    narrate(f"devstack-tui: {error}")
     return error.exit_code
-
-
-def _print_if_possible(text: str, stream: TextIO) -> None:
-    try:
-        print(text, file=stream, flush=True)
-    except OSError:
-        # A full disk, or nobody who reads: the interpreter must not try to write it again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _internal(error: Exception) -> DevstackError:

@@ -13,7 +13,7 @@ import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from devstack_tui.cli.output import narrate, print_json
+from devstack_tui.cli.output import narrate, print_json, when_unread
 from devstack_tui.core.errors import DevstackError, UsageError
 from devstack_tui.core.paths import DEFAULT_STACK, require_stack
 from devstack_tui.stack.view import StackView
@@ -83,15 +83,26 @@ def name_repairs(stack: StackView) -> None:
             narrate(str(repair))
 
 
-def run_to_end(work: Coroutine[Any, Any, int]) -> int:
+def run_to_end(work: Coroutine[Any, Any, int], *, only_output: bool = False) -> int:
     """Run `work`; SIGINT, SIGTERM and SIGHUP cancel it, and what it began is undone.
 
-    A second SIGINT does not wait for that: as after a `kill -9`, the next change heals.
+    A second SIGINT does not wait for that: as after a `kill -9`, the next change heals. Work that
+    is `only_output` ends with its reader, exit status 0.
     """
+    unread = False
 
     async def guarded() -> int:
         task = asyncio.ensure_future(work)
         loop = asyncio.get_running_loop()
+
+        def reader_gone() -> None:
+            nonlocal unread
+            unread = True
+            with contextlib.suppress(RuntimeError):  # it has ended
+                loop.call_soon_threadsafe(task.cancel)
+
+        if only_output:
+            when_unread(reader_gone)
         for number in (signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, task.cancel)
 
@@ -105,7 +116,7 @@ def run_to_end(work: Coroutine[Any, Any, int]) -> int:
         try:
             return await task
         except asyncio.CancelledError:
-            return 130
+            return 0 if unread else 130
 
     return asyncio.run(guarded())
 

@@ -1,4 +1,5 @@
-"""Secrets never leave: what is shown, logged or exported passes through `redact`."""
+"""What others wrote, made fit to be shown: without secrets (`redact`), and unable to steer the
+terminal (`inert`)."""
 
 from __future__ import annotations
 
@@ -37,6 +38,21 @@ def redact(text: str, secrets: frozenset[str] = frozenset()) -> str:
     for pattern in _PATTERNS:
         text = pattern.sub(_mask, text)
     return text
+
+
+# C0 but tab and newline, DEL, C1, and the signs that turn the writing direction.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def inert(text: str) -> str:
+    """`text` with every sign that could steer a terminal as `\\x1b` or `\\u202e`, which a JSON
+    document may have in the sign's place; tabs and newlines stay."""
+    return _CONTROL.sub(_escaped, text)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return f"\\x{code:02x}" if code < 0x20 else f"\\u{code:04x}"
 
 
 def _mask(found: re.Match[str]) -> str:

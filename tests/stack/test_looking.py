@@ -79,3 +79,18 @@ def test_a_look_at_servers_that_run_changes_nothing(
         assert live.heal().returncode == 0
     finally:
         paths.journal.unlink(missing_ok=True)
+
+
+def test_a_log_that_is_followed_ends_with_its_reader(live: Cli) -> None:
+    for way in ("2>&1 | head -1", ">&-"):
+        ended = live.shell("logs postgres -f", way)
+        assert (ended.returncode, ended.stderr) == (0, "")
+    assert live.shell("logs postgres -f", ">/dev/full").returncode == 1
+
+
+def test_a_change_goes_on_without_its_reader(live: Cli) -> None:
+    for way in ("2>&1 | true", "<&- >&- 2>&-"):
+        before = live.status()["vault"]["units"][0]["pid"]
+        assert live.shell("restart vault", way).returncode == 0
+        assert live.status()["vault"]["units"][0]["pid"] != before
+    assert live.shell("up --json", ">/dev/full").returncode == 1

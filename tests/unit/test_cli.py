@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -370,51 +368,9 @@ def test_an_interrupt_is_exit_status_130(monkeypatch: pytest.MonkeyPatch, capsys
     assert capsys.readouterr().err == "interrupted\n"
 
 
-def test_a_reader_that_is_gone_is_no_fault(run_cli: RunCli) -> None:
-    read, write = os.pipe()
-    os.close(read)
-    with os.fdopen(write, "wb") as nobody:
-        ended = run_cli("up", "--plan", stdout=nobody)
-    assert (ended.returncode, ended.stderr) == (0, "")
-
-
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 def test_a_terminal_that_has_not_our_signs_is_no_fault(encoding: str, run_cli: RunCli) -> None:
     ended = run_cli("doctor", PYTHONIOENCODING=encoding)
     assert ended.returncode in (0, 1)
     assert "internal error" not in ended.stderr
     assert "platform" in ended.stdout
-
-
-@pytest.mark.parametrize("words", [("up", "--plan", "--jsonl"), ("up", "--plan")])
-def test_a_full_disk_behind_the_output_is_one_sentence(words: tuple[str, ...]) -> None:
-    with Path("/dev/full").open("w") as full:
-        argv = [sys.executable, "-m", "devstack_tui", *words]
-        ended = subprocess.run(argv, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
-    assert ended.returncode == 1
-    assert ended.stderr.startswith("devstack-tui: the disk is full")
-    assert "Traceback" not in ended.stderr
-
-
-def test_narration_that_nobody_reads_any_more_changes_nothing() -> None:
-    code = """
-import os
-from devstack_tui.cli.output import narrate
-ended, narration = os.pipe()
-os.dup2(narration, 2)
-os.close(ended)
-narrate("one")
-narrate("two")
-print("done")
-"""
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert ended.stdout == "done\n"
-
-
-@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
-def test_a_standard_stream_that_is_closed_is_no_fault(closed: str) -> None:
-    command = f"{sys.executable} -m devstack_tui bench list {closed}"
-    ended = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
-    assert ended.returncode == 0
-    assert ended.stderr == ""
-    assert bool(ended.stdout) == (">&-" not in closed.replace("2>&-", ""))

@@ -7,7 +7,7 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from devstack_tui.cli.output import Narration
+from devstack_tui.cli.output import Narration, steering
 from devstack_tui.contracts.audit import MatrixCell, Sabotage
 from devstack_tui.core.check import Status
 from devstack_tui.core.units import age
@@ -51,7 +51,7 @@ class Progress(Narration):
     def close(self) -> None:
         """The line that was drawn over and over is wiped."""
         if self._line:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+            print("\r\x1b[K", end="", file=steering(sys.stderr), flush=True)
 
     def _done(self, row: CheckRow) -> None:
         assert row.status is not None
@@ -59,7 +59,8 @@ class Progress(Narration):
         if self._line:
             summary = "  ".join(f"{status} {count}" for status, count in sorted(self._seen.items()))
             done = f"{self._seen.total()}/{self._total}"
-            print(f"\r\x1b[K{done}  {summary}"[:WIDTH], end="", file=sys.stderr, flush=True)
+            line = f"\r\x1b[K{done}  {summary}"[:WIDTH]
+            print(line, end="", file=steering(sys.stderr), flush=True)
         elif row.status not in (Status.PASS, Status.SKIPPED):
             self.say(f"{row.status:<5} {row.id}")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import sys
 
 import msgspec
 
@@ -23,15 +22,16 @@ class _DoneEvent(msgspec.Struct, frozen=True):
 def run(options: argparse.Namespace) -> int:
     """Run `job follow`; a job is still there when its stack is wiped."""
     job = Job.find(getattr(options, "stack", DEFAULT_STACK), options.id)
-    return run_to_end(_follow(job))
+    return run_to_end(_follow(job), only_output=True)
 
 
 async def _follow(job: Job) -> int:
     last = b""
     async with contextlib.aclosing(job.batches()) as batches:
         async for batch in batches:
-            sys.stdout.buffer.write(b"".join(line + b"\n" for line in batch if line))
-            sys.stdout.buffer.flush()
+            lines = b"\n".join(filter(None, batch))
+            if lines:
+                print(lines.decode(errors="replace"), flush=True)
             last = next(filter(None, reversed(batch)), last)
     with contextlib.suppress(ValueError):
         return codec.decode(last, _DoneEvent).exit_code

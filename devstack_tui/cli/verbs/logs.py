@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from devstack_tui.cli.output import when_unread
 from devstack_tui.cli.running import existing, signalled
 from devstack_tui.contracts.model import LogLine
 from devstack_tui.contracts.registry import service
@@ -30,11 +31,14 @@ def run(options: argparse.Namespace) -> int:
             f"`devstack-tui up {found.name}` starts it",
         )
     show = _line_printer(options, wanted, several=len(units) > 1)
+    ended = threading.Event()
+    when_unread(ended.set)
     if not options.follow:
         for line in engine.logs(found, options.lines):
+            if ended.is_set():
+                break
             show(line)
         return 0
-    ended = threading.Event()
     if options.controlled:
         threading.Thread(target=_await_input, args=(ended,), daemon=True).start()
     with signalled(ended) as interrupted:

@@ -11,21 +11,22 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from devstack_tui.cli.output import print_json
+from devstack_tui.cli.output import as_typed, narrate, print_json, steering
 from devstack_tui.cli.running import named, run_to_end, standard_input
 from devstack_tui.contracts.model import StackStatus, State
+from devstack_tui.core.redact import inert
 from devstack_tui.health.monitor import Monitor
 from devstack_tui.stack.view import StackView
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, RenderableType
 
 
 def run(options: argparse.Namespace) -> int:
     """Run the verb; exit status 1 when a required service is not healthy."""
     stack = StackView(named(options))
     if options.watch:
-        return run_to_end(_watch(stack, options))
+        return run_to_end(_watch(stack, options), only_output=True)
     return run_to_end(_once(stack, options.json or options.jsonl))
 
 
@@ -44,11 +45,8 @@ async def _once(stack: StackView, as_json: bool) -> int:
         print_json(status)
     else:
         for note in status.notes:
-            print(note, file=sys.stderr, flush=True)
-        from rich.console import Console
-
-        console = Console(width=None if sys.stdout.isatty() else 150)
-        console.print(table(msgspec.structs.replace(status, notes=())))
+            narrate(note)
+        _console().print(table(msgspec.structs.replace(status, notes=())))
     return 0 if status.healthy else 1
 
 
@@ -70,12 +68,22 @@ async def _watch(stack: StackView, options: argparse.Namespace) -> int:
 
 
 async def _live(looks: AsyncIterator[StackStatus]) -> None:
-    from rich.console import Console
     from rich.live import Live
 
-    with Live(console=Console(), auto_refresh=False) as live:
+    console = _console()
+    if not console.is_terminal:
+        async for status in looks:
+            console.print(table(status))
+        return
+    with Live(console=console, auto_refresh=False) as live:
         async for status in looks:
             live.update(table(status), refresh=True)
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console(file=steering(sys.stdout), width=None if sys.stdout.isatty() else 150)
 
 
 class _Control:
@@ -128,7 +136,11 @@ def table(status: StackStatus) -> RenderableType:
     from devstack_tui.present.looks import BAD, BUSY, GOOD, QUIET, WARN, state_look, state_text
 
     styles = {GOOD: "green", WARN: "yellow", BAD: "red", BUSY: "cyan", QUIET: "dim"}
-    notes = [Text(note, style="yellow") for note in status.notes]
+
+    def cell(text: str, style: str = "") -> Text:
+        return Text(inert(as_typed(text)), style)
+
+    notes = [cell(note, "yellow") for note in status.notes]
     grid = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("service", "state", "version", "role", "endpoint", "tls"):
         grid.add_column(heading, no_wrap=heading != "role")
@@ -137,12 +149,9 @@ def table(status: StackStatus) -> RenderableType:
     for row in status.services:
         style = styles[state_look(row.state)]
         grid.add_row(
-            row.name,
-            Text(state_text(row.state), style=style),
-            row.version,
-            row.role,
-            row.endpoint,
-            row.tls,
+            cell(row.name),
+            cell(state_text(row.state), style),
+            *map(cell, (row.version, row.role, row.endpoint, row.tls)),
             _number(row.latency_ms.p50),
             _number(row.latency_ms.p95),
             _duration(row.uptime_s),
@@ -151,11 +160,11 @@ def table(status: StackStatus) -> RenderableType:
         )
         if row.reason:
             remedy = f"  → {row.remedy}" if row.remedy else ""
-            notes.append(Text(f"{row.name}: {row.reason}{remedy}", style=style))
+            notes.append(cell(f"{row.name}: {row.reason}{remedy}", style))
     busy = f" · `{status.busy}` runs (pid {status.busy_pid})" if status.busy else ""
     healthy = sum(row.state is State.HEALTHY for row in status.services if row.required)
     required = sum(row.required for row in status.services)
-    summary = Text(f"stack {status.stack} ({status.engine}): {healthy} of {required} healthy{busy}")
+    summary = cell(f"stack {status.stack} ({status.engine}): {healthy} of {required} healthy{busy}")
     return Group(summary, grid, *notes)
 
 
