@@ -30,7 +30,7 @@ from devstack_tui.stack.stack import Stack
 
 
 class RunOrder(msgspec.Struct, frozen=True):
-    """The child's order: `runs` 0 means to clean up what an earlier one left."""
+    """The child's order."""
 
     stack: str
     service: str

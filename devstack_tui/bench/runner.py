@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 import msgspec
 
 from devstack_tui.bench import child
-from devstack_tui.bench.catalogue import Catalogue, Entry
+from devstack_tui.bench.catalogue import Entry
 from devstack_tui.bench.events import (
     BenchDone,
     BenchEvent,
@@ -23,7 +23,6 @@ from devstack_tui.bench.events import (
     RunStarted,
     WorkloadSummary,
 )
-from devstack_tui.contracts.faults import Fault, Handle
 from devstack_tui.contracts.workload import Tick
 from devstack_tui.core.children import Child
 from devstack_tui.core.errors import DevstackError
@@ -31,7 +30,7 @@ from devstack_tui.core.event_stream import to_end
 from devstack_tui.core.fingerprint import Fingerprint
 from devstack_tui.core.histogram import Buckets, Histogram
 from devstack_tui.core.history import History
-from devstack_tui.core.journal import Intent, Journal
+from devstack_tui.core.journal import Journal
 from devstack_tui.core.lock import StackLock
 from devstack_tui.stack.busy import require_none
 from devstack_tui.stack.stack import Stack
@@ -41,8 +40,6 @@ PREPARE_S = 4.0
 END_S = 15.0
 """How long a child may take to remove its data when it must stop."""
 CLIENT_BOUND = 0.85
-THROTTLE = "throttle"
-"""The self-test's hold on the servers, in the journal."""
 PROGRAM = (sys.executable, "-m", "devstack_tui.bench.child")
 NO_LATENCY = LatencyMs(0.0, 0.0, 0.0, 0.0)
 
@@ -52,21 +49,18 @@ Events = AsyncGenerator[BenchEvent, None]
 class Runner:
     """Runs workloads on one stack, and keeps every run in its history unless `keep` is False.
 
-    `prints` are the fingerprints by workload; `ours` is an intent of the caller's that is under
-    way. One bench at a time holds the stack's bench lock.
+    `prints` are the fingerprints by workload. One bench at a time holds the stack's bench lock.
     """
 
     def __init__(
         self,
         stack: Stack,
         prints: dict[str, Fingerprint],
-        ours: Intent | None = None,
         *,
         keep: bool = True,
     ) -> None:
         self._stack = stack
         self._prints = prints
-        self._ours = ours
         self._keeps = keep
         self._history = History(stack.paths.root / "history.db")
         self._journal = Journal(stack.paths.bench_journal)
@@ -85,7 +79,6 @@ class Runner:
             )
         with lock:
             require_none(self._stack.paths, "drill")
-            await self._clean_up_after_crash()
             yield BenchPlanned(
                 tuple(entry.name for entry in entries), size, runs, expected(entries, size, runs)
             )
@@ -136,25 +129,6 @@ class Runner:
             result.fingerprint,
             msgspec.json.encode(result),
         )
-
-    async def _clean_up_after_crash(self) -> None:
-        """Remove the data of benchmarks that were killed together with their child."""
-        known = Catalogue().entries
-        for intent in self._journal.pending():
-            if intent == self._ours:
-                continue
-            if intent.action == THROTTLE:
-                # A self-test that was killed may have left servers held still.
-                held = Handle(Fault.FREEZE, (intent.subject,), intent.undo)
-                self._stack.engine().undo(held)
-            if intent.subject in known:
-                entry = known[intent.subject]
-                order = child.RunOrder(
-                    self._stack.name, entry.service.name, entry.name, entry.sizes.quick, 0
-                )
-                async with _child(order) as process:
-                    await process.ended()
-            self._journal.end(intent)
 
 
 class _Run:

@@ -19,12 +19,12 @@ from devstack_tui.bench import baseline, gate, thresholds
 from devstack_tui.bench.catalogue import Catalogue, Entry
 from devstack_tui.bench.events import BenchEvent, RegressDone, RunEnded, RunResult
 from devstack_tui.bench.regress import SELF_TEST, keep
-from devstack_tui.bench.runner import THROTTLE, Runner
+from devstack_tui.bench.runner import Runner
 from devstack_tui.contracts.engine import Engine
 from devstack_tui.contracts.faults import Fault, Handle
 from devstack_tui.core.check import Result, Status, exit_code, verdict
 from devstack_tui.core.errors import DevstackError
-from devstack_tui.core.journal import Intent, Journal
+from devstack_tui.core.journal import Journal
 from devstack_tui.stack.stack import Stack
 
 GATES = 20
@@ -54,8 +54,8 @@ async def self_test(stack: Stack, size: str) -> AsyncGenerator[BenchEvent | Regr
             if isinstance(event, RunEnded):
                 samples.append(_good(event).throughput)
                 yield event
-    with _slowed(stack, entry) as intent:
-        events = Runner(stack, prints, intent, keep=False).run([entry], size, rules.runs)
+    with _slowed(stack, entry):
+        events = Runner(stack, prints, keep=False).run([entry], size, rules.runs)
         async with contextlib.aclosing(events):
             async for event in events:
                 if isinstance(event, RunEnded):
@@ -117,16 +117,16 @@ def _caught(found: Result) -> Result:
 
 
 @contextlib.contextmanager
-def _slowed(stack: Stack, entry: Entry) -> Iterator[Intent]:
+def _slowed(stack: Stack, entry: Entry) -> Iterator[None]:
     """Hold the service's processes still for a part of each moment; then let them go."""
     engine = stack.engine()
     running = [unit.unit for unit in engine.units(entry.service) if unit.running]
     held = engine.aim(entry.service, running, Fault.FREEZE)
     journal = Journal(stack.paths.bench_journal)
-    intent = journal.begin(THROTTLE, entry.service.name, **held.undo)
+    intent = journal.begin("throttle", entry.service.name, **held.undo)
     task = asyncio.create_task(_throttle(engine, held))
     try:
-        yield intent
+        yield
     finally:
         task.cancel()
         engine.undo(held)

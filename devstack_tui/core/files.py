@@ -48,7 +48,8 @@ def write_private(
     `folder` is the open directory that a relative `path` starts at; `mtime_ns` (Unix time) a time
     of change other than now."""
     raw = data.encode() if isinstance(data, str) else data
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    # With its writer's pid: whoever finds it can tell whether it is being written.
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE, dir_fd=folder)
     try:
         with os.fdopen(fd, "wb") as file:

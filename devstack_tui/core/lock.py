@@ -72,6 +72,9 @@ class StackLock:
         if not take(fd):
             os.close(fd)
             return self.owner(self._path)
+        if not os.fstat(fd).st_nlink:  # a wipe has removed it meanwhile
+            os.close(fd)
+            return self.try_acquire()
         owner = Owner(os.getpid(), self._verb, time.time())
         try:
             os.ftruncate(fd, 0)
@@ -88,6 +91,15 @@ class StackLock:
             os.ftruncate(self._fd, 0)
             os.close(self._fd)
             self._fd = None
+
+    def remove(self) -> None:
+        """Give it up, with its directory if that has nothing else in it: who waits for it makes
+        both anew."""
+        with contextlib.suppress(OSError):  # somebody begins anew
+            if self._fd is not None and list(self._path.parent.iterdir()) == [self._path]:
+                self._path.unlink()
+                self._path.parent.rmdir()
+        self.release()
 
     def __enter__(self) -> StackLock:
         return self

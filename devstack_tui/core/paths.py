@@ -92,7 +92,7 @@ class StackPaths:
 
     @property
     def bench_journal(self) -> Path:
-        """What benchmarks have begun: they heal it themselves."""
+        """What benchmarks have begun: they hold another lock than who changes the stack."""
         return self.root / "bench.jsonl"
 
 

@@ -23,7 +23,7 @@ from devstack_tui.contracts.faults import Fault, Handle, handle_of
 from devstack_tui.contracts.model import Repair
 from devstack_tui.contracts.registry import names, service, services
 from devstack_tui.contracts.service import Service
-from devstack_tui.core import files
+from devstack_tui.core import files, temporary_files
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.journal import Intent, Journal, RefusedError
 from devstack_tui.core.lock import StackLock
@@ -60,7 +60,9 @@ def lock_of(paths: StackPaths, action: str) -> Path:
 def due(paths: StackPaths) -> bool:
     """Whether `heal` would have anything to do. Changes nothing."""
     journals = [Journal(path) for path in _journals(paths) if path.exists()]
-    return any(journal.damaged for journal in journals) or bool(journals and orphans(paths))
+    if any(journal.damaged for journal in journals) or (journals and orphans(paths)):
+        return True
+    return bool(temporary_files.left(paths.root))
 
 
 def orphans(paths: StackPaths) -> list[Intent]:
@@ -98,8 +100,11 @@ _VERBS = {
     "restart": "`restart`",
     "bench": "`bench run`",
     "throttle": "`regress --self-test`",
+    "cost": "`tune cost`",
     "vault": "`up`",
 }
+COST, RUNS = "cost.writes", "runs"
+"""The action of what `tune cost` writes into a service, and the names of its runs."""
 OF_VERBS = ("restart", "wipe", "vault")
 """What `up` and `down` finish by themselves."""
 
@@ -121,7 +126,7 @@ def _remedy(stack: str, engine: Readable, intent: Intent, *, sound: bool) -> str
     wanted = {found.name for found in services() if engine.units(found)}
     if sound and intent.kind in OF_VERBS:
         wanted |= {name for name in intent.subject.split(",") if name in names()}
-    if sound and (intent.kind == "bench" or "run" in intent.undo):
+    if sound and (intent.kind in ("bench", "cost") or "run" in intent.undo):
         wanted.add(_service_of(intent.subject))  # what was written into it, it must run to remove
     # With nothing to start: whatever takes the stack down heals it first.
     ordered = [name for name in names() if name in wanted]
@@ -135,6 +140,8 @@ def heal(engine: Engine, paths: StackPaths, say: Say, *, starting: bool = False)
     services run: what waits for them is not mentioned.
     """
     try:
+        for name in temporary_files.remove(paths.root):
+            say(f"removed {name}, which a write that was killed left")
         for path in _journals(paths):
             if count := Journal(path).set_damaged_aside():
                 say(f"set aside {count} damaged entries of {path.name}: {Journal(path).refused}")
@@ -283,6 +290,22 @@ def _check_bench(intent: Intent) -> None:
     next(workload for workload in found.workloads() if workload.name == intent.subject)
 
 
+def _cost(engine: Engine, _: StackPaths, intents: Sequence[Intent], say: Say) -> None:
+    """Remove what a `tune cost` wrote that was killed."""
+    for intent in intents:
+        found = service(intent.subject)
+        _require_running(engine, found, "what `tune cost` wrote")
+        say(f"removing what an interrupted `tune cost` wrote into {intent.subject}")
+        for run in intent.undo[RUNS].split(","):
+            _clean_writes(engine, found, run)
+
+
+def _check_cost(intent: Intent) -> None:
+    service(intent.subject)
+    for run in intent.undo[RUNS].split(","):
+        checked(run)
+
+
 def _throttle(engine: Engine, _: StackPaths, intents: Sequence[Intent], say: Say) -> None:
     """A self-test that was killed may have left servers held still."""
     for intent in intents:
@@ -299,6 +322,7 @@ HANDLERS: Mapping[str, _Handler] = {
     rotation.ACTION: _Handler(rotation.check, _certificate),
     "drill": _Handler(_check_drill, _drill),
     "bench": _Handler(_check_bench, _bench),
+    "cost": _Handler(_check_cost, _cost, lock=parameter_apply.ACTION),
     "throttle": _Handler(_check_throttle, _throttle, lock="bench"),
 }
 """By the part of an action's name before its dot."""
@@ -336,8 +360,12 @@ def _clean(engine: Engine, name: str, run: str) -> None:
             drill.cleanup(target, run)
             return
     # The drill that every service has writes by these.
+    _clean_writes(engine, found, run)
+
+
+def _clean_writes(engine: Engine, found: Service, run: str) -> None:
     if acks := found.acks():
-        acks.cleanup(target, run)
+        acks.cleanup(engine.target(found), run)
 
 
 def _require_running(engine: Engine, found: Service, left: str) -> None:

@@ -212,6 +212,7 @@ class Stack(StackView):
                 raise files.explain(error, "healing what was left undone") from None
 
     def _orphaned(self) -> bool:
+        """Whether anything was left by who was killed."""
         return recovery.due(self.paths)
 
     def _repair(self, engine: Engine, say: Callable[[str], None], starting: bool = False) -> None:

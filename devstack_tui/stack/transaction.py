@@ -30,11 +30,14 @@ async def changing(
 
     async def locked(emit: Emit[Event]) -> None:
         try:
-            directories.make(paths)
             lock = StackLock(paths.lock, verb)
-            await _acquire(lock, emit)
+            await _acquire(lock, paths, emit)
             with lock:
-                await work(emit)
+                directories.make(paths)
+                try:
+                    await work(emit)
+                finally:
+                    lock.remove()
         except OSError as error:
             raise files.explain(error, f"running `{verb}`") from None
 
@@ -52,15 +55,18 @@ async def relay(events: Events, emit: Emit[Event]) -> None:
             emit(event)
 
 
-async def _acquire(lock: StackLock, emit: Emit[Event]) -> None:
-    """Take the lock; if another verb holds it, report that once and wait."""
+async def _acquire(lock: StackLock, paths: StackPaths, emit: Emit[Event]) -> None:
+    """Take the lock; if another verb holds it, report that once and wait. A wipe takes it away with
+    its directory."""
     reported = False
+    directories.make(paths)
     while owner := lock.try_acquire():
         if not reported:
             reported = True
             seconds = max(0, round(time.time() - owner.since))
             emit(Note(f"waiting for `{owner.verb}` (pid {owner.pid}, since {seconds} s) to end"))
         await asyncio.sleep(0.1)
+        directories.make(paths)
 
 
 def _failure(event: Event) -> str:

@@ -26,7 +26,7 @@ from devstack_tui.core.history import History
 from devstack_tui.core.journal import Intent, Journal
 from devstack_tui.loadgen.ack_stream import Stream
 from devstack_tui.loadgen.acknowledged_writes import Operation, Verdict, verdict
-from devstack_tui.stack.parameter_apply import ACTION
+from devstack_tui.stack import parameter_apply, recovery
 from devstack_tui.stack.stack import Stack
 from devstack_tui.tuning import reports
 from devstack_tui.tuning.ab_arms import Settings
@@ -39,7 +39,7 @@ from devstack_tui.tuning.show import look
 VERB = "tune cost"
 WRITE_S = 2.0
 CLIENTS = 4
-KILL = f"{ACTION}.kill"
+KILL = f"{parameter_apply.ACTION}.kill"
 ENDED_WITHIN_S = 10.0
 RUN = "cost"
 """Kill n writes as run `costn`: always the same names, so that nothing can pile up."""
@@ -129,10 +129,13 @@ class _ServiceKills:
         name = self._service.name
         show = await asyncio.to_thread(look, self._stack, [name])
         runs = [f"{RUN}{number}" for number in range(1, kills + 1)]
+        journal = Journal(self._stack.paths.journal)
+        intent = journal.begin(recovery.COST, name, runs=",".join(runs))
         try:
             found = [await self._kill(run, kills) for run in runs]
         finally:
             await asyncio.to_thread(self._clean, runs)
+            journal.end(intent)
         relaxed = relaxed_of(show, name, overlay)
         report = judged(name, profile, found)
         return msgspec.structs.replace(report, relaxed=relaxed)

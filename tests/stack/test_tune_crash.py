@@ -84,7 +84,7 @@ def test_a_service_that_a_killed_cost_had_killed_comes_back_with_its_parameters(
     run.communicate(timeout=60)
     assert reached
     pending = [intent.action for intent in Journal(fresh.root / "journal.jsonl").pending()]
-    assert pending == ["tune", "tune.kill"]
+    assert pending == ["tune", "cost.writes", "tune.kill"]
     assert "an interrupted `tune` of postgres" in fresh.run("status").stderr
     healed = fresh.heal()
     assert "not undone" not in healed.stderr

@@ -228,3 +228,46 @@ def test_a_lock_on_a_full_disk_is_told_and_not_kept(
         lock.try_acquire()
     monkeypatch.undo()
     assert StackLock.holder(path) is None
+
+
+def test_a_lock_that_is_removed_goes_with_its_directory_and_is_made_anew(path: Path) -> None:
+    folder = path.parent / "stack"
+    folder.mkdir()
+    first, second = StackLock(folder / "lock", "down"), StackLock(folder / "lock", "up")
+    assert first.try_acquire() is None
+    first.remove()
+    assert not folder.exists()
+    folder.mkdir()
+    assert second.try_acquire() is None
+    assert StackLock.holder(folder / "lock") is not None
+
+
+def test_a_lock_is_not_removed_where_anything_else_is(path: Path) -> None:
+    folder = path.parent / "stack"
+    (folder / "data").mkdir(parents=True)
+    lock = StackLock(folder / "lock", "up")
+    assert lock.try_acquire() is None
+    lock.remove()
+    assert (folder / "lock").exists()
+    assert StackLock.holder(folder / "lock") is None
+
+
+def test_a_file_that_was_removed_while_somebody_waited_for_it_is_no_lock(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = os.open
+    removed: list[int] = []
+
+    def then_removed(*given: object) -> int:
+        found = opened(*given)  # type: ignore[arg-type]
+        if not removed:
+            path.unlink()
+        removed.append(found)
+        return found
+
+    monkeypatch.setattr(os, "open", then_removed)
+    lock = StackLock(path, "up")
+    assert lock.try_acquire() is None
+    assert len(removed) == 2
+    assert StackLock.holder(path) is not None
+    lock.release()

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from devstack_tui.contracts.client import Client
 from devstack_tui.contracts.drill import NodeTraffic
@@ -44,7 +45,7 @@ from devstack_tui.engines.embedded.server_home import ProcessHome, await_alone
 from devstack_tui.engines.embedded.unit_logs import Logs
 from devstack_tui.engines.embedded.view import EmbeddedView
 from devstack_tui.identity.vault_api import read_credentials
-from devstack_tui.state import directories, parameter_store
+from devstack_tui.state import directories
 from devstack_tui.state.instance import Instance
 from devstack_tui.state.settings import StackSettings
 
@@ -323,19 +324,15 @@ class EmbeddedEngine(EmbeddedView):
         """See the Protocol: the identity card goes last, so that a wipe that was cut short is
         still known as this stack's."""
         self.require_stopped()
-        root = self._paths.root
-        for folder in (self._paths.data, self._paths.run, self._paths.logs, self._paths.secrets):
-            if folder.exists():
-                shutil.rmtree(folder)
-        for name in ("ca.crt", "history.db", parameter_store.FILE):
-            (root / name).unlink(missing_ok=True)
-        for pattern in ("*.jsonl", "*.lock", "*.refused*"):
-            for path in root.glob(pattern):
-                if path.is_dir() and not path.is_symlink():
-                    shutil.rmtree(path)
-                else:
-                    path.unlink()
-        (root / "instance.json").unlink(missing_ok=True)
+        paths = self._paths
+        for folder in (paths.data, paths.run, paths.logs, paths.secrets):
+            _remove(folder)
+        last = (paths.journal, paths.instance)
+        for path in paths.root.iterdir():
+            if path not in (*last, paths.lock):
+                _remove(path)
+        for path in last:
+            _remove(path)
 
     def home(self, service: Service, run: Run) -> ProcessHome:
         """The service's place, with its secret and certificate fetched by its own AppRole."""
@@ -373,6 +370,14 @@ class EmbeddedEngine(EmbeddedView):
     def reload(self, unit: str) -> None:
         """See the Protocol: by SIGHUP to its main process."""
         os.kill(self._units.main(unit)[1].pid, signal.SIGHUP)
+
+
+def _remove(path: Path) -> None:
+    """A file, or a directory with all below it; harmless where there is none."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _settled(rolling: Rolling, home: ProcessHome) -> bool:
