@@ -156,7 +156,8 @@ class Engine(Readable, UnitControl, Protocol):
         """End every unit of the service, data kept. False when one had to be killed."""
 
     def limits(self, service: Service | None = None) -> Machine:
-        """What one service may use of memory and processors; without one, all of them together."""
+        """What one service may use of memory, processors and open files; without one, all of them
+        together."""
 
     def listeners(self, unit: str) -> Sequence[Listening]:
         """Every TCP socket at which a process of the unit listens. Raises `UnreachableError` for

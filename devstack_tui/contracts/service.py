@@ -111,6 +111,8 @@ class Service:
     """The command line that connects a client: endpoint, credentials, CA. Never the password."""
     topology: Callable[[str], dict[str, Any]] | None = None
     """Its settings for the text of `up --topology`. Raises `UsageError`. None: it has none."""
+    records: str = ""
+    """A file of its own in which every request is recorded before it is answered."""
     after: tuple[str, ...] = ()
     """Services that must be ready first if they are to run at all."""
     contract: int = 0

@@ -87,6 +87,9 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
     relaxed_below: float | None = None
     reader: str = ""
     candidates: tuple[str, ...] = ()
+    open_files: int | None = None
+    """A server that may open fewer files than it needs lowers this: to their number less this one,
+    or, where it says itself that it has, to what it sees fit (0)."""
     step: float | None = None
     """The server rounds to multiples of this; None: it takes every value."""
     server: ServerSyntax = ServerSyntax()

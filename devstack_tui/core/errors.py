@@ -46,6 +46,16 @@ class UnreachableError(DevstackError):
     exit_code = 3
 
 
+class SaturatedError(UnreachableError):
+    """A server that runs, but has no connection left for us."""
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(
+            f"it takes no more connections: {why}",
+            f"end some of its clients, or all by `devstack-tui restart {name}`",
+        )
+
+
 class NotInstalledError(DevstackError):
     """A server program is not on this machine; `remedy` is the command that brings it."""
 

@@ -12,12 +12,14 @@ from devstack_tui.core import fingerprint
 
 class Machine(msgspec.Struct, frozen=True):
     """`memory_bytes` and `cores` are the smallest of what the machine has and what the control
-    groups allow; `rotational`: whether the stack's disk turns (None: unknown)."""
+    groups allow; `rotational`: whether the stack's disk turns (None: unknown); `open_files`: the
+    fewest files that a server of the service may have open (None: unknown, or no service)."""
 
     memory_bytes: int
     cores: float
     memory_from: str = "this machine"
     rotational: bool | None = None
+    open_files: int | None = None
 
 
 def look(folder: Path, root: Path = Path("/")) -> Machine:

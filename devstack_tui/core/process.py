@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -256,6 +257,18 @@ def _allow_open_files() -> None:
     wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def open_files(pids: Iterable[int]) -> int | None:
+    """The fewest files that one of these processes may have open; None without one that can be
+    asked."""
+    found: list[int] = []
+    for pid in pids:
+        # Not by prlimit(2): to ask it of another account's process takes the right to change it.
+        with contextlib.suppress(OSError):
+            text = Path(f"/proc/{pid}/limits").read_text()
+            found += map(int, re.findall(r"^Max open files +(\d+)", text, re.MULTILINE))
+    return min(found, default=None)
 
 
 def end(

@@ -30,7 +30,13 @@ from devstack_tui.contracts.model import (
 )
 from devstack_tui.contracts.registry import services
 from devstack_tui.contracts.service_files import CERT, ServiceFiles
-from devstack_tui.core.errors import DevstackError, NotInstalledError, UnreachableError, for_stack
+from devstack_tui.core.errors import (
+    DevstackError,
+    NotInstalledError,
+    SaturatedError,
+    UnreachableError,
+    for_stack,
+)
 from devstack_tui.core.lock import Owner, StackLock
 from devstack_tui.core.redact import redact
 from devstack_tui.identity.certificates import Age, age, ending, read_certificate
@@ -142,7 +148,7 @@ class Monitor:
         owner: Owner | None,
     ) -> ServiceStatus:
         try:
-            return self._look(service, engine, required, owner)
+            return self._with_cause(self._look(service, engine, required, owner))
         except Exception as error:
             if not service.outside:
                 raise
@@ -168,14 +174,26 @@ class Monitor:
             if not running:
                 memory.latencies.clear()
                 raise UnreachableError(gone)
-            seen = probe_once(service, target, PROBE_TIMEOUT_S)
+            seen = probe_once(service, target, PROBE_TIMEOUT_S, engine.files(service))
         except DevstackError as error:
             state, reason = _silent(running, memory, owner, gone, error)
-            remedy = (error.remedy or _remedy(service.name)) if state is State.DOWN else ""
+            wrong = state in (State.DOWN, State.DEGRADED)
+            remedy = (error.remedy or _remedy(service.name)) if wrong else ""
             return msgspec.structs.replace(row, state=state, reason=reason, remedy=remedy)
         memory.answered = frozenset(unit.start_id for unit in running)
         memory.latencies.append(seen.latency_ms)
         return _judged(row, seen, gone, memory)
+
+    def _with_cause(self, row: ServiceStatus) -> ServiceStatus:
+        """What no server says in words that can be relied on: that its disk is full."""
+        if row.state not in (State.DOWN, State.DEGRADED, State.STARTING):
+            return row
+        from devstack_tui.state import directories
+
+        full = directories.full(self._stack.paths)
+        if not full:
+            return row
+        return msgspec.structs.replace(row, reason=f"{full}: {row.reason}", remedy=directories.ROOM)
 
     def _fixed(
         self,
@@ -266,6 +284,8 @@ def _silent(
         return State.STOPPING, f"`down` runs (pid {owner.pid})"
     if gone or not running:
         return State.DOWN, gone or "no unit of it runs"
+    if isinstance(error, SaturatedError):
+        return State.DEGRADED, error.message
     starts = frozenset(unit.start_id for unit in running)
     youngest = max(unit.started_at or 0.0 for unit in running)
     if not starts & memory.answered and time.time() - youngest < STARTING_S:

@@ -11,7 +11,7 @@ from devstack_tui.contracts.engine import Engine, Run
 from devstack_tui.contracts.model import Observation
 from devstack_tui.contracts.server_home import Cancelled
 from devstack_tui.contracts.service import Service
-from devstack_tui.core.errors import DevstackError, NotInstalledError
+from devstack_tui.core.errors import DevstackError, NotInstalledError, SaturatedError
 from devstack_tui.core.event_stream import Emit, thread_events
 from devstack_tui.core.events import Event, Phase, Progress
 from devstack_tui.core.redact import redact
@@ -169,9 +169,13 @@ class Workers:
             report.cancelled.wait(0.1)
 
     def _ask(self, service: Service) -> tuple[Observation | None, str]:
-        """One probe: what it saw, and why the service is not healthy (empty when it is)."""
+        """One probe: what it saw, and why the service is not healthy (empty when it is). Raises
+        `SaturatedError`: a start helps nothing then."""
+        target, files = self._engine.target(service), self._engine.files(service)
         try:
-            seen = probe_once(service, self._engine.target(service), PROBE_TIMEOUT_S)
+            seen = probe_once(service, target, PROBE_TIMEOUT_S, files)
+        except SaturatedError:
+            raise
         except DevstackError as error:
             return None, error.message
         return seen, "; ".join(seen.problems)

@@ -24,7 +24,7 @@ from devstack_tui.core.journal import Intent, Journal
 from devstack_tui.core.paths import StackPaths
 from devstack_tui.stack.probing import probe_once
 from devstack_tui.state import parameter_store
-from devstack_tui.state.parameter_values import overruled
+from devstack_tui.state.parameter_values import overruled, with_open_files
 
 ACTION = "tune"
 STORE, NAMES, STRANGE = "store", "names", "strange"
@@ -124,9 +124,10 @@ class Tuner:
         """Every effective value, in a fresh session."""
         self._say(service.name, "read", "")
         engine = self._engine
-        return tunables(service).read(
+        found = tunables(service).read(
             engine.target(service), engine.locate(service), engine.files(service)
         )
+        return with_open_files(found, engine.limits(service).open_files)
 
     def _reporter(self, service: Service) -> Callable[[Phase, str], None]:
         return lambda phase, detail: self._say(service.name, "restart", detail or phase.value)

@@ -2,20 +2,60 @@
 
 from __future__ import annotations
 
+import time
+from typing import TYPE_CHECKING
+
+import msgspec
+
 from devstack_tui.contracts.model import Observation, Target
 from devstack_tui.contracts.service import Service
-from devstack_tui.core.errors import DevstackError, UnreachableError
+from devstack_tui.core.errors import DevstackError, SaturatedError, UnreachableError
 from devstack_tui.core.redact import redact
 
+if TYPE_CHECKING:
+    from devstack_tui.contracts.service_files import ServiceFiles
 
-def probe_once(service: Service, target: Target, timeout: float) -> Observation:
-    """Do the service's work once. Raises `UnreachableError` alone, with the reason."""
+_CLOCK_S = 1.0
+"""How far the time of a file may be behind ours."""
+
+
+def probe_once(
+    service: Service, target: Target, timeout: float, files: ServiceFiles | None = None
+) -> Observation:
+    """Do the service's work once; with its `files` also see that it was recorded where the service
+    records its requests. Raises `UnreachableError` alone, with the reason; `SaturatedError` is one.
+    """
+    began = time.time()
     try:
-        return service.probe()(target, timeout)
-    except DevstackError as error:
+        seen = service.probe()(target, timeout)
+    except SaturatedError:
+        raise
+    except UnreachableError as error:
         raise UnreachableError(error.message, error.remedy) from None
+    except DevstackError as error:  # it answered, by a refusal
+        why = filter(None, [error.message, _unrecorded(service, files, began)])
+        raise UnreachableError("; ".join(why), error.remedy) from None
     except Exception as error:
         raise UnreachableError(_reason(error, target)) from None
+    if lost := _unrecorded(service, files, began):
+        return msgspec.structs.replace(seen, problems=(*seen.problems, lost))
+    return seen
+
+
+def _unrecorded(service: Service, files: ServiceFiles | None, began: float) -> str:
+    """Why a request that was made since `began` (Unix time) is not recorded, if it is not."""
+    if files is None or not service.records:
+        return ""
+    try:
+        found = files.stat(service.records)
+    except OSError as error:
+        return f"its {service.records} cannot be read: {error.strerror}"
+    if found is None or found.is_directory:
+        gone = "gone" if found is None else "a directory"
+        return f"its {service.records} is {gone}: what it is asked is not recorded"
+    # A link leads where we do not look.
+    late = not found.is_link and found.mtime_ns / 1e9 < began - _CLOCK_S
+    return f"what it is asked does not get into its {service.records}" if late else ""
 
 
 def _reason(error: Exception, target: Target) -> str:

@@ -10,6 +10,7 @@ from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.paths import StackPaths, state_home
 
 FULL_BYTES = 1024 * 1024
+ROOM = "free some space, then run `devstack-tui up` again"
 MINIMUM_FREE_BYTES = 512 * 1024 * 1024
 
 
@@ -28,13 +29,19 @@ def make(paths: StackPaths) -> None:
         raise files.explain(error, "making the stack's directories") from None
 
 
+def full(paths: StackPaths) -> str:
+    """That the stack's disk is full; empty when it is not."""
+    try:
+        left = shutil.disk_usage(paths.root).free
+    except OSError:
+        return ""  # it was never started
+    return f"the disk is full at {paths.root}" if left < FULL_BYTES else ""
+
+
 def require_room(paths: StackPaths, error: DevstackError) -> None:
     """Raise the full disk that is behind `error`; return when the disk is not full."""
-    if shutil.disk_usage(paths.root).free < FULL_BYTES:
-        raise DevstackError(
-            f"the disk is full at {paths.root}: {error.message}",
-            "free some space, then run `devstack-tui up` again",
-        )
+    if why := full(paths):
+        raise DevstackError(f"{why}: {error.message}", ROOM)
 
 
 def check(paths: StackPaths) -> None:

@@ -49,6 +49,7 @@ class _Fields(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     minimum: _Limit = None
     maximum: _Limit = None
     step: _Limit = None
+    open_files: int | None = None
     limits_from: str | None = None
     choices: _Texts = None
     special: dict[str, str] | None = None

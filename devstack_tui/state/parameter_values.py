@@ -9,7 +9,9 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-from devstack_tui.contracts.tunable import DEFAULT, Effective, Kind, Parameter
+import msgspec
+
+from devstack_tui.contracts.tunable import DEFAULT, Effective, Kind, Parameter, Reading
 from devstack_tui.core import units
 from devstack_tui.core.errors import UsageError
 from devstack_tui.core.units import Syntax, Value
@@ -18,6 +20,8 @@ OWN_SOURCES = ("default", "configuration file")
 """Of a value that nobody has changed beside the stack."""
 BY_SERVER = "set by the server"
 """It derived the value from another one, or from a limit of the machine."""
+LOWERED = "lowered by the server"
+"""It may not open the files that it would need for what was asked."""
 _NUMBERS = (Kind.BYTES, Kind.DURATION, Kind.INTEGER, Kind.REAL)
 
 
@@ -169,7 +173,8 @@ def in_effect(parameter: Parameter, wanted: str | None, found: Effective) -> boo
         return True
     # What the server chooses by itself cannot be known beforehand; who chose it can.
     chosen = wanted in (None, DEFAULT) or target in parameter.special
-    return chosen and found.source in (*OWN_SOURCES, BY_SERVER)
+    by_itself = found.source in (*OWN_SOURCES, BY_SERVER) or found.source.startswith(LOWERED)
+    return chosen and by_itself
 
 
 def overruled(parameter: Parameter, wanted: str | None, found: Effective, home: str) -> str:
@@ -183,8 +188,28 @@ def overruled(parameter: Parameter, wanted: str | None, found: Effective, home: 
     )
     if in_effect(parameter, wanted, found) and not foreign:
         return ""
+    if found.source.startswith(LOWERED):
+        return ""
     ours = f"the stack sets {wanted}" if wanted else f"the stack leaves it at {parameter.default}"
     return f"{parameter.key} is {describe(found)}, but {ours}"
+
+
+def with_open_files(reading: Reading, limit: int | None) -> Reading:
+    """The reading, with the values named that a server lowered which may open `limit` files."""
+    if limit is None:
+        return reading
+    effective = dict(reading.effective)
+    for parameter in reading.parameters:
+        found = effective.get(parameter.name)
+        if parameter.open_files is not None and found is not None:
+            fits = str(limit - parameter.open_files)
+            values = set(found.nodes.values()) or {found.value}
+            if found.source == BY_SERVER or (
+                parameter.open_files and fits in values and found.source not in OWN_SOURCES
+            ):
+                source = f"{LOWERED}, which may open {limit} files"
+                effective[parameter.name] = msgspec.structs.replace(found, source=source)
+    return msgspec.structs.replace(reading, effective=effective)
 
 
 def describe(found: Effective) -> str:

@@ -120,7 +120,9 @@ def _read(engine: Engine, chosen: Sequence[Service]) -> tuple[dict[str, Reading]
         try:
             part = service.tunables()
             assert part is not None  # chosen among those that have it
-            return part.read(engine.target(service), engine.locate(service), engine.files(service))
+            found = part.read(engine.target(service), engine.locate(service), engine.files(service))
+            limit = engine.limits(service).open_files
+            return parameter_values.with_open_files(found, limit)
         except DevstackError as error:
             return error.message
         except Exception as error:  # a driver's own class: the server does not answer
@@ -199,6 +201,8 @@ def _warning(parameter: Parameter, found: Effective | None, foreign: str, is_rel
         notes.append(parameter_values.describe(found))
     elif foreign:
         notes.append(f"changed by somebody else: {foreign}")
+    elif found is not None and found.source.startswith(parameter_values.LOWERED):
+        notes.append(f"{found.source}: raise that by `ulimit -n`, then restart it")
     elif found is not None and found.pending_restart:
         notes.append("waits for a restart")
     if is_relaxed:

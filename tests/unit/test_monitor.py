@@ -426,3 +426,15 @@ async def test_a_watch_looks_again_when_a_verb_begins(
     with lock:
         assert (await asyncio.wait_for(following, 30)).busy == "up"
     await looks.aclose()  # type: ignore[attr-defined]
+
+
+async def test_a_full_disk_is_named_as_the_cause(
+    monitor: Monitor, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine.runs("postgres")
+    engine.answers["postgres"] = SILENT
+    monkeypatch.setattr(directories, "FULL_BYTES", 1 << 62)
+    found = await row(monitor, "postgres")
+    assert found.state is State.DOWN
+    assert found.reason.startswith("the disk is full at ")
+    assert "free some space" in found.remedy

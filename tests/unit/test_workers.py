@@ -100,6 +100,9 @@ class FakeEngine:
         endpoint = Endpoint("tcp", "127.0.0.1", 1)
         return Target(service.name, endpoint, {}, Credentials(), Path("ca"), Path("secrets"))
 
+    def files(self, service: Service) -> None:
+        """None are looked at."""
+
     def probe(self, service: Service, *_: object) -> Observation:
         found = self.problems.get(service.name, [])
         return Observation(1.0, problems=(found.pop(0),) if found else ())

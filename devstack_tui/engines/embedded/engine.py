@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import msgspec
+
 from devstack_tui.contracts.client import Client
 from devstack_tui.contracts.drill import NodeTraffic
 from devstack_tui.contracts.engine import Feature, Listening, Run
@@ -224,9 +226,13 @@ class EmbeddedEngine(EmbeddedView):
         self._records.remove(record)
         return gently
 
-    def limits(self, service: Service | None = None) -> Machine:  # noqa: ARG002
+    def limits(self, service: Service | None = None) -> Machine:
         """See the Protocol: they share this machine, or our control group."""
-        return machine.look(self._paths.root)
+        found = machine.look(self._paths.root)
+        if service is None:
+            return found
+        units = [unit.pid for unit in self.units(service) if unit.running and unit.pid]
+        return msgspec.structs.replace(found, open_files=process.open_files(units))
 
     def listeners(self, unit: str) -> Sequence[Listening]:
         """See the Protocol."""

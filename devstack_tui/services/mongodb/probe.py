@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 from typing import Any
 
 from devstack_tui.contracts.model import Observation, Target
+from devstack_tui.core.errors import SaturatedError
 from devstack_tui.services.mongodb.wire import Wire
 
 COLLECTION = "devstack_tui_probe"
@@ -21,7 +23,7 @@ def probe(target: Target, timeout: float) -> Observation:
     """Replace the one document and read it back. The latency is of the write and the read."""
     problems: list[str] = []
     database = target.credentials.database
-    with Wire(target, timeout) as wire:
+    with _connected(target, timeout) as wire:
         tls = wire.tls
         role = _role(wire.command("admin", {"hello": 1}))
         wire.login(target.credentials.user, target.credentials.password)
@@ -54,6 +56,16 @@ def probe(target: Target, timeout: float) -> Observation:
             "storage": str(status.get("storageEngine", {}).get("name", "")),
         },
     )
+
+
+def _connected(target: Target, timeout: float) -> Wire:
+    """mongod has no words for a connection above its limit: it accepts, and closes at once."""
+    try:
+        return Wire(target, timeout)
+    except (ConnectionResetError, BrokenPipeError, ssl.SSLEOFError):
+        raise SaturatedError(
+            target.service, "it closes each at once, as above net.maxIncomingConnections"
+        ) from None
 
 
 def _write(token: int, timeout: float) -> dict[str, Any]:

@@ -7,9 +7,11 @@ import time
 from typing import TYPE_CHECKING
 
 from devstack_tui.contracts.model import Observation, Target
+from devstack_tui.core.errors import SaturatedError
 from devstack_tui.services.mysql.client import connect
 
 if TYPE_CHECKING:
+    from pymysql.connections import Connection
     from pymysql.cursors import Cursor
 
 TABLE = "devstack_tui_probe"
@@ -18,12 +20,14 @@ _UPSERT = (
     "ON DUPLICATE KEY UPDATE token = VALUES(token)"
 )
 _READ = f"SELECT token FROM {TABLE} WHERE id = 1"  # noqa: S608 - a constant
+_NO_MORE = (1040, 1203, 1226)
+"""Errors: too many connections, of all, of the account, or by the account's own limit."""
 _STATUS = "SHOW STATUS WHERE Variable_name IN ('Ssl_version', 'Threads_connected')"
 
 
 def probe(target: Target, timeout: float) -> Observation:
     """Write a fresh value and read it back. The latency is of the write and the read."""
-    with contextlib.closing(connect(target, timeout)) as connection, connection.cursor() as cursor:
+    with contextlib.closing(_connect(target, timeout)) as connection, connection.cursor() as cursor:
         version, read_only, limit = _row(
             cursor, "SELECT VERSION(), @@global.read_only, @@global.max_connections"
         )
@@ -57,6 +61,17 @@ def probe(target: Target, timeout: float) -> Observation:
             "connections": f"{clients} of {limit}",
         },
     )
+
+
+def _connect(target: Target, timeout: float) -> Connection[Cursor]:
+    import pymysql
+
+    try:
+        return connect(target, timeout)
+    except pymysql.err.OperationalError as error:
+        if error.args and error.args[0] in _NO_MORE:
+            raise SaturatedError(target.service, str(error.args[-1])) from None
+        raise
 
 
 def _row(cursor: Cursor, statement: str) -> tuple[object, ...]:

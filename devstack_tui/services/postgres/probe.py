@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import time
+from typing import TYPE_CHECKING
 
 from devstack_tui.contracts.model import Observation, Target
+from devstack_tui.core.errors import SaturatedError
 from devstack_tui.services.postgres.client import connect
 
+if TYPE_CHECKING:
+    import psycopg
+
 TABLE = "devstack_tui_probe"
+_NO_MORE = re.compile(r"sorry, too many clients.*|remaining connection slots.*|too many conn.*")
 _FACTS = """
 SELECT current_setting('server_version'), pg_is_in_recovery(),
        current_setting('transaction_read_only'),
@@ -19,7 +26,7 @@ SELECT current_setting('server_version'), pg_is_in_recovery(),
 
 def probe(target: Target, timeout: float) -> Observation:
     """Write a fresh value and read it back. The latency is of the write and the read."""
-    with connect(target, timeout) as connection:
+    with _connect(target, timeout) as connection:
         version, recovery, read_only, tls, clients, limit = _row(connection.execute(_FACTS))
         token = time.time_ns()
         started = time.perf_counter()
@@ -50,6 +57,18 @@ def probe(target: Target, timeout: float) -> Observation:
         problems=tuple(problems),
         facts={"connections": f"{clients} of {limit}"},
     )
+
+
+def _connect(target: Target, timeout: float) -> psycopg.Connection[tuple[object, ...]]:
+    import psycopg
+
+    try:
+        return connect(target, timeout)
+    except psycopg.OperationalError as error:
+        # The driver has no code of an error that comes before the login.
+        if found := _NO_MORE.search(str(error)):
+            raise SaturatedError(target.service, found[0]) from None
+        raise
 
 
 def _row(cursor: object) -> tuple[object, ...]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 
 from devstack_tui.contracts.model import Observation, Target
+from devstack_tui.core.errors import SaturatedError
 from devstack_tui.services.rabbitmq.client import Link, connect
 
 # Connecting and asking are quick; what is left of the time limit shows that publishing is blocked.
 _SHARE = 0.8
+_NO_MORE = re.compile(r"(?:node |user )?(?:connection|channel)\w* limit \(\d+\)[\w ']*")
 
 
 def probe(target: Target, timeout: float) -> Observation:
@@ -34,8 +37,10 @@ def probe(target: Target, timeout: float) -> Observation:
             latency = (time.perf_counter() - started) * 1000
             if seen != body:
                 problems.append("a confirmed message could not be fetched")
-    except (OSError, pika.exceptions.AMQPError):
+    except (OSError, pika.exceptions.AMQPError) as error:
         # A node with a resource alarm keeps publishers waiting: it is there, and it is not well.
+        if link is None and (found := _NO_MORE.search(str(error))):
+            raise SaturatedError(target.service, found[0]) from None
         if link is None or not link.blocked:
             raise
         latency = (time.perf_counter() - started) * 1000

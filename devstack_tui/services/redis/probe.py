@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import binascii
+import functools
+import itertools
 import secrets
+import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 
 from devstack_tui.contracts.model import NodeObservation, Observation, State, Target
-from devstack_tui.core.errors import UnreachableError
+from devstack_tui.core.errors import SaturatedError, UnreachableError
 from devstack_tui.core.redact import redact
 from devstack_tui.services.redis import topology
 from devstack_tui.services.redis.client import node_count, node_name
@@ -20,6 +23,10 @@ from devstack_tui.services.redis.topology import View
 
 KEY = "devstack-tui:probe"
 KEPT_S = 30
+FULL = "max number of clients reached"
+FULL_WITHIN_S = 0.2
+LISTED = 4
+"""How many runs of slots are named, and tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +37,8 @@ class _Answer:
     view: View | None = None
     latency_ms: float | None = None
     error: str = ""
+    full: bool = False
+    """Whether it runs and takes no more clients."""
 
 
 def probe(target: Target, timeout: float) -> Observation:
@@ -49,13 +58,18 @@ def probe(target: Target, timeout: float) -> Observation:
                 stack.callback(answer.client.close)
         views = {i: answer.view for i, answer in answers.items() if answer.view is not None}
         best = _judge(views, answers)
-        problems = _problems(best, views, answers, target.options)
-        latency, refused = _work(best, views, answers)
+        unserved = topology.unassigned(views.values())
+        problems = [
+            *_unserved(unserved, best, views, answers),
+            *_problems(best, views, answers, target.options),
+        ]
+        latency, refused = _work(views, answers)
         tls = next(a.client.tls_version for a in answers.values() if a.client and a.view)
+    served = min(best.slots("ok"), topology.SLOTS - len(unserved))
     replicas = sum(not view.me.master for view in views.values())
     lag = [_lag(view, views) for view in views.values()]
     facts = {
-        "slots": f"{best.slots('ok')} of {topology.SLOTS} served",
+        "slots": f"{served} of {topology.SLOTS} served",
         "nodes": f"{len(views)} of {total} answer",
         "epoch": best.info.get("cluster_current_epoch", "?"),
     }
@@ -81,7 +95,21 @@ def _ask(target: Target, index: int, timeout: float) -> _Answer:
         latency = (time.perf_counter() - started) * 1000
         return _Answer(client, client.look(index), latency)
     except Exception as error:  # the driver has many; all mean that the node does not serve
+        if client is None and isinstance(error, (RefusedError, OSError)) and _full(target, index):
+            return _Answer(error=FULL, full=True)
         return _Answer(client, error=_plain(error, timeout))
+
+
+def _full(target: Target, index: int) -> bool:
+    """Whether the node has no client left to take: it says so on its plain port alone, for before
+    TLS has begun it has no words."""
+    where = target.endpoint.host, target.ports["main"] + index
+    try:
+        with socket.create_connection(where, FULL_WITHIN_S) as plain:
+            plain.settimeout(FULL_WITHIN_S)
+            return b"max number of clients" in plain.recv(200)
+    except OSError:
+        return False
 
 
 def _plain(error: Exception, timeout: float) -> str:
@@ -94,6 +122,8 @@ def _plain(error: Exception, timeout: float) -> str:
 
 def _judge(views: Mapping[int, View], answers: Mapping[int, _Answer]) -> View:
     """The view to believe: of the newest epoch, from a node that the majority is with."""
+    if not views and any(answer.full for answer in answers.values()):
+        raise SaturatedError("redis", FULL)
     if not views:
         raise UnreachableError(f"no Redis node answers: {answers[0].error}")
     best = max(
@@ -102,7 +132,8 @@ def _judge(views: Mapping[int, View], answers: Mapping[int, _Answer]) -> View:
     )
     alive = {view.me.id for view in views.values()}
     owners = _owners(best)
-    there = sum(node.id in alive for node in owners)
+    # One that takes no more clients serves those that it has.
+    there = sum(node.id in alive for node in owners) + sum(a.full for a in answers.values())
     if owners and there * 2 <= len(owners):
         raise UnreachableError(
             f"only {there} of {len(owners)} Redis masters answer: no majority, no failover"
@@ -124,11 +155,8 @@ def _problems(
     alive = {view.me.id for view in views.values()}
     dead = [node for node in _owners(best) if node.id not in alive]
     lost = sum(node.slot_count for node in dead)
-    missing = topology.SLOTS - best.slots("assigned")
     if lost:
         problems.insert(0, f"{lost} slots have no master")
-    if missing:
-        problems.insert(0, f"{missing} slots are not assigned")
     unserved = best.slots("pfail") + best.slots("fail")
     if unserved and not lost:
         problems.append(f"{unserved} slots are held for unreachable")
@@ -147,29 +175,107 @@ def _problems(
     return problems
 
 
-def _work(
-    best: View, views: Mapping[int, View], answers: Mapping[int, _Answer]
-) -> tuple[float, list[str]]:
-    """SET and GET on the owner of the key: latency in ms, and what went wrong."""
-    # Redis' CRC16 is the one of XMODEM.
-    slot = binascii.crc_hqx(KEY.encode(), 0) % topology.SLOTS
-    owner = next((n for n in _owners(best) if any(a <= slot <= b for a, b in n.slots)), None)
-    found = next((i for i, view in views.items() if owner and view.me.id == owner.id), None)
-    client = answers[found].client if found is not None else None
+def _unserved(
+    unserved: frozenset[int],
+    best: View,
+    views: Mapping[int, View],
+    answers: Mapping[int, _Answer],
+) -> list[str]:
+    """The slots that are refused: those that no node claims for itself, whatever the others believe
+    of it, and those of which a node knows no owner. A dead master's are counted elsewhere."""
+    alive = {view.me.id for view in views.values()}
+    dead = [n for node in _owners(best) if node.id not in alive for n in node.slots]
+    gone = unserved.difference(*(range(first, last + 1) for first, last in dead))
+    masters = [i for i, view in views.items() if view.me.master]
+    problems = [_refused(topology.runs(gone), masters, answers, "nobody serves")]
+    for i in masters:
+        lacking = topology.unknown(views[i]) - unserved
+        problems.append(_refused(topology.runs(lacking), [i], answers, f"{node_name(i)} refuses"))
+    return [problem for problem in problems if problem]
+
+
+def _refused(
+    ranges: Sequence[topology.Range],
+    indexes: Sequence[int],
+    answers: Mapping[int, _Answer],
+    who: str,
+) -> str:
+    """One sentence for those of `ranges` of which a key is refused by each of these nodes."""
+    found: list[topology.Range] = []
+    why = ""
+    for one in ranges[:LISTED]:
+        said = [_get(answers[i].client, key_in(one[0])) for i in indexes]
+        if all(said):
+            found.append(one)
+            why = next((text for text in said if "CLUSTERDOWN" in text), said[0] if said else "")
+    if not found:
+        return ""
+    found += ranges[LISTED:]
+    more = f" and {len(found) - LISTED} more ranges" if len(found) > LISTED else ""
+    named = topology.describe(found[:LISTED]).replace(" ", ", ")
+    count = topology.count(found)
+    return f"{who} {count} slot{'s' * (count > 1)}: {named}{more}" + (f" ({why})" if why else "")
+
+
+def _get(client: Node | None, key: str) -> str:
+    """Why a node does not answer for a key itself; empty when it does."""
     if client is None:
+        return "it does not answer"
+    try:
+        client.ask(("GET", key))
+    except (RefusedError, OSError) as error:
+        return redact(str(error))
+    return ""
+
+
+def _work(views: Mapping[int, View], answers: Mapping[int, _Answer]) -> tuple[float, list[str]]:
+    """SET and GET on every master: latency in ms of the one that owns the key, and what went
+    wrong."""
+    slot = _slot(KEY)
+    latency: float | None = None
+    refused: list[str] = []
+    for i, view in views.items():
+        if not view.me.master or not view.me.slots:
+            continue
+        mine = any(first <= slot <= last for first, last in view.me.slots)
+        # One that serves nothing now is among the problems already.
+        if mine or view.ok:
+            took, why = _write(answers[i].client, KEY if mine else key_in(view.me.slots[0][0]))
+            latency = took if mine else latency
+            refused += [f"{node_name(i)}{why}"] if why else []
+    if latency is None:
         # Its shard is down, which is among the problems: the latency of the others is left.
-        return min(a.latency_ms for a in answers.values() if a.latency_ms is not None), []
+        latency = min(a.latency_ms for a in answers.values() if a.latency_ms is not None)
+    return latency, refused
+
+
+def _write(client: Node | None, key: str) -> tuple[float, str]:
+    """The latency of a SET and a GET in ms, and what went wrong."""
+    if client is None:
+        return 0.0, " does not answer"
     # Probes of other consoles write too: what is read may be newer than ours, never older.
     token = f"{time.time_ns():020d}-{secrets.token_hex(4)}"
     started = time.perf_counter()
+    why = ""
     try:
-        _, seen = client.ask(("SET", KEY, token, "EX", str(KEPT_S)), ("GET", KEY))
+        _, seen = client.ask(("SET", key, token, "EX", str(KEPT_S)), ("GET", key))
     except (RefusedError, OSError) as error:
-        refused = [f"{node_name(found or 0)} refused a write: {redact(str(error))}"]
+        why = f" refused a write: {redact(str(error))}"
     else:
-        lost = not isinstance(seen, str) or seen < token
-        refused = ["a written value could not be read back"] if lost else []
-    return (time.perf_counter() - started) * 1000, refused
+        if not isinstance(seen, str) or seen < token:
+            why = ": a written value could not be read back"
+    return (time.perf_counter() - started) * 1000, why
+
+
+def _slot(key: str) -> int:
+    # Redis' CRC16 is the one of XMODEM.
+    return binascii.crc_hqx(key.encode(), 0) % topology.SLOTS
+
+
+@functools.lru_cache(maxsize=64)
+def key_in(slot: int) -> str:
+    """A key of ours in that slot."""
+    return next(key for n in itertools.count() if _slot(key := f"{KEY}:{n}") == slot)
 
 
 def _lag(view: View, views: Mapping[int, View]) -> int | None:

