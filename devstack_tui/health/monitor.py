@@ -43,6 +43,7 @@ from devstack_tui.identity.certificates import Age, age, ending, read_certificat
 from devstack_tui.identity.certificates import remedy as rotates
 from devstack_tui.stack.probing import probe_once
 from devstack_tui.stack.view import StackView
+from devstack_tui.state import parameter_store
 from devstack_tui.state.settings import user_file
 
 if TYPE_CHECKING:
@@ -177,8 +178,10 @@ class Monitor:
             seen = probe_once(service, target, PROBE_TIMEOUT_S, engine.files(service))
         except DevstackError as error:
             state, reason = _silent(running, memory, owner, gone, error)
-            wrong = state in (State.DOWN, State.DEGRADED)
-            remedy = (error.remedy or _remedy(service.name)) if wrong else ""
+            remedy = ""
+            if state in (State.DOWN, State.DEGRADED):
+                halfway = not any(unit.completed for unit in units)
+                remedy = error.remedy or self._way_out(service.name, halfway)
             return msgspec.structs.replace(row, state=state, reason=reason, remedy=remedy)
         memory.answered = frozenset(unit.start_id for unit in running)
         memory.latencies.append(seen.latency_ms)
@@ -194,6 +197,14 @@ class Monitor:
         if not full:
             return row
         return msgspec.structs.replace(row, reason=f"{full}: {row.reason}", remedy=directories.ROOM)
+
+    def _way_out(self, name: str, halfway: bool) -> str:
+        """What to do about a service that is down; one that ended while it was starting may do so
+        for the values that it starts with."""
+        if halfway and name in parameter_store.tuned(self._stack.paths):
+            undo = parameter_store.undo_command(name)
+            return f"devstack-tui logs {name}; {undo}; devstack-tui up {name}"
+        return _remedy(name)
 
     def _fixed(
         self,

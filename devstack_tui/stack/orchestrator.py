@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from devstack_tui.contracts.engine import Engine, Run
@@ -16,6 +16,7 @@ from devstack_tui.core.event_stream import Emit, thread_events
 from devstack_tui.core.events import Event, Phase, Progress
 from devstack_tui.core.redact import redact
 from devstack_tui.stack.probing import probe_once
+from devstack_tui.state import parameter_store
 
 PROBE_TIMEOUT_S = 2.0
 HEALTHY_WITHIN_S = 60.0
@@ -48,8 +49,10 @@ Work = Callable[[Service, _Reporter, Sequence[str]], bool]
 class Workers:
     """Runs one verb's services. `start` and `stop` yield `Progress` until every one is final."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, tuned: Collection[str] = ()) -> None:
+        """`tuned` are the services that start with values of the user's."""
         self._engine = engine
+        self._tuned = tuned
 
     def start(self, chosen: Sequence[Service]) -> AsyncGenerator[Event, None]:
         """Each service as soon as what it requires is ready, and what it comes after has ended."""
@@ -143,15 +146,22 @@ class Workers:
         if isinstance(error, Cancelled):
             self._bring_down(service, report, (), INTERRUPTED)
         elif isinstance(error, DevstackError):
-            report(Phase.FAILED, error.message, error.remedy)
+            report(Phase.FAILED, error.message, error.remedy or self._look(service.name))
         else:
             report(Phase.FAILED, f"{type(error).__name__}: {redact(str(error))}"[:300])
         return False
 
+    def _look(self, name: str) -> str:
+        """What to do about a server that did not come up."""
+        undo = parameter_store.undo_command(name) if name in self._tuned else ""
+        return f"look at `devstack-tui logs {name}`" + (
+            f"; if it is for its tuned values: `{undo}`, also while it is down" if undo else ""
+        )
+
     def _await_health(self, service: Service, report: _Reporter, without: Sequence[str]) -> None:
         """Probe until it passes. What a service lacks that comes before it, it will not get."""
         deadline = time.monotonic() + HEALTHY_WITHIN_S
-        logs = f"look at `devstack-tui logs {service.name}`"
+        logs = self._look(service.name)
         while True:
             if report.cancelled.is_set():
                 raise Cancelled(f"interrupted while {service.name} was starting")

@@ -31,7 +31,7 @@ from devstack_tui.stack import recovery
 from devstack_tui.stack.orchestrator import Workers
 from devstack_tui.stack.transaction import Events, changing, relay
 from devstack_tui.stack.view import StackView, available
-from devstack_tui.state import directories, settings
+from devstack_tui.state import directories, parameter_store, settings
 from devstack_tui.state import instance as instances
 from devstack_tui.state.instance import Instance
 
@@ -126,7 +126,7 @@ class Stack(StackView):
                 )
             )
         emit(Planned("up", self.name, tuple(found.name for found in chosen)))
-        await relay(Workers(engine).start(chosen), emit)
+        await relay(Workers(engine, parameter_store.tuned(self.paths)).start(chosen), emit)
         self._journal_end("restart")
         if self._orphaned():  # what needs servers that run
             await self._mend(engine, emit)
@@ -156,7 +156,7 @@ class Stack(StackView):
         await self._mend(engine, emit)
         emit(Planned("restart", self.name, tuple(found.name for found in chosen)))
         Journal(self.paths.journal).begin("restart", ",".join(found.name for found in chosen))
-        workers = Workers(engine)
+        workers = Workers(engine, parameter_store.tuned(self.paths))
         await relay(workers.stop([found for found in chosen if engine.units(found)]), emit)
         await relay(workers.start(chosen), emit)
         self._journal_end("restart")

@@ -81,6 +81,19 @@ def read(paths: StackPaths) -> StoredParameters:
         ) from None
 
 
+def tuned(paths: StackPaths) -> frozenset[str]:
+    """The services that start with values of the user's; none where that cannot be read."""
+    try:
+        return frozenset(read(paths).values)
+    except DevstackError:
+        return frozenset()
+
+
+def undo_command(service: str) -> str:
+    """The command that replaces the values of a service that cannot start with them."""
+    return f"devstack-tui tune apply baseline --service {service}"
+
+
 def write(paths: StackPaths, tuned: StoredParameters) -> None:
     """Keep `tuned`, in one step. Services without a value are left out."""
     waiting = {f"{service}.{name}" for service, given in tuned.pending.items() for name in given}

@@ -208,19 +208,17 @@ class _Apply:
         started = time.monotonic()
         prepared = prepare(self._stack, self._order.wanted, self._order.options)
         self._emit(prepared.planned)
-        if not prepared.services:
-            if prepared.after != prepared.before:
-                parameter_store.write(self._stack.paths, prepared.after)
-            self._emit(TuneDone(0, time.monotonic() - started, message="nothing to change"))
+        if not prepared.running:
+            self._keep(prepared, started)
             return
         self._step("", "journal", "")
-        names = {service: prepared.wanted(service) for service in prepared.services}
+        names = {service: prepared.wanted(service) for service in prepared.running}
         rows = [row for row in prepared.show.parameters if row.elsewhere]
         foreign = {name: [row.name for row in rows if row.service == name] for name in names}
         intent = parameter_apply.intend(self._stack.paths, names, foreign)
         try:
             parameter_store.write(self._stack.paths, prepared.after)
-            for name in prepared.services:
+            for name in prepared.running:
                 self._change(service_named(name), prepared)
             self._check()
             sources = {f"{o.service}.{o.parameter}": o.source for o in self._outcomes}
@@ -228,6 +226,8 @@ class _Apply:
                 self._stack.paths, self._order.commit(prepared.after, prepared, sources)
             )
             self._journal.end(intent)
+            if prepared.later:
+                self._emit(Note(prepared.later))
         except DevstackError as error:
             done = self._take_back(intent, error)
         except BaseException:
@@ -236,6 +236,16 @@ class _Apply:
         else:
             done = TuneDone(0, 0.0, tuple(self._outcomes))
         self._emit(msgspec.structs.replace(done, seconds=time.monotonic() - started))
+
+    def _keep(self, prepared: PreparedApply, started: float) -> None:
+        """Nothing runs that could be changed: write the store in one step, if it changes."""
+        store = prepared.after
+        if prepared.services:
+            store = self._order.commit(store, prepared, {})
+        if store != prepared.before:
+            parameter_store.write(self._stack.paths, store)
+        message = prepared.later or "nothing to change"
+        self._emit(TuneDone(0, time.monotonic() - started, message=message))
 
     def _change(self, service: Service, prepared: PreparedApply) -> None:
         wanted = prepared.wanted(service.name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,28 +16,34 @@ from devstack_tui.state import directories, parameter_store
 from devstack_tui.tuning import profiles, rules
 from devstack_tui.tuning.catalogue import tunable
 from devstack_tui.tuning.events import Show
+from devstack_tui.tuning.plan import any_runs, canonical, ending
 from devstack_tui.tuning.show import look
 
 
 def put(stack: Stack, service: str, given: Mapping[str, str]) -> Show:
     """Put values of one service into pending; returns the look after it. Blocks.
 
-    Raises `UsageError` that names the parameter, the limit and its source, and nothing is
-    changed; `UnreachableError` when the service cannot be asked for its limits.
+    Where the service is stopped, or cannot start, `default` is no matter of pending: it takes the
+    value out of what the next start uses. Raises `UsageError` that names the parameter, the limit
+    and its source, and nothing is changed; `UnreachableError` when the service runs and cannot be
+    asked for its limits.
     """
     name = tunable(service).name
     with _changing(stack):
         show = look(stack, (name,))
-        if reason := show.down.get(name):
-            raise UnreachableError(f"nothing was set: {reason}", f"devstack-tui up {name}")
+        stopped = name in show.down and not any_runs(stack, name)
+        if name in show.down and not stopped:
+            raise UnreachableError(f"nothing was set: {show.down[name]}", ending(name))
         store = parameter_store.read(stack.paths)
         own = rules.by_own_names(show, name, given)
-        texts = {one: rules.validate(show, name, one, text) for one, text in own.items()}
+        texts = {one: canonical(show, store, name, one, text) for one, text in own.items()}
+        if stopped:
+            store = _given_back(store, name, [k for k, text in texts.items() if text == DEFAULT])
         waiting = {**store.pending.get(name, {}), **texts}
         mine = store.values.get(name, {})
         waiting = {k: text for k, text in waiting.items() if text != mine.get(k, DEFAULT)}
         for problem in rules.judge(show, {name: {**mine, **waiting, **texts}})[1]:
-            if problem.fatal:
+            if problem.fatal and any(text != DEFAULT for text in texts.values()):
                 raise UsageError(
                     f"nothing was set: {rules.sentence(problem)}", "choose another value"
                 )
@@ -47,6 +53,20 @@ def put(stack: Stack, service: str, given: Mapping[str, str]) -> Show:
             stack.paths, msgspec.structs.replace(store, pending=pending, written=written)
         )
         return look(stack, (name,))
+
+
+def _given_back(
+    store: parameter_store.StoredParameters, service: str, names: Sequence[str]
+) -> parameter_store.StoredParameters:
+    """The store without the values of `names`, as an entry of the history."""
+    mine = dict(store.values.get(service, {}))
+    gone = {f"{service}.{name}": (mine.pop(name), None) for name in names if name in mine}
+    if not gone:
+        return store
+    entry = parameter_store.entry(store, "set", dict(gone), {})
+    set_by = {key: who for key, who in store.set_by.items() if key not in gone}
+    values = {**store.values, service: mine}
+    return msgspec.structs.replace(store, values=values, set_by=set_by).with_entry(entry)
 
 
 def drop(stack: Stack) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -32,7 +32,8 @@ Wanted = Mapping[str, Mapping[str, str | None]]
 class Options:
     """How an apply is meant. `replace`: the services that are named get exactly what is wanted.
     `force`: somebody else's changes are no obstacle; of the parameters that are named, they are
-    taken over. `restart`: restart them in any case."""
+    taken over. `restart`: restart them in any case. `record`: it is to stay, also where a service
+    is stopped and gets it with its next start."""
 
     by: str
     replace: bool = False
@@ -44,7 +45,8 @@ class Options:
 @dataclass(frozen=True, slots=True)
 class PreparedApply:
     """An apply that may begin: `restarts` are the services that need one; `before` and `after`
-    the store, without the entry of the history."""
+    the store, without the entry of the history. `stopped` are those that will find their values in
+    the store when they start."""
 
     planned: TunePlanned
     show: Show
@@ -52,6 +54,18 @@ class PreparedApply:
     after: StoredParameters
     restarts: frozenset[str]
     options: Options
+    stopped: frozenset[str] = frozenset()
+
+    @property
+    def running(self) -> tuple[str, ...]:
+        """The services that are changed now, in the order of their change."""
+        return tuple(name for name in self.services if name not in self.stopped)
+
+    @property
+    def later(self) -> str:
+        """When the stopped services will use what changes, in a sentence; empty without any."""
+        names = " ".join(name for name in self.services if name in self.stopped)
+        return f"used at the next `devstack-tui up {names}`" if names else ""
 
     @property
     def services(self) -> tuple[str, ...]:
@@ -67,7 +81,8 @@ class PreparedApply:
 def prepare(stack: Stack, wanted: Wanted, options: Options) -> PreparedApply:
     """Decide what changes, or refuse with the parameter, the limit and its source. Blocks.
 
-    Raises `UsageError` for what cannot be, `UnreachableError` for a service that is down, and
+    A service that is stopped, or cannot start, is changed in the store alone. Raises `UsageError`
+    for what cannot be, `UnreachableError` for a service that runs and does not answer, and
     `DevstackError` while a drill runs.
     """
     for name in wanted:
@@ -78,13 +93,15 @@ def prepare(stack: Stack, wanted: Wanted, options: Options) -> PreparedApply:
     if not wanted:
         return _prepared(stack, Show(stack=stack.name, parameters=()), before, {}, options)
     show = look(stack, tuple(wanted))
+    stopped = frozenset(name for name in show.down if not any_runs(stack, name))
     for name, reason in show.down.items():
-        raise UnreachableError(f"nothing was changed: {reason}", f"devstack-tui up {name}")
-    _require_needed(stack, wanted)
+        if name not in stopped or not options.record:
+            raise UnreachableError(f"nothing was changed: {reason}", ending(name))
+    _require_needed(stack, [name for name in wanted if name not in stopped])
     written = {name: rules.by_own_names(show, name, given) for name, given in wanted.items()}
     checked = {
         service: {
-            name: _text(rules.validate(show, service, name, text or DEFAULT))
+            name: _text(canonical(show, before, service, name, text))
             for name, text in given.items()
         }
         for service, given in written.items()
@@ -95,7 +112,7 @@ def prepare(stack: Stack, wanted: Wanted, options: Options) -> PreparedApply:
         for service, given in checked.items():
             for name in before.values.get(service, {}):
                 given.setdefault(name, None)
-    prepared = _prepared(stack, show, before, checked, options)
+    prepared = _prepared(stack, show, before, checked, options, stopped=stopped)
     _refuse_problems(prepared)
     changes = tuple(_with_reading(change, written) for change in prepared.planned.changes)
     planned = msgspec.structs.replace(prepared.planned, changes=changes)
@@ -109,6 +126,27 @@ def _with_reading(change: Change, written: Wanted) -> Change:
         return change
     understood = parameter_values.reading(text, change.after or DEFAULT)
     return msgspec.structs.replace(change, understood=understood)
+
+
+def any_runs(stack: Stack, name: str) -> bool:
+    """Whether a unit of the service runs, answering or not."""
+    return any(unit.running for unit in stack.engine().units(service_named(name)))
+
+
+def ending(name: str) -> str:
+    """What to do about a service that runs and does not answer."""
+    return f"`devstack-tui restart {name}`, or `devstack-tui down {name}` first"
+
+
+def canonical(
+    show: Show, store: StoredParameters, service: str, name: str, text: str | None
+) -> str:
+    """The canonical form of what is wanted. What the store sets can be taken back to the default,
+    although this server knows no such parameter. Raises as `rules.validate` does."""
+    known = {p.name for p in show.catalogue if p.service == service}
+    if text in (None, DEFAULT) and name not in known and name in store.values.get(service, {}):
+        return DEFAULT
+    return rules.validate(show, service, name, text or DEFAULT)
 
 
 def _text(canonical: str) -> str | None:
@@ -133,7 +171,7 @@ def _require_right(stack: Stack) -> None:
         )
 
 
-def _require_needed(stack: Stack, wanted: Wanted) -> None:
+def _require_needed(stack: Stack, wanted: Iterable[str]) -> None:
     """What a service needs to be configured must run as well."""
     engine = stack.engine()
     for name in wanted:
@@ -157,6 +195,8 @@ def _refuse_strangers(show: Show, checked: Mapping[str, object]) -> None:
 
 
 def _refuse_problems(prepared: PreparedApply) -> None:
+    if all(change.after is None for change in prepared.planned.changes):
+        return  # what is wrong then is not of these changes, and they are the way out of it
     fatal = [p for p in _problems(prepared) if p.fatal]
     if fatal:
         more = "; ".join(rules.sentence(problem) for problem in fatal[1:])
@@ -179,6 +219,8 @@ def _prepared(
     before: StoredParameters,
     checked: Mapping[str, Mapping[str, str | None]],
     options: Options,
+    *,
+    stopped: frozenset[str] = frozenset(),
 ) -> PreparedApply:
     rows = {(row.service, row.name): row for row in show.parameters}
     changes: list[Change] = []
@@ -194,13 +236,33 @@ def _prepared(
         changes.append(_change(parameter, former, after))
         if parameter.apply is Apply.RESTART and _differs(parameter, row, after):
             restarts.add(parameter.service)
+    changes += _unknown(show, before, checked)
+    restarts -= stopped
     planned = TunePlanned(stack.name, options.by, tuple(changes), ())
     prepared = PreparedApply(
-        planned, show, before, _after(before, changes, options.by), frozenset(restarts), options
+        planned=planned,
+        show=show,
+        before=before,
+        after=_after(before, changes, options.by),
+        restarts=frozenset(restarts),
+        options=options,
+        stopped=stopped,
     )
     steps, warnings = tuple(_steps(prepared)), tuple(_warnings(prepared))
     planned = msgspec.structs.replace(planned, steps=steps, warnings=warnings)
     return replace(prepared, planned=planned)
+
+
+def _unknown(
+    show: Show, before: StoredParameters, checked: Mapping[str, Mapping[str, str | None]]
+) -> Iterator[Change]:
+    """What goes back to the default of a server that knows no such parameter."""
+    known = {(parameter.service, parameter.name) for parameter in show.catalogue}
+    for service, given in checked.items():
+        for name in given:
+            if (service, name) not in known:
+                former = before.values[service][name]
+                yield Change(service, name, former, None, Apply.RESTART.value)
 
 
 def _change(parameter: Parameter, before: str | None, after: str | None) -> Change:
@@ -249,8 +311,9 @@ def _steps(prepared: PreparedApply) -> Iterator[str]:
             if c.service == service
         )
         how = "restart it once" if service in prepared.restarts else "change it while it runs"
+        how = "it does not run: keep it for its start" if service in prepared.stopped else how
         yield f"{service}: {how}: {names or 'nothing changes'}"
-    if prepared.services:
+    if prepared.running:
         yield "read every value back in a fresh session; what does not take is undone"
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from devstack_tui.contracts.model import Installation
 from devstack_tui.contracts.tunable import Share
-from devstack_tui.core.errors import UsageError
-from devstack_tui.tuning import rules
+from devstack_tui.core.errors import UnreachableError, UsageError
+from devstack_tui.state.parameter_store import StoredParameters
+from devstack_tui.tuning import plan, rules
 from devstack_tui.tuning.catalogue import tunable
 from devstack_tui.tuning.events import Budget, Row, Show
 
@@ -138,3 +141,24 @@ def test_every_service_that_is_judged_uses_what_is_effective() -> None:
     untouched, _ = rules.judge(stack, {"redis": {"maxmemory": "default"}})
     assert tuned.worst > untouched.worst
     assert untouched == rules.judge(stack, {})[0]
+
+
+def test_a_server_that_runs_and_does_not_answer_is_not_changed_behind_its_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With faked looks: a frozen server costs every verb its full time limit."""
+    silent = Show(stack="x", parameters=(), down={"postgres": "no answer"})
+    monkeypatch.setattr(plan, "look", lambda *_: silent)
+    monkeypatch.setattr(plan, "any_runs", lambda *_: True)
+    monkeypatch.setattr(plan, "_require_right", lambda _: None)
+    monkeypatch.setattr(plan, "require_none", lambda *_: None)
+    monkeypatch.setattr(plan.parameter_store, "read", lambda _: StoredParameters())
+    stack: Any = SimpleNamespace(paths=None)
+    with pytest.raises(UnreachableError, match="nothing was changed: no answer") as refused:
+        plan.prepare(stack, {"postgres": {"work_mem": "8MB"}}, plan.Options(by="set"))
+    assert "`devstack-tui restart postgres`" in refused.value.remedy
+    # A measurement does not go on with a server that has ended.
+    monkeypatch.setattr(plan, "any_runs", lambda *_: False)
+    measuring = plan.Options(by="ab", record=False)
+    with pytest.raises(UnreachableError):
+        plan.prepare(stack, {"postgres": {"work_mem": "8MB"}}, measuring)

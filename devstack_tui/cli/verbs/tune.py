@@ -130,7 +130,10 @@ def _set(stack: Stack, options: argparse.Namespace) -> int:
         print_json(msgspec.structs.replace(found, parameters=tuple(rows)))
     else:
         text.print_rows(rows)
-        narrate("pending: `devstack-tui tune apply` makes it effective")
+        if found.down and all(row.pending is None for row in rows):
+            narrate(f"used at the next `devstack-tui up {options.service}`")
+        else:
+            narrate("pending: `devstack-tui tune apply` makes it effective")
     return 0
 
 
