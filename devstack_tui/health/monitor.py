@@ -43,7 +43,6 @@ from devstack_tui.identity.certificates import Age, age, ending, read_certificat
 from devstack_tui.identity.certificates import remedy as rotates
 from devstack_tui.stack.probing import probe_once
 from devstack_tui.stack.view import StackView
-from devstack_tui.state import parameter_store
 from devstack_tui.state.settings import user_file
 
 if TYPE_CHECKING:
@@ -201,6 +200,8 @@ class Monitor:
     def _way_out(self, name: str, halfway: bool) -> str:
         """What to do about a service that is down; one that ended while it was starting may do so
         for the values that it starts with."""
+        from devstack_tui.state import parameter_store  # a healthy stack needs it not
+
         if halfway and name in parameter_store.tuned(self._stack.paths):
             undo = parameter_store.undo_command(name)
             return f"devstack-tui logs {name}; {undo}; devstack-tui up {name}"

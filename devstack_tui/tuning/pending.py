@@ -16,7 +16,7 @@ from devstack_tui.state import directories, parameter_store
 from devstack_tui.tuning import profiles, rules
 from devstack_tui.tuning.catalogue import tunable
 from devstack_tui.tuning.events import Show
-from devstack_tui.tuning.plan import any_runs, canonical, ending
+from devstack_tui.tuning.plan import any_runs, canonical, ending, own_names
 from devstack_tui.tuning.show import look
 
 
@@ -35,8 +35,8 @@ def put(stack: Stack, service: str, given: Mapping[str, str]) -> Show:
         if name in show.down and not stopped:
             raise UnreachableError(f"nothing was set: {show.down[name]}", ending(name))
         store = parameter_store.read(stack.paths)
-        own = rules.by_own_names(show, name, given)
-        texts = {one: canonical(show, store, name, one, text) for one, text in own.items()}
+        own = own_names(show, store, name, given)
+        texts = {one: canonical(show, name, one, text) for one, text in own.items()}
         if stopped:
             store = _given_back(store, name, [k for k, text in texts.items() if text == DEFAULT])
         waiting = {**store.pending.get(name, {}), **texts}

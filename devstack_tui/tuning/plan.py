@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import msgspec
 
@@ -23,6 +24,8 @@ from devstack_tui.tuning import rules
 from devstack_tui.tuning.catalogue import tunable
 from devstack_tui.tuning.events import Change, Row, Show, TunePlanned
 from devstack_tui.tuning.show import DEVELOPMENT_ONLY, look
+
+T = TypeVar("T")
 
 Wanted = Mapping[str, Mapping[str, str | None]]
 """Texts by service and parameter. None, and `default`: as the server comes."""
@@ -98,12 +101,9 @@ def prepare(stack: Stack, wanted: Wanted, options: Options) -> PreparedApply:
         if name not in stopped or not options.record:
             raise UnreachableError(f"nothing was changed: {reason}", ending(name))
     _require_needed(stack, [name for name in wanted if name not in stopped])
-    written = {name: rules.by_own_names(show, name, given) for name, given in wanted.items()}
+    written = {name: own_names(show, before, name, given) for name, given in wanted.items()}
     checked = {
-        service: {
-            name: _text(canonical(show, before, service, name, text))
-            for name, text in given.items()
-        }
+        service: {name: _text(canonical(show, service, name, text)) for name, text in given.items()}
         for service, given in written.items()
     }
     if not options.force:
@@ -138,15 +138,23 @@ def ending(name: str) -> str:
     return f"`devstack-tui restart {name}`, or `devstack-tui down {name}` first"
 
 
-def canonical(
-    show: Show, store: StoredParameters, service: str, name: str, text: str | None
-) -> str:
-    """The canonical form of what is wanted. What the store sets can be taken back to the default,
-    although this server knows no such parameter. Raises as `rules.validate` does."""
+def own_names(
+    show: Show, store: StoredParameters, service: str, given: Mapping[str, T]
+) -> dict[str, T]:
+    """`given` by the names that the server itself uses. What the store sets can be taken back to
+    the default, although this server knows no such parameter. Raises as `rules.by_own_names`."""
     known = {p.name for p in show.catalogue if p.service == service}
-    if text in (None, DEFAULT) and name not in known and name in store.values.get(service, {}):
+    gone = store.values.get(service, {}).keys() - known
+    unknown = {k: text for k, text in given.items() if k in gone and text in (None, DEFAULT)}
+    rest = {k: text for k, text in given.items() if k not in unknown}
+    return {**(rules.by_own_names(show, service, rest) if rest else {}), **unknown}
+
+
+def canonical(show: Show, service: str, name: str, text: str | None) -> str:
+    """The canonical form of what is wanted by `own_names`. Raises as `rules.validate` does."""
+    if text in (None, DEFAULT):
         return DEFAULT
-    return rules.validate(show, service, name, text or DEFAULT)
+    return rules.validate(show, service, name, text)
 
 
 def _text(canonical: str) -> str | None:
