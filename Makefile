@@ -79,6 +79,7 @@ screenshots: setup-dev servers
 bench: setup-dev servers
 	@$(BIN)/python tests/bench/console.py
 	@$(BIN)/devstack-tui up
+	@PYTHONPATH=. $(BIN)/python tests/bench/verbs.py
 	@PYTHONPATH=. $(BIN)/python tests/bench/engines.py
 	@PYTHONPATH=. $(BIN)/python tests/bench/watching.py
 

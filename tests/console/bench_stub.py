@@ -119,7 +119,7 @@ class Ended(Exception):
 def held_by(variable: str) -> None:
     """Wait while the file that the variable names is there."""
     name = os.environ.get(variable)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     came: list[int] = []
     before = signal.signal(signal.SIGTERM, lambda number, _frame: came.append(number))
     while name and Path(name).exists() and time.monotonic() < deadline:

@@ -70,7 +70,7 @@ def tab(name: str) -> str:
     return str(1 + [capability.id for capability in CAPABILITIES].index(name))
 
 
-async def until(pilot: Pilot[int], condition: Callable[[], object], seconds: float = 10.0) -> None:
+async def until(pilot: Pilot[int], condition: Callable[[], object], seconds: float = 60.0) -> None:
     """Wait until `condition` holds; it may look for what is not there yet."""
     deadline = time.monotonic() + seconds
     while True:

@@ -42,7 +42,7 @@ def change(verb: str, services: list[str], plan: bool) -> int:
         step = {"since": at + place, "at": at + place + 3}
         say(event="progress", service=name, phase=phase, detail=detail, **step)
     hold = os.environ.get("STUB_HOLD")
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while hold and Path(hold).exists() and time.monotonic() < deadline:
         time.sleep(0.02)
     if verb == "restart":

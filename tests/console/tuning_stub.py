@@ -168,7 +168,7 @@ def change(verb: str, rest: list[str], plan: bool) -> int:
 def wait() -> None:
     """Wait while the file of `STUB_TUNE_HOLD` is there; standard input is nobody's."""
     name = os.environ.get("STUB_TUNE_HOLD")
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while name and Path(name).exists() and time.monotonic() < deadline:
         time.sleep(0.02)
 

@@ -29,7 +29,7 @@ from devstack_tui.core.errors import (
 from devstack_tui.stack.probing import probe_once
 from tests.engines.conftest import REDIS, UNITS, Made, status_of
 
-BUSY_S = 10.0
+BUSY_S = 60.0
 FAULTS = tuple(Fault)
 pytestmark = pytest.mark.usefixtures("whole")
 

@@ -82,7 +82,7 @@ def test_the_gate_judges_nine_checks_against_what_was_recorded_and_refuses_an_ed
     recorded = bench.run("bench", "record", *names, "--quick", timeout=180)
     assert recorded.returncode == 0, recorded.stderr
     junit = tmp_path / "regress.xml"
-    ended = bench.run("regress", "--quick", "--json", "--junit", str(junit), timeout=300)
+    ended = bench.run("regress", "--quick", "--json", "--junit", str(junit), timeout=600)
     document = msgspec.json.decode(ended.stdout)
     assert [check["id"] for check in document["checks"]] == [f"perf.0{n}" for n in range(1, 10)]
     # What the verdict is, noise decides; that it is the exit status and no error, it does not.
@@ -124,7 +124,7 @@ def test_a_bench_that_is_left_removes_its_data(bench: Cli, how: str) -> None:
     number = {"ctrl-c": signal.SIGINT, "sigterm": signal.SIGTERM, "kill -9": signal.SIGKILL}
     run.send_signal(number[how])
     run.communicate(timeout=60)
-    _, alive = psutil.wait_procs(children, timeout=30)
+    _, alive = psutil.wait_procs(children, timeout=60)
     assert not alive
     assert _databases(bench) == before
     # Whoever is interrupted has cleaned up, and knows it: nothing needs healing.
@@ -140,7 +140,7 @@ def test_data_that_even_a_killed_child_left_goes_with_the_next_change(bench: Cli
     family = [*psutil.Process(run.pid).children(recursive=True), psutil.Process(run.pid)]
     for process in family:
         process.kill()
-    run.communicate(timeout=30)
+    run.communicate(timeout=60)
     assert _databases(bench) != before
     healed = bench.run("tune", "revert", "--pending")
     assert "removing what an interrupted `bench run` of postgres.tpcb left" in healed.stderr

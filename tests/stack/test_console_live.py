@@ -15,7 +15,7 @@ from devstack_tui.contracts.model import State
 from tests.conftest import Cli
 from tests.stack.clients import leaks
 
-PATIENCE_S = 40.0
+PATIENCE_S = 90.0
 
 
 @pytest.fixture

@@ -98,7 +98,7 @@ def test_a_wipe_that_is_killed_is_finished_by_the_next_up(fresh: Cli) -> None:
 def test_a_killed_server_is_seen_as_down_and_comes_back(live: Cli, service: str) -> None:
     victim = psutil.Process(live.status()[service]["units"][0]["pid"])
     victim.kill()
-    victim.wait(5)
+    victim.wait(60)
     row = live.status()[service]
     assert row["state"] == "down"
     assert "has ended" in row["reason"]
@@ -161,7 +161,7 @@ def test_the_watch_tells_a_death_without_waiting_for_its_interval(live: Cli) -> 
 
     import msgspec
 
-    watch = live.start("status", "--watch", "--jsonl", "--interval", "60", "--controlled")
+    watch = live.start("status", "--watch", "--jsonl", "--interval", "600", "--controlled")
     assert watch.stdout is not None
     try:
         first = msgspec.json.decode(watch.stdout.readline())
@@ -169,14 +169,14 @@ def test_the_watch_tells_a_death_without_waiting_for_its_interval(live: Cli) -> 
         assert row["state"] == "healthy"
         killed = time.monotonic()
         os.kill(row["units"][0]["pid"], signal.SIGKILL)
-        # The interval is a minute: what comes now comes because of the death.
+        # The interval is ten minutes: what comes now comes because of the death.
         for line in watch.stdout:
             row = next(r for r in msgspec.json.decode(line)["services"] if r["name"] == "postgres")
             if row["state"] == "down":
                 break
         seen = time.monotonic() - killed
     finally:
-        watch.communicate(timeout=10)
+        watch.communicate(timeout=60)
         assert live.run("up").returncode == 0
     assert watch.returncode == 0
-    assert seen < 30, "it waited for the interval"
+    assert seen < 300, "it waited for the interval"

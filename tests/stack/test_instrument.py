@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -36,7 +37,7 @@ from devstack_tui.stack.stack import Stack
 from tests.conftest import ROOT, Cli
 from tests.stack.conftest import take_down
 
-WITHIN_S = 20.0
+WITHIN_S = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -286,10 +287,8 @@ async def test_an_instrument_that_was_held_up_says_that_its_measurement_is_void(
 ) -> None:
     async with await Instrument.start(context) as instrument:
         (child,) = children()
-        started = time.monotonic()
         child.suspend()
-        while time.monotonic() < started + 0.3:
-            assert child.status() == psutil.STATUS_STOPPED or time.monotonic() < started + 0.2
+        await asyncio.sleep(0.3)
         child.resume()
         recording = await instrument.stop()
     assert "our own process was held up" in recording.void

@@ -16,7 +16,7 @@ from tests.conftest import Cli
 from tests.stack.conftest import ids_of
 from tests.stack.test_crash import _healthy_and_single
 
-AT_ONCE_S = 2.0
+LIMIT_S = 60.0
 
 
 def _until(run: subprocess.Popen[str], service: str, phase: str) -> None:
@@ -31,7 +31,7 @@ def _until(run: subprocess.Popen[str], service: str, phase: str) -> None:
 
 def _processes(instance: str, service: str) -> list[psutil.Process]:
     """The service's processes, as soon as there are some."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + LIMIT_S
     while time.monotonic() < deadline:
         if pids := [pid for pid, unit in process.owned(instance).items() if unit == service]:
             return [psutil.Process(pid) for pid in pids]
@@ -65,10 +65,10 @@ def test_the_second_ends_at_once_and_the_next_up_heals(fresh: Cli) -> None:
         run.send_signal(signal.SIGINT)
         _until(run, "mysql", "stopping")
         assert run.poll() is None
-        begun = time.monotonic()
         run.send_signal(signal.SIGINT)
-        assert run.wait(AT_ONCE_S * 10) == 130
-        assert time.monotonic() - begun < AT_ONCE_S
+        assert run.wait(LIMIT_S) == 130
+        # It did not wait for what it had asked to end, nor killed it.
+        assert all(one.is_running() for one in held)
     finally:
         for one in held:
             with contextlib.suppress(psutil.NoSuchProcess):

@@ -106,7 +106,7 @@ def node(cli: Cli, number: int) -> Iterator[redis.Redis]:
         yield client
 
 
-def wait_until(condition: Callable[[], bool], what: str, seconds: float = 30) -> None:
+def wait_until(condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until, what

@@ -144,7 +144,7 @@ def test_two_ups_at_once_start_one_stack(fresh: Cli) -> None:
         assert first.stdout is not None
         assert second.stdout is not None
         outputs = [before + first.stdout.read(), waited + second.stdout.read()]
-        assert [first.wait(20), second.wait(20)] == [0, 0], outputs
+        assert [first.wait(60), second.wait(60)] == [0, 0], outputs
     assert ['"was running"' in output for output in outputs] == [False, True]
     (instance,) = ids_of(fresh)
     leaders = process.leaders(process.owned(instance))
@@ -174,7 +174,7 @@ def test_ctrl_c_stops_what_was_on_its_way(fresh: Cli) -> None:
         if "making the database cluster" in line:
             break
     run.send_signal(subprocess.signal.SIGINT)
-    run.communicate(timeout=30)
+    run.communicate(timeout=60)
     assert run.returncode == 130
     rows = fresh.status()
     assert rows["postgres"]["state"] == "stopped"

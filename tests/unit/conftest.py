@@ -59,7 +59,7 @@ def until() -> Callable[..., None]:
     """Waits until a condition holds; the limit is only there so that a failure ends."""
 
     def wait(condition: Callable[[], object], what: str = "the condition") -> None:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while not condition():
             assert time.monotonic() < deadline, f"{what} did not come"
             time.sleep(0.01)

@@ -14,7 +14,7 @@ from devstack_tui.contracts.model import Credentials, Endpoint, Target
 from devstack_tui.loadgen.acknowledged_writes import ADD, OK, Operation
 
 TARGET = Target("fake", Endpoint("fake", "127.0.0.1", 1), {}, Credentials(), Path(), Path())
-LIMIT_S = 10.0
+LIMIT_S = 60.0
 
 
 class FakeWriter:

@@ -252,7 +252,7 @@ def test_whoever_waits_in_vain_is_told_and_the_next_at_once(
 
     def hang() -> object:
         begun.set()
-        release.wait(20)
+        release.wait(60)
         return 1
 
     first = threading.Thread(target=lambda: audit.once("key", hang))

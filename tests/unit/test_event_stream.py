@@ -123,7 +123,7 @@ async def test_a_thread_is_asked_to_end_and_waited_for_while_the_loop_goes_on(ti
 
     def work(emit: Emit[str], ending: threading.Event) -> None:
         emit("begun")
-        assert ending.wait(30)
+        assert ending.wait(60)
         slow.wait(0.2)
         emit("undone")
 

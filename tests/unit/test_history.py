@@ -194,7 +194,7 @@ def test_a_transaction_that_was_cut_short_is_rolled_back(
         "d.execute(\"UPDATE runs SET document = 'lost'\"); os.kill(os.getpid(), 9)\n"
     )
     writer = python(code, str(history.path))
-    writer.wait(timeout=30)
+    writer.wait(timeout=60)
     left = {path: path.read_bytes() for path in history.path.parent.iterdir()}
     assert history.path.with_name("history.db-journal") in left
     assert b"lost" not in {row.document for row in history.list("bench", limit=1000)}

@@ -188,7 +188,7 @@ def loop() -> Iterator[Loop]:
 
 def until(loop: Loop, condition: Callable[[], bool]) -> None:
     """Run the loop until the condition holds."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
 
     def look(due: float) -> None:
         assert time.monotonic() < deadline

@@ -37,7 +37,7 @@ def follow(*words: str) -> subprocess.Popen[str]:
 
 def wait(job: Job) -> None:
     """Until it has ended."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while job.running:
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -53,7 +53,7 @@ def test_what_runs_is_followed_to_its_end_and_has_its_exit_status(home: Path) ->
     assert verb.stdout.read().splitlines() == [
         '{"event":"note","text":"ready"}', '{"event":"done","exit_code":4}'
     ]  # fmt: skip
-    assert verb.communicate(timeout=20)[1] == ""
+    assert verb.communicate(timeout=60)[1] == ""
     assert verb.returncode == 4
     wait(job)
     job.close()
@@ -65,7 +65,7 @@ def test_interrupted_it_leaves_the_job_alone(home: Path) -> None:
     assert verb.stdout is not None
     assert job.started.id in verb.stdout.readline()
     verb.terminate()
-    verb.communicate(timeout=20)
+    verb.communicate(timeout=60)
     assert verb.returncode == 130
     assert job.running
     (home / "go").touch()
@@ -77,11 +77,11 @@ def test_an_ended_job_is_shown_by_its_id_and_one_that_died_says_why() -> None:
     job = begin("import sys; sys.exit('devstack-tui: it broke\\n  → mend it')")
     wait(job)
     verb = follow(job.started.id)
-    out, err = verb.communicate(timeout=20)
+    out, err = verb.communicate(timeout=60)
     assert out.count("\n") == 1
     assert (verb.returncode, err) == (1, "devstack-tui: it broke\n  → mend it\n")
     verb = follow(job.started.id[:-2])
-    out, err = verb.communicate(timeout=20)
+    out, err = verb.communicate(timeout=60)
     assert verb.returncode == 2
     assert f"did you mean {job.started.id}?" in err
     job.close()
@@ -89,7 +89,7 @@ def test_an_ended_job_is_shown_by_its_id_and_one_that_died_says_why() -> None:
 
 def test_without_a_job_it_says_so() -> None:
     verb = follow()
-    out, err = verb.communicate(timeout=20)
+    out, err = verb.communicate(timeout=60)
     assert (verb.returncode, out) == (2, "")
     assert "no job of the stack 'default' runs" in err
 
@@ -104,7 +104,7 @@ def test_a_reader_that_goes_away_ends_it_and_not_the_job(home: Path) -> None:
     assert verb.stdout is not None
     verb.stdout.readline()
     verb.stdout.close()
-    assert verb.wait(timeout=20) == 0
+    assert verb.wait(timeout=60) == 0
     assert verb.stderr is not None
     assert verb.stderr.read() == ""
     verb.stderr.close()

@@ -311,7 +311,7 @@ class Following:
 
     def line(self) -> str:
         """The next line that is not one of the marks."""
-        while "mark" in (found := self._lines.get(timeout=5)):
+        while "mark" in (found := self._lines.get(timeout=60)):
             pass
         return found
 
@@ -324,7 +324,7 @@ def test_following_ends_with_status_130_when_it_is_interrupted(
     process = verb("postgres", "-f", "-n", "0")
     Following(process, folder / "postgres.log")
     process.send_signal(number)
-    assert process.wait(30) == 130
+    assert process.wait(60) == 130
     assert process.stderr is not None
     assert process.stderr.read() == ""
 
@@ -337,7 +337,7 @@ def test_following_for_a_program_ends_when_its_input_is_closed(
     assert told(following) == "old\n"
     assert following.stdin is not None
     following.stdin.close()
-    assert following.wait(30) == 0
+    assert following.wait(60) == 0
 
 
 def test_a_unit_that_is_started_later_is_followed_too(

@@ -374,7 +374,7 @@ room = Path(sys.argv[3])
 process.spawn(["/bin/sh", "-c", "ulimit -n; ulimit -Hn"], {}, room, room / "log")
 """
     ended = python(code, str(soft), str(hard), str(room))
-    assert ended.wait(20) == 0
+    assert ended.wait(60) == 0
     log = room / "log"
     until(lambda: log.read_text().count("\n") == 2, "what it printed")
     assert log.read_text().split() == [str(given), str(hard)]

