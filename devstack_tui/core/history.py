@@ -22,7 +22,7 @@ from typing import Any, TypeAlias, TypeVar
 import msgspec
 from msgspec.structs import replace
 
-from devstack_tui.core import files
+from devstack_tui.core import codec, files
 from devstack_tui.core.errors import DevstackError, UsageError
 from devstack_tui.core.paths import StackPaths
 
@@ -109,7 +109,7 @@ class History:
         if that is given. Raises `DevstackError` for an id that is there already, and `ValueError`
         for a document that is no JSON."""
         try:
-            msgspec.json.decode(document)
+            codec.decode(document, object)
         except msgspec.DecodeError as error:
             raise ValueError(f"the document is no JSON: {error}") from None
         row = (id, kind, name, size, started, fingerprint, document.decode())

@@ -80,14 +80,13 @@ def read(path: Path) -> tuple[Header, list[Operation]]:
     except OSError as error:
         raise explain(error, "reading the drill's journal") from None
     *lines, torn = data.split(b"\n")
-    operations = msgspec.json.Decoder(Operation)
     found: list[Operation] = []
     number = 1
     try:
         header = codec.decode(lines[0] if lines else torn, Header)
         for line in lines[1:]:
             number += 1
-            found.append(operations.decode(line))
+            found.append(codec.decode(line, Operation))
     except ValueError as error:
         raise DevstackError(f"line {number} of the journal {path} is damaged: {error}") from None
     return header, found

@@ -11,6 +11,7 @@ import msgspec
 
 from devstack_tui.contracts.audit import SabotageStack, TlsSabotage
 from devstack_tui.contracts.registry import service
+from devstack_tui.core import codec
 from devstack_tui.identity.certificates import HANDSHAKE_S, encrypted, served
 from devstack_tui.services.reference_api.config import FILE, TLS_CIPHERS
 from devstack_tui.services.reference_api.server import UNIT
@@ -42,7 +43,7 @@ def _changed(
     values: Mapping[str, str | int], stack: SabotageStack, take: Callable[[], None] | None = None
 ) -> AbstractContextManager[None]:
     def change(text: str) -> str:
-        return msgspec.json.encode({**msgspec.json.decode(text), **values}).decode()
+        return msgspec.json.encode({**codec.decode(text, dict[str, object]), **values}).decode()
 
     return stack.reconfigured("reference_api", FILE, change, take)
 

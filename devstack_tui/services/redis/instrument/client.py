@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator
 import msgspec
 
 from devstack_tui.contracts.drill import Cells, ClusterMap, Context, Marker
+from devstack_tui.core import codec
 from devstack_tui.core.children import Child
 from devstack_tui.core.errors import DevstackError, UsageError, unknown_name
 from devstack_tui.loadgen.lane_cells import CELL_MS
@@ -180,11 +181,10 @@ class Instrument:
         self._child.say(msgspec.json.encode(instruction).decode())
 
     async def _read(self) -> None:
-        decoder = msgspec.json.Decoder(messages.Message)
         try:
             async for lines in self._child.batches():
                 for line in lines:
-                    self._take(decoder.decode(line))
+                    self._take(codec.decode(line, messages.Message))
         except ValueError as error:
             self._lost = f"the instrument wrote a line that cannot be read: {error}"
         finally:

@@ -272,7 +272,6 @@ class InputReader:
         self._rest = rest
         self._recorder = recorder
         self._loop = loop
-        self._decoder = msgspec.json.Decoder(Instruction)
         os.set_blocking(fd, False)
         loop.watch(fd, READ, self._hear)
 
@@ -287,7 +286,7 @@ class InputReader:
             return
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
-            self._recorder.obey(self._decoder.decode(line))
+            self._recorder.obey(codec.decode(line, Instruction))
 
 
 def _header(order: InstrumentOrder) -> Header:
