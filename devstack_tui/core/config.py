@@ -21,7 +21,7 @@ _KEY = re.compile(r"\s*([A-Za-z0-9_.\"-]+)\s*=")
 
 def read_toml(path: Path) -> dict[str, Any]:
     """The tables of `path`; a file that is absent or no TOML is a `ConfigError`."""
-    if path.exists() and not path.is_file():  # a pipe would be waited for
+    if path.exists() and not (path.is_file() or path.is_dir()):  # a pipe would be waited for
         raise ConfigError(f"{path}: no regular file")
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))

@@ -361,6 +361,41 @@ class AutoDone(Timed, frozen=True, tag="auto_done"):
     remedy: str = ""
 
 
+TAKEN = "taken"
+
+
+class ImportedLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One setting of the file. `status` is taken, refused, unknown or irrelevant; `value` the
+    canonical text of what was taken; `understood` as `524288 → 4 GB`, where it is another text."""
+
+    line: int
+    name: str
+    status: str
+    service: str = ""
+    value: str = ""
+    understood: str = ""
+    reason: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """`LINE: NAME: REASON`; of what was taken `SERVICE.NAME = VALUE`."""
+        if self.status != TAKEN:
+            return f"{self.line}: {self.name}: {self.reason}"
+        understood = f" (understood: {self.understood})" if self.understood else ""
+        return f"{self.service}.{self.name} = {self.value}{understood}"
+
+
+class ImportedProfile(msgspec.Struct, frozen=True, kw_only=True):
+    """`tune import --json`. `exit_code` is 1 when a value was refused: the profile lacks it."""
+
+    profile: str
+    path: str
+    file: str
+    values: dict[str, dict[str, str]]
+    lines: tuple[ImportedLine, ...]
+    exit_code: int
+
+
 TuneEvent = (
     TunePlanned
     | TuneStep

@@ -24,37 +24,14 @@ from devstack_tui.state import parameter_catalogue
 from devstack_tui.state.parameter_values import folded, reading, understood
 from devstack_tui.tuning import profiles
 from devstack_tui.tuning.catalogue import known, tunable, tunable_services
+from devstack_tui.tuning.events import TAKEN, ImportedLine, ImportedProfile
 
 LARGEST = 1 << 20
 """Bytes of a file that may be a configuration file."""
-TAKEN, REFUSED, UNKNOWN, IRRELEVANT = "taken", "refused", "unknown", "irrelevant"
+REFUSED, UNKNOWN, IRRELEVANT = "refused", "unknown", "irrelevant"
 _ENV = re.compile(r"\s*(?:export\s+)?([A-Z][A-Z0-9_]*)=(.*)")
 _LEAST_PART = 8
 """Letters that a part of a parameter's name must have to stand for it in a `.env`."""
-
-
-class ImportedLine(msgspec.Struct, frozen=True, kw_only=True):
-    """One setting of the file. `status` is taken, refused, unknown or irrelevant; `value` the
-    canonical text of what was taken; `understood` as `524288 → 4 GB`, where it is another text."""
-
-    line: int
-    name: str
-    status: str
-    service: str = ""
-    value: str = ""
-    understood: str = ""
-    reason: str = ""
-
-
-class ImportedProfile(msgspec.Struct, frozen=True, kw_only=True):
-    """`tune import --json`. `exit_code` is 1 when a value was refused: the profile lacks it."""
-
-    profile: str
-    path: str
-    file: str
-    values: dict[str, dict[str, str]]
-    lines: tuple[ImportedLine, ...]
-    exit_code: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +102,7 @@ def import_profile(
         if found.status == TAKEN:
             values.setdefault(found.service, {})[found.name] = found.value
     if not values:
-        reasons = "; ".join(sentence(path, one) for one in lines if one.status == REFUSED)
+        reasons = "; ".join(f"{path}:{one.sentence}" for one in lines if one.status == REFUSED)
         raise UsageError(
             f"{path} sets nothing that can be tuned here" + (f": {reasons}" if reasons else ""),
             "`devstack-tui tune list` names the parameters",
@@ -135,11 +112,6 @@ def import_profile(
     return ImportedProfile(
         profile=name, path=str(written), file=str(path), values=values, lines=lines, exit_code=code
     )
-
-
-def sentence(path: Path, found: ImportedLine) -> str:
-    """`FILE:LINE: NAME: REASON`."""
-    return f"{path}:{found.line}: {found.name}: {found.reason}"
 
 
 def _name_of(path: Path) -> str:

@@ -9,7 +9,7 @@ from textual.widgets import Input
 
 from devstack_tui.actions import in_scope
 from devstack_tui.console.app import DevstackApp
-from devstack_tui.console.screens.ask import ChooseScreen, NameScreen
+from devstack_tui.console.screens.ask import ChooseScreen, FileScreen, NameScreen
 from devstack_tui.console.screens.sheet import SheetScreen
 from devstack_tui.console.tuning.edit_screen import EditScreen
 from devstack_tui.console.tuning.pane import TuningPane
@@ -156,10 +156,43 @@ async def test_a_profile_is_saved_under_a_name_of_ones_own(app: DevstackApp, cal
         await pilot.press("s")
         await until(pilot, lambda: isinstance(app.screen, NameScreen))
         await pilot.press(*"durable", "enter")
-        await until(pilot, lambda: "✗ durable is a profile of ours" in screen_text(app))
+        await until(pilot, lambda: "✗ there is durable already" in screen_text(app))
         await pilot.press("minus", *"x", "enter")
         await until(pilot, lambda: words_of(calls, "save"))
     assert words_of(calls, "save") == ["tune save durable-x --from current --json"]
+
+
+async def test_a_configuration_file_becomes_a_profile(
+    app: DevstackApp, calls: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "pg.conf"
+    file.touch()
+    async with opened(app) as pilot:
+        await pilot.press("I")
+        await until(pilot, lambda: isinstance(app.screen, FileScreen))
+        field = app.screen.query_one("#save-path", Input)
+        field.value = str(tmp_path / "missing")
+        await pilot.press("enter")
+        await until(pilot, lambda: "is no file" in screen_text(app))
+        field.value = str(file)
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, NameScreen))
+        await pilot.press(*"pg", "enter")
+        await until(pilot, lambda: "line 2: jit: expected on or off" in screen_text(app))
+        assert "postgres.work_mem = 16MB (understood: 16384 → 16 MB)" in screen_text(app)
+        await pilot.press("escape")
+        await until(pilot, lambda: "pg" in pane_of(app).view.profiles)
+    assert words_of(calls, "import") == [f"tune import {file} --as pg --json"]
+
+
+async def test_a_number_that_is_typed_shows_what_it_means(app: DevstackApp, state: Path) -> None:
+    async with opened(app) as pilot:
+        await pilot.press("down")
+        await edit(app, pilot, "shared_buffers = 65536")
+        await until(pilot, lambda: "shared_buffers = 65536 → 512 MB" in screen_text(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: app.screen is app.main)
+    assert pending(state) == {"postgres.shared_buffers": "512MB"}
 
 
 async def test_an_advice_has_a_reason_and_a_key_that_puts_it_into_pending(

@@ -103,6 +103,19 @@ def save(name: str) -> int:
     return 0
 
 
+def imported(path: str, name: str) -> int:
+    """`tune import` of a file with one good line and one bad one."""
+    now = state()
+    keep(now | {"profiles": [*now["profiles"], name]})
+    taken = {"line": 1, "name": "work_mem", "status": "taken", "service": "postgres",
+             "value": "16MB", "understood": "16384 → 16 MB", "reason": ""}  # fmt: skip
+    refused = {"line": 2, "name": "jit", "status": "refused", "service": "postgres",
+               "reason": "expected on or off, got 'perhaps'"}  # fmt: skip
+    say({"profile": name, "path": f"{name}.toml", "file": path, "exit_code": 1,
+         "values": {"postgres": {"work_mem": "16MB"}}, "lines": [taken, refused]})  # fmt: skip
+    return 1
+
+
 def planned(by: str, values: dict[str, str]) -> Json:
     """The plan of an apply."""
     rows = {f"{r['service']}.{r['name']}": r for r in document()["parameters"]}
@@ -266,6 +279,7 @@ def tune(words: list[str]) -> int:
     work: dict[str, Callable[[], int]] = {
         "set": lambda: put(rest[0], rest[1:]),
         "save": lambda: save(rest[0]),
+        "import": lambda: imported(rest[0], rest[1]),
         "apply": lambda: change(what, rest, "--plan" in words),
         "revert": lambda: change(what, rest, "--plan" in words),
         "ab": lambda: prove(rest[0], rest[1], words),

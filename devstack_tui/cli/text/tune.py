@@ -11,8 +11,10 @@ from devstack_tui.contracts.tunable import DEFAULT, Advice, Parameter
 from devstack_tui.core.units import moment, size
 from devstack_tui.state.parameter_values import reading
 from devstack_tui.tuning.events import (
+    TAKEN,
     Budget,
     HistoryRow,
+    ImportedProfile,
     Note,
     Row,
     Show,
@@ -20,8 +22,6 @@ from devstack_tui.tuning.events import (
     TunePlanned,
     TuneStep,
 )
-from devstack_tui.tuning.profile_import import TAKEN, ImportedProfile
-from devstack_tui.tuning.profile_import import sentence as sentence_of
 from devstack_tui.tuning.profiles import Profile
 from devstack_tui.tuning.rules import sentence
 
@@ -135,14 +135,9 @@ def imported(path: Path, found: ImportedProfile) -> list[str]:
     rest = [one for one in found.lines if one.status != TAKEN]
     return [
         f"{found.profile}: {what} of {', '.join(found.values)}, in {found.path}",
-        *(
-            f"  {one.service}.{one.name} = {one.value}"
-            + (f"  (understood: {one.understood})" if one.understood else "")
-            for one in found.lines
-            if one.status == TAKEN
-        ),
+        *(f"  {one.sentence}" for one in found.lines if one.status == TAKEN),
         *([f"not taken: {len(rest)}"] if rest else []),
-        *(f"  {one.status:<10} {sentence_of(path, one)}" for one in rest),
+        *(f"  {one.status:<10} {path}:{one.sentence}" for one in rest),
     ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 from textual import on
@@ -68,7 +69,7 @@ class NameScreen(Dialog[str]):
 
     def _wrong(self, name: str) -> str:
         if name in self._taken:
-            return f"✗ {name} is a profile of ours: choose another name"
+            return f"✗ there is {name} already: choose another name"
         if not _NAME.fullmatch(name):
             return "✗ letters, digits, dots, dashes and underscores, at most 41"
         return ""
@@ -84,6 +85,31 @@ class NameScreen(Dialog[str]):
         event.stop()
         if not self._wrong(event.value):
             self.dismiss(event.value)
+
+
+class FileScreen(Dialog[str]):
+    """The absolute path of a file that exists. Leaves with ""."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [("escape", "refuse", "Cancel")]
+    BOX, KEYS, REFUSED = "name", "enter read · esc cancel", ""
+
+    def __init__(self, title: str, help: str) -> None:
+        super().__init__(title)
+        self._help = help
+
+    def body(self) -> ComposeResult:
+        yield Static(Content(self._help), classes="quiet")
+        yield Input(id="save-path", compact=True)
+        yield Static(id="save-message")
+
+    @on(Input.Submitted)
+    def _submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        path = Path(event.value.strip()).expanduser().absolute()
+        if path.is_file():
+            self.dismiss(str(path))
+        elif event.value.strip():
+            self.say("#save-message", f"✗ {plain(str(path))} is no file", "bad")
 
 
 @dataclass(frozen=True, slots=True)

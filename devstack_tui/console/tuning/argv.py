@@ -95,6 +95,11 @@ def dropping() -> tuple[str, ...]:
     return ("tune", "revert", "--pending", "--yes", "--json")
 
 
+def importing(path: str, name: str) -> tuple[str, ...]:
+    """Make a profile of a configuration file."""
+    return ("tune", "import", path, "--as", name)
+
+
 def saving(name: str, source: str) -> tuple[str, ...]:
     """Save what is `current` or `pending` as a profile."""
     return ("tune", "save", name, "--from", source, "--json")

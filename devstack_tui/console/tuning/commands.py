@@ -7,7 +7,13 @@ from functools import partial
 
 from devstack_tui.actions import Action, by_id
 from devstack_tui.console.job_pane import JobPane
-from devstack_tui.console.screens.ask import ChooseScreen, FormScreen, NameScreen, Setting
+from devstack_tui.console.screens.ask import (
+    ChooseScreen,
+    FileScreen,
+    FormScreen,
+    NameScreen,
+    Setting,
+)
 from devstack_tui.console.screens.confirm import ConfirmScreen, Question
 from devstack_tui.console.screens.sheet import SheetScreen
 from devstack_tui.console.tuning.argv import (
@@ -25,7 +31,7 @@ from devstack_tui.console.tuning.argv import (
 from devstack_tui.console.tuning.edit_screen import EditScreen
 from devstack_tui.console.tuning.job import TuningJobs
 from devstack_tui.console.tuning.plan_screen import TuningPlanScreen
-from devstack_tui.console.tuning.sheets import change_table, diff_table
+from devstack_tui.console.tuning.sheets import change_table, diff_table, import_table
 from devstack_tui.console.tuning.view import TuningView, Values
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.events import Planned
@@ -176,6 +182,28 @@ class TuningCommands(JobPane):
             self._show_error(error)
         else:
             self.notify(f"Profile {name} is saved", title="Tuning", markup=False)
+        self.look_again()
+
+    def action_tuning_import(self) -> None:
+        """Make a profile of a configuration file."""
+        if self.view.show is not None:
+            self.run_worker(self._import(), group="tuning-ask", exclusive=True)
+
+    async def _import(self) -> None:
+        help = "A postgresql.conf (also pgtune's), my.cnf, mongod.conf, redis.conf or .env."
+        path = await self.app.push_screen_wait(FileScreen("Import a configuration file", help))
+        if not path:
+            return
+        taken = (*self.view.profiles, CURRENT, PENDING)
+        named = NameScreen("Import as profile", "p then puts its values into pending.", taken)
+        if not (name := await self.app.push_screen_wait(named)):
+            return
+        try:
+            found = await self.jobs.import_profile(path, name)
+        except DevstackError as error:
+            self._show_error(error)
+            return
+        self.app.push_screen(SheetScreen(f"Profile {name}", partial(import_table, found)))
         self.look_again()
 
     # --- changes -------------------------------------------------------------------------------

@@ -16,7 +16,14 @@ import msgspec
 
 from devstack_tui.console.bench.model import Listing, Workload
 from devstack_tui.console.pane_jobs import Jobs, PaneJob, ask
-from devstack_tui.console.tuning.argv import TuningRequest, dropping, planning, saving, setting
+from devstack_tui.console.tuning.argv import (
+    TuningRequest,
+    dropping,
+    importing,
+    planning,
+    saving,
+    setting,
+)
 from devstack_tui.contracts.tunable import DEFAULT
 from devstack_tui.core import codec
 from devstack_tui.core.errors import DevstackError
@@ -30,6 +37,7 @@ from devstack_tui.tuning.events import (
     AutoDone,
     CostDone,
     CostReport,
+    ImportedProfile,
     Show,
     TuneDone,
     TuneEvent,
@@ -167,6 +175,10 @@ class TuningJobs(Jobs[TuningRequest, TuningJob]):
     async def save(self, name: str, source: str) -> None:
         """Save what is `current` or `pending` as profile `name`. Errors: `DevstackError`."""
         await self.cli.ask(*saving(name, source))
+
+    async def import_profile(self, path: str, name: str) -> ImportedProfile:
+        """Make the profile `name` of a configuration file. Errors: `DevstackError`."""
+        return await ask(self.cli, ImportedProfile, *importing(path, name))
 
     def _expect(self, service: str, values: Mapping[str, str]) -> None:
         """What is pending now, before it is read again: the screen need not wait for that."""

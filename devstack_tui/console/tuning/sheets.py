@@ -13,7 +13,7 @@ from devstack_tui.console.tuning.rows import Line
 from devstack_tui.console.tuning.verdict import memory_verdict
 from devstack_tui.present.looks import BAD, GOOD, KEY, QUIET, WARN
 from devstack_tui.present.text import memory, plain
-from devstack_tui.tuning.events import Budget, HistoryRow
+from devstack_tui.tuning.events import TAKEN, Budget, HistoryRow, ImportedProfile
 
 Ink = Callable[[str], Style]
 
@@ -55,6 +55,19 @@ def diff_table(
         mark, look = ("✗", BAD) if problem.fatal else ("▲", WARN)
         outer.add_row(Text(f"{mark} {plain(problem.message)}", ink(look)))
     return outer
+
+
+def import_table(found: ImportedProfile, ink: Ink) -> Table:
+    """What of a file is in the profile now, and what is not."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    rest = [one for one in found.lines if one.status != TAKEN]
+    for one in rest:
+        look = QUIET if one.status == "irrelevant" else BAD if one.status == "refused" else WARN
+        table.add_row(Text(one.status, ink(look)), Text(f"line {plain(one.sentence)}"))
+    for one in found.lines:
+        if one.status == TAKEN:
+            table.add_row(Text("● taken", ink(GOOD)), Text(plain(one.sentence)))
+    return table
 
 
 def change_table(change: HistoryRow, ink: Ink) -> Table:
