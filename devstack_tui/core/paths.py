@@ -65,6 +65,11 @@ class StackPaths:
         return self.root / "instance.json"
 
     @property
+    def instance_copy(self) -> Path:
+        """The same once more, for a stack whose `instance.json` is damaged or gone."""
+        return self.secrets / "instance.json"
+
+    @property
     def secrets(self) -> Path:
         return self.root / "secrets"
 
@@ -101,7 +106,10 @@ def stack_names() -> list[str]:
     home = state_home()
     if not home.is_dir():
         return []
-    return sorted(p.name for p in home.iterdir() if (p / "instance.json").is_file())
+    known = [StackPaths(path.name, path) for path in home.iterdir()]
+    return sorted(
+        one.name for one in known if one.instance.is_file() or one.instance_copy.is_file()
+    )
 
 
 def require_stack(name: str) -> None:

@@ -113,7 +113,10 @@ class Stack(StackView):
         halfway = {name for name in self.interrupted_restart() if name in names()}
         wanted = {found.name for found in chosen} | halfway
         chosen = tuple(found for found in services() if found.name in wanted)
+        damaged = instances.damaged(self.paths)
         engine = self._engine(self._settle(chosen))
+        if damaged:
+            emit(Note(f"restored {self.paths.instance} from its copy"))
         await self._mend(engine, emit, starting=True)
         if halfway:
             emit(Note(f"finishing a restart that was interrupted: {', '.join(sorted(halfway))}"))

@@ -85,11 +85,20 @@ class StackView:
         Raises `DevstackError` for a damaged stack.
         """
         paths = self.paths
-        if not (paths.journal.exists() or paths.bench_journal.exists()) or not self.instance():
+        if not self.instance():
             return ()
-        from devstack_tui.stack import recovery
+        needed: tuple[Repair, ...] = ()
+        if paths.journal.exists() or paths.bench_journal.exists():
+            from devstack_tui.stack import recovery
 
-        return recovery.needed(paths, self.engine)
+            needed = recovery.needed(paths, self.engine)
+        if instances.damaged(paths):
+            from devstack_tui.contracts.model import Repair
+
+            what = f"{paths.instance}, which is damaged or gone"
+            remedy = " ".join(["devstack-tui", "--stack", self.name, "up", *self.selected()])
+            needed += (Repair("instance", what, remedy),)
+        return needed
 
     def resolve(self, given: Sequence[str], profile: str | None = None) -> tuple[Service, ...]:
         """What `up` of these names or this profile starts: they and what they require.

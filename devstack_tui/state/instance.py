@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 import uuid
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -34,12 +36,31 @@ class Instance(msgspec.Struct, frozen=True):
 
 
 def read(paths: StackPaths) -> Instance | None:
-    """The instance of a stack, or None when it was never started.
+    """The instance of a stack, or None when it was never started. Where its file is damaged or
+    gone, its copy is read.
 
-    Raises `DevstackError` for a file that cannot be read: it is never guessed at.
+    Raises `DevstackError` when neither can be read: it is never guessed at.
     """
     try:
-        raw = paths.instance.read_bytes()
+        return _read(paths, paths.instance) or _read(paths, paths.instance_copy)
+    except DevstackError:
+        with contextlib.suppress(DevstackError):
+            if found := _read(paths, paths.instance_copy):
+                return found
+        raise
+
+
+def damaged(paths: StackPaths) -> bool:
+    """Whether the stack is known by the copy only."""
+    try:
+        return _read(paths, paths.instance) is None and paths.instance_copy.exists()
+    except DevstackError:
+        return True
+
+
+def _read(paths: StackPaths, path: Path) -> Instance | None:
+    try:
+        raw = path.read_bytes()
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -48,20 +69,24 @@ def read(paths: StackPaths) -> Instance | None:
         found = codec.decode(raw, Instance)
     except ValueError as error:  # also what is not UTF-8
         raise DevstackError(
-            f"{paths.instance} is damaged: {error}",
-            f"its data cannot be trusted: `devstack-tui --stack {paths.name} down --wipe`",
+            f"{path} is damaged, and so is its copy: {error}",
+            "put one of both back from a copy of yours; without it the stack's data cannot be "
+            f"trusted: `devstack-tui --stack {paths.name} down --wipe`",
         ) from None
     if found.schema != SCHEMA:
         raise DevstackError(
             f"the stack {paths.name!r} was made by another version of devstack-tui",
-            "use that version, or wipe the stack with `devstack-tui down --wipe`",
+            "use that version, or wipe the stack with `down --wipe`",
         )
     return found
 
 
 def write(paths: StackPaths, instance: Instance) -> Instance:
-    """Keep `instance`; returns it."""
-    files.write_private(paths.instance, msgspec.json.format(msgspec.json.encode(instance)))
+    """Keep `instance`, twice; returns it."""
+    document = msgspec.json.format(msgspec.json.encode(instance))
+    files.write_private(paths.instance, document)
+    files.make_dir(paths.secrets)
+    files.write_private(paths.instance_copy, document)
     return instance
 
 

@@ -132,17 +132,39 @@ def test_a_read_only_state_directory_says_so(small_disk: Path) -> None:
     _one_sentence(ended.stderr)
 
 
-def test_a_damaged_identity_is_refused_and_can_be_wiped(fresh: Cli) -> None:
-    assert fresh.run("up", "postgres").returncode == 0
+@pytest.mark.parametrize("damage", [b'{"id": "', b"\xff\0", None])
+def test_a_damaged_identity_is_restored_from_its_copy(live: Cli, damage: bytes | None) -> None:
+    before, pids = ids_of(live), pids_of(live)
+    file = live.root / "instance.json"
+    file.unlink() if damage is None else file.write_bytes(damage)
+    looked = live.run("status")
+    assert looked.returncode == 0
+    assert "needs healing" in looked.stderr
+    assert live.run("logs", "postgres", "-n", "1").returncode == 0
+    healed = live.heal()
+    assert healed.returncode == 0
+    assert f"restored {file} from its copy" in healed.stderr
+    assert (ids_of(live), pids_of(live)) == (before, pids)
+
+
+def pids_of(cli: Cli) -> dict[str, list[int]]:
+    return {row["name"]: [u["pid"] for u in row["units"]] for row in cli.status().values()}
+
+
+def test_an_identity_of_which_the_copy_is_damaged_too_is_refused_and_can_be_wiped(
+    fresh: Cli,
+) -> None:
+    assert fresh.run("up", "vault").returncode == 0
     (instance,) = ids_of(fresh)
-    (fresh.root / "instance.json").write_text('{"id": "')
-    ended = fresh.run("up", "postgres")
+    for file in (fresh.root / "instance.json", fresh.root / "secrets" / "instance.json"):
+        file.write_text('{"id": "')
+    ended = fresh.run("up", "vault")
     assert ended.returncode == 1
-    assert "is damaged" in ended.stderr
+    assert "is damaged, and so is its copy" in ended.stderr
     _one_sentence(ended.stderr)
     assert fresh.run("down", "--wipe", "--yes").returncode == 0
     assert process.owned(instance) == {}
-    assert fresh.run("up", "postgres").returncode == 0
+    assert fresh.run("up", "vault").returncode == 0
 
 
 def test_a_lost_unseal_key_is_named(fresh: Cli) -> None:
