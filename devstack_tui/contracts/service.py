@@ -11,7 +11,7 @@ import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, runtime_checkable
 
 from devstack_tui.contracts.model import (
     Credentials,
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from devstack_tui.contracts.audit import Checks, TlsPart, TlsSabotage
     from devstack_tui.contracts.drill import Drill
     from devstack_tui.contracts.server_home import ServerHome
+    from devstack_tui.contracts.service_files import ServiceFiles
     from devstack_tui.contracts.tunable import ConfigReader, Rolling, Tunables
     from devstack_tui.contracts.workload import Workload
 
@@ -71,6 +72,14 @@ class Server(Protocol):
 
     def complete(self, home: ServerHome, installation: Installation) -> None:
         """What needs the running server: wait until it accepts, create users, join nodes."""
+
+
+@runtime_checkable
+class Mendable(Protocol):
+    """A server part whose files may be spoilt while the server still answers."""
+
+    def lacking(self, target: Target, files: ServiceFiles) -> str:
+        """What its start would make anew, in words; empty if nothing. Never raises."""
 
 
 class Launcher(Protocol):

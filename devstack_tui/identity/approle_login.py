@@ -10,7 +10,7 @@ import msgspec
 
 from devstack_tui.contracts.model import Credentials, Target
 from devstack_tui.contracts.server_home import HOST
-from devstack_tui.contracts.service import Service
+from devstack_tui.contracts.service import IDENTITY, Service
 from devstack_tui.contracts.service_files import CA, CERT, CHAIN, KEY, ServiceFiles
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.files import make_dir, write_private
@@ -55,18 +55,42 @@ def obtain(
 
 
 def _login(vault: Target, service: Service) -> VaultApi:
-    _, secret_file = approle_files(vault.secrets, service.secret)
+    role_file, secret_file = approle_files(vault.secrets, service.secret)
     try:
-        if time.time() - secret_file.stat().st_mtime < MINT_AFTER_DAYS * DAY:
+        fresh = time.time() - secret_file.stat().st_mtime < MINT_AFTER_DAYS * DAY
+        if fresh and role_file.exists():
             return login_as(vault, service.secret)
     except (FileNotFoundError, VaultError):
-        pass  # never minted, expired or revoked: the admin mints another
-    with login_as(vault, bootstrap.ADMIN) as admin:
+        pass  # never minted, expired, revoked or spoilt: the admin mints another
+    with _admin(vault) as admin:
         try:
-            bootstrap.mint_secret_id(admin, vault.secrets, service.secret)
+            bootstrap.mint(admin, vault.secrets, service.secret)
         finally:
             admin.revoke()
     return login_as(vault, service.secret)
+
+
+def _admin(vault: Target) -> VaultApi:
+    """The admin, logged in. What Vault does not know any more is thrown away: then `up` makes it
+    anew."""
+    try:
+        return login_as(vault, bootstrap.ADMIN)
+    except VaultError as error:
+        if error.status == 400:
+            approle_files(vault.secrets, bootstrap.ADMIN)[1].unlink(missing_ok=True)
+            raise DevstackError(
+                f"the admin's secret_id is no more valid ({error.message})",
+                f"`devstack-tui up {IDENTITY}` makes it anew",
+            ) from None
+        raise
+
+
+def lacking(secrets: Path, name: str) -> str:
+    """What is not there of the AppRole of `name` and is made anew, in words; empty if all is."""
+    for path in approle_files(secrets, name) if secrets.is_dir() else ():
+        if not path.is_file() or not path.stat().st_size:
+            return f"its AppRole's {path.name} is gone: it is made anew"
+    return ""
 
 
 def renew_admin(vault: Target) -> None:
@@ -75,7 +99,7 @@ def renew_admin(vault: Target) -> None:
     age = time.time() - secret_file.stat().st_mtime
     if age < bootstrap.ADMIN_SECRET_ID_TTL / 2:
         return
-    with login_as(vault, bootstrap.ADMIN) as admin:
+    with _admin(vault) as admin:
         try:
             bootstrap.mint_secret_id(admin, vault.secrets, bootstrap.ADMIN)
         finally:

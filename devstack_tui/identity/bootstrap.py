@@ -129,15 +129,26 @@ def bootstrap(vault: VaultApi, target: Target, keys: Keys, services: Iterable[Se
         f"auth/approle/role/{ADMIN}-role",
         **_role("admin-policy", ADMIN_SECRET_ID_TTL, "service", target.clients),
     )
-    _write_role_id(vault, secrets, ADMIN, f"{ADMIN}-role")
-    mint_secret_id(vault, secrets, ADMIN)
-    _revoke_root(vault)
+    mint_admin(vault, secrets)
     return finish(secrets, keys, services)
 
 
 def finish(secrets: Path, keys: Keys, services: Iterable[Service]) -> Keys:
     """Write down that the bootstrap is done and its root token revoked."""
     return _write_keys(secrets, Keys(keys.unseal_key, "", digest(services)))
+
+
+def mint(vault: VaultApi, secrets: Path, name: str) -> None:
+    """All that the AppRole of `name` logs in with: its role_id and a fresh secret_id."""
+    _write_role_id(vault, secrets, name, f"{name}-role")
+    mint_secret_id(vault, secrets, name)
+
+
+def mint_admin(vault: VaultApi, secrets: Path) -> None:
+    """The same for the admin, who cannot do that for itself. `vault` carries a root token, which is
+    revoked, and with it every other."""
+    mint(vault, secrets, ADMIN)
+    _revoke_root(vault)
 
 
 def mint_secret_id(vault: VaultApi, secrets: Path, name: str) -> None:

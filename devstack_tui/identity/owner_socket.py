@@ -1,9 +1,10 @@
 """Vault by a socket of its owner's: unsealing and root tokens, whatever its listener serves.
 
-For a throwaway stack that is broken on purpose. OpenBao refuses `sys/generate-root` on its
-listeners by default (https://openbao.org/docs/deprecation/unauthed-generate-root/), and
-a listener with a spoilt certificate cannot be unsealed by a client that verifies. A second listener
-on a socket that nobody else may open leaves the first one as every stack has it.
+For a throwaway stack that is broken on purpose, and for one that lost its admin's AppRole.
+OpenBao refuses `sys/generate-root` on its listeners by default
+(https://openbao.org/docs/deprecation/unauthed-generate-root/), and a listener with a spoilt
+certificate cannot be unsealed by a client that verifies. A second listener on a socket that nobody
+else may open leaves the first one as every stack has it.
 """
 
 from __future__ import annotations
@@ -45,6 +46,11 @@ class RootKey:
     def listen(self) -> None:
         """Add the socket to the configuration: from its next start on Vault answers there."""
         self._files.edit(CONFIG_FILE, lambda text: text if LISTENER in text else text + LISTENER)
+
+    def close(self) -> None:
+        """Nobody can connect any more; from the next start on Vault does not listen there."""
+        self._files.edit(CONFIG_FILE, lambda text: text.replace(LISTENER, ""))
+        self._files.remove(SOCKET)
 
     def open(self) -> None:
         """Wait for a Vault that was just started, unseal it, wait until it is active."""

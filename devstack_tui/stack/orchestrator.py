@@ -9,12 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 from devstack_tui.contracts.engine import Engine, Run
 from devstack_tui.contracts.model import Observation
+from devstack_tui.contracts.registry import IDENTITY
 from devstack_tui.contracts.server_home import Cancelled
-from devstack_tui.contracts.service import Service
+from devstack_tui.contracts.service import Mendable, Service
 from devstack_tui.core.errors import DevstackError, NotInstalledError, SaturatedError
 from devstack_tui.core.event_stream import Emit, thread_events
 from devstack_tui.core.events import Event, Phase, Progress
 from devstack_tui.core.redact import redact
+from devstack_tui.identity import approle_login
 from devstack_tui.stack.probing import probe_once
 from devstack_tui.state import parameter_store
 
@@ -127,15 +129,29 @@ class Workers:
         try:
             units = self._engine.units(service)
             complete = bool(units) and all(unit.running and unit.completed for unit in units)
-            if complete and self._ask(service)[1] == "":
+            lacking = self._lacking(service) if complete else ""
+            if complete and not lacking and self._ask(service)[1] == "":
                 report(Phase.READY, "was running")
             else:
+                if lacking:
+                    report(Phase.PREPARING, lacking)
                 self._engine.start(service, run)
                 report(Phase.PROBING, "")
                 self._await_health(service, report, without)
         except Exception as error:
             return self._failed(service, report, error)
         return True
+
+    def _lacking(self, service: Service) -> str:
+        """What is spoilt of a service that runs, so that it is to be started once more."""
+        if service.requires or service.name == IDENTITY:
+            target = self._engine.target(service)
+            if lost := approle_login.lacking(target.secrets, service.secret):
+                return lost
+            server = service.server()
+            if isinstance(server, Mendable):
+                return server.lacking(target, self._engine.files(service))
+        return ""
 
     def _failed(self, service: Service, report: _Reporter, error: Exception) -> bool:
         """Report why a start failed. Returns whether the stack is complete without the service."""

@@ -85,8 +85,8 @@ def write(paths: StackPaths, instance: Instance) -> Instance:
     """Keep `instance`, twice; returns it."""
     document = msgspec.json.format(msgspec.json.encode(instance))
     files.write_private(paths.instance, document)
-    files.make_dir(paths.secrets)
-    files.write_private(paths.instance_copy, document)
+    if paths.secrets.is_dir():
+        files.write_private(paths.instance_copy, document)
     return instance
 
 

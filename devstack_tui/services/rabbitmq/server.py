@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from pathlib import Path
 
-from devstack_tui.contracts.model import Installation, ServiceSettings
+from devstack_tui.contracts.model import Installation, ServiceSettings, Target
 from devstack_tui.contracts.server_home import HOST, ServerHome
 from devstack_tui.contracts.service import Server
-from devstack_tui.contracts.service_files import CERT, CHAIN, KEY
+from devstack_tui.contracts.service_files import CERT, CHAIN, KEY, ServiceFiles
 from devstack_tui.core.errors import DevstackError
+from devstack_tui.core.files import PRIVATE_FILE
 from devstack_tui.services.rabbitmq import erlang
 from devstack_tui.services.rabbitmq.client import connect
 from devstack_tui.services.rabbitmq.erl_call import COOKIE
@@ -54,6 +56,7 @@ ARGUMENTS = """\
 -kernel inet_dist_listen_min {dist} inet_dist_listen_max {dist}
 """
 COMPLETE = "complete"
+SPOILT = "its Erlang cookie is spoilt or gone"
 
 
 class RabbitmqServer:
@@ -67,8 +70,7 @@ class RabbitmqServer:
         """The cookie once; the configuration at every start."""
         for name in ("mnesia", "log", "conf.d"):
             home.files.directory(name)
-        if home.files.stat(COOKIE) is None:
-            home.files.write(COOKIE, secrets.token_hex(20))
+        _cookie(home)
         home.files.write(
             "rabbitmq.conf",
             CONFIG.format(
@@ -121,6 +123,36 @@ class RabbitmqServer:
             )
         if home.files.stat(COMPLETE) is None:
             home.files.write(COMPLETE, "")
+
+    def lacking(self, target: Target, files: ServiceFiles) -> str:  # noqa: ARG002
+        """See `Mendable`."""
+        return _wrong_cookie(files)
+
+
+def _cookie(home: ServerHome) -> None:
+    """Erlang's secret, which it takes only from a private file of its own account."""
+    wrong = _wrong_cookie(home.files)
+    if not wrong:
+        return
+    kept = "" if wrong == SPOILT else home.files.read(COOKIE).decode().strip()
+    if home.files.stat(COOKIE):
+        home.say(f"{wrong}: it is made anew")
+        home.files.remove(COOKIE)
+    if not kept:
+        home.stop()  # a node that runs knows another one
+    home.files.write(COOKIE, kept or secrets.token_hex(20))
+
+
+def _wrong_cookie(files: ServiceFiles) -> str:
+    """What is wrong with the cookie's file, in words; empty if nothing is."""
+    found = files.stat(COOKIE)
+    try:
+        text = files.read(COOKIE).decode().strip()
+    except (OSError, ValueError):
+        text = ""
+    if found is None or not re.fullmatch(r"[!-~]{1,255}", text):
+        return SPOILT
+    return "" if found.own and found.mode == PRIVATE_FILE else "its Erlang cookie is not private"
 
 
 def node_name(stack: str) -> str:

@@ -10,14 +10,14 @@ import contextlib
 import json
 import time
 
-from devstack_tui.contracts.model import Installation, ServiceSettings
+from devstack_tui.contracts.model import Installation, ServiceSettings, Target
 from devstack_tui.contracts.registry import services
 from devstack_tui.contracts.server_home import HOST, ServerHome
 from devstack_tui.contracts.service import Server
 from devstack_tui.contracts.service_files import CA, CERT, KEY, ServiceFiles
 from devstack_tui.core.errors import DevstackError, UnreachableError
 from devstack_tui.identity import approle_login, bootstrap, certificates
-from devstack_tui.identity.owner_socket import CONFIG_FILE
+from devstack_tui.identity.owner_socket import CONFIG_FILE, RootKey
 from devstack_tui.identity.vault_api import VaultApi, VaultError
 from devstack_tui.services.vault import SERVICE
 
@@ -72,6 +72,8 @@ class VaultServer:
         audit = home.files.stat(AUDIT_LOG)
         if audit is not None and audit.size > AUDIT_ROTATE_BYTES:
             home.files.rename(AUDIT_LOG, f"{AUDIT_LOG}.1")
+        if audit is None and home.files.stat("raft"):
+            home.say("its audit log is gone: it is made anew")
         home.files.write(
             CONFIG_FILE,
             CONFIG.format(
@@ -85,7 +87,13 @@ class VaultServer:
             ),
         )
 
-        # One that has run since before a crash may still serve its old certificate.
+        if keys and keys.made_by and approle_login.lacking(home.target.secrets, bootstrap.ADMIN):
+            home.say("the admin's AppRole is gone: it is made anew, by the unseal key")
+            # Only a server that is started with it makes a root token.
+            home.stop()
+            RootKey(home.files, home.target.secrets).listen()
+        # One that has run since before a crash may still serve its old certificate, and write to
+        # an audit log that is gone.
         with contextlib.suppress(UnreachableError):
             home.reload("vault")
 
@@ -113,8 +121,16 @@ class VaultServer:
             if not keys.made_by:
                 home.say("making PKI, policies and AppRoles")
                 self._bootstrap(vault, home, keys)
+            elif approle_login.lacking(secrets, bootstrap.ADMIN):
+                self._admin(vault, home)
         approle_login.renew_admin(home.target)
         self._certificate(home)
+        home.wait_for("Vault to open its audit log", lambda: bool(home.files.stat(AUDIT_LOG)))
+
+    def lacking(self, target: Target, files: ServiceFiles) -> str:  # noqa: ARG002
+        """See `Mendable`."""
+        lost = approle_login.lacking(target.secrets, bootstrap.ADMIN)
+        return f"of the admin, {lost}" if lost else ""
 
     def _after_crash(self, home: ServerHome, keys: bootstrap.Keys | None) -> None:
         """An initialisation that was killed before its key was kept can never be unsealed. Nothing
@@ -137,6 +153,16 @@ class VaultServer:
             # The root token was revoked, but the crash came before that was recorded.
             bootstrap.finish(home.target.secrets, keys, services())
         vault.token = ""
+
+    def _admin(self, vault: VaultApi, home: ServerHome) -> None:
+        """Another secret_id for the admin, by a root token that is revoked at once."""
+        owner = RootKey(home.files, home.target.secrets)
+        try:
+            vault.token = owner.token()
+            bootstrap.mint_admin(vault, home.target.secrets)
+        finally:
+            vault.token = ""
+            owner.close()
 
     def _certificate(self, home: ServerHome) -> None:
         """Give the listener a leaf of the PKI in place of its first, self-signed one."""
