@@ -24,6 +24,8 @@ from devstack_tui.core.redact import inert
 
 _stack = DEFAULT_STACK
 """The stack of this process's verb."""
+_said_on_stdout = True
+"""Whether stdout is free for the lines of a verb."""
 
 
 class Ended(Protocol):
@@ -156,8 +158,14 @@ class Narration:
 
 def work_on(stack: str) -> None:
     """Name the stack that the commands in all that is printed are to work on."""
-    global _stack  # noqa: PLW0603
-    _stack = stack
+    global _stack, _said_on_stdout
+    _stack, _said_on_stdout = stack, True
+
+
+def leave_stdout() -> None:
+    """From here on `say` uses stderr: stdout is that of one document."""
+    global _said_on_stdout  # noqa: PLW0603
+    _said_on_stdout = False
 
 
 def as_typed(text: str) -> str:
@@ -167,7 +175,7 @@ def as_typed(text: str) -> str:
 
 def say(text: str = "") -> None:
     """A line of data, or several, on stdout."""
-    print(as_typed(text))
+    print(as_typed(text), file=sys.stdout if _said_on_stdout else sys.stderr)
 
 
 def narrate(text: str) -> None:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Iterable
 
 import msgspec
-
-from devstack_tui.core import files
 
 
 class Status(enum.StrEnum):
@@ -69,38 +66,3 @@ def verdict(results: Iterable[Result]) -> Status:
 def exit_code(status: Status) -> int:
     """Of the CLI contract: 0 pass, 1 failed, 4 inconclusive."""
     return {Status.PASS: 0, Status.INCONCLUSIVE: 4}.get(status, 1)
-
-
-def write_junit(path: Path, suite: str, results: Sequence[Result], seconds: float) -> None:
-    """The results as a JUnit file. Raises `DevstackError` where it cannot be written."""
-    from xml.etree import ElementTree
-
-    def count(*statuses: Status) -> str:
-        return str(sum(result.status in statuses for result in results))
-
-    root = ElementTree.Element(
-        "testsuite",
-        name=suite,
-        tests=str(len(results)),
-        failures=count(Status.FAIL, Status.INCONCLUSIVE),
-        errors=count(Status.ERROR),
-        skipped=count(Status.SKIPPED),
-        time=f"{seconds:.3f}",
-    )
-    tags = {
-        Status.FAIL: "failure",
-        Status.INCONCLUSIVE: "failure",
-        Status.ERROR: "error",
-        Status.SKIPPED: "skipped",
-    }
-    for result in results:
-        case = ElementTree.SubElement(root, "testcase", classname=suite, name=result.id)
-        if tag := tags.get(result.status):
-            message = f"{result.status}: {result.title}: {result.evidence}"
-            ElementTree.SubElement(case, tag, message=message).text = result.remedy
-        ElementTree.SubElement(case, "system-out").text = f"{result.title}: {result.evidence}"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(ElementTree.tostring(root, encoding="utf-8", xml_declaration=True))
-    except OSError as error:
-        raise files.explain(error, f"writing {path}") from None

@@ -11,13 +11,13 @@ import pytest
 
 from devstack_tui.contracts.audit import Finding
 from devstack_tui.core.check import Status
-from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.history import History
 from devstack_tui.security import results, sarif
 from devstack_tui.security.events import AuditReport, CheckRow
 from devstack_tui.stack.stack import Stack
 from tests.unit.audit_kit import check, made_stack
 
+ROOT = Path(__file__).resolve().parents[2]
 REASONS = {
     Status.PASS: "as declared",
     Status.FAIL: "TLS 1.0 was accepted",
@@ -78,10 +78,9 @@ def test_a_report_of_another_release_is_left_out(stack: Stack) -> None:
 
 
 @pytest.fixture
-def log(tmp_path: Path) -> dict[str, Any]:
-    path = tmp_path / "made" / "x.sarif"
-    sarif.write(path, report("r1", 1.0, *(row(f"a.{n}", one) for n, one in enumerate(REASONS))))
-    document: dict[str, Any] = json.loads(path.read_text())
+def log() -> dict[str, Any]:
+    made = report("r1", 1.0, *(row(f"a.{n}", one) for n, one in enumerate(REASONS)))
+    document: dict[str, Any] = json.loads(sarif.text(made))
     return document
 
 
@@ -123,9 +122,37 @@ def test_what_could_not_be_decided_is_a_notification_of_the_tool(log: dict[str, 
     assert [one["message"]["text"] for one in told] == ["a.3: it does not answer"]
 
 
-def test_a_sarif_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
-    with pytest.raises(DevstackError, match="writing"):
-        sarif.write(tmp_path, report("r1", 1.0, row("a.1", Status.FAIL)))
+def test_every_result_has_a_line_that_github_can_show_and_a_fingerprint_of_its_own(
+    log: dict[str, Any],
+) -> None:
+    results = log["runs"][0]["results"]
+    for one in results:
+        place = one["locations"][0]["physicalLocation"]
+        assert place["artifactLocation"]["uriBaseId"] == sarif.BASE
+        assert (ROOT / place["artifactLocation"]["uri"]).is_file()
+        assert place["region"]["startLine"] >= 1
+    prints = [one["partialFingerprints"]["primaryLocationLineHash"] for one in results]
+    assert len(set(prints)) == len(prints)
+
+
+@pytest.mark.parametrize(
+    ("title", "name", "line"),
+    [
+        ("postgres: the chain leads to the root", "configs/tls/properties.toml", "chain leads"),
+        ("redis-3: no encryption (NULL) is refused", "configs/tls/ciphers.toml", "(NULL)"),
+        (
+            "Vault is initialised and unsealed",
+            "configs/vault/checks.toml",
+            "unsealed",
+        ),
+        ("what a package from outside asserts", "configs/core_checks.toml", "# The core checks"),
+    ],
+)
+def test_the_line_is_the_one_that_declares_the_check(title: str, name: str, line: str) -> None:
+    shown = report("r1", 1.0, msgspec.structs.replace(row("a.1", Status.FAIL), title=title))
+    place = sarif.document(shown)["runs"][0]["results"][0]["locations"][0]["physicalLocation"]
+    assert place["artifactLocation"]["uri"] == name
+    assert line in (ROOT / name).read_text().splitlines()[place["region"]["startLine"] - 1]
 
 
 def test_a_report_survives_its_json() -> None:

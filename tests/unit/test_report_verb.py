@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from devstack_tui.core.errors import UsageError
-from devstack_tui.report.write import write
+from devstack_tui.core.exports import write
 
 from .report_kit import Filled
 
@@ -24,10 +24,9 @@ MODULES = 500
 # -- files -----------------------------------------------------------------------------------
 
 
-def test_files_are_made_with_their_directories_and_readable_as_the_user_wants(
-    tmp_path: Path,
-) -> None:
-    path = tmp_path / "build" / "deep" / "r.md"
+def test_files_are_readable_as_the_user_wants(tmp_path: Path) -> None:
+    path = tmp_path / "build" / "r.md"
+    path.parent.mkdir()
     old = os.umask(0o027)
     try:
         write({path: "text\n"})
@@ -111,6 +110,12 @@ def test_strict_tells_the_verdict_and_a_bad_path_is_a_usage_error(
     twice = call(environment, "--html", str(tmp_path / "r"), "--md", str(tmp_path / "r"))
     assert twice.returncode == 2
     assert not (tmp_path / "r").exists()
+    missing = call(environment, "--md", str(tmp_path / "no" / "r.md"))
+    assert missing.returncode == 2
+    assert "there is no directory" in missing.stderr
+    shown = call(environment, "--md", "-", "--html", str(tmp_path / "r"))
+    assert shown.stdout.startswith("# devstack-tui report: default\n")
+    assert shown.stderr == f"wrote {tmp_path / 'r'}\n"
 
 
 def test_the_report_imports_little_and_no_driver(environment: dict[str, str]) -> None:

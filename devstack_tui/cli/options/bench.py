@@ -36,7 +36,7 @@ def bench_options(verb: Parser, common: Parser) -> None:
 def regress_options(verb: Parser, _: Parser) -> None:
     """Add the options."""
     size(verb)
-    verb.add_argument("--junit", metavar="FILE", help="the checks as JUnit XML")
+    verb.add_argument("--junit", metavar="FILE", help="the checks as JUnit XML; -: on stdout")
     flag(verb, "--self-test", "test the gate itself: no false alarm, and a slowdown caught")
     json(verb)
     jsonl(verb)

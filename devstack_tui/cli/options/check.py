@@ -27,8 +27,12 @@ def check_options(verb: argparse.ArgumentParser, common: argparse.ArgumentParser
     flag(made["list"], "--count", "how many: only what was seen to fail counts")
     flag(made["list"], "--unproven", "only those that nothing was seen to turn red")
     made["show"].add_argument("id", metavar="ID")
-    made["run"].add_argument("--junit", metavar="FILE", help="the results as JUnit XML")
-    made["run"].add_argument("--sarif", metavar="FILE", help="the results as SARIF 2.1.0")
+    made["run"].add_argument(
+        "--junit", metavar="FILE", help="the results as JUnit XML; -: on stdout"
+    )
+    made["run"].add_argument(
+        "--sarif", metavar="FILE", help="the results as SARIF 2.1.0; -: on stdout"
+    )
     made["prove"].add_argument(
         "words", nargs="*", metavar="ID", help="checks, how their ids begin, or sabotages"
     )

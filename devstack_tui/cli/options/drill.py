@@ -27,7 +27,7 @@ def drill_options(verb: argparse.ArgumentParser, common: argparse.ArgumentParser
             "--victim", metavar="VICTIM", help="what is broken; all: one after the other"
         )
         _repeats(made[name])
-    made["run"].add_argument("--junit", metavar="FILE", help="the steps as JUnit XML")
+    made["run"].add_argument("--junit", metavar="FILE", help="the steps as JUnit XML; -: on stdout")
     _svg(made["run"])
     made["sweep"].add_argument(
         "drill", metavar="DRILL", nargs="?", help="(default: the first that has such a setting)"
@@ -65,7 +65,7 @@ def _repeats(verb: argparse.ArgumentParser) -> None:
 
 
 def _svg(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--svg", metavar="FILE", help="the timeline as an SVG picture")
+    verb.add_argument("--svg", metavar="FILE", help="the timeline as an SVG picture; -: on stdout")
 
 
 def _values(text: str) -> tuple[int, ...]:

@@ -9,7 +9,6 @@ import csv
 import io
 import statistics
 from functools import partial
-from pathlib import Path
 
 import msgspec
 
@@ -17,11 +16,11 @@ from devstack_tui.bench import baseline, canary, compare, regress, selftest
 from devstack_tui.bench.catalogue import SIZES, Catalogue, Entry
 from devstack_tui.bench.events import BenchDone, RegressDone, RunResult
 from devstack_tui.bench.runner import Runner
+from devstack_tui.cli.exports import asked, write
 from devstack_tui.cli.output import narrate, print_json, say, show
 from devstack_tui.cli.running import chosen, existing, follow, run_to_end, size_of
 from devstack_tui.cli.text.bench import document_of, run_line, show_event
-from devstack_tui.core import codec
-from devstack_tui.core.check import write_junit
+from devstack_tui.core import codec, junit
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.fingerprint import host
 from devstack_tui.core.history import History
@@ -197,13 +196,14 @@ async def _recorded(stack: Stack, options: argparse.Namespace) -> int:
 
 
 async def _regress(stack: Stack, options: argparse.Namespace) -> int:
+    files = asked(options, "junit")
     size = size_of(options)
     events = (selftest.self_test if options.self_test else regress.regress)(stack, size)
     done = await follow(events, options, partial(show_event, options=options))
     if not isinstance(done, RegressDone):
         raise asyncio.CancelledError
-    if options.junit:
-        write_junit(Path(options.junit), "regress", done.checks, done.seconds)
+    texts = {path: junit.document("regress", done.checks, done.seconds) for path in files.values()}
+    write(texts)
     if options.json:
         print_json({"verdict": done.verdict, "seconds": done.seconds, "checks": done.checks})
     return done.exit_code

@@ -7,9 +7,10 @@ import asyncio
 import shlex
 import sys
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
 
+from devstack_tui.cli.exports import asked, write
 from devstack_tui.cli.output import failure, narrate, print_json, say, show, warn
 from devstack_tui.cli.running import chosen, existing, follow, run_to_end
 from devstack_tui.cli.text.check import (
@@ -24,7 +25,6 @@ from devstack_tui.cli.text.check import (
 )
 from devstack_tui.contracts.audit import Check
 from devstack_tui.contracts.registry import IDENTITY
-from devstack_tui.core.check import Result, Status, write_junit
 from devstack_tui.core.errors import UnreachableError, UsageError
 from devstack_tui.security import proven, results
 from devstack_tui.security.audit import StackAudit
@@ -112,6 +112,7 @@ def _matrix(stack: Stack, options: argparse.Namespace) -> int:
 
 
 def _run(stack: Stack, options: argparse.Namespace) -> int:
+    files = asked(options, "junit", "sarif")
     # Owned by the runner from here on: it closes the audit, however it ends.
     audit = StackAudit(stack)
     catalogue = Catalogue.of(audit)
@@ -122,10 +123,10 @@ def _run(stack: Stack, options: argparse.Namespace) -> int:
         )
     command = shlex.join(["devstack-tui", *sys.argv[1:]])
     runner = Runner(stack, audit, catalogue, chosen, proven=proven.proven(), command=command)
-    return run_to_end(_audited(runner, options))
+    return run_to_end(_audited(runner, options, files))
 
 
-async def _audited(runner: Runner, options: argparse.Namespace) -> int:
+async def _audited(runner: Runner, options: argparse.Namespace, files: Mapping[str, Path]) -> int:
     done = await _follow(runner.run(), options)
     if not isinstance(done, AuditDone):
         return _aborted(AuditDone(None, 130, "interrupted; what was opened is closed"), options)
@@ -133,23 +134,16 @@ async def _audited(runner: Runner, options: argparse.Namespace) -> int:
         if options.jsonl:
             return done.exit_code
         raise failure(done)
-    _export(done.report, options)
+    _export(done.report, files)
     show(options, done.report, report_lines(done.report))
     warn(done)
     return done.exit_code
 
 
-def _export(report: AuditReport, options: argparse.Namespace) -> None:
-    if options.junit:
-        rows = [
-            Result(row.id, row.title, row.status or Status.ERROR, row.evidence, row.remedy)
-            for row in report.checks
-        ]
-        write_junit(Path(options.junit), "check", rows, report.seconds)
-    if options.sarif:
-        from devstack_tui.security import sarif
+def _export(report: AuditReport, files: Mapping[str, Path]) -> None:
+    from devstack_tui.security import exported
 
-        sarif.write(Path(options.sarif), report)
+    write({path: exported.FORMS[name](report) for name, path in files.items()})
 
 
 # -- proving -------------------------------------------------------------------------------

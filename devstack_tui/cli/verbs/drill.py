@@ -6,11 +6,13 @@ import argparse
 import asyncio
 import shlex
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from devstack_tui.cli.exports import asked, write
 from devstack_tui.cli.output import failure, narrate, print_json, say, show, warn
 from devstack_tui.cli.running import chosen, confirm_destructive, existing, follow, run_to_end
 from devstack_tui.cli.text.drill import (
@@ -21,8 +23,7 @@ from devstack_tui.cli.text.drill import (
     report_lines,
     sweep_lines,
 )
-from devstack_tui.core import codec, files
-from devstack_tui.core.check import write_junit
+from devstack_tui.core import codec, junit
 from devstack_tui.core.errors import UnreachableError
 from devstack_tui.core.history import History
 from devstack_tui.drill import timeline
@@ -106,8 +107,7 @@ def _stored_report(stack: Stack, id: str) -> DrillReport:
 
 def _show(stack: Stack, options: argparse.Namespace) -> int:
     report = _stored_report(stack, options.id)
-    if options.svg:
-        _draw(report, options.svg)
+    _export(report, asked(options, "svg"))
     show(options, report, report_lines(report))
     return 0
 
@@ -133,15 +133,16 @@ def _runner(stack: Stack, options: argparse.Namespace) -> Runner:
 
 
 def _run(stack: Stack, options: argparse.Namespace) -> int:
+    files = asked(options, "junit", "svg")
     runner = _runner(stack, options)
     plan = runner.plan()
     if plan.refusal:
         raise UnreachableError(plan.refusal, plan.remedy)
     confirm_destructive(options, "\n".join(plan_lines(stack.name, plan)), stack.name, UNTOUCHED)
-    return run_to_end(_drill(runner, options))
+    return run_to_end(_drill(runner, options, files))
 
 
-async def _drill(runner: Runner, options: argparse.Namespace) -> int:
+async def _drill(runner: Runner, options: argparse.Namespace, files: Mapping[str, Path]) -> int:
     try:
         done = await follow(runner.run(), options, Narrator())
     except asyncio.CancelledError:  # ctrl-C; it has healed by now
@@ -152,7 +153,7 @@ async def _drill(runner: Runner, options: argparse.Namespace) -> int:
         if options.jsonl:
             return done.exit_code
         raise failure(done)
-    _export(done.report, options)
+    _export(done.report, files)
     if options.json:
         document = {**msgspec.to_builtins(done.report), "healed": done.healed}
         document |= {"message": done.message, "remedy": done.remedy}
@@ -201,17 +202,9 @@ def _aborted(runner: Runner, options: argparse.Namespace) -> int:
     return 130
 
 
-def _export(report: DrillReport, options: argparse.Namespace) -> None:
-    if options.junit:
-        write_junit(Path(options.junit), report.drill, report.steps, report.seconds)
-    if options.svg:
-        _draw(report, options.svg)
-
-
-def _draw(report: DrillReport, name: str) -> None:
-    path = Path(name)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(timeline.svg(report), encoding="utf-8")
-    except OSError as error:
-        raise files.explain(error, f"writing {path}") from None
+def _export(report: DrillReport, files: Mapping[str, Path]) -> None:
+    forms: dict[str, Callable[[], str]] = {
+        "junit": lambda: junit.document(report.drill, report.steps, report.seconds),
+        "svg": lambda: timeline.svg(report),
+    }
+    write({path: forms[name]() for name, path in files.items()})

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import msgspec
 
+from devstack_tui.cli.exports import once, write
 from devstack_tui.cli.output import narrate
 from devstack_tui.cli.running import existing
-from devstack_tui.core import codec
+from devstack_tui.core import codec, exports
 from devstack_tui.core.errors import DevstackError, UsageError
 from devstack_tui.core.history import History
 from devstack_tui.drill import timeline
@@ -21,7 +22,6 @@ from devstack_tui.report.coverage import CatalogueCheck
 from devstack_tui.report.html import html
 from devstack_tui.report.markdown import markdown
 from devstack_tui.report.model import Report
-from devstack_tui.report.write import write
 from devstack_tui.security import proven
 from devstack_tui.security.audit import StackAudit
 from devstack_tui.security.catalogue import Catalogue
@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
     asked = _requested_files(options)
     texts = {path: make(report, history, secrets) for path, make in asked.items()}
     write(texts)
-    for path in texts:
+    for path in texts.keys() - {exports.STDOUT}:
         narrate(f"wrote {path}")
     if options.json:
         print(_json(report, history, secrets), end="")
@@ -51,23 +51,27 @@ Make = Callable[[Report, History, frozenset[str]], str]
 
 
 def _requested_files(options: argparse.Namespace) -> dict[Path, Make]:
-    """Which files to make. Raises `UsageError` when two of them are the same."""
-    wanted: list[tuple[Path, Make]] = []
+    """Which files to make. Raises `UsageError` where one cannot be, or two are the same."""
+    named = {"--md": options.md, "--html": options.html}
+    places = {name: Path(text) for name, text in named.items() if text is not None}
+    forms: dict[str, Make] = {"--md": _markdown, "--html": _html}
     if options.out is not None:
-        folder = Path(options.out)
-        forms = {"report.md": _markdown, "report.html": _html, "report.json": _json}
-        wanted += [(folder / name, make) for name, make in forms.items()]
-    wanted += [
-        (Path(name), make)
-        for name, make in ((options.md, _markdown), (options.html, _html))
-        if name is not None
-    ]
-    found: dict[Path, Make] = {}
-    for path, make in wanted:
-        if path.absolute() in map(Path.absolute, found):
-            raise UsageError(f"{path} is named twice", "give each form a file of its own")
-        found[path] = make
-    return found
+        folder = _made(Path(options.out))
+        for form, make in (("md", _markdown), ("html", _html), ("json", _json)):
+            places[f"--out ({form})"] = folder / f"report.{form}"
+            forms[f"--out ({form})"] = make
+    once(options, places)
+    return {path: forms[name] for name, path in places.items()}
+
+
+def _made(folder: Path) -> Path:
+    """The directory, made if it is not there; that in which it is must be."""
+    exports.require_possible([folder] if not folder.is_dir() else [])
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be made: {error.strerror}") from None
+    return folder
 
 
 def _known(catalogue: Catalogue) -> tuple[CatalogueCheck, ...]:
