@@ -17,7 +17,8 @@ class Action:
     """One thing a user can do.
 
     `key` is the console's key (comma-separated where there are several), `verb` the CLI verb that
-    does the same. `scope` is where the key works: everywhere (`app`), in a pane, or in a widget.
+    does the same, and `verb_help` that verb's own help. `scope` is where the key works: everywhere
+    (`app`), in a pane, or in a widget.
     """
 
     id: str
@@ -26,6 +27,7 @@ class Action:
     scope: str
     key: str = ""
     verb: str = ""
+    verb_help: str = ""
     footer: bool = False
     changes: bool = False
     """Whether it changes the stack: the plan is shown first."""
@@ -45,9 +47,9 @@ def _read() -> Iterator[Action]:
             scope, _, title = line[1:].partition("] ")
             SCOPES[scope] = title
         elif line and not line.startswith("#"):
-            id, keys, title, marks, verb, help = (cell.strip() for cell in line.split("|"))
+            id, keys, title, marks, verb, *help = (cell.strip() for cell in line.split("|"))
             flags = dict.fromkeys(marks.split(), True)
-            yield Action(id, title, help, scope, keys, verb, **flags)
+            yield Action(id, title, help[0], scope, keys, verb, help[-1], **flags)
 
 
 ACTIONS: tuple[Action, ...] = tuple(_read())
@@ -66,4 +68,4 @@ def in_scope(scope: str) -> tuple[Action, ...]:
 
 def verb_help(verb: str) -> str:
     """The help line of a CLI verb."""
-    return next(action.help for action in ACTIONS if action.verb == verb)
+    return next(action.verb_help for action in ACTIONS if action.verb == verb)

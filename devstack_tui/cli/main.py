@@ -150,9 +150,9 @@ def _run(options: argparse.Namespace) -> int:
     if options.verb is not None:
         module = importlib.import_module(f"devstack_tui.cli.verbs.{VERBS[options.verb]}")
         return int(module.run(options))
-    require_stack(name)
     if sys.stdin.isatty() and sys.stdout.isatty():
-        return _console(name)
+        return _console(name)  # which offers to start a stack that never was
+    require_stack(name)
     from devstack_tui.cli.verbs.status import show_once
 
     return show_once(name)

@@ -41,9 +41,11 @@ LOOKING = frozenset(
 
 
 def named(options: argparse.Namespace) -> str:
-    """The name of the stack. One that was never made is a wrong name, except the default."""
+    """The name of the stack. One that was never made is a wrong name, except the default, and for
+    the console, which offers to make it."""
     name: str = getattr(options, "stack", DEFAULT_STACK)
-    require_stack(name)
+    if not getattr(options, "controlled", False):
+        require_stack(name)
     return name
 
 
@@ -179,13 +181,25 @@ def confirm_destructive(
 
     Raises `UsageError`, which begins with `refused`, when it is not confirmed.
     """
-    narrate(plan)
     if options.yes:
+        narrate(plan)
         if getattr(options, "stack", None) is None:
             raise UsageError(f"{refused}: --yes needs the stack's name", f"add --stack {stack}")
         return
     if not sys.stdin.isatty():
+        narrate(plan)
         raise UsageError(f"{refused}: there is no terminal to ask at", f"add --yes --stack {stack}")
+    ask_for_name(plan, stack, refused)
+
+
+def at_terminal() -> bool:
+    """Whether somebody is there who sees a question and can answer it."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def ask_for_name(plan: str, stack: str, refused: str) -> None:
+    """Show `plan` and ask for the stack's name. Raises `UsageError` for another answer."""
+    narrate(plan)
     print(f"type the stack's name ({stack}) to confirm: ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip() != stack:
         raise UsageError(f"{refused}: that is not the stack's name")

@@ -179,7 +179,7 @@ class DevstackApp(App[int]):
         if not await self.push_screen_wait(screen):
             return
         try:
-            self.jobs.start(ChangeRequest(verb, services))
+            self.jobs.start(ChangeRequest(verb, services, screen.force))
         except DevstackError as error:
             self.notify(str(error), title="Not now", severity="warning", markup=False)
 

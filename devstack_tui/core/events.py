@@ -46,6 +46,8 @@ class Planned(Timed, frozen=True, tag="planned"):
     verb: str
     stack: str
     services: tuple[str, ...]
+    disturbs: tuple[str, ...] = ()
+    """Who works on the stack now and would suffer from it, in sentences."""
 
 
 class Progress(Timed, frozen=True, tag="progress"):

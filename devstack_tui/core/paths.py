@@ -113,11 +113,16 @@ def stack_names() -> list[str]:
 
 
 def require_stack(name: str) -> None:
-    """Raise `UsageError` with the close matches unless stack `name` exists, or is the default."""
+    """Raise `UsageError` unless stack `name` exists, or is the default: with the close matches, or
+    with the command that makes it."""
     StackPaths.of(name)
     known = stack_names()
-    if name != DEFAULT_STACK and name not in known:
-        raise unknown_name("stack", name, known)
+    if name == DEFAULT_STACK or name in known:
+        return
+    error = unknown_name("stack", name, known)
+    if not error.remedy.startswith("did you mean"):
+        error = UsageError(f"the stack {name!r} was never started", "`devstack-tui up` starts it")
+    raise error
 
 
 def shipped(relative: str) -> Path:

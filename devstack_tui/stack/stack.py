@@ -27,7 +27,7 @@ from devstack_tui.core.lock import StackLock
 from devstack_tui.core.paths import DEFAULT_STACK, StackPaths, stack_names
 from devstack_tui.identity import bootstrap, rotation
 from devstack_tui.identity.certificates import encrypted
-from devstack_tui.stack import recovery
+from devstack_tui.stack import busy, recovery
 from devstack_tui.stack.orchestrator import Workers
 from devstack_tui.stack.transaction import Events, changing, relay
 from devstack_tui.stack.view import StackView, available
@@ -101,7 +101,8 @@ class Stack(StackView):
         else:
             engine = self._engine(self._readable_instance(True))
             chosen = tuple(s for s in reversed(self._named(names)) if engine.units(s))
-        return Planned(verb, self.name, tuple(s.name for s in chosen))
+        disturbs = busy.running(self.paths) if verb != "up" else ()
+        return Planned(verb, self.name, tuple(s.name for s in chosen), disturbs)
 
     def _named(self, names: Sequence[str]) -> tuple[Service, ...]:
         """The named services, each once, or all; in the order of the registry."""

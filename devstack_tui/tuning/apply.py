@@ -24,7 +24,7 @@ from devstack_tui.core.event_stream import Emit, thread_events
 from devstack_tui.core.events import Done
 from devstack_tui.core.events import Note as CoreNote
 from devstack_tui.core.journal import Intent, Journal
-from devstack_tui.stack import parameter_apply
+from devstack_tui.stack import busy, parameter_apply
 from devstack_tui.stack.parameter_apply import Tuner
 from devstack_tui.stack.stack import Stack
 from devstack_tui.stack.transaction import changing, relay
@@ -52,7 +52,7 @@ def plan(
     stack: Stack, wanted: Wanted, replace: bool = False, *, by: str = "set", force: bool = False
 ) -> TunePlanned:
     """What `apply` would do. Blocks. Raises what it would refuse with; changes nothing."""
-    return prepare(stack, wanted, Options(by, replace, force)).planned
+    return _named(stack, prepare(stack, wanted, Options(by, replace, force)))
 
 
 def apply(
@@ -96,7 +96,12 @@ def plan_revert(
 ) -> TunePlanned:
     """What `revert` would do. Blocks, and raises as it does."""
     order = _undo_order(stack, to=to, everything=everything, force=force)
-    return prepare(stack, order.wanted, order.options).planned
+    return _named(stack, prepare(stack, order.wanted, order.options))
+
+
+def _named(stack: Stack, prepared: PreparedApply) -> TunePlanned:
+    """The plan, with who works on the stack now."""
+    return msgspec.structs.replace(prepared.planned, disturbs=busy.running(stack.paths))
 
 
 def _undo_order(stack: Stack, *, to: int | None, everything: bool, force: bool) -> _Order:

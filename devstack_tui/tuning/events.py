@@ -111,6 +111,8 @@ class TunePlanned(Timed, frozen=True, tag="tune_planned"):
     changes: tuple[Change, ...]
     steps: tuple[str, ...]
     warnings: tuple[str, ...] = ()
+    disturbs: tuple[str, ...] = ()
+    """Who works on the stack now and would suffer from it, in sentences."""
 
 
 class TuneStep(Timed, frozen=True, tag="tune_step"):

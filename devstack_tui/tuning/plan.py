@@ -86,12 +86,13 @@ def prepare(stack: Stack, wanted: Wanted, options: Options) -> PreparedApply:
 
     A service that is stopped, or cannot start, is changed in the store alone. Raises `UsageError`
     for what cannot be, `UnreachableError` for a service that runs and does not answer, and
-    `DevstackError` while a drill runs.
+    `DevstackError` while a drill runs, unless forced.
     """
     for name in wanted:
         tunable(name)
     _require_right(stack)
-    require_none(stack.paths, "drill")
+    if not options.force:
+        require_none(stack.paths, "drill")
     before = parameter_store.read(stack.paths)
     if not wanted:
         return _prepared(stack, Show(stack=stack.name, parameters=()), before, {}, options)

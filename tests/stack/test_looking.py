@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -86,6 +89,24 @@ def test_a_log_that_is_followed_ends_with_its_reader(live: Cli) -> None:
         ended = live.shell("logs postgres -f", way)
         assert (ended.returncode, ended.stderr) == (0, "")
     assert live.shell("logs postgres -f", ">/dev/full").returncode == 1
+
+
+def test_down_asks_at_a_terminal(live: Cli) -> None:
+    ours, its = pty.openpty()
+    argv, env = live.argv("down"), live.environment()
+    down = subprocess.Popen(argv, env=env, cwd=ROOT, stdin=its, stdout=its, stderr=its)
+    os.close(its)
+    os.write(ours, b"no\n")
+    shown = b""
+    with contextlib.suppress(OSError):  # the terminal ends with the verb
+        while piece := os.read(ours, 4096):
+            shown += piece
+    os.close(ours)
+    assert down.wait(60) == 2
+    assert b"down live: reference_api, " in shown
+    assert b"type the stack's name (live) to confirm: " in shown
+    assert b"nothing was stopped" in shown
+    assert live.run("status").returncode == 0
 
 
 def test_a_change_goes_on_without_its_reader(live: Cli) -> None:

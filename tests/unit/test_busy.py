@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from devstack_tui.bench.runner import Runner
+from devstack_tui.cli.main import main
 from devstack_tui.core import files
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.journal import Journal
 from devstack_tui.core.lock import StackLock
-from devstack_tui.stack.busy import WORK, require_none
+from devstack_tui.stack.busy import WORK, give_way, require_none
 from devstack_tui.stack.recovery import lock_of
 from devstack_tui.stack.stack import Stack
 from devstack_tui.state import instance as instances
@@ -70,6 +73,61 @@ async def test_no_parameter_is_lent_beside_a_drill(stack: Stack, hold: Hold) -> 
     assert told == []
     assert Journal(stack.paths.journal).pending() == []
     assert StackLock.holder(lock_of(stack.paths, "tune")) is None
+
+
+CHANGES = [
+    ("down",),
+    ("down", "--wipe", "--yes"),
+    ("restart",),
+    ("certs", "rotate", "--yes"),
+    ("tune", "apply", "baseline", "--yes"),
+    ("tune", "set", "redis", "hz=50", "--now", "--yes"),
+    ("tune", "revert", "--yes"),
+]
+
+
+@pytest.mark.parametrize("kind", WORK)
+@pytest.mark.parametrize("words", CHANGES, ids=" ".join)
+def test_a_change_does_not_disturb_who_works_on_the_stack(
+    stack: Stack, hold: Hold, kind: str, words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    hold(kind)
+    assert main([*words, "--stack", stack.name]) == 1
+    refused = capsys.readouterr().err
+    assert f"nothing was changed: {WORK[kind]} runs on this stack (pid " in refused
+    assert "--wait waits for its end, --force disturbs it" in refused
+    assert stack.paths.instance.exists()
+
+
+def test_force_disturbs_and_the_plan_names_whom(
+    stack: Stack, hold: Hold, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hold("bench")
+    hold("tune")  # by the same process: it is named once
+    assert main(["down", "--plan", "--json"]) == 0
+    disturbs = json.loads(capsys.readouterr().out)["disturbs"]
+    assert disturbs == [f"a tuning runs on this stack (pid {os.getpid()})"]
+    assert main(["down", "--plan"]) == 0
+    assert disturbs[0] in capsys.readouterr().out
+    assert main(["down", "--force"]) == 0
+    assert plan(stack, {}).disturbs == tuple(disturbs)
+
+
+def test_wait_waits_until_the_work_has_ended(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lock = StackLock(lock_of(stack.paths, "bench"), "bench run")
+    assert lock.try_acquire() is None
+    said: list[str] = []
+
+    def say(text: str) -> None:
+        said.append(text)
+        lock.release()
+
+    give_way(stack.paths, force=False, wait=True, say=say)
+    assert said == [f"a benchmark runs on this stack (pid {os.getpid()}): waiting for its end"]
+    assert main(["down", "--wait"]) == 0
+    assert "waiting" not in capsys.readouterr().err
 
 
 def test_nothing_is_applied_beside_a_drill(stack: Stack, hold: Hold) -> None:

@@ -37,6 +37,13 @@ def jsonl(*verbs: Parser) -> None:
         flag(verb, "--jsonl", "a JSON object for each event")
 
 
+def way(*verbs: Parser, force: str = "") -> None:
+    """`--wait` and `--force`, which also stands for `force`."""
+    for verb in verbs:
+        flag(verb, "--wait", "wait until a benchmark, a tuning or a drill of this stack has ended")
+        flag(verb, "--force", f"although one runs{force}")
+
+
 def size(verb: Parser) -> None:
     """`--size` and `--quick`."""
     either = verb.add_mutually_exclusive_group()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from devstack_tui.cli.options import flag, json, jsonl, sub_verbs
+from devstack_tui.cli.options import flag, json, jsonl, sub_verbs, way
 
 HELPS = {
     "list": "every certificate: its names, its validity, and whether it is served",
@@ -19,5 +19,6 @@ def certs_options(verb: argparse.ArgumentParser, common: argparse.ArgumentParser
     rotate.add_argument("services", nargs="*", metavar="SERVICE", help="(default: all)")
     flag(rotate, "--plan", "show the plan and exit")
     flag(rotate, "--yes", "restart what cannot reload; needs --stack")
+    way(rotate)
     jsonl(rotate)
     json(*made.values())

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 
-from devstack_tui.cli.options import Parser, flag, json, jsonl, seconds, whole
+from devstack_tui.cli.options import Parser, flag, json, jsonl, seconds, way, whole
 
 
-def up_options(verb: Parser, common: Parser) -> None:
+def up_options(verb: Parser, _: Parser) -> None:
     """Add the options."""
-    restart_options(verb, common)
+    _change(verb)
     verb.add_argument("--profile", metavar="NAME", help="the services of a profile in stack.toml")
     verb.add_argument(
         "--topology", metavar="M+R", help="of a new cluster: masters + replicas, as 3+3"
@@ -29,7 +29,12 @@ def down_options(verb: Parser, common: Parser) -> None:
 
 
 def restart_options(verb: Parser, _: Parser) -> None:
-    """Add the options, which `up` and `down` have too."""
+    """Add the options, which `down` has too."""
+    _change(verb)
+    way(verb)
+
+
+def _change(verb: Parser) -> None:
     verb.add_argument("services", nargs="*", metavar="SERVICE", help="(default: all)")
     flag(verb, "--plan", "show the plan and exit")
     flag(verb, "--yes", "do not ask for confirmation")

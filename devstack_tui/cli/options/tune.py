@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 
-from devstack_tui.cli.options import flag, json, jsonl, size, sub_verbs, whole
+from devstack_tui.cli.options import flag, json, jsonl, size, sub_verbs, way, whole
 
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 HELPS = {
@@ -36,8 +36,11 @@ def tune_options(verb: argparse.ArgumentParser, common: argparse.ArgumentParser)
     for name in ("set", "apply", "revert", "ab", "cost", "auto"):
         jsonl(made[name])
         flag(made[name], "--yes", "do not ask for confirmation")
-        flag(made[name], "--force", "although somebody else has changed parameters meanwhile")
+    changed = "although somebody else has changed parameters meanwhile"
+    for name in ("ab", "cost", "auto"):
+        flag(made[name], "--force", changed)
     for name in ("set", "apply", "revert"):
+        way(made[name], force=f", and {changed}")
         flag(made[name], "--plan", "show the plan and exit")
 
 

@@ -69,7 +69,7 @@ def planned(plan: TunePlanned) -> str:
         for c in plan.changes
     ]
     lines += [f"  {number}. {step}" for number, step in enumerate(plan.steps, 1)]
-    lines += [f"  warning: {warning}" for warning in plan.warnings]
+    lines += [f"  warning: {warning}" for warning in (*plan.disturbs, *plan.warnings)]
     return "\n".join(lines)
 
 

@@ -12,6 +12,7 @@ from devstack_tui.cli.verbs.changes import Narrator, say_plan
 from devstack_tui.core.errors import UsageError
 from devstack_tui.core.events import Done, Event, Note, Phase, Progress, Rotated
 from devstack_tui.health.certificates import look
+from devstack_tui.stack.busy import give_way
 from devstack_tui.stack.stack import ROTATE, Stack
 
 
@@ -38,6 +39,7 @@ def _rotate(stack: Stack, options: argparse.Namespace) -> int:
         raise UsageError(
             "nothing was changed: --yes needs the stack's name", f"add --stack {stack.name}"
         )
+    give_way(stack.paths, force=options.force, wait=options.wait, say=narrate)
     seen = _followed(stack, names, options, restart=options.yes)
     stuck = {
         event.service: event.detail

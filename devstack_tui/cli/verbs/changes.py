@@ -10,11 +10,19 @@ from typing import Any
 import msgspec
 
 from devstack_tui.cli.output import narrate, print_json, say
-from devstack_tui.cli.running import confirm_destructive, each, name_repairs, run_to_end
+from devstack_tui.cli.running import (
+    ask_for_name,
+    at_terminal,
+    confirm_destructive,
+    each,
+    name_repairs,
+    run_to_end,
+)
 from devstack_tui.contracts.registry import services
 from devstack_tui.core.errors import UsageError
 from devstack_tui.core.events import Done, Event, Note, Phase, Planned, Progress
 from devstack_tui.core.paths import DEFAULT_STACK, require_stack
+from devstack_tui.stack.busy import give_way
 from devstack_tui.stack.stack import Stack
 
 
@@ -33,8 +41,12 @@ def run(options: argparse.Namespace) -> int:
     wipe = bool(getattr(options, "wipe", False))
     if wipe and names:
         raise UsageError("--wipe deletes the whole stack", "leave the service names out")
+    if options.verb != "up":
+        give_way(stack.paths, force=options.force, wait=options.wait, say=narrate)
     if wipe:
         confirm_destructive(options, _wipe_plan(stack, plan), stack.name)
+    elif options.verb == "down" and plan.services and not options.yes and at_terminal():
+        ask_for_name(planned_line(plan), stack.name, "nothing was stopped")
     work: dict[str, Callable[[], AsyncIterator[Event]]] = {
         "up": lambda: stack.up(names, profile),
         "down": lambda: stack.down(names, wipe=wipe),
@@ -58,7 +70,8 @@ def _stack(options: argparse.Namespace) -> Stack:
 
 def _wipe_plan(stack: Stack, plan: Planned) -> str:
     stopping = f"stop {', '.join(plan.services)}, then " if plan.services else ""
-    return f"this will {stopping}delete all data, secrets and logs in {stack.paths.root}"
+    will = f"this will {stopping}delete all data, secrets and logs in {stack.paths.root}"
+    return "\n".join([will, *(f"  warning: {one}" for one in plan.disturbs)])
 
 
 def say_plan(plan: Planned, options: argparse.Namespace) -> None:
@@ -70,8 +83,9 @@ def say_plan(plan: Planned, options: argparse.Namespace) -> None:
 
 
 def planned_line(plan: Planned) -> str:
-    """`up default: redis, vault`."""
-    return f"{plan.verb} {plan.stack}: {', '.join(plan.services) or 'nothing to do'}"
+    """`up default: redis, vault`, and who would suffer from it."""
+    line = f"{plan.verb} {plan.stack}: {', '.join(plan.services) or 'nothing to do'}"
+    return "\n".join([line, *(f"  warning: {one}" for one in plan.disturbs)])
 
 
 async def _follow(events: AsyncIterator[Event], options: argparse.Namespace) -> int:

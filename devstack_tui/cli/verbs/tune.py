@@ -18,6 +18,7 @@ from devstack_tui.cli.output import show as show_result
 from devstack_tui.cli.running import chosen, confirm_destructive, existing, run_to_end
 from devstack_tui.cli.text import tune as text
 from devstack_tui.core.errors import UsageError
+from devstack_tui.stack.busy import give_way
 from devstack_tui.stack.stack import Stack
 from devstack_tui.state import parameter_store
 from devstack_tui.tuning import apply as applying
@@ -37,8 +38,20 @@ def run(options: argparse.Namespace) -> int:
     if options.what in MEASURING:
         module = importlib.import_module("devstack_tui.cli.verbs.tune_ab")
         return int(module.run(options))
+    stack = existing(options)
+    if _changes(options):
+        give_way(stack.paths, force=options.force, wait=options.wait, say=narrate)
     verbs = (_list, _show, _set, _apply, _revert, _save, _import, _history, _advise)
-    return chosen(options, *verbs)(existing(options), options)
+    return chosen(options, *verbs)(stack, options)
+
+
+def _changes(options: argparse.Namespace) -> bool:
+    """Whether servers are changed."""
+    what = options.what
+    if what == "set":
+        return bool(options.now and not options.plan)
+    pending_alone = what == "revert" and options.pending
+    return what in ("apply", "revert") and not (options.plan or pending_alone)
 
 
 # -- looking -------------------------------------------------------------------------------

@@ -13,10 +13,11 @@ from devstack_tui.jobs.files import JobStarted
 
 @dataclass(frozen=True, slots=True)
 class ChangeRequest:
-    """`verb` on `services`; none of them: on the whole stack."""
+    """`verb` on `services`; none of them: on the whole stack. `force` is its option, if given."""
 
     verb: str
     services: tuple[str, ...] = ()
+    force: tuple[str, ...] = ()
     outlives: ClassVar[bool] = True
 
     @classmethod
@@ -28,7 +29,7 @@ class ChangeRequest:
     @property
     def words(self) -> tuple[str, ...]:
         """The command line behind the verb."""
-        return (*self.services, "--yes")
+        return (*self.services, "--yes", *self.force)
 
     @property
     def title(self) -> str:

@@ -48,8 +48,9 @@ class HealthPane(Pane):
         """Show a snapshot."""
         self._status, self._recent = status, recent
         notes = self.query_one("#needs-healing", Static)
-        notes.update("\n".join(status.notes))
-        notes.display = bool(status.notes)
+        others = status.notes[1:]  # the first is below the status line, in every pane
+        notes.update("\n".join(others))
+        notes.display = bool(others)
         self.query_one(HealthTable).show_services(status.services)
         self._show_selected()
 

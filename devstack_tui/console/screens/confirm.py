@@ -44,6 +44,11 @@ class ConfirmScreen(Dialog[bool]):
         self._plan = plan
         self._planned: Planned | None = None
 
+    @property
+    def force(self) -> tuple[str, ...]:
+        """The option that the plan needs, if it named somebody whose work suffers from it."""
+        return ("--force",) if self._planned is not None and self._planned.disturbs else ()
+
     def body(self) -> ComposeResult:
         yield Static(Content(self._question.help), classes="quiet")
         with VerticalScroll(id="plan-scroll", can_focus=False):
@@ -96,6 +101,8 @@ class ConfirmScreen(Dialog[bool]):
                     Content.styled(f"{number:>3}  ", "$foreground 60%"), Content(plain(service))
                 )
             )
+        for one in planned.disturbs:
+            lines.append(Content.styled(f"  ▲ {plain(one)}", "$text-warning"))
         return Content("\n").join(lines)
 
     def _invite(self) -> None:

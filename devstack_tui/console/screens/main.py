@@ -75,7 +75,11 @@ class MainScreen(Screen[None]):
     def show_status(self, status: StackStatus, recent: Recent) -> None:
         """Hand a snapshot to the status line and to every pane."""
         self.query_one(StatusLine).show(status)
-        self.query_one(Notice).show(status.notes[0] if status.notes else "")
+        if status.instance or status.busy:
+            self.query_one(Notice).show(status.notes[0] if status.notes else "")
+        else:
+            text = f"the stack {status.stack!r} was never started"
+            self.query_one(Notice).show(text, "u in Health starts it")
         for pane in self.panes:
             pane.show_status(status, recent)
 

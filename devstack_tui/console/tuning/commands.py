@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Awaitable
 from functools import partial
 
@@ -251,7 +252,7 @@ class TuningCommands(JobPane):
         question = Question(order.title, action.help, self.owner.stack, action.typed)
         screen = TuningPlanScreen(question, lambda: self.jobs.plan(order))
         if await self.app.push_screen_wait(screen):
-            self._start(order)
+            self._start(dataclasses.replace(order, arguments=(*order.arguments, *screen.force)))
 
     def _free(self) -> bool:
         """Whether a job can be started; a notice shows why not."""

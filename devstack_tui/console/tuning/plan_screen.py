@@ -28,7 +28,7 @@ class TuningPlanScreen(ConfirmScreen):
 
         async def load() -> Planned:
             self._tuned = found = await plan()
-            return Planned(verb="tune", stack=found.stack, services=found.steps)
+            return Planned("tune", found.stack, found.steps, found.disturbs)
 
         super().__init__(question, load)
 
