@@ -63,7 +63,7 @@ class StackLock:
     def try_acquire(self) -> Owner | None:
         """Take the lock and return None, or return who has it.
 
-        Raises `DevstackError` when the file cannot be written.
+        Raises `DevstackError` when the file cannot be opened.
         """
         try:
             fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -76,19 +76,18 @@ class StackLock:
             os.close(fd)
             return self.try_acquire()
         owner = Owner(os.getpid(), self._verb, time.time())
-        try:
+        # On a full disk nobody reads who it is that holds it.
+        with contextlib.suppress(OSError):
             os.ftruncate(fd, 0)
             os.pwrite(fd, msgspec.json.encode(owner), 0)
-        except OSError as error:
-            os.close(fd)
-            raise files.explain(error, "taking the lock") from None
         self._fd = fd
         return None
 
     def release(self) -> None:
         """Let the next one in; harmless when the lock is not held."""
         if self._fd is not None:
-            os.ftruncate(self._fd, 0)
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._fd, 0)
             os.close(self._fd)
             self._fd = None
 

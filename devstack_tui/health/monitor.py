@@ -300,7 +300,9 @@ def _silent(
         return State.DEGRADED, error.message
     starts = frozenset(unit.start_id for unit in running)
     youngest = max(unit.started_at or 0.0 for unit in running)
-    if not starts & memory.answered and time.time() - youngest < STARTING_S:
+    begun = owner is None and all(unit.completed for unit in running)
+    started = begun or bool(starts & memory.answered)
+    if not started and time.time() - youngest < STARTING_S:
         return State.STARTING, error.message
     return State.DOWN, f"it runs, but its probe failed: {error.message}"
 

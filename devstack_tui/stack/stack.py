@@ -15,7 +15,7 @@ from functools import partial
 import msgspec
 
 from devstack_tui import engines
-from devstack_tui.contracts.engine import Engine, Feature
+from devstack_tui.contracts.engine import Engine, Feature, Run
 from devstack_tui.contracts.registry import IDENTITY, names, service, services
 from devstack_tui.contracts.service import Service
 from devstack_tui.core import files
@@ -99,7 +99,7 @@ class Stack(StackView):
         elif verb == ROTATE:
             chosen = self._rotatable(names)
         else:
-            engine = self._engine(self._readable_instance(True))
+            engine = self._engine(self._readable_instance())
             chosen = tuple(s for s in reversed(self._named(names)) if engine.units(s))
         disturbs = busy.running(self.paths) if verb != "up" else ()
         return Planned(verb, self.name, tuple(s.name for s in chosen), disturbs)
@@ -136,21 +136,27 @@ class Stack(StackView):
             await self._mend(engine, emit)
 
     async def _stop(self, chosen: Sequence[Service], wipe: bool, emit: Emit[Event]) -> None:
-        engine = self._engine(self._readable_instance(wipe))
-        if wipe:
-            engine.require(Feature.DATA)
-        if wipe:
-            await in_thread(lambda: recovery.let_go(engine, self.paths))
-        else:
-            await self._mend(engine, emit)
+        engine = self._engine(self._readable_instance())
+        if self.unusable_settings:
+            emit(Note(f"done without your settings: {self.unusable_settings}"))
+        try:
+            if wipe:
+                engine.require(Feature.DATA)
+                await in_thread(lambda: recovery.let_go(engine, self.paths))
+            else:
+                await self._mend(engine, emit)
+        except OSError as error:
+            emit(Note(f"not mended: {files.explain(error, 'mending').message}"))
         running = [found for found in chosen if engine.units(found)]
         emit(Planned("down", self.name, tuple(found.name for found in reversed(running))))
         await relay(Workers(engine).stop(running), emit)
         if len(chosen) >= len(services()):
-            self._journal_end("restart")
+            with contextlib.suppress(OSError):
+                self._journal_end("restart")
         if wipe:
             engine.require_stopped()
-            Journal(self.paths.journal).begin("wipe", self.name)
+            with contextlib.suppress(OSError):  # the room comes with the wipe
+                Journal(self.paths.journal).begin("wipe", self.name)
             await asyncio.to_thread(engine.wipe)
             emit(Note(f"the data of the stack {self.name!r} are deleted"))
 
@@ -158,12 +164,30 @@ class Stack(StackView):
         directories.check(self.paths)
         engine = self._engine(self._settle(chosen))
         await self._mend(engine, emit)
+        await self._rehearse(engine, chosen)
         emit(Planned("restart", self.name, tuple(found.name for found in chosen)))
         Journal(self.paths.journal).begin("restart", ",".join(found.name for found in chosen))
         workers = Workers(engine, parameter_store.tuned(self.paths))
         await relay(workers.stop([found for found in chosen if engine.units(found)]), emit)
         await relay(workers.start(chosen), emit)
         self._journal_end("restart")
+
+    async def _rehearse(self, engine: Engine, chosen: Sequence[Service]) -> None:
+        """Do all that comes before a start while the services still run. Raises `DevstackError`
+        for one that could not be started again."""
+        names = {found.name for found in chosen}
+        for found in chosen:
+            missing = {n for n in found.requires if not _runs(engine, service(n))}
+            if not _runs(engine, found) or missing & names:
+                continue  # there is nothing to lose, or what it lacks is started first
+            try:
+                await in_thread(partial(engine.configure, found, Run()))
+            except DevstackError as error:
+                raise DevstackError(
+                    f"nothing was stopped: {found.name} could not be started again: "
+                    f"{error.message}",
+                    error.remedy,
+                ) from None
 
     async def _rotate(self, chosen: Sequence[Service], restart: bool, emit: Emit[Event]) -> None:
         engine = self.engine()
@@ -243,7 +267,7 @@ class Stack(StackView):
         """
         pending = Journal(self.paths.journal).pending()
         if any((one.action, one.subject) == ("wipe", self.name) for one in pending):
-            self._engine(self._readable_instance(True)).wipe()
+            self._engine(self._readable_instance()).wipe()
             directories.make(self.paths)
             pending = []
         wanted = {found.name for found in chosen}
@@ -287,14 +311,17 @@ class Stack(StackView):
                     taken |= set(_claims(self.settings, found.port_offset))
         return self._engine(self._placeholder()).free_offset(base, taken)
 
-    def _readable_instance(self, wipe: bool) -> Instance:
-        """The instance; for a wipe, a damaged one is no obstacle: records prove what is ours."""
+    def _readable_instance(self) -> Instance:
+        """The instance; for who only ends what runs a damaged one is no obstacle: records prove
+        what is ours."""
         try:
             return self.instance() or self._placeholder()
         except DevstackError:
-            if not wipe:
-                raise
             return self._placeholder()
+
+
+def _runs(engine: Engine, found: Service) -> bool:
+    return any(unit.running for unit in engine.units(found))
 
 
 def _claims(loaded: settings.StackSettings, offset: int) -> list[int]:

@@ -29,7 +29,8 @@ def available(chosen: Iterable[Service]) -> tuple[Service, ...]:
 
 
 class StackView:
-    """One stack. `overrides` are service settings from the command line, for a new stack only."""
+    """One stack. `overrides` are service settings from the command line, for a new stack only.
+    `ending`: nothing is to be started, so that the user's settings need not be valid."""
 
     def __init__(
         self,
@@ -37,12 +38,16 @@ class StackView:
         *,
         overrides: dict[str, dict[str, Any]] | None = None,
         port_offset: int | None = None,
+        ending: bool = False,
     ) -> None:
         self.paths = StackPaths.of(name)
         self.name = name
         self._overrides = overrides or {}
         self._offset = port_offset
-        self.settings = settings.load(self._overrides)
+        self._ending = ending
+        self.unusable_settings = ""
+        """Why the user's settings are not used, if they are not."""
+        self.settings = self._load(self._overrides)
         if port_offset is not None:
             for known in services():
                 self.settings.of(known.name, port_offset)
@@ -131,4 +136,13 @@ class StackView:
         return Instance(f"none-{self.name}", self.name, engines.DEFAULT, offset, 0.0)
 
     def _settings_of(self, instance: Instance) -> settings.StackSettings:
-        return settings.load(instance.overrides) if instance.overrides else self.settings
+        return self._load(instance.overrides) if instance.overrides else self.settings
+
+    def _load(self, overrides: dict[str, dict[str, Any]]) -> settings.StackSettings:
+        try:
+            return settings.load(overrides)
+        except UsageError as error:
+            if not self._ending:
+                raise
+            self.unusable_settings = error.message
+            return settings.as_shipped()

@@ -67,6 +67,18 @@ def load(overrides: dict[str, dict[str, Any]] | None = None) -> StackSettings:
     document = read_toml(base_path)
     if path != base_path:
         document = _merge(document, read_toml(path))
+    return _checked(path, document, overrides)
+
+
+def as_shipped() -> StackSettings:
+    """Without the user's own, for who must not depend on them."""
+    path = shipped("configs/stack.toml")
+    return _checked(path, read_toml(path), None)
+
+
+def _checked(
+    path: Path, document: dict[str, Any], overrides: dict[str, dict[str, Any]] | None
+) -> StackSettings:
     written = convert(document, StackFile, path)
     names = registry.names()
     for name in written.services:
@@ -81,13 +93,14 @@ def load(overrides: dict[str, dict[str, Any]] | None = None) -> StackSettings:
     if written.default_profile not in written.profiles:
         error = unknown_name("profile", written.default_profile, written.profiles)
         raise fault(path, "default_profile", error.message, error.remedy)
+    known = [found for found in registry.services() if found.name in written.services]
     services = {
         found.name: _service(found, written.services[found.name], path, overrides or {})
-        for found in registry.services()
+        for found in known
     }
     profiles = dict(written.profiles)
     named = {member for members in profiles.values() for member in members}
-    others = (found.name for found in registry.services() if found.outside)
+    others = (found.name for found in known if found.outside)
     profiles[written.default_profile] += tuple(name for name in others if name not in named)
     return StackSettings(path, written.port_offset, written.default_profile, profiles, services)
 

@@ -122,7 +122,7 @@ def test_a_service_that_is_switched_off_is_a_usage_error(
     assert "services.mysql.enabled = true" in err
 
 
-@pytest.mark.parametrize("argv", [["status"], ["up"], ["up", "--plan"], ["down"], ["doctor"]])
+@pytest.mark.parametrize("argv", [["status"], ["up"], ["up", "--plan"], ["doctor"]])
 def test_a_broken_configuration_is_told_with_its_line_by_every_verb(
     argv: list[str], user_file: Callable[[str], Path], capsys: Capture
 ) -> None:

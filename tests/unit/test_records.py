@@ -154,6 +154,18 @@ def test_a_server_whose_starter_was_killed_before_it_wrote_the_pid_is_found_agai
     assert engine.recover() == []
 
 
+def test_what_a_server_started_is_not_taken_for_it_when_it_has_ended(
+    engine: EmbeddedEngine, records: Records, server: Callable[..., process.ProcessId]
+) -> None:
+    ended = server("rabbitmq")
+    records.started(intend(records, spec("rabbitmq"), "rabbitmq", 0), ended)
+    process.end(ended)
+    left = server("rabbitmq")  # a port mapper, say, which has its environment
+    (note,) = engine.recover()
+    assert note == f"ended rabbitmq (pid {left.pid}), left over from before"
+    assert not process.alive(left)
+
+
 def test_a_process_that_no_record_speaks_of_is_ended(
     engine: EmbeddedEngine, server: Callable[..., process.ProcessId]
 ) -> None:

@@ -59,7 +59,7 @@ def _stack(options: argparse.Namespace) -> Stack:
     name = getattr(options, "stack", DEFAULT_STACK)
     if options.verb != "up":
         require_stack(name)
-        return Stack(name)
+        return Stack(name, ending=options.verb == "down")
     overrides: dict[str, dict[str, Any]] = {}
     if options.topology:
         overrides = {

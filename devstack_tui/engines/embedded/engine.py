@@ -117,6 +117,7 @@ class EmbeddedEngine(EmbeddedView):
 
     def _require_ports(self, service: Service) -> None:
         if not self._units.alive(service):
+            leftovers.end_of(service, self._instance.id)
             ports.require_free(service.name, self._claims(service), self._paths.name)
 
     def recover(self) -> Sequence[str]:
@@ -145,6 +146,7 @@ class EmbeddedEngine(EmbeddedView):
             place = self._place(service, run)
             rolling = service.rolling()
             if rolling is None:
+                place.server.prepare(place.home, place.installation)
                 for record in reversed(self._records.of(service.name)):
                     before(record.unit)
                 self._end(service, run)
@@ -221,7 +223,9 @@ class EmbeddedEngine(EmbeddedView):
     def _end_unit(self, record: Record) -> bool:
         gently = True
         if record.alive and record.process is not None:
-            self._records.stopping(record)
+            # A stop needs no room on the disk; without the note an interrupted one is not finished.
+            with contextlib.suppress(OSError):
+                self._records.stopping(record)
             gently = process.end(record.process, record.signal, record.grace_s, self._units.mine)
         self._records.remove(record)
         return gently

@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Callable, Mapping
 
+from devstack_tui.contracts.service import Service
 from devstack_tui.core import process
 from devstack_tui.engines.embedded.process_records import Record, Records
 
@@ -27,6 +28,19 @@ def recover(records: Records, instance: str, end: Callable[[Record], object]) ->
             process.end(left, grace_s=GRACE_S, mine=lambda one: process.belongs(one, instance))
             notes.append(f"ended {unit or 'a process'} (pid {pid}), left over from before")
     return notes
+
+
+def end_of(service: Service, instance: str) -> None:
+    """End what the units of a service have left, of which none runs: what they, or a helper,
+    started in a session of its own outlives their end and may hold a port."""
+    table = process.table()
+    ours = process.descendants([os.getpid()], table)
+    for pid, unit in process.owned(instance).items():
+        name = unit.removeprefix("helper:")
+        of_it = name in (service.name, service.secret) or name.startswith(f"{service.secret}-")
+        left = process.identify(pid)
+        if of_it and pid not in ours and left is not None:
+            process.end(left, grace_s=GRACE_S, mine=lambda one: process.belongs(one, instance))
 
 
 def _let_go_on(owned: Mapping[int, str]) -> list[str]:
@@ -53,7 +67,8 @@ def _find_again(records: Records, owned: Mapping[int, str]) -> tuple[list[str], 
         found = [p for pid in sorted(pids) if (p := process.identify(pid))]
         if known is None or not found:
             continue
-        if not known.alive:
+        # One that was recorded and has ended is not found again: what has its mark, it started.
+        if known.process is None:
             known = records.started(known, found[0])
             notes.append(f"found {unit} again (pid {found[0].pid}): its start was interrupted")
         if known.process is not None:

@@ -66,6 +66,8 @@ class VaultServer:
         """Configuration, and a certificate that the listener can start with."""
         keys = bootstrap.read_keys(home.target.secrets)
         self._after_crash(home, keys)
+        if keys is None:
+            _require_uninitialised(home)
         if not _usable(home.files):
             approle_login.self_signed(SERVICE, home.files)
         home.trust(home.files.read(CA))
@@ -109,11 +111,7 @@ class VaultServer:
                 keys = bootstrap.initialise(vault, secrets)
                 home.journal.end(intent)
             if keys is None:
-                raise DevstackError(
-                    f"Vault is initialised, but its unseal key {bootstrap.keys_path(secrets)} "
-                    "is not there",
-                    "put the file back from a copy, or `devstack-tui down --wipe` the stack",
-                )
+                raise _keyless(home)
             if vault.health()["sealed"]:
                 home.say("unsealing Vault")
                 bootstrap.unseal(vault, keys)
@@ -179,6 +177,21 @@ class VaultServer:
                 return bool(vault.health()["initialized"])
 
         home.wait_for("Vault to serve the PKI's certificate", trusted, 15)
+
+
+def _require_uninitialised(home: ServerHome) -> None:
+    """Raise `DevstackError` for a server that runs, and that nobody could unseal again."""
+    with contextlib.suppress(UnreachableError), VaultApi(home.target) as vault:
+        if vault.health()["initialized"]:
+            raise _keyless(home)
+
+
+def _keyless(home: ServerHome) -> DevstackError:
+    return DevstackError(
+        f"Vault is initialised, but its unseal key {bootstrap.keys_path(home.target.secrets)} is "
+        "not there",
+        "put the file back from a copy, or `devstack-tui down --wipe` the stack",
+    )
 
 
 def _usable(files: ServiceFiles) -> bool:
