@@ -6,10 +6,11 @@ import argparse
 import contextlib
 import os
 import secrets
+import shutil
 import sys
 from collections.abc import Iterator
 
-from tests.conftest import RUN, Cli
+from tests.conftest import RUN, Cli, end_all_in
 from tests.stack.conftest import home, take_down, write_ports
 from tests.storm.disturbances import Disk
 from tests.storm.runner import FULL, QUICK, Storm
@@ -65,6 +66,9 @@ def storm(services: tuple[str, ...], seed: int) -> Iterator[Storm]:
                 take_down(cli)
         finally:
             disk.close()
+            if sys.exc_info()[0] is not None:  # `home` keeps what a failed test left
+                end_all_in(folder)
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -94,12 +94,13 @@ class Storm:
         return self._run(Verb(("up", *self.services)))
 
     def _helped(self, ended: Ended) -> list[str]:
-        """The commands that `up` names when it fails; a fault when it names no help at all."""
+        """What a verb that fails says helps; a fault when it says nothing."""
         if ended.code == 0:
             return []
         remedies = [line for line in ended.err.splitlines() if "→" in line]
         if not remedies:
-            self.faults.append(f"`up` names nothing that helps: {ended.err[-600:]}")
+            said = ended.err.strip()[-600:]
+            self.faults.append(f"`{ended.verb.words[0]}` names nothing that helps: {said}")
         return remedies
 
     def _judge(self, steps: Sequence[Step]) -> None:
@@ -130,7 +131,12 @@ class Storm:
             crash.unlink()
 
     def _document(self, *words: str) -> Any:
+        """What a verb prints; where it refuses, after what it says helps."""
         ended = self._run(Verb((*words, "--json")))
+        if ended.code == 2 or '{"error"' in ended.out[:20]:
+            self.say(f"    {ended.err.strip()[-600:]}")
+            self._follow(ended.err, self._helped(ended))
+            ended = self._run(Verb((*words, "--json")))
         assert ended.out, ended.err
         return msgspec.json.decode(ended.out)
 
