@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import tempfile
@@ -57,6 +58,8 @@ HOSTILE: dict[str, dict[str, str]] = {
     "another locale": {"LANG": "tr_TR.UTF-8", "LC_ALL": "xx_XX", "TZ": "Asia/Kathmandu"},
 }
 
+_UNEXPLAINED = re.compile(r"failed +[A-Z]\w*(?:Error|Exception)\b.*")
+
 
 @dataclass(frozen=True, slots=True)
 class Ended:
@@ -79,6 +82,8 @@ class Ended:
             if word in text:
                 at = text.index(word)
                 found.append(f"{self.verb}: {text[at : at + 300]}")
+        # A service whose start ended by an exception that is none of our sentences.
+        found += [f"{self.verb}: {text}" for text in _UNEXPLAINED.findall(text)]
         by_us = self.killed and self.verb.signal is not None and self.code == -self.verb.signal
         if self.code < 0 and not by_us:
             found.append(f"{self.verb} died by signal {-self.code}")
