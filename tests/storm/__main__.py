@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 from tests.conftest import RUN, Cli, end_all_in
 from tests.stack.conftest import home, take_down, write_ports
+from tests.storm import values
 from tests.storm.disturbances import Disk
 from tests.storm.runner import FULL, QUICK, Storm
 
@@ -35,15 +36,19 @@ def main() -> int:
     )
     parser.add_argument("--only", type=int, action="append", help="this round of the plan; repeat")
     parser.add_argument("--quick", action="store_true", help=f"a stack of {', '.join(QUICK)} alone")
+    parser.add_argument("--values", type=int, default=0, help="then so many generated values")
     given = parser.parse_args()
     os.environ.setdefault(RUN, secrets.token_hex(4))
     rounds = given.only or range(1, given.rounds + 1)
     services = QUICK if given.quick else FULL
     say(f"storm: seed {given.seed}, {len(rounds)} rounds on {', '.join(services)}")
-    faults = []
+    faults: list[str] = []
     with storm(services, given.seed) as made:
         for number in rounds:
             faults += made.round(number)
+        if given.values:
+            found = values.apply(made.cli, given.values, given.seed, say)
+            faults += found.faults + [f"refused: {text}" for text in found.refused]
     say(f"\n{len(rounds)} rounds, seed {given.seed}: {len(faults)} faults")
     for fault in faults:
         say(f"- {fault}")
