@@ -115,10 +115,12 @@ class _ClusterFormation:
                 self._command(index, "SET-CONFIG-EPOCH", index + 1)
 
     def _assign(self, views: Mapping[int, View], missing: frozenset[int]) -> None:
-        for planned, (first, last) in enumerate(topology.plan(self._masters)):
-            slots = sorted(missing.intersection(range(first, last + 1)))
-            if slots:
-                self._command(topology.shard_of(planned, views), "ADDSLOTS", *slots)
+        """Give each slot to the master that the others hold for its owner, else as planned."""
+        for index, slots in topology.owners(views, missing, self._masters).items():
+            if len(missing) < topology.SLOTS and len(views[index].nodes) > 1:
+                where = topology.describe(topology.runs(slots))
+                self._home.say(f"no node claims the slots {where}: {node_name(index)} does now")
+            self._command(index, "ADDSLOTS", *sorted(slots))
 
     def _meet(self, views: Mapping[int, View]) -> int:
         """Introduce the nodes that do not know each other, or know an old address."""

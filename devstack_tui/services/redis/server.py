@@ -9,7 +9,7 @@ from devstack_tui.contracts.server_home import HOST, ServerHome
 from devstack_tui.contracts.service import Server
 from devstack_tui.contracts.service_files import CA, CERT, KEY, ServiceFiles
 from devstack_tui.core.errors import DevstackError, UsageError
-from devstack_tui.services.redis import aof
+from devstack_tui.services.redis import aof, nodes_conf
 from devstack_tui.services.redis.client import node_count, node_name, source_address
 from devstack_tui.services.redis.config_syntax import apply_to, configured, in_file
 
@@ -106,6 +106,7 @@ class RedisServer:
                 aof.begin(home.files, name, had_one=_has_aof(home.files, f"{name}/redis.conf"))
             # In the node's own directory, where CONFIG REWRITE may replace it.
             home.files.write(f"{name}/redis.conf", apply_to(text, lines))
+        nodes_conf.mend(home)
 
     def _same_topology(self, home: ServerHome) -> None:
         """Refuse to start nodes that the cluster does not know, or without some that it does."""

@@ -193,6 +193,26 @@ def shard_of(index: int, views: Mapping[int, View]) -> int:
     return next(found, index)
 
 
+def owners(views: Mapping[int, View], missing: frozenset[int], masters: int) -> dict[int, set[int]]:
+    """Which master, by index, is to have which of the slots that no node claims for itself: the one
+    that another node still holds for the owner, else the one that a new cluster gives it to."""
+    found = {
+        slot: shard_of(i, views)
+        for i, (a, b) in enumerate(plan(masters))
+        for slot in range(a, b + 1)
+    }
+    places = {view.me.id: index for index, view in views.items() if view.me.master}
+    for node in (node for view in views.values() for node in view.nodes if node.id in places):
+        for first, last in node.slots:
+            found.update(
+                dict.fromkeys(missing.intersection(range(first, last + 1)), places[node.id])
+            )
+    given: dict[int, set[int]] = {}
+    for slot in missing:
+        given.setdefault(found[slot], set()).add(slot)
+    return given
+
+
 def replicas_of(views: Mapping[int, View]) -> dict[int, int]:
     """How many replicas each master with slots has, by index."""
     counts = {i: 0 for i, view in views.items() if view.me.master and view.me.slots}

@@ -123,7 +123,8 @@ class VaultServer:
                 self._admin(vault, home)
         approle_login.renew_admin(home.target)
         self._certificate(home)
-        home.wait_for("Vault to open its audit log", lambda: bool(home.files.stat(AUDIT_LOG)))
+        if not home.files.stat(AUDIT_LOG):
+            home.wait_for("Vault to open its audit log", lambda: bool(home.files.stat(AUDIT_LOG)))
 
     def lacking(self, target: Target, files: ServiceFiles) -> str:  # noqa: ARG002
         """See `Mendable`."""
