@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import time
 from collections.abc import Iterable, Mapping
@@ -101,12 +102,19 @@ def write(
     summaries: Iterable[WorkloadSummary],
     prints: Mapping[str, Fingerprint],
 ) -> Path:
-    """Keep summaries as this host's baseline; other workloads' figures in it stay.
+    """Keep summaries as this host's baseline; other workloads' figures in it stay. One that cannot
+    be used is set aside beside it.
 
     Raises `DevstackError` when a summary is no measurement.
     """
     machine = host()
-    kept = read(machine) if path_of(machine).exists() else None
+    path = config_home() / "baselines" / f"{machine.digest()}.json"
+    try:
+        kept = read(machine)
+    except DevstackError:
+        kept = None
+        with contextlib.suppress(OSError):
+            path.replace(path.with_suffix(".damaged"))
     workloads = dict(kept.workloads) if kept else {}
     for summary in summaries:
         if summary.problem:
@@ -117,7 +125,6 @@ def write(
         workloads[summary.workload] = BaselineWorkload(
             summary.size, summary.unit, summary.samples, prints[summary.workload]
         )
-    path = config_home() / "baselines" / f"{machine.digest()}.json"
     made = Baseline(machine, time.time(), canary, workloads).sealed()
     try:
         files.make_dir(path.parent)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from devstack_tui.contracts.registry import services
+from devstack_tui.contracts.registry import require_usable, services
 from devstack_tui.contracts.service import Service
 from devstack_tui.contracts.workload import Workload
 from devstack_tui.core.config import convert, fault, read_toml
@@ -70,5 +70,6 @@ class Catalogue:
         """The named workloads in their order here, or all. Raises `UsageError` for a wrong name."""
         for name in names:
             if name not in self.entries:
+                require_usable(name)
                 raise unknown_name("workload", name, self.entries)
         return [entry for name, entry in self.entries.items() if not names or name in names]

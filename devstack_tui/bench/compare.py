@@ -130,3 +130,9 @@ def verdict(interval: tuple[float, float] | None) -> str:
     if low >= 1 - MARGIN and high <= 1 + MARGIN:
         return "NO DIFFERENCE"
     return "INCONCLUSIVE"
+
+
+def exit_code(found: Comparison) -> int:
+    """Of the CLI contract, as of `tune ab`: 1 for a regression, 4 where a row decides nothing."""
+    verdicts = {row.verdict for row in found.rows}
+    return 1 if "REGRESSED" in verdicts else 4 if "INCONCLUSIVE" in verdicts else 0

@@ -7,7 +7,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 from devstack_tui.contracts.service import IDENTITY, Service
-from devstack_tui.core.errors import NotInstalledError, unknown_name
+from devstack_tui.core.errors import NotInstalledError, UsageError, unknown_name
 from devstack_tui.core.paths import config_home
 
 if TYPE_CHECKING:
@@ -59,6 +59,14 @@ def not_installed(name: str) -> NotInstalledError:
     return NotInstalledError(
         f"{found.title} is not on this machine", " ".join(remedy([found.hint])) or found.hint.text
     )
+
+
+def require_usable(part: str) -> None:
+    """Raise `UsageError` with the reason when `part` (`memcached.get`) is of a service of another
+    package that cannot be loaded: what it had is not known then."""
+    found = _from_outside().get(part.partition(".")[0].replace("-", "_"))
+    if found is not None and found.unavailable:
+        raise UsageError(f"there is no {part} now: {found.unavailable}", found.hint.text)
 
 
 @functools.cache

@@ -83,6 +83,10 @@ def command(stack: str, *words: str) -> str:
     return for_stack(f"devstack-tui {shlex.join(words)}", stack)
 
 
+SHOWN = 40
+"""So many names are listed; nobody reads a thousand."""
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:
     """A `UsageError` for `name`, listing the close matches among `known`."""
     names = sorted(known)
@@ -90,7 +94,8 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:
     if close:
         remedy = f"did you mean {' or '.join(close)}?"
     elif names:
-        remedy = f"known: {', '.join(names)}"
+        more = f", and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+        remedy = f"known: {', '.join(names[:SHOWN])}{more}"
     else:
         remedy = f"there is no {kind} yet"
     return UsageError(f"unknown {kind} {name!r}", remedy)

@@ -8,7 +8,7 @@ import msgspec
 
 from devstack_tui.contracts.drill import Drill, SequenceDrill, Sweepable, Thresholds
 from devstack_tui.contracts.model import Target
-from devstack_tui.contracts.registry import service, services
+from devstack_tui.contracts.registry import require_usable, service, services
 from devstack_tui.contracts.service import Service
 from devstack_tui.core.config import convert, fault, read_toml
 from devstack_tui.core.errors import unknown_name
@@ -108,5 +108,6 @@ class Catalogue:
     def choose(self, name: str) -> Entry:
         """The drill called `name`. Raises `UsageError` with the close matches."""
         if name not in self.entries:
+            require_usable(name)
             raise unknown_name("drill", name, self.entries)
         return self.entries[name]

@@ -20,6 +20,7 @@ from devstack_tui.core.check import Status
 from devstack_tui.core.errors import UsageError, unknown_name
 
 SEVERITIES = tuple(str(severity) for severity in Severity)
+UNNAMED = UsageError("a check has a name", "`devstack-tui check list` shows them")
 STATUSES = tuple(status.lower() for status in Status)
 
 
@@ -88,12 +89,14 @@ class Catalogue:
     def get(self, id: str) -> Check:
         """The check called `id`. Raises `UsageError` with the close matches."""
         if id not in self.checks:
-            raise unknown_name("check", id, self.checks)
+            raise unknown_name("check", id, self.checks) if id else UNNAMED
         return self.checks[id]
 
     def _named(self, word: str, last: Mapping[str, Status]) -> list[str]:
         if word in self.checks:
             return [word]
+        if not word:
+            raise UNNAMED
         lower = word.lower()
         found = [
             check.id

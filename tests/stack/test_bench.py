@@ -177,6 +177,8 @@ def test_published_figures_are_compared_with_other_runs_only_by_force(
     bench: Cli,
 ) -> None:
     rows: Any = bench.json("bench", "compare", "published:baseline", "published:optimized")["rows"]
+    plain = bench.run("bench", "compare", "published:baseline", "published:optimized")
+    assert plain.returncode == 4  # a figure each has no interval
     ratios = {row["workload"]: round(row["ratio"], 3) for row in rows}
     assert ratios["postgres.tpcb"] == 1.413
     newest = bench.json("bench", "list")["runs"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fnmatch import fnmatchcase
 
 import pytest
@@ -159,3 +160,9 @@ def test_all_the_core_checks_are_there(real: Catalogue) -> None:
     assert {found.id for found in real.checks.values()} >= {f"tls.{n:02}" for n in range(1, 25)}
     assert {found.id for found in real.checks.values()} >= {f"approle.{n:02}" for n in range(1, 22)}
     assert len(numbers) == 45
+
+
+@pytest.mark.parametrize("ask", [lambda found: found.get(""), lambda found: found.choose([""])])
+def test_no_name_is_no_check(ask: Callable[[Catalogue], object]) -> None:
+    with pytest.raises(UsageError, match="a check has a name"):
+        ask(Catalogue([check("tls.01")], []))

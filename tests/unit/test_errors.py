@@ -53,3 +53,9 @@ def test_a_name_unlike_any_other_lists_all_that_are_known() -> None:
 
 def test_an_unknown_name_where_there_is_none_says_so() -> None:
     assert unknown_name("stack", "work", []).remedy == "there is no stack yet"
+
+
+def test_a_wrong_name_among_a_thousand_lists_some_of_them() -> None:
+    remedy = unknown_name("check", "", [f"tls.{n}" for n in range(1000)]).remedy
+    assert remedy.endswith(", and 960 more")
+    assert len(remedy) < 1000

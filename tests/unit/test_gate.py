@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from devstack_tui.bench import baseline, gate, thresholds
+from devstack_tui.bench import baseline, compare, gate, thresholds
 from devstack_tui.bench.baseline import Baseline, BaselineWorkload
 from devstack_tui.bench.canary import Canary
 from devstack_tui.bench.events import LatencyMs, RunResult
@@ -179,3 +179,28 @@ def test_an_edited_or_cut_baseline_is_refused(
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(DevstackError, match="is damaged"):
         baseline.read(host())
+
+
+def test_what_a_damaged_baseline_asks_for_is_possible(
+    known: Baseline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    path = tmp_path / "devstack-tui" / "baselines" / f"{host().digest()}.json"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"{")
+    assert baseline.write(known.canary, [], {}) == path
+    assert baseline.read(host()) is not None
+    assert path.with_suffix(".damaged").read_bytes() == b"{"
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "code"),
+    [
+        (["IMPROVED", "NO DIFFERENCE"], 0),
+        (["IMPROVED", "INCONCLUSIVE"], 4),
+        (["REGRESSED", "INCONCLUSIVE"], 1),
+    ],
+)
+def test_a_comparison_that_decides_nothing_is_no_success(verdicts: list[str], code: int) -> None:
+    rows = tuple(compare.Row("w", 1.0, 1.0, "u", 1.0, None, one) for one in verdicts)
+    assert compare.exit_code(compare.Comparison("a", "b", rows)) == code

@@ -240,6 +240,12 @@ def test_verbs_that_look_go_on_to_work_without_a_usable_package(
         assert run(*verb.split()).returncode == 0
     planned = run("up", "--plan", "cache")
     assert planned.returncode == (2 if how == "not installed" else 0)
+    if how == "not installed":
+        for verb in ("bench run cache.get", "drill run cache.restart"):
+            refused = run(*verb.split())
+            assert refused.returncode == 2
+            assert "nothing-of-that-name is not installed" in refused.stderr
+            assert "did you mean" not in refused.stderr
 
 
 def test_every_service_of_ours_is_of_this_package() -> None:

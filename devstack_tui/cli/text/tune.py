@@ -76,6 +76,8 @@ def planned(plan: TunePlanned) -> str:
 def print_rows(rows: Sequence[Row]) -> None:
     """A line for each parameter."""
     width = max((len(f"{row.service}.{row.name}") for row in rows), default=0)
+    if rows:
+        say(f"{'PARAMETER':<{width}}  {'VALUE':<18} {'SOURCE':<32} DEFAULT")
     for row in rows:
         pending = f" → {row.pending} pending" if row.pending is not None else ""
         pending += f" (understood: {row.understood})" if row.understood else ""
@@ -84,7 +86,7 @@ def print_rows(rows: Sequence[Row]) -> None:
         source = f"{row.source}, {row.set_by}" if row.set_by else row.source
         say(
             f"{row.service + '.' + row.name:<{width}}  {value:<18} {source:<32} "
-            f"default {row.default}{pending}{restart}"
+            f"{row.default}{pending}{restart}"
         )
         if row.warning:
             say(f"{'':<{width}}  ! {row.warning}")

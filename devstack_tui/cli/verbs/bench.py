@@ -129,7 +129,7 @@ def _compare(stack: Stack, options: argparse.Namespace) -> int:
     found = compare.compare(stack, options.a, options.b, options.force)
     if options.json:
         print_json(found)
-        return 0
+        return compare.exit_code(found)
     for row in found.rows:
         interval = "{:.2f} to {:.2f}".format(*row.interval) if row.interval else "no interval"
         say(
@@ -138,7 +138,7 @@ def _compare(stack: Stack, options: argparse.Namespace) -> int:
         )
     if found.warning:
         narrate(f"warning: {found.warning}")
-    return 0
+    return compare.exit_code(found)
 
 
 # -- measuring -----------------------------------------------------------------------------

@@ -220,7 +220,8 @@ def _of_services(values: Mapping[str, V], options: argparse.Namespace) -> dict[s
 def _revert(stack: Stack, options: argparse.Namespace) -> int:
     if options.pending:
         count = pending.drop(stack)
-        message = f"{count} pending values are dropped"
+        what = "1 pending value is" if count == 1 else f"{count} pending values are"
+        message = f"{what} dropped"
         if options.json:
             print_json({"dropped": count, "exit_code": 0})
         elif options.jsonl:
