@@ -173,7 +173,7 @@ class Service:
 
     def config_reader(self) -> ConfigReader | None:
         """What reads its server's configuration files, if it can be tuned by one."""
-        return cast("ConfigReader | None", self._optional("config_syntax", "SETTINGS"))
+        return cast("ConfigReader | None", self._optional("config_reader", "READER"))
 
     def rolling(self) -> Rolling | None:
         """How it is restarted node by node, if it has several."""

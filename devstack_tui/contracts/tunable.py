@@ -163,7 +163,7 @@ class Setting(msgspec.Struct, frozen=True):
 
 
 class ConfigReader(Protocol):
-    """`services/<name>/config_syntax.py` holds `SETTINGS`: reads the server's own configuration
+    """`services/<name>/config_reader.py` holds `READER`: reads the server's own configuration
     file, as somebody else has written it. Nothing is opened, nothing raised."""
 
     def __call__(self, text: str) -> Sequence[Setting]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import contextlib
 import os
+import re
 import secrets
 import signal
 import stat
@@ -13,6 +14,8 @@ from pathlib import Path
 from devstack_tui.core.errors import DevstackError, UsageError
 
 PRIVATE_FILE = 0o600
+_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029]")
+"""What would act on a terminal, or count as the end of a line to us alone."""
 PRIVATE_DIR = 0o700
 CRASHES = frozenset({signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL})
 """The signals by which the kernel ends a process for a fault of its own."""
@@ -69,8 +72,8 @@ def write_private(
 
 
 def read_text(path: Path, limit: int) -> str:
-    """A text that somebody else has written, of at most `limit` bytes; UTF-16 is read by its mark.
-    Raises `UsageError` for what is no such file."""
+    """A text that somebody else has written, of at most `limit` bytes; UTF-16 is read by its mark,
+    and what would act on a terminal is replaced. Raises `UsageError` for what is no such file."""
     try:
         with open(path, "rb", opener=_without_waiting) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
@@ -84,7 +87,7 @@ def read_text(path: Path, limit: int) -> str:
     text = raw.decode("utf-16" if wide else "utf-8-sig", errors="replace")
     if "\0" in text:
         raise UsageError(f"{path} is no text: it has a zero byte")
-    return text
+    return _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def _without_waiting(path: str, flags: int) -> int:

@@ -14,7 +14,9 @@ from typing import NamedTuple
 
 BYTES = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 MILLISECONDS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "min": 60e3, "h": 3600e3, "d": 86400e3}
-_NUMBER = re.compile(r"([+-]?(?:\d{1,30}(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?)\s*([A-Za-zµ]*)")
+_NUMBER = re.compile(
+    r"([+-]?(?:\d{1,30}(?:\.\d{0,30})?|\.\d{1,30})(?:[eE][+-]?\d{1,3})?)\s*([A-Za-zµ]{0,20})"
+)
 _LARGEST = 1e30
 """No server counts so far; what is larger need not be a float."""
 _POWERS = {"k": 1, "m": 2, "g": 3, "t": 4}

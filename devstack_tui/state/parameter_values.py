@@ -25,6 +25,7 @@ LOWERED = "lowered by the server"
 _NUMBERS = (Kind.BYTES, Kind.DURATION, Kind.INTEGER, Kind.REAL)
 
 
+EMPTY = '""'
 _BEFORE_UNIT = re.compile(r"(?<=\d)(?=[A-Za-z]+$)")
 _ASSIGNED = re.compile(r"([\w.-]+)\s*=\s*(.*)", re.DOTALL)
 
@@ -61,7 +62,7 @@ def reading(written: str, text: str) -> str:
     one, other = ("".join(said.split()).lower().removesuffix("b") for said in (written, text))
     if one == other:
         return ""
-    return f"{written.strip()} → {_BEFORE_UNIT.sub(' ', text)}"
+    return f"{written.strip() or EMPTY} → {_BEFORE_UNIT.sub(' ', text)}"
 
 
 def folded(name: str) -> str:

@@ -10,6 +10,7 @@ from devstack_tui.contracts.tunable import DEFAULT, Apply, Parameter
 from devstack_tui.core.errors import UnreachableError, UsageError, unknown_name
 from devstack_tui.stack.stack import Stack
 from devstack_tui.state import parameter_values
+from devstack_tui.state.parameter_values import folded
 from devstack_tui.tuning import profiles
 from devstack_tui.tuning.ab_arms import Arm, Settings
 from devstack_tui.tuning.events import Change, Show
@@ -48,9 +49,11 @@ def sides(
             f"neither {a!r} nor {b!r} says anything about {service}, which the workload loads",
             f"profiles: {', '.join(profiles.names())}",
         )
+    own = {folded(name): name for name in union}
     for name in only:
-        if name not in union:
+        if folded(name) not in own:
             raise unknown_name(f"parameter of {a} or {b}", name, union)
+    only = [own[folded(name)] for name in only]
     arm_a = {name: one.get(name) for name in union}
     arm_b = {name: other.get(name) if not only or name in only else arm_a[name] for name in union}
     show = require_possible(stack, service, (arm_a, arm_b), force=force)

@@ -7,6 +7,7 @@ are parameters. Whatever does not get into the profile is reported with its line
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from devstack_tui.contracts.engine import Engine
 from devstack_tui.contracts.registry import service as service_named
 from devstack_tui.contracts.tunable import Kind, Parameter, Setting
 from devstack_tui.core import files
-from devstack_tui.core.errors import UsageError, unknown_name
+from devstack_tui.core.errors import UsageError
 from devstack_tui.core.machine import Machine
 from devstack_tui.state import parameter_catalogue
 from devstack_tui.state.parameter_values import folded, reading, understood
@@ -30,6 +31,8 @@ LARGEST = 1 << 20
 """Bytes of a file that may be a configuration file."""
 REFUSED, UNKNOWN, IRRELEVANT = "refused", "unknown", "irrelevant"
 _ENV = re.compile(r"\s*(?:export\s+)?([A-Z][A-Z0-9_]*)=(.*)")
+_MANY, _LONG = 2000, 60
+"""Settings of a file, and letters of a name, for which close names are looked for."""
 _LEAST_PART = 8
 """Letters that a part of a parameter's name must have to stand for it in a `.env`."""
 
@@ -149,7 +152,7 @@ def _of_env(text: str, catalogues: Mapping[str, _Catalogue]) -> _Read:
     for number, line in enumerate(text.splitlines(), 1):
         if not (assigned := _ENV.fullmatch(line)):
             continue
-        name, value = assigned[1], re.split(r"\s+#", assigned[2], maxsplit=1)[0].strip()
+        name, value = assigned[1], re.split(r"(?<!\s)\s+#", assigned[2], maxsplit=1)[0].strip()
         prefix = next((one for one in catalogues if name.startswith(f"{one.upper()}_")), "")
         mine = catalogues.get(prefix, nobody)
         own = mine.part(name.removeprefix(f"{prefix.upper()}_"))
@@ -165,7 +168,12 @@ def _judged(read: _Read) -> Iterable[ImportedLine]:
     last = {(c.service, folded(s.name)): s.line for c, s in read if not s.reason}
     for mine, setting in read:
         later = last.get((mine.service, folded(setting.name)), setting.line)
-        yield _line(mine, setting, later)
+        found = _line(mine, setting, later)
+        if found.status == UNKNOWN and len(read) <= _MANY:
+            close = difflib.get_close_matches(setting.name[:_LONG], mine.by_name, cutoff=0.85)
+            hint = f": did you mean {mine.by_name[close[0]].name}?" if close else ""
+            found = msgspec.structs.replace(found, reason=found.reason + hint)
+        yield found
 
 
 def _line(mine: _Catalogue, setting: Setting, last: int) -> ImportedLine:
@@ -182,15 +190,13 @@ def _line(mine: _Catalogue, setting: Setting, last: int) -> ImportedLine:
 
     if setting.reason:
         return line(IRRELEVANT, setting.reason)
-    if last != setting.line:
-        return line(IRRELEVANT, f"line {last} sets it again")
     if found is None:
         if folded(setting.name) in mine.elsewhere:
             there = mine.installed or f"this machine, without {mine.service},"
             return line(IRRELEVANT, f"{there} has no such parameter")
-        close = unknown_name("parameter", setting.name, mine.by_name).remedy
-        hint = f": {close}" if close.startswith("did you mean") else ""
-        return line(UNKNOWN, f"not among the parameters that can be tuned{hint}")
+        return line(UNKNOWN, "not among the parameters that can be tuned")
+    if last != setting.line:
+        return line(IRRELEVANT, f"line {last} sets it again")
     try:
         value = _checked(found, setting.value)
     except UsageError as error:

@@ -290,6 +290,8 @@ def test_however_the_text_is_written_it_is_read(tmp_path: Path, raw: bytes) -> N
         (POSTGRES.encode("utf-16-le"), "is no text"),
         (b"#" * (2 << 20), "larger than 1 MB"),
         (b"root:x:0:0:root:/root:/bin/bash\n", "sets no parameter"),
+        (b"work_mem = 1" + b" " * 900_000 + b"x\n", "sets nothing that can be tuned"),
+        (b"REDIS_HZ=1" + b" " * 900_000 + b"x\n", "sets nothing that can be tuned"),
         (b"max_connections = 200\n", "PostgreSQL or MySQL"),
         (b"[mysqldump]\ninnodb_io_capacity = 200\n", "sets nothing that can be tuned"),
         (b"shared_buffers = 1\n", r"some.conf:1: shared_buffers: 1 → 8 kB is below 128kB"),
@@ -357,3 +359,18 @@ def test_a_profiles_numbers_mean_what_they_mean_to_the_server(own_profiles: Path
     (own_profiles / "bare.toml").write_text("[values.postgres]\nmax_connections = 999999\n")
     with pytest.raises(UsageError, match=r"bare\.toml:2: .* is above 262143"):
         profiles.load(ENGINE, "bare")
+
+
+def test_what_a_file_says_cannot_act_on_a_terminal(tmp_path: Path) -> None:
+    found = imported(tmp_path, "work_mem = 8MB\n\x1b]0;owned\x07 = 1\n\x85x = 2\n\nevil\x1b[2J 3\n")
+    assert "\x1b" not in repr(found).encode().decode("unicode_escape")
+    assert {one.line for one in found.lines} == {1, 2, 3, 5}
+
+
+def test_many_settings_that_are_none_of_ours_are_each_listed(tmp_path: Path) -> None:
+    text = "work_mem = 8MB\n" + "\n".join(f"wrk_mem{n} = 1\nlog_x{n} = 1" for n in range(300))
+    found = imported(tmp_path, text)
+    unknown = rest(found, "unknown")
+    assert len(unknown) == 600
+    assert unknown["wrk_mem1"][1].endswith("did you mean work_mem?")
+    assert unknown["log_x1"][1].endswith("that can be tuned")

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from devstack_tui.contracts.model import Installation
-from devstack_tui.contracts.tunable import ConfigReader, Parameter, Setting
+from devstack_tui.contracts.tunable import Parameter
 from devstack_tui.state import parameter_catalogue
 
-_TEXT = "storage.wiredTiger.engineConfig.configString"
+ENGINE_TEXT = "storage.wiredTiger.engineConfig.configString"
 """WiredTiger's own settings for which mongod has no name."""
-_ENTRY = re.compile(r"""( *)["']?([\w.]+)["']?\s*([:=])(?:\s+|(?<==)|$)(.*)""")
-_VALUE = re.compile(r"""("[^"]*"|'[^']*'|[^#\s]+(?:\s+[^#\s]+)*)?\s*(?:\#.*)?""")
 
 
 def server_name(parameter: Parameter) -> str:
@@ -29,12 +27,12 @@ def configured(installation: Installation, tuning: Mapping[str, str]) -> dict[st
     config: dict[str, Any] = {}
     engine: dict[str, str] = {}
     for parameter, value in parameter_catalogue.configured("mongodb", installation, tuning):
-        if parameter.server.key == _TEXT:
+        if parameter.server.key == ENGINE_TEXT:
             engine[server_name(parameter)] = str(value)
         else:
             _put(config, parameter.server.key, value)
     if engine:
-        _put(config, _TEXT, engine_text(engine))
+        _put(config, ENGINE_TEXT, engine_text(engine))
     return config
 
 
@@ -51,7 +49,7 @@ def find(config: Mapping[str, Any], parameter: Parameter) -> Any:
     key = parameter.server.key
     for step in key.split("."):
         found = found.get(step) if isinstance(found, Mapping) else None
-    return parse_engine(found or "").get(server_name(parameter)) if key == _TEXT else found
+    return parse_engine(found or "").get(server_name(parameter)) if key == ENGINE_TEXT else found
 
 
 def parse_engine(text: str) -> dict[str, str]:
@@ -74,41 +72,3 @@ def engine_text(settings: Mapping[str, str]) -> str:
         if dot:
             groups.setdefault(group, []).append(f"{name}={value}")
     return ",".join(plain + [f"{group}=({','.join(parts)})" for group, parts in groups.items()])
-
-
-def _settings(text: str) -> Iterator[Setting]:
-    """By their dotted keys. Of YAML only what a mongod.conf needs is read: a key on each line."""
-    path: list[tuple[int, str]] = []
-    for number, line in enumerate(text.splitlines(), 1):
-        plain = line.strip()
-        if not plain or plain.startswith(("#", "---", "...")):
-            continue
-        found = _ENTRY.fullmatch(line.rstrip())
-        value = _VALUE.fullmatch(found[4]) if found else None
-        if found is None or value is None or (value[1] or "").startswith(("{", "[", "&", "*", "|")):
-            name = found[2] if found else plain.split()[0]
-            yield Setting(name, "", number, "the line is no `key: value` of its own")
-            continue
-        depth = len(found[1])
-        path = [(indent, key) for indent, key in path if indent < depth]
-        path.append((depth, found[2]))
-        written = value[1]
-        if written is None:
-            continue
-        name = ".".join(key for _, key in path)
-        if found[3] == "=" and name == "setParameter":  # the form before YAML
-            name, _, written = written.partition("=")
-        written = written.strip("\"'")
-        if name == _TEXT:
-            parts = parse_engine(written).items()
-            yield from (Setting(key, setting, number) for key, setting in parts)
-        else:
-            yield Setting(name, written, number)
-
-
-def settings(text: str) -> Sequence[Setting]:
-    """The settings of a mongod.conf, by their dotted keys."""
-    return tuple(_settings(text))
-
-
-SETTINGS: ConfigReader = settings

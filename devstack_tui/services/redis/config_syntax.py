@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 
 from devstack_tui.contracts.model import Installation
-from devstack_tui.contracts.tunable import ConfigReader, Kind, Parameter, Setting
+from devstack_tui.contracts.tunable import Kind, Parameter
 from devstack_tui.core.units import Value
 from devstack_tui.state import parameter_catalogue
 from devstack_tui.state.parameter_values import from_server
@@ -80,30 +80,3 @@ def in_file(text: str) -> dict[str, tuple[str, int]]:
         whole = f"{before} {value}".strip() if name == "save" else value
         found[name] = (whole, number)
     return found
-
-
-def _lines(text: str) -> Iterator[tuple[int, str, str]]:
-    """Number, name and value of every line that sets something."""
-    for number, line in enumerate(text.splitlines(), 1):
-        name, *value = line.strip().split(maxsplit=1)[:2] or ["#"]
-        if not name.startswith("#"):
-            yield number, name.lower(), value[0].strip() if value else ""
-
-
-def settings(text: str) -> Sequence[Setting]:
-    """The settings of a redis.conf. The lines of `save` are one, at the last of them."""
-    found: list[Setting] = []
-    saves: list[str] = []
-    for number, name, value in _lines(text):
-        reason = "other files are not followed: import them too" if name == "include" else ""
-        if name != "save":
-            found.append(Setting(name, value, number, reason))
-            continue
-        pair = value.strip("\"'")
-        saves = [*saves, pair] if pair else []
-        found = [one for one in found if one.name != name]
-        found.append(Setting(name, " ".join(saves), number))
-    return found
-
-
-SETTINGS: ConfigReader = settings
