@@ -5,6 +5,7 @@ Used by an apply while it runs, and by the next change for one that was killed.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -233,6 +234,18 @@ def _try_again(paths: StackPaths, intents: Sequence[Intent]) -> None:
     Journal(paths.journal).begin(
         ACTION, ",".join(touched), names=_encoded(names), strange=_encoded(foreign)
     )
+
+
+def unfinished(paths: StackPaths) -> frozenset[str]:
+    """The parameters, as `service.name`, that a `tune` has begun to change and has neither kept nor
+    taken back: it runs, or was killed."""
+    found: set[str] = set()
+    for intent in Journal(paths.journal).pending():
+        with contextlib.suppress(ValueError):  # it is set aside by the next change
+            if intent.action == ACTION:
+                table = codec.decode(intent.undo.get(NAMES, "{}"), dict[str, list[str]])
+                found |= {f"{service}.{name}" for service, names in table.items() for name in names}
+    return frozenset(found)
 
 
 def check(intent: Intent) -> None:

@@ -101,11 +101,13 @@ _VERBS = {
     "bench": "`bench run`",
     "throttle": "`regress --self-test`",
     "cost": "`tune cost`",
+    "up": "`up`",
+    "down": "`down`",
     "vault": "`up`",
 }
 COST, RUNS = "cost.writes", "runs"
 """The action of what `tune cost` writes into a service, and the names of its runs."""
-OF_VERBS = ("restart", "wipe", "vault")
+OF_VERBS = ("up", "down", "restart", "wipe", "vault")
 """What `up` and `down` finish by themselves."""
 
 
@@ -123,6 +125,9 @@ def _remedy(stack: str, engine: Readable, intent: Intent, *, sound: bool) -> str
     command = f"devstack-tui --stack {stack}"
     if sound and intent.action == "wipe":
         return f"{command} down --wipe"
+    if sound and intent.action == "down":
+        named = [name for name in names() if name in intent.subject.split(",")]
+        return " ".join([command, "down", *named])
     wanted = {found.name for found in services() if engine.units(found)}
     if sound and intent.kind in OF_VERBS:
         wanted |= {name for name in intent.subject.split(",") if name in names()}

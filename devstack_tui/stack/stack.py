@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
 import msgspec
@@ -129,9 +129,9 @@ class Stack(StackView):
                     "effect in a new stack only (`devstack-tui down --wipe`, then `up`)"
                 )
             )
-        emit(Planned("up", self.name, tuple(found.name for found in chosen)))
-        await relay(Workers(engine, parameter_store.tuned(self.paths)).start(chosen), emit)
-        self._journal_end("restart")
+        with self._journaled("up", chosen):
+            emit(Planned("up", self.name, tuple(found.name for found in chosen)))
+            await relay(Workers(engine, parameter_store.tuned(self.paths)).start(chosen), emit)
         if self._orphaned():  # what needs servers that run
             await self._mend(engine, emit)
 
@@ -148,8 +148,9 @@ class Stack(StackView):
         except OSError as error:
             emit(Note(f"not mended: {files.explain(error, 'mending').message}"))
         running = [found for found in chosen if engine.units(found)]
-        emit(Planned("down", self.name, tuple(found.name for found in reversed(running))))
-        await relay(Workers(engine).stop(running), emit)
+        with self._journaled("down", running):
+            emit(Planned("down", self.name, tuple(found.name for found in reversed(running))))
+            await relay(Workers(engine).stop(running), emit)
         if len(chosen) >= len(services()):
             with contextlib.suppress(OSError):
                 self._journal_end("restart")
@@ -254,10 +255,25 @@ class Stack(StackView):
         # Interrupted, it ends all the same: nobody heals beside it.
         await in_thread(lambda: self._repair(engine, lambda text: send(Note(text)), starting))
 
-    def _journal_end(self, action: str) -> None:
+    @contextlib.contextmanager
+    def _journaled(self, verb: str, chosen: Sequence[Service]) -> Iterator[None]:
+        """Who looks names it if it is killed meanwhile. What an earlier one left is settled by it:
+        an interrupted `restart` by `up` alone. A full disk is no obstacle."""
+        settled = ["up", "down"]
+        with contextlib.suppress(OSError):
+            if chosen:
+                Journal(self.paths.journal).begin(verb, ",".join(one.name for one in chosen))
+        try:
+            yield
+            settled += ["restart"] if verb == "up" else []
+        finally:
+            with contextlib.suppress(OSError):
+                self._journal_end(*settled)
+
+    def _journal_end(self, *actions: str) -> None:
         journal = Journal(self.paths.journal)
         for intent in journal.pending():
-            if intent.action == action:
+            if intent.action in actions:
                 journal.end(intent)
 
     def _settle(self, chosen: Iterable[Service]) -> Instance:

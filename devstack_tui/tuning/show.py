@@ -27,6 +27,7 @@ from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.history import History
 from devstack_tui.core.paths import StackPaths
 from devstack_tui.core.redact import redact
+from devstack_tui.stack import parameter_apply
 from devstack_tui.stack.stack import Stack
 from devstack_tui.state import parameter_store, parameter_values
 from devstack_tui.state.parameter_store import StoredParameters
@@ -42,16 +43,20 @@ DEVELOPMENT_ONLY = "for development only"
 _UNITS = {Kind.BYTES: "bytes", Kind.DURATION: "ms"}
 
 
+UNFINISHED = "by a `tune` that has not ended: if it was interrupted, the next change takes it back"
+
+
 @dataclass(frozen=True, slots=True)
 class _ShowContext:
     """What is known beside what the servers report: `homes` are the directories of their services,
-    as these know them; `costs` by `service.name=value`."""
+    as these know them; `costs` by `service.name=value`; `unfinished` as in `parameter_apply`."""
 
     paths: StackPaths
     homes: Mapping[str, str]
     store: StoredParameters
     profiles: Sequence[Profile]
     costs: Mapping[str, str]
+    unfinished: frozenset[str]
 
 
 def look(stack: Stack, services: Sequence[str] = (), *, durable: bool = False) -> Show:
@@ -73,7 +78,8 @@ def look(stack: Stack, services: Sequence[str] = (), *, durable: bool = False) -
         Problem("", "", f"profile {name}: {reason}", fatal=False) for name, reason in unread.items()
     ]
     homes = {service.name: engine.files(service).path() for service in chosen}
-    beside = _ShowContext(stack.paths, homes, store, loaded, _costs(stack))
+    unfinished = parameter_apply.unfinished(stack.paths)
+    beside = _ShowContext(stack.paths, homes, store, loaded, _costs(stack), unfinished)
     rows: list[Row] = []
     catalogue: list[Parameter] = []
     for service in chosen:
@@ -149,6 +155,7 @@ def _row(beside: _ShowContext, parameter: Parameter, found: Effective | None) ->
     given = {one.name: one.values.get(service, {}).get(name) for one in beside.profiles}
     home = beside.homes[service]
     foreign = parameter_values.overruled(parameter, mine, found, home) if found else ""
+    halfway = bool(foreign) and parameter.key in beside.unfinished
     is_relaxed = bool(effective) and parameter_values.relaxed(parameter, effective)
     target = parameter.default if pending == DEFAULT else pending
     return Row(
@@ -171,8 +178,8 @@ def _row(beside: _ShowContext, parameter: Parameter, found: Effective | None) ->
         restart=parameter.apply is Apply.RESTART
         and target is not None
         and not parameter_values.same(parameter, target, effective),
-        warning=_warning(parameter, found, foreign, is_relaxed),
-        elsewhere=foreign,
+        warning=_warning(parameter, found, UNFINISHED if halfway else foreign, is_relaxed),
+        elsewhere="" if halfway else foreign,
         unit=_UNITS.get(parameter.kind, ""),
         help=parameter.help,
         cost=beside.costs.get(f"{parameter.key}={effective}", ""),
@@ -199,6 +206,8 @@ def _warning(parameter: Parameter, found: Effective | None, foreign: str, is_rel
     notes = []
     if found is not None and found.nodes:
         notes.append(parameter_values.describe(found))
+    elif foreign == UNFINISHED:
+        notes.append(foreign)
     elif foreign:
         notes.append(f"changed by somebody else: {foreign}")
     elif found is not None and found.source.startswith(parameter_values.LOWERED):

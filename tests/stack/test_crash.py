@@ -52,6 +52,7 @@ def test_up_that_is_killed_is_finished_by_the_next(fresh: Cli, point: str) -> No
     run.kill()
     run.communicate()
     assert reached, f"`up` ended before it said {point!r}"
+    assert "an interrupted `up` of vault, " in fresh.run("status").stderr
     _healthy_and_single(fresh, *SERVICES)
 
 
@@ -63,7 +64,10 @@ def test_down_that_is_killed_is_no_obstacle(fresh: Cli, point: str) -> None:
     assert any(point in line for line in run.stdout)
     run.kill()
     run.communicate()
+    looked = fresh.run("status").stderr
+    assert f"of vault, postgres, redis  → devstack-tui --stack {fresh.stack} down " in looked
     _healthy_and_single(fresh, "postgres", "redis")
+    assert "interrupted" not in fresh.run("status").stderr
 
 
 def test_a_restart_that_is_killed_is_told_and_finished_by_the_next_up(fresh: Cli) -> None:

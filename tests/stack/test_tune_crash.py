@@ -39,6 +39,8 @@ def test_an_apply_that_is_killed_is_taken_back_by_the_next_change(fresh: Cli) ->
         looked = fresh.run("status")
         assert ("an interrupted `tune` of postgres, redis" in looked.stderr) == begun
         assert bool(Journal(fresh.root / "journal.jsonl").pending()) == begun
+        warned = {row["warning"] for row in fresh.json("tune", "show")["parameters"]}
+        assert not any("somebody else" in text for text in warned), point
         healed = fresh.heal() if begun else fresh.run("up", "postgres", "redis")
         told = "taking back an interrupted `tune`: postgres, redis" in healed.stderr
         assert told == begun, point

@@ -60,7 +60,7 @@ PLANS = [
 # then. `up` and `restart` are tested with servers; `check prove` has a stack of its own, and
 # `job follow` needs none.
 CHANGES = {
-    "down": "down",
+    "down": "down --force",
     "bench run": "bench run nonsense",
     "bench record": "bench record nonsense",
     "regress": "regress --quick",
