@@ -65,17 +65,23 @@ VERBS = (
     *("check", "report", "certs", "job"),
 )
 _COMMAND = re.compile(
-    rf"\bdevstack-tui (?=(?:{'|'.join(VERBS)})(?![:\w-])(?![^`'\"\n;&|]*--stack\b))"
+    rf"\bdevstack-tui (?=(?:{'|'.join(VERBS)})(?![:\w-])([^`'\"\n;&|]*))(?![^`'\"\n;&|]*--stack\b)"
 )
 
 
 def for_stack(text: str, stack: str) -> str:
     """`text`, the commands of ours in it made to work as they stand: on `stack`, if that is not the
-    one that they work on anyway. A command that names its stack keeps it.
+    one that they work on anyway. A command that names its stack keeps it; one that agrees to its
+    plan beforehand (`--yes`) must name it.
 
     A command that we print is written `devstack-tui VERB …`; `cli/output` passes all that it prints
     through here."""
-    return text if stack == "default" else _COMMAND.sub(f"devstack-tui --stack {stack} ", text)
+
+    def typed(found: re.Match[str]) -> str:
+        named = stack != "default" or "--yes" in found[1].split()
+        return f"devstack-tui --stack {stack} " if named else found[0]
+
+    return _COMMAND.sub(typed, text)
 
 
 def command(stack: str, *words: str) -> str:

@@ -61,7 +61,8 @@ class VaultApi:
             distrust = cause_of(error, ssl.SSLCertVerificationError)
             reason = "its certificate is not trusted" if distrust else "it does not answer"
             raise UnreachableError(
-                f"Vault cannot be reached: {reason}", "look at `devstack-tui logs vault`"
+                f"Vault cannot be reached: {reason}",
+                "`devstack-tui up vault`; what it said last: `devstack-tui logs vault`",
             ) from None
         try:
             answer = reply.json() if reply.body else {}

@@ -126,7 +126,7 @@ class Stack(StackView):
             emit(
                 Note(
                     "Vault was set up by other policies or services than those of now: they take "
-                    "effect in a new stack only (`devstack-tui down --wipe`, then `up`)"
+                    "effect in a new stack only: `devstack-tui down --wipe`, then `devstack-tui up`"
                 )
             )
         with self._journaled("up", chosen):

@@ -76,7 +76,7 @@ def _read(paths: StackPaths, path: Path) -> Instance | None:
     if found.schema != SCHEMA:
         raise DevstackError(
             f"the stack {paths.name!r} was made by another version of devstack-tui",
-            "use that version, or wipe the stack with `down --wipe`",
+            "use that version, or `devstack-tui down --wipe` the stack",
         )
     return found
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -115,3 +117,61 @@ def test_a_parameter_that_this_server_does_not_know_is_taken_out_of_the_store(wh
     assert undo.endswith("tune set postgres no_such_parameter=default")
     paste(whole, undo)
     assert not stored(whole)
+
+
+# -- what is printed about a service that is down -----------------------------------------------
+
+
+def kill(cli: Cli, *names: str) -> None:
+    """SIGKILL every unit of services."""
+    rows = cli.status()
+    for pid in [unit["pid"] for name in names for unit in rows[name]["units"]]:
+        os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (("postgres",), "status"),
+        (("vault",), "status"),
+        (("redis",), "bench run redis.get --quick --runs 1"),
+        (("mysql",), "tune set mysql max_connections=99 --now --yes"),
+        (("vault",), "check matrix"),
+        (("mongodb",), "drill plan mongodb.restart"),
+        (("vault",), "certs rotate mysql"),
+    ],
+)
+def test_what_is_said_about_a_server_that_has_ended_brings_it_back(
+    whole: Cli, names: tuple[str, ...], words: str
+) -> None:
+    kill(whole, *names)
+    answer = whole.run(*words.split())
+    said = [row(whole, names[0])["remedy"]] if words == "status" else [answer.stderr, answer.stdout]
+    ways = printed(whole, "\n".join(said).replace("\n", " "))
+    assert ways, said
+    for way in ways:
+        paste(whole, way)
+    assert {row(whole, name)["state"] for name in names} == {"healthy"}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "status",
+        "tune set redis maxmemory=1GB",
+        "drill run redis.failover --yes",
+        "logs redis",
+        "certs rotate",
+        "check run tls.redis",
+        "restart",
+        "bench run redis.get",
+    ],
+)
+def test_a_stack_that_was_never_started_names_its_own_start(live: Cli, words: str) -> None:
+    new = Cli(live.state, "never")
+    answer = new.run(*words.split())
+    said = answer.stdout + answer.stderr
+    ways = printed(new, said)
+    assert ways, said
+    for way in ways:
+        assert new.run(*shlex.split(way)[1:], "--plan").returncode == 0, way

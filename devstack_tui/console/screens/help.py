@@ -13,6 +13,7 @@ from textual.widgets import Static
 
 from devstack_tui.actions import SCOPES, Action, in_scope
 from devstack_tui.console.screens.dialog import Dialog
+from devstack_tui.core.errors import command
 
 _KEYS = {
     "question_mark": "?",
@@ -46,10 +47,11 @@ class HelpScreen(Dialog[None]):
         with VerticalScroll():
             for scope, title in SCOPES.items():
                 yield Static(title, classes="heading")
-                yield Static(_table(scope), classes="block")
+                stack = getattr(self.app, "stack", "default")
+                yield Static(_table(scope, stack), classes="block")
 
 
-def _table(scope: str) -> Table:
+def _table(scope: str, stack: str) -> Table:
     table = Table.grid(padding=(0, 2, 0, 0), expand=True)
     table.add_column(width=7, no_wrap=True)
     table.add_column(width=15, no_wrap=True)
@@ -57,6 +59,6 @@ def _table(scope: str) -> Table:
     for action in in_scope(scope):
         text = Text(action.help)
         if action.verb:
-            text.append(f"  devstack-tui\u00a0{action.verb}", "dim")
+            text.append(f"  {command(stack, *action.verb.split())}", "dim")
         table.add_row(Text(key_text(action), "bold"), action.title, text)
     return table

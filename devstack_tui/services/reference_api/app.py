@@ -76,4 +76,4 @@ async def _http(_request: Request, error: Exception) -> Response:
 
 
 async def _unexpected(_request: Request, _error: Exception) -> Response:
-    return problem(500, "internal error: see `devstack-tui logs reference-api`")
+    return problem(500, "internal error: the log of the reference API has it")
