@@ -22,10 +22,12 @@ test: setup-dev servers test-servers
 test-sabotage: setup-dev servers
 	@$(BIN)/pytest tests/sabotage
 
-# Random faults on a real stack, round after round; SEED repeats a plan. A short one is in `make test`.
+# Random faults on a real stack, round after round, then generated values of every parameter; SEED
+# repeats both. A short one is in `make test`.
 ROUNDS ?= 100
+VALUES ?= 1000
 storm: setup-dev servers
-	@$(BIN)/python -m tests.storm --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED))
+	@$(BIN)/python -m tests.storm --rounds $(ROUNDS) --values $(VALUES) $(if $(SEED),--seed $(SEED))
 
 # The promise of `make run`, on Debian 12 and 13 as debootstrap leaves them; FULL=1: `make test` too.
 test-bare:

@@ -44,8 +44,15 @@ def hurt(home: Path, step: Hurt) -> str:
         env = process.environment(pid)
         if process.INSTANCE_VARIABLE in env and env.get("HOME", "").startswith(f"{home}/"):
             found.append(pid)
+    if step.whom == "every server":
+        for pid in found:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, step.signal)
+        return f"{len(found)} processes"
     leaders = {pid for pids in process.leaders(dict.fromkeys(found, "")).values() for pid in pids}
-    wanted = sorted(pid for pid in found if (pid in leaders) != step.child) or sorted(found)
+    wanted = sorted(
+        pid for pid in found if (pid in leaders) == (step.whom == "a server")
+    ) or sorted(found)
     if not wanted:
         return "no server ran"
     one = process.identify(wanted[int(step.pick * len(wanted))])
@@ -65,7 +72,12 @@ def damage(cli: Cli, step: Damage) -> Path | None:
     base, _, pattern = step.pattern.partition("/")
     folder = cli.root if base == "STACK" else cli.state / "config" / "devstack-tui"
     found = sorted(folder.glob(pattern))
-    if not found and step.how not in ("given bad lines", "replaced by a directory", "garbled"):
+    if not found and step.how not in (
+        "given bad lines",
+        "replaced by a directory",
+        "replaced by a pipe",
+        "garbled",
+    ):
         return None
     path = found[int(step.pick * len(found))] if found else folder / pattern
     if "*" in str(path):
@@ -113,6 +125,11 @@ def _directory(path: Path, _: random.Random) -> None:
     path.mkdir()
 
 
+def _pipe(path: Path, _: random.Random) -> None:
+    path.unlink(missing_ok=True)
+    os.mkfifo(path, 0o600)
+
+
 def _write(path: Path, raw: bytes) -> None:
     """In place: owner and mode stay."""
     with open(path, "r+b" if path.exists() else "w+b", opener=_private) as file:
@@ -132,6 +149,7 @@ _DAMAGES = {
     "given wrong types": _retype,
     "given bad lines": _bad_lines,
     "replaced by a directory": _directory,
+    "replaced by a pipe": _pipe,
     "given another mode": lambda path, _: path.chmod(0o644),
 }
 

@@ -38,9 +38,14 @@ def orphans(cli: Cli, rows: Iterable[dict[str, Any]]) -> list[str]:
     """Processes of the stack that belong to no unit, units of no record, and processes of ours that
     do not end."""
     recorded = {unit["pid"] for row in rows for unit in row["units"] if unit["pid"]}
-    family = process.descendants(recorded, process.table())
-    servers = [pid for pid in servers_in(cli.root) if pid not in family and process.identify(pid)]
-    left = [f"{_named(pid)} belongs to no unit" for pid in servers]
+
+    def stray() -> list[int]:
+        servers = servers_in(cli.root)
+        family = process.descendants(recorded, process.table())
+        return [pid for pid in servers if pid not in family and process.identify(pid)]
+
+    until(lambda: not stray())  # a helper of a server may be on its way out
+    left = [f"{_named(pid)} belongs to no unit" for pid in stray()]
     if not until(lambda: not ours(cli.state)):
         left += [f"{_named(pid)} of ours does not end" for pid in ours(cli.state)]
     return left

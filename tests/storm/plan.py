@@ -34,15 +34,15 @@ class Verb:
 
 @dataclass(frozen=True, slots=True)
 class Hurt:
-    """A signal to a unit of the stack: to its main process, or to one of its children. `pick` (0 to
-    1) chooses among those that run."""
+    """A signal to a unit of the stack: to its main process (`a server`), to one of its children, or
+    to all processes of all units. `pick` (0 to 1) chooses among those that run."""
 
     signal: signal.Signals
     pick: float
-    child: bool
+    whom: str
 
     def __str__(self) -> str:
-        return f"{self.signal.name} to {'a child of ' if self.child else ''}a server"
+        return f"{self.signal.name} to {self.whom}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +97,19 @@ SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signa
 FILES: dict[str, tuple[str, ...]] = {
     "STACK/journal.jsonl": ("given bad lines", "replaced by a directory", "garbled"),
     "STACK/bench.jsonl": ("given bad lines", "garbled"),
-    "STACK/tuning.json": ("emptied", "cut", "garbled", "given wrong types"),
-    "STACK/instance.json": ("emptied", "cut", "removed", "given wrong types"),
+    "STACK/tuning.json": ("replaced by a pipe", "emptied", "cut", "garbled", "given wrong types"),
+    "STACK/instance.json": ("replaced by a pipe", "emptied", "cut", "removed", "given wrong types"),
     "STACK/lock": ("garbled", "removed"),
     "STACK/ca.crt": ("emptied", "removed", "garbled"),
-    "STACK/run/*.json": ("emptied", "cut", "removed", "garbled", "given wrong types"),
+    "STACK/run/*.json": (
+        "replaced by a pipe",
+        "replaced by a directory",
+        "emptied",
+        "cut",
+        "removed",
+        "garbled",
+        "given wrong types",
+    ),
     "STACK/logs/*.log": ("removed",),
     "STACK/secrets/approles/*": ("removed",),
     "STACK/secrets/approles/*/secret-id": ("emptied", "removed", "garbled"),
@@ -136,6 +144,8 @@ WORKLOADS = {
     "vault": ("vault.read_secret",),
     "reference_api": ("api.database_query",),
 }
+SHORT = 3
+"""A stack of so many services is there for a quick storm: no verb takes long."""
 CONNECTIONS = ("postgres", "mysql", "redis")
 
 
@@ -156,13 +166,14 @@ def _killed(chance: random.Random, services: Sequence[str]) -> list[Step]:
     number = chance.choice(SIGNALS)
     whom = chance.choice(("itself", "itself", "a child", "all of it"))
     words = _changing(chance, services)
-    limit = 4.0 if words[0] in ("bench", "check") else 2.5
+    limit = {"bench": 4.0, "check": 4.0, "drill": 12.0}.get(words[0], 2.5)
     return [Verb(words, number, chance.uniform(0.05, limit), whom)]
 
 
 def _hurt(chance: random.Random, services: Sequence[str]) -> list[Step]:
     number = chance.choice((signal.SIGKILL, signal.SIGSTOP))
-    hurt = Hurt(number, chance.random(), chance.random() < 0.3)
+    whom = chance.choice(("a server", "a server", "a child of a server", "every server"))
+    hurt = Hurt(number, chance.random(), whom)
     return [hurt, Verb(_looking(chance, services))]
 
 
@@ -212,8 +223,15 @@ def _changing(chance: random.Random, services: Sequence[str]) -> tuple[str, ...]
     one = chance.choice(services)
     tuned = chance.choice([name for name in services if name in VALUES])
     workload = chance.choice([w for name in services for w in WORKLOADS.get(name, ())])
+    long = (
+        ("drill", "run", "redis.failover", "--yes"),
+        ("drill", "run", f"{tuned}.restart", "--yes"),
+        ("tune", "cost", tuned, "--kills", "1", "--yes"),
+        ("check", "run"),
+    )
     return chance.choice(
         (
+            *(long if len(services) > SHORT else ()),
             ("up", *services),
             ("down",),
             ("down", one),
