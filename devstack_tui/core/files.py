@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import errno
 import os
 import re
 import secrets
@@ -71,6 +72,15 @@ def write_private(
         raise
 
 
+def read_bytes(path: Path) -> bytes:
+    """A file of ours. Raises OSError, also where something else is in its place: a pipe there would
+    wait for a writer."""
+    with open(path, "rb", opener=_without_waiting) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "Not a regular file", str(path))
+        return file.read()
+
+
 def read_text(path: Path, limit: int) -> str:
     """A text that somebody else has written, of at most `limit` bytes; UTF-16 is read by its mark,
     and what would act on a terminal is replaced. Raises `UsageError` for what is no such file."""
@@ -136,9 +146,9 @@ def crash(exit_code: int | None, what: str) -> DevstackError | None:
 
 def explain(error: OSError, doing: str) -> DevstackError:
     """`error` as one sentence with the next step, for the faults that a user can mend."""
-    import errno
-
-    where = f" at {error.filename}" if error.filename else ""
+    # Where one file was to take the place of another, it is about the other.
+    name = error.filename2 or error.filename
+    where = f" at {name}" if name else ""
     match error.errno:
         case errno.ENOSPC | errno.EDQUOT:
             return DevstackError(
@@ -154,5 +164,9 @@ def explain(error: OSError, doing: str) -> DevstackError:
                 f"permission denied{where} while {doing}",
                 "the stack belongs to another user, or XDG_STATE_HOME points to a directory "
                 "that you cannot write",
+            )
+        case errno.EISDIR | errno.EINVAL if name:
+            return DevstackError(
+                f"{name} is no regular file, while {doing}", f"remove {name}, or put the file back"
             )
     return DevstackError(f"{error.strerror or error}{where} while {doing}")

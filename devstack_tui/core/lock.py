@@ -110,7 +110,7 @@ class StackLock:
     def owner(path: Path) -> Owner:
         """Who wrote the lock file; its first instant may still be blank."""
         with contextlib.suppress(ValueError, OSError):
-            return codec.decode(path.read_bytes(), Owner)
+            return codec.decode(files.read_bytes(path), Owner)
         return Owner(0, "another verb", time.time())
 
     @staticmethod

@@ -63,7 +63,7 @@ def keys_path(secrets: Path) -> Path:
 def read_keys(secrets: Path) -> Keys | None:
     """The keys of an initialised Vault, or None. Raises `DevstackError` for a damaged file."""
     try:
-        return codec.decode(keys_path(secrets).read_bytes(), Keys)
+        return codec.decode(files.read_bytes(keys_path(secrets)), Keys)
     except FileNotFoundError:
         return None
     except ValueError:
@@ -157,7 +157,7 @@ def mint_secret_id(vault: VaultApi, secrets: Path, name: str) -> None:
     answer = vault.call("post", f"auth/approle/role/{role}/secret-id")["data"]
     _, secret_file = approle_files(secrets, name)
     accessor_file = secret_file.with_name("secret-id-accessor")
-    old = accessor_file.read_text() if accessor_file.exists() else ""
+    old = files.read_bytes(accessor_file).decode() if accessor_file.exists() else ""
     files.write_private(secret_file, answer["secret_id"])
     files.write_private(accessor_file, answer["secret_id_accessor"])
     if old:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from devstack_tui.contracts.model import Credentials, Target
-from devstack_tui.core import codec
+from devstack_tui.core import codec, files
 from devstack_tui.core.errors import DevstackError, UnreachableError, cause_of
 from devstack_tui.core.http_connection import CANNOT, HttpConnection
 from devstack_tui.core.tls import client_context
@@ -113,7 +113,7 @@ def credentials_path(secrets: Path, name: str) -> Path:
 def read_credentials(secrets: Path, service: Service) -> Credentials:
     """What its last login kept; empty credentials where the service was never started."""
     try:
-        raw = credentials_path(secrets, service.name).read_bytes()
+        raw = files.read_bytes(credentials_path(secrets, service.name))
         return codec.decode(raw, Credentials)
     except (OSError, ValueError):
         return Credentials()
@@ -126,7 +126,7 @@ def login_as(target: Target, name: str, timeout: float = 10.0) -> VaultApi:
     """
     role, secret = approle_files(target.secrets, name)
     try:
-        role_id, secret_id = role.read_text(), secret.read_text()
+        role_id, secret_id = files.read_bytes(role).decode(), files.read_bytes(secret).decode()
     except OSError as error:
         raise UnreachableError(
             f"the AppRole of {name} is not here: {error.strerror}",

@@ -60,7 +60,7 @@ def damaged(paths: StackPaths) -> bool:
 
 def _read(paths: StackPaths, path: Path) -> Instance | None:
     try:
-        raw = path.read_bytes()
+        raw = files.read_bytes(path)
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -69,7 +69,7 @@ def read(paths: StackPaths) -> StoredParameters:
     """
     path = path_of(paths)
     try:
-        return decode(path.read_bytes())
+        return decode(files.read_bytes(path))
     except FileNotFoundError:
         return StoredParameters()
     except OSError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -142,3 +142,24 @@ def test_a_fault_of_the_disk_is_one_sentence_with_a_next_step(
 def test_any_other_fault_keeps_the_words_of_the_system() -> None:
     error = files.explain(OSError(errno.EIO, "Input/output error"), "reading it")
     assert error.message == "Input/output error while reading it"
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir], ids=["pipe", "directory"])
+def test_what_is_no_file_in_place_of_ours_is_named_and_never_waited_for(
+    make: Callable[[Path], None], room: Path
+) -> None:
+    path = room / "tuning.json"
+    make(path)
+    with pytest.raises(OSError, match=r"tuning\.json") as caught:
+        files.read_bytes(path)
+    error = files.explain(caught.value, "reading the tuning")
+    assert str(path) in error.message
+    assert error.remedy.startswith(f"remove {path}")
+
+
+def test_a_directory_that_a_file_cannot_replace_is_the_one_to_remove(room: Path) -> None:
+    path = room / "instance.json"
+    path.mkdir()
+    with pytest.raises(OSError, match="directory") as caught:
+        files.write_private(path, "x")
+    assert files.explain(caught.value, "writing").remedy.startswith(f"remove {path}")

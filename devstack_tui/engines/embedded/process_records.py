@@ -59,7 +59,7 @@ class Records:
         if self._folder.is_dir():
             for path in sorted(self._folder.glob("*.json")):
                 with contextlib.suppress(OSError, ValueError):
-                    found.append(codec.decode(path.read_bytes(), Record))
+                    found.append(codec.decode(files.read_bytes(path), Record))
         return found
 
     def intend(

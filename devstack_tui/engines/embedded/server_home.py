@@ -124,7 +124,7 @@ class ProcessHome:
     def trust(self, root: bytes) -> None:
         """See the Protocol."""
         path = self.target.ca
-        if not path.exists() or path.read_bytes() != root:
+        if not path.exists() or private.read_bytes(path) != root:
             private.write_private(path, root)
 
 

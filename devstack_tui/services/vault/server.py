@@ -197,7 +197,10 @@ def _keyless(home: ServerHome) -> DevstackError:
 
 def _usable(files: ServiceFiles) -> bool:
     """Whether the listener can start with the certificate that is there."""
-    leaf = certificates.read_certificate(files)
+    try:
+        leaf = certificates.read_certificate(files)
+    except DevstackError:  # damaged: it gets another one, as where it has none
+        return False
     return leaf is not None and leaf.not_after > time.time() + 3600 and approle_login.matches(files)
 
 
