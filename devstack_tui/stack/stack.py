@@ -50,6 +50,7 @@ class Stack(StackView):
 
     def up(self, names: Sequence[str] = (), profile: str | None = None) -> Events:
         """Start services and wait until the probe of each passes. Idempotent."""
+        directories.require_usable(self.paths)
         chosen = self.resolve(names, profile)
         return changing(self.paths, "up", lambda emit: self._start(chosen, emit))
 

@@ -6,11 +6,15 @@ import os
 import shutil
 
 from devstack_tui.core import files
-from devstack_tui.core.errors import DevstackError
+from devstack_tui.core.errors import DevstackError, UsageError
 from devstack_tui.core.paths import StackPaths, state_home
 
 FULL_BYTES = 1024 * 1024
 ROOM = "free some space, then run `devstack-tui up` again"
+UNUSABLE = frozenset("'\"\\`*?[")
+"""Redis looks for files by a pattern, RabbitMQ asks a shell for the free space."""
+LONGEST = 300
+"""Bytes of a stack's path: MySQL's names have at most 511, of files far below it."""
 MINIMUM_FREE_BYTES = 512 * 1024 * 1024
 
 
@@ -27,6 +31,24 @@ def make(paths: StackPaths) -> None:
         files.make_crash_log(paths.crash_log)
     except OSError as error:
         raise files.explain(error, "making the stack's directories") from None
+
+
+def require_usable(paths: StackPaths) -> None:
+    """Raise `UsageError` for a path that some server could not live at: each has a syntax, or
+    commands, of its own that its files are named in."""
+    text = str(paths.root)
+    found = next((c for c in text if c in UNUSABLE or not c.isprintable()), None)
+    if found is not None:
+        raise UsageError(
+            f"no stack can live in {text!r}: not every server can work with {found!r} in a path",
+            "set XDG_STATE_HOME to another directory",
+        )
+    if len(os.fsencode(text)) > LONGEST:
+        raise UsageError(
+            f"no stack can live in {text!r}: that is {len(os.fsencode(text))} bytes, and servers "
+            f"take at most {LONGEST}",
+            "set XDG_STATE_HOME to another directory",
+        )
 
 
 def full(paths: StackPaths) -> str:

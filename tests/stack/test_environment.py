@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Cli
+from tests.stack.conftest import take_down
 
 WRONG = "/nonexistent/file"
 FAMILIES = {
@@ -126,3 +127,16 @@ def test_under_all_at_once_it_is_found_healthy_and_measured(live: Cli, tmp_path:
     }
     tpcb = cli.run("bench", "run", "--quick", "--runs", "1", "postgres.tpcb", "redis.get")
     assert tpcb.returncode == 0, tpcb.stderr
+
+
+def test_a_stack_lives_in_a_directory_with_an_odd_name(state_home: Path) -> None:
+    odd = state_home / "ü #1 %s $HOME &;|(x)"
+    odd.mkdir(mode=0o711)
+    env = {"XDG_CONFIG_HOME": str(state_home / "config")}
+    cli = Cli(odd, "odd", env)
+    try:
+        up = cli.run("up", timeout=180)
+        assert up.returncode == 0, up.stderr
+        assert {row["state"] for row in cli.status().values()} <= {"healthy", "absent"}
+    finally:
+        take_down(cli)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from devstack_tui.cli.main import main
 from devstack_tui.core import paths
 from devstack_tui.core.errors import UsageError
 from devstack_tui.core.paths import StackPaths
@@ -116,3 +117,26 @@ def test_a_folder_is_listed_with_the_users_files_in_place_of_ours(room: Path) ->
     assert found["mysql.hcl"] == paths.shipped("configs/vault/policies/mysql.hcl")
     assert "notes.txt" not in found
     assert list(found) == sorted(found)
+
+
+@pytest.mark.parametrize(
+    "odd", ["it's", 'a"b', "a\\b", "a`b", "a*", "a?", "a[b", "a\nb", "a\x1b[2Jb"]
+)
+def test_a_path_that_not_every_server_can_work_with_is_refused_before_anything_is_made(
+    odd: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / odd))
+    assert main(["up"]) == 2
+    err = capsys.readouterr().err
+    assert "not every server can work with" in err
+    assert "set XDG_STATE_HOME to another directory" in err
+    assert "\x1b" not in err
+    assert not (tmp_path / odd).exists()
+
+
+def test_a_path_that_is_too_long_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / ("x" * 250) / ("y" * 100)))
+    assert main(["up"]) == 2
+    assert "servers take at most 300" in capsys.readouterr().err

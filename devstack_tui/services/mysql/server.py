@@ -88,14 +88,14 @@ class MysqlServer:
         data = home.build("cluster", make)
         init = home.files.write("init.sql", init_sql(home, mariadb))
         text = CONFIG.format(
-            data=data,
-            tmp=tmp,
-            init=init,
+            data=_escaped(data),
+            tmp=_escaped(tmp),
+            init=_escaped(init),
             host=HOST,
             port=home.port("main"),
-            cert=home.files.path(CERT),
-            key=home.files.path(KEY),
-            ca=home.files.path(CA),
+            cert=_escaped(home.files.path(CERT)),
+            key=_escaped(home.files.path(KEY)),
+            ca=_escaped(home.files.path(CA)),
         )
         home.files.write("my.cnf", (text if mariadb else text + CONFIG_MYSQL) + tuning)
 
@@ -163,6 +163,11 @@ def init_sql(home: ServerHome, mariadb: bool) -> str:
     for host in (HOST, "localhost"):
         text += INIT_USER.format(user=user, host=host, password=quoted(home.credentials.password))
     return INIT_MARIADB + text if mariadb else text
+
+
+def _escaped(path: str) -> str:
+    """`path` for the inside of double quotes in my.cnf."""
+    return path.replace("\\", "\\\\").replace('"', '\\"')
 
 
 def quoted(text: str) -> str:

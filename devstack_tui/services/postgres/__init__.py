@@ -1,5 +1,6 @@
 """PostgreSQL."""
 
+import shlex
 from pathlib import Path
 
 from devstack_tui.contracts.model import Credentials, Endpoint, ServiceSettings
@@ -13,10 +14,13 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
 
 def connect(endpoint: Endpoint, credentials: Credentials, ca: Path) -> str:
     """The psql command; it asks for the password."""
-    return (
-        f'psql "host={endpoint.host} port={endpoint.port} user={credentials.user} '
-        f'dbname={credentials.database} sslmode=verify-full sslrootcert={ca}"'
+    # In the string for libpq quotes are needed, within those of the shell; a path has none in it.
+    root = f"'{ca}'" if " " in str(ca) else ca
+    text = (
+        f"host={endpoint.host} port={endpoint.port} user={credentials.user} "
+        f"dbname={credentials.database} sslmode=verify-full sslrootcert={root}"
     )
+    return f"psql {shlex.quote(text)}" if set("$`'") & set(text) else f'psql "{text}"'
 
 
 SERVICE = Service(

@@ -76,14 +76,14 @@ class PostgresServer:
         home.files.write(
             "postgresql.conf",
             CONFIG.format(
-                cluster=cluster,
-                hba=hba,
-                ident=ident,
+                cluster=_escaped(cluster),
+                hba=_escaped(hba),
+                ident=_escaped(ident),
                 host=HOST,
                 port=home.port("main"),
-                cert=home.files.path(CERT),
-                key=home.files.path(KEY),
-                ca=home.files.path(CA),
+                cert=_escaped(home.files.path(CERT)),
+                key=_escaped(home.files.path(KEY)),
+                ca=_escaped(home.files.path(CA)),
             )
             + tuning,
         )
@@ -110,6 +110,11 @@ class PostgresServer:
             connection.execute(
                 f"CREATE TABLE IF NOT EXISTS {TABLE} (id int PRIMARY KEY, token bigint NOT NULL)"
             )
+
+
+def _escaped(path: str) -> str:
+    """`path` for the inside of quotes in postgresql.conf."""
+    return path.replace("\\", "\\\\").replace("'", "''")
 
 
 SERVER: Server = PostgresServer()

@@ -60,20 +60,20 @@ class RabbitmqLauncher:
 
 
 def environment(home: ServerHome) -> dict[str, str]:
-    """The variables of a node that has nothing in /etc or /var."""
-    path = home.files.path
+    """The variables of a node that has nothing in /etc or /var. Its files are relative to the data
+    directory, where it works: its scripts would not keep each path together."""
     plugins = home.files.stat("plugins") is not None
     return {
         "RABBITMQ_NODENAME": node_name(home.stack),
         "RABBITMQ_CONF_ENV_FILE": "/dev/null",
-        "RABBITMQ_CONFIG_FILE": path("rabbitmq.conf"),
-        "RABBITMQ_CONFIG_FILES": path("conf.d"),
-        "RABBITMQ_ADVANCED_CONFIG_FILE": path("advanced.config"),
-        "RABBITMQ_MNESIA_BASE": path("mnesia"),
-        "RABBITMQ_LOG_BASE": path("log"),
+        "RABBITMQ_CONFIG_FILE": "rabbitmq.conf",
+        "RABBITMQ_CONFIG_FILES": "conf.d",
+        "RABBITMQ_ADVANCED_CONFIG_FILE": home.files.path("advanced.config"),
+        "RABBITMQ_MNESIA_BASE": "mnesia",
+        "RABBITMQ_LOG_BASE": "log",
         "RABBITMQ_LOGS": "-",
-        "RABBITMQ_ENABLED_PLUGINS_FILE": path("enabled_plugins"),
-        **({"RABBITMQ_PLUGINS_DIR": path("plugins")} if plugins else {}),
+        "RABBITMQ_ENABLED_PLUGINS_FILE": "enabled_plugins",
+        **({"RABBITMQ_PLUGINS_DIR": "plugins"} if plugins else {}),
         "RABBITMQ_DIST_PORT": str(home.port("dist")),
         # Relative to the data directory: the script splits this at spaces.
         "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-args_file vm.args",

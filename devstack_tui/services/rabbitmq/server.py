@@ -16,6 +16,7 @@ from devstack_tui.services.rabbitmq import erlang
 from devstack_tui.services.rabbitmq.client import connect
 from devstack_tui.services.rabbitmq.erl_call import COOKIE
 
+# The files are relative to the data directory, where the node works: this format knows no quotes.
 CONFIG = """\
 # Written by devstack-tui at every start: a change here is lost.
 listeners.tcp.1 = {host}:{main}
@@ -77,9 +78,9 @@ class RabbitmqServer:
                 host=HOST,
                 main=home.port("main"),
                 tls=home.port("tls"),
-                chain=home.files.path(CHAIN),
-                cert=home.files.path(CERT),
-                key=home.files.path(KEY),
+                chain=CHAIN,
+                cert=CERT,
+                key=KEY,
                 user=home.credentials.user,
                 vhost=home.credentials.database,
             ),

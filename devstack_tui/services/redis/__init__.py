@@ -1,6 +1,7 @@
 """Redis: a cluster of masters and their replicas."""
 
 import re
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -26,7 +27,7 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
 def connect(endpoint: Endpoint, credentials: Credentials, ca: Path) -> str:  # noqa: ARG001
     """The redis-cli command; it asks for the password."""
     return (
-        f"redis-cli -c --tls --cacert {ca} -h {endpoint.host} "
+        f"redis-cli -c --tls --cacert {shlex.quote(str(ca))} -h {endpoint.host} "
         f"-p {endpoint.tls_port or endpoint.port} --askpass"
     )
 

@@ -1,5 +1,6 @@
 """The reference API: an HTTP service that uses every other one as an application would."""
 
+import shlex
 from pathlib import Path
 
 from devstack_tui.contracts.model import Credentials, Endpoint, ServiceSettings
@@ -13,7 +14,7 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
 
 def connect(endpoint: Endpoint, credentials: Credentials, ca: Path) -> str:  # noqa: ARG001
     """The curl command; the API has no login."""
-    return f"curl --cacert {ca} https://{endpoint.host}:{endpoint.tls_port}/health/all"
+    return f"curl --cacert {shlex.quote(str(ca))} https://{endpoint.host}:{endpoint.tls_port}/health/all"
 
 
 SERVICE = Service(

@@ -1,5 +1,6 @@
 """The Vault API, by OpenBao: the source of every password and certificate of the stack."""
 
+import shlex
 from pathlib import Path
 
 from devstack_tui.contracts.model import Credentials, Endpoint, ServiceSettings
@@ -13,7 +14,7 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
 
 def connect(endpoint: Endpoint, credentials: Credentials, ca: Path) -> str:  # noqa: ARG001
     """The environment of the client; it asks for a token when it is used."""
-    return f"VAULT_ADDR=https://{endpoint} VAULT_CACERT={ca} bao login"
+    return f"VAULT_ADDR=https://{endpoint} VAULT_CACERT={shlex.quote(str(ca))} bao login"
 
 
 SERVICE = Service(
