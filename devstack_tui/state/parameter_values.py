@@ -97,17 +97,18 @@ def _number(parameter: Parameter, text: str) -> str:
     """The canonical text of a number, in whole units of the server, within its limits."""
     bare = _factor(parameter, parameter.server.bare) or server_unit(parameter)
     meant = value = float(units.parse(parameter.kind, text, Syntax(bare, parameter.kilo)))
+    least = 0 if parameter.minimum else parameter.step or 0
     if parameter.kind in (Kind.BYTES, Kind.DURATION):
         grain = min(bare, parameter.step or bare)
         whole = round(meant / grain)
         value = whole * grain if grain >= 1 else whole / round(1 / grain)
-        least = grain if parameter.minimum else max(grain, parameter.step or 0)
-        if meant and abs(value) < least:
-            raise UsageError(
-                f"{parameter.key}: {text} would be rounded to 0: it counts in "
-                f"{limit_text(parameter, least)}",
-                limits(parameter),
-            )
+        least = max(grain, least)
+    if meant and abs(value) < least:
+        raise UsageError(
+            f"{parameter.key}: {text} would be rounded to 0: it counts in "
+            f"{limit_text(parameter, least)}",
+            limits(parameter),
+        )
     shown = limit_text(parameter, value)
     if shown not in parameter.special:
         _require_inside(parameter, reading(text, shown) or shown, value)

@@ -129,6 +129,7 @@ def test_the_server_is_given_it_in_its_own_unit(key: str, text: str, native: Val
         ("mongodb.journalCommitInterval", ".2", "would be rounded to 0: it counts in 1ms"),
         ("postgres.wal_writer_flush_after", "1kB", "would be rounded to 0: it counts in 8kB"),
         ("postgres.commit_delay", "0.1", "would be rounded to 0: it counts in 1us"),
+        ("mysql.innodb_max_dirty_pages_pct", "1e-9", "would be rounded to 0: it counts in 1e-06"),
         ("postgres.shared_buffers", "8", "8 → 64 kB is below 128kB, the limit of PostgreSQL 15"),
         ("postgres.work_mem", "3TB", "3TB is above 2147483647kB, the limit of PostgreSQL 15"),
         ("postgres.work_mem", "-1", "below 64kB"),

@@ -72,7 +72,12 @@ def _import(verb: argparse.ArgumentParser) -> None:
 
 def _change(made: dict[str, argparse.ArgumentParser]) -> None:
     made["set"].add_argument("service", metavar="SERVICE")
-    made["set"].add_argument("assignments", nargs="+", metavar="NAME=VALUE")
+    made["set"].add_argument(
+        "assignments",
+        nargs="+",
+        metavar="NAME=VALUE",
+        help="a number without a unit counts as it does for the server",
+    )
     flag(made["set"], "--now", "apply at once")
     made["apply"].add_argument(
         "profile", nargs="?", metavar="PROFILE", help="(default: what is pending)"
