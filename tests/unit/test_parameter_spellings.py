@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from devstack_tui.cli.verbs.tune import _assignments
 from devstack_tui.contracts.model import Installation
 from devstack_tui.contracts.tunable import Parameter
 from devstack_tui.core.errors import UsageError
@@ -13,6 +14,19 @@ from devstack_tui.core.units import Value
 from devstack_tui.state import parameter_catalogue
 from devstack_tui.state.parameter_values import reading, understood
 
+WORDS: list[tuple[list[str], dict[str, str]]] = [
+    (["work_mem=16MB"], {"work_mem": "16MB"}),
+    (["work_mem", "=", "16MB"], {"work_mem": "16MB"}),
+    (["work_mem =", "16 MB"], {"work_mem": "16 MB"}),
+    (["work_mem = 16MB"], {"work_mem": "16MB"}),
+    (["maxmemory", "1gb"], {"maxmemory": "1gb"}),
+    (["maxmemory 1gb"], {"maxmemory": "1gb"}),
+    (["a=1", "b", "=", "2", "c= 3"], {"a": "1", "b": "2", "c": "3"}),
+    (["save=", "hz=20"], {"save": "", "hz": "20"}),
+    (["save=900", "1", "300", "10"], {"save": "900 1 300 10"}),
+    (["networkMessageCompressors=zstd,", "snappy"], {"networkMessageCompressors": "zstd, snappy"}),
+    (["innodb-buffer-pool-size=1G"], {"innodb-buffer-pool-size": "1G"}),
+]
 VERSIONS = {
     "postgres": ("PostgreSQL", "15.18"),
     "mysql": ("MariaDB", "10.11.19"),
@@ -101,6 +115,19 @@ def meant(key: str, text: str) -> tuple[str, Value | None]:
 )
 def test_a_text_means_what_it_means_to_the_server(key: str, text: str, canonical: str) -> None:
     assert meant(key, text)[0] == canonical
+
+
+@pytest.mark.parametrize(("words", "given"), WORDS, ids=[" ".join(one) for one, _ in WORDS])
+def test_an_assignment_is_one_however_the_shell_has_split_it(
+    words: list[str], given: dict[str, str]
+) -> None:
+    assert _assignments(words) == given
+
+
+@pytest.mark.parametrize("words", [["work_mem"], ["=1"], ["1", "a=2"], [""], ["a=1", "a=2"]])
+def test_what_is_no_assignment_is_refused(words: list[str]) -> None:
+    with pytest.raises(UsageError):
+        _assignments(words)
 
 
 @pytest.mark.parametrize(

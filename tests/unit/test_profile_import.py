@@ -12,7 +12,7 @@ import pytest
 from devstack_tui.contracts.engine import Engine
 from devstack_tui.contracts.model import Installation
 from devstack_tui.contracts.service import Service
-from devstack_tui.core.errors import UsageError
+from devstack_tui.core.errors import NotInstalledError, UsageError
 from devstack_tui.tuning import profiles
 from devstack_tui.tuning.profile_import import ImportedProfile, import_profile
 
@@ -304,6 +304,15 @@ def test_what_is_no_configuration_file_is_refused_in_a_sentence(
         imported(tmp_path, raw)
     assert caught.value.remedy or "larger" in told or "text" in told
     assert not own_profiles.exists()
+
+
+def test_a_service_that_is_not_installed_is_named(tmp_path: Path) -> None:
+    def locate(service: Service) -> Installation:
+        raise NotInstalledError(f"{service.name} is not installed", "install it")
+
+    (tmp_path / "my.cnf").write_text(MYSQL)
+    with pytest.raises(UsageError, match="this machine, without mysql, has no such parameter"):
+        import_profile(cast("Engine", SimpleNamespace(locate=locate)), tmp_path / "my.cnf")
 
 
 def test_nobody_waits_for_a_pipe(tmp_path: Path) -> None:
