@@ -83,7 +83,7 @@ def read(machine: Fingerprint) -> Baseline | None:
     path = path_of(machine)
     again = "record it anew with `devstack-tui bench record`"
     try:
-        found = codec.decode(path.read_bytes(), Baseline)
+        found = codec.decode(files.read_bytes(path), Baseline)
     except FileNotFoundError:
         return None
     except ValueError as error:

@@ -58,6 +58,12 @@ class _Parser(argparse.ArgumentParser):
             raise unknown_name("option", rest[0].partition("=")[0], known)
         return found, rest
 
+    def _get_values(self, action, arg_strings):  # type: ignore[no-untyped-def]
+        """Refuse an empty value of an option: it would read as if there were none."""
+        if action.option_strings and "" in arg_strings and action.dest != "stack":
+            raise UsageError(f"{action.option_strings[-1]} is given an empty value", "leave it out")
+        return super()._get_values(action, arg_strings)
+
     def _check_value(self, action: argparse.Action, value: object) -> None:
         """Refuse a value that is none of the choices; asked for every argument that has some.
 
@@ -104,6 +110,21 @@ def _parser(given: Collection[str]) -> _Parser:
     return parser
 
 
+def _require_order(given: Sequence[str], parser: argparse.ArgumentParser) -> None:
+    """Raise `UsageError` for an option of a verb that stands before the verb: argparse would take
+    its value for the verb."""
+    words = list(given)
+    while words and words[0].startswith("--stack"):
+        del words[: 2 if words[0] == "--stack" else 1]
+    verb = next((word for word in words if word in VERBS), "")
+    option = words[0].partition("=")[0] if words else ""
+    if verb and option.startswith("-") and option not in parser.format_usage():
+        raise UsageError(
+            f"{option} stands before the verb, where only --stack may",
+            f"put it after `{verb}`, as `devstack-tui {verb} --help` shows",
+        )
+
+
 def _help(verb: str) -> str:
     from devstack_tui.actions import verb_help
 
@@ -132,7 +153,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _exit_code(given: Sequence[str]) -> int:
     try:
-        return _run(_parser(given).parse_args(given))
+        parser = _parser(given)
+        _require_order(given, parser)
+        return _run(parser.parse_args(given))
     except DevstackError as error:
         return _fail(error, given)
     except KeyboardInterrupt:
@@ -184,16 +207,15 @@ def _fail(error: DevstackError, given: Sequence[str]) -> int:
 
 
 def _internal(error: Exception) -> DevstackError:
-    """A full disk, or a fault of ours: one sentence; the details of a fault are in a private file,
-    without secrets."""
-    import errno
+    """A file that cannot be used, or a fault of ours: one sentence; the details of a fault are in
+    a private file, without secrets."""
     import traceback
 
     from devstack_tui.core import files, paths
     from devstack_tui.core.redact import redact
 
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return files.explain(error, "writing")
+    if isinstance(error, OSError) and (error.filename or error.errno in files.FULL):
+        return files.explain(error, "reading or writing")
     message = f"internal error: {type(error).__name__}: {redact(str(error))}"
     try:
         report = files.make_dir(paths.state_home(), 0o711 if os.geteuid() == 0 else 0o700)

@@ -15,6 +15,7 @@ from pathlib import Path
 from devstack_tui.core.errors import DevstackError, UsageError
 
 PRIVATE_FILE = 0o600
+FULL = (errno.ENOSPC, errno.EDQUOT)
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029]")
 """What would act on a terminal, or count as the end of a line to us alone."""
 PRIVATE_DIR = 0o700
@@ -162,11 +163,15 @@ def explain(error: OSError, doing: str) -> DevstackError:
         case errno.EACCES | errno.EPERM:
             return DevstackError(
                 f"permission denied{where} while {doing}",
-                "the stack belongs to another user, or XDG_STATE_HOME points to a directory "
-                "that you cannot write",
+                "the stack belongs to another user, or XDG_STATE_HOME or XDG_CONFIG_HOME points to "
+                "a directory that you cannot read and write",
             )
         case errno.EISDIR | errno.EINVAL if name:
             return DevstackError(
                 f"{name} is no regular file, while {doing}", f"remove {name}, or put the file back"
+            )
+        case errno.ENOTDIR | errno.ELOOP if name:
+            return DevstackError(
+                f"{error.strerror}{where} while {doing}", "move it away, then run it again"
             )
     return DevstackError(f"{error.strerror or error}{where} while {doing}")

@@ -68,7 +68,8 @@ class Fingerprint(msgspec.Struct, frozen=True):
 
 def _show(field: str, value: object) -> str:
     if field == "memory_bytes" and isinstance(value, int):
-        return f"{value / GIB:.3g} GiB"
+        size = value / GIB
+        return f"{size:.3g} GiB" if size < 999.5 else f"{size:.0f} GiB"
     return str(value) or "none"
 
 

@@ -9,6 +9,7 @@ aside by who adds to it: history is no reason to fail.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import shutil
@@ -182,7 +183,7 @@ class History:
         """`work` on the file as it is; `empty` where there is none yet, or a corrupt one."""
         doing = "reading the history"
         try:
-            return self._as_it_is(work) if self.path.exists() else empty
+            return self._as_it_is(work) if self._exists() else empty
         except sqlite3.Error as error:
             if not _corrupt(error):
                 raise _explain(error, self.path, doing) from None
@@ -192,6 +193,12 @@ class History:
             return empty
         except OSError as error:
             raise files.explain(error, doing) from None
+
+    def _exists(self) -> bool:
+        """Raises `OSError` for what is no regular file: SQLite would wait for a pipe."""
+        if self.path.exists() and not self.path.is_file():
+            raise OSError(errno.EINVAL, "no regular file", str(self.path))
+        return self.path.exists()
 
     def _as_it_is(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
         """A file of an older schema, and one whose last addition was killed, is read from a copy
@@ -236,8 +243,9 @@ class History:
         # Made by us, because SQLite would make it readable to all; its journal gets the same mode.
         # Never opened when it is there: closing it again would drop the locks that SQLite holds on
         # it for the other threads of this process.
-        with contextlib.suppress(FileExistsError):
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, files.PRIVATE_FILE))
+        if not self._exists():
+            with contextlib.suppress(FileExistsError):
+                os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, files.PRIVATE_FILE))
         with contextlib.closing(
             sqlite3.connect(self.path, timeout=BUSY_S, isolation_level=None)
         ) as database:

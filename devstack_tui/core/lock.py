@@ -117,7 +117,7 @@ class StackLock:
     def holder(path: Path) -> Owner | None:
         """Who is changing the stack now, or None."""
         try:
-            fd = os.open(path, os.O_RDONLY)
+            fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         except OSError:
             return None
         try:

@@ -64,7 +64,7 @@ def size(number: float) -> str:
     """Bytes for a sentence, with about three digits: `1.5 GB`."""
     unit, factor = next((one for one in _SIZES if number >= one[1]), ("kB", 1 << 10))
     value = number / factor
-    return f"{value:.3g} {unit}" if value < 1000 else f"{value:.0f} {unit}"
+    return f"{value:.3g} {unit}" if value < 999.5 else f"{value:.0f} {unit}"
 
 
 def canonical(kind: str, text: str) -> str:

@@ -66,6 +66,8 @@ def read_keys(secrets: Path) -> Keys | None:
         return codec.decode(files.read_bytes(keys_path(secrets)), Keys)
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise files.explain(error, "reading the keys of Vault") from None
     except ValueError:
         raise DevstackError(
             f"{keys_path(secrets)} is damaged: Vault cannot be unsealed",

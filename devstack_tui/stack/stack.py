@@ -295,6 +295,12 @@ class Stack(StackView):
             record.running for s in self.services() for record in self._engine(found).units(s)
         ):
             wanted |= set(found.selected)
+            if self._offset not in (None, found.port_offset):
+                raise DevstackError(
+                    f"the stack {self.name!r} runs with the port offset {found.port_offset}: "
+                    "it cannot move while something of it runs",
+                    "`devstack-tui down`, then run it again",
+                )
         elif self.name == DEFAULT_STACK or self._offset is not None:
             # Nothing runs: the stack moves to where it is configured now.
             offset = self.settings.port_offset if self._offset is None else self._offset

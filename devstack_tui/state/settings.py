@@ -12,7 +12,7 @@ from devstack_tui.contracts import registry
 from devstack_tui.contracts.model import ServiceSettings
 from devstack_tui.contracts.service import Service
 from devstack_tui.core import codec
-from devstack_tui.core.config import HIGHEST_PORT, convert, fault, read_toml, require_ports
+from devstack_tui.core.config import HIGHEST_PORT, convert, fault, line_of, read_toml, require_ports
 from devstack_tui.core.errors import ConfigError, UsageError, unknown_name
 from devstack_tui.core.paths import config_home, resource, shipped
 
@@ -98,11 +98,31 @@ def _checked(
         found.name: _service(found, written.services[found.name], path, overrides or {})
         for found in known
     }
+    _require_possible(services, path)
     profiles = dict(written.profiles)
     named = {member for members in profiles.values() for member in members}
     others = (found.name for found in known if found.outside)
     profiles[written.default_profile] += tuple(name for name in others if name not in named)
     return StackSettings(path, written.port_offset, written.default_profile, profiles, services)
+
+
+def _require_possible(services: Mapping[str, ServiceSettings], path: Path) -> None:
+    """Raise `ConfigError` where Vault is switched off, or two ports are the same."""
+    if not services[registry.IDENTITY].enabled:
+        what = f"{registry.IDENTITY} cannot be switched off: all others get their secrets from it"
+        raise fault(path, f"services.{registry.IDENTITY}.enabled", what, "leave that line out")
+    seen: dict[int, str] = {}
+    for name, found in services.items():
+        for key, port in found.ports.items() if found.enabled else ():
+            place = f"services.{name}.ports.{key}"
+            if port in seen:
+                # The one that the file itself has, rather than one of ours below it.
+                own = path.read_text(encoding="utf-8")
+                one, other = place, seen[port]
+                if (line_of(own, one) or 0) < (line_of(own, other) or 0):
+                    one, other = other, one
+                raise fault(path, one, f"port {port} is that of {other} too", "give it another one")
+            seen[port] = place
 
 
 def _service(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 from collections import Counter
@@ -74,6 +75,11 @@ WRONG = [
     (["logs", "redis", "--grep", "("], "'(' is no regular expression", ""),
     (["status", "extra"], "unrecognized arguments: extra", "--help"),
     (["up", "redis", "--profile", "full"], "give services or --profile, not both", ""),
+    (["up", "--profile", ""], "--profile is given an empty value", "leave it out"),
+    (["up", "--topology="], "--topology is given an empty value", "leave it out"),
+    (["--wipe", "down"], "--wipe stands before the verb", "put it after `down`"),
+    (["--profile", "minimal", "up"], "--profile stands before the verb", "put it after `up`"),
+    (["status", "--stack", "new"], "the stack 'new' was never started", "--stack new up` starts"),
     (["down", "redis", "--wipe"], "--wipe deletes the whole stack", "service names"),
 ]
 
@@ -130,6 +136,46 @@ def test_a_broken_configuration_is_told_with_its_line_by_every_verb(
     assert main.main(argv) == 2
     err = capsys.readouterr().err
     assert f"{path}:2: services.redis.masters: expected `int`, got `str`" in err
+
+
+def test_vault_cannot_be_switched_off(user_file: Callable[[str], Path], capsys: Capture) -> None:
+    path = user_file("[services.vault]\nenabled = false\n")
+    assert main.main(["up", "--plan"]) == 2
+    assert (
+        f"{path}:2: services.vault.enabled: vault cannot be switched off" in capsys.readouterr().err
+    )
+
+
+def test_a_port_that_is_given_twice_is_told_with_its_line(
+    user_file: Callable[[str], Path], capsys: Capture
+) -> None:
+    path = user_file("[services.vault.ports]\nmain = 15432\n")
+    assert main.main(["up", "--plan"]) == 2
+    error = capsys.readouterr().err
+    assert f"{path}:2: services.vault.ports.main: port 15432 is that of services.postgres" in error
+    user_file("[services.vault.ports]\nmain = 15432\n[services.postgres]\nenabled = false\n")
+    assert main.main(["up", "--plan", "redis"]) == 0
+
+
+@pytest.mark.parametrize("name", ["instance.json", "tuning.json", "history.db", "journal.jsonl"])
+@pytest.mark.parametrize("way", ["directory", "pipe", "loop", "garbage"])
+def test_a_file_of_ours_that_is_none_is_one_sentence(
+    work: StackPaths, name: str, way: str, capsys: Capture
+) -> None:
+    path = work.root / name
+    path.unlink(missing_ok=True)
+    make: dict[str, Callable[[], object]] = {
+        "directory": path.mkdir,
+        "pipe": lambda: os.mkfifo(path),
+        "loop": lambda: path.symlink_to(path),
+        "garbage": lambda: path.write_bytes(b"\x00\xff\x1b[2J"),
+    }
+    make[way]()
+    for words in (["status"], ["tune", "list"], ["bench", "list"], ["down", "--plan"]):
+        main.main([*words, "--stack", "work"])
+        said = "".join(capsys.readouterr())
+        assert "internal error" not in said
+        assert "Traceback" not in said
 
 
 def test_an_offset_that_no_port_can_have_leaves_nothing_half_written(capsys: Capture) -> None:
