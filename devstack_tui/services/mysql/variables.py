@@ -113,7 +113,7 @@ def effect(parameter: Parameter, row: Variable) -> Effective:
 def described(parameter: Parameter, row: Variable, limits_from: str) -> Parameter:
     """`parameter` with the limits, the choices and the default that the server reports."""
     known = row.default is not None and row.name not in AUTOMATIC
-    return reported(
+    found = reported(
         parameter,
         limits_from,
         apply=Apply.RESTART if row.read_only else parameter.apply,
@@ -123,6 +123,9 @@ def described(parameter: Parameter, row: Variable, limits_from: str) -> Paramete
         step=float(row.step) if row.step and float(row.step) > 1 else None,
         choices=row.choices.lower().split(",") if row.choices else None,
     )
+    # Where the server silently makes more of a value that it takes, the catalogue knows better.
+    least = max(found.minimum or 0, parameter.minimum or 0)
+    return found if found.minimum is None else msgspec.structs.replace(found, minimum=least)
 
 
 def with_automatic(
