@@ -21,7 +21,7 @@ from devstack_tui.contracts.service import Service
 from devstack_tui.core import files
 from devstack_tui.core.errors import DevstackError, UsageError
 from devstack_tui.core.event_stream import Emit, in_thread, thread_events
-from devstack_tui.core.journal import Intent, Journal
+from devstack_tui.core.journal import Intent, Journal, RefusedError
 from devstack_tui.stack.probing import probe_once
 
 WHOLE_WITHIN_S = 60.0
@@ -225,7 +225,8 @@ def await_ends(engine: Engine, journal: Journal) -> None:
     """Wait until what a drill has sent the stop signal is gone."""
     for intent in journal.pending():
         if intent.action == KILL and (handle := handle_of(intent)):
-            engine.gone(handle, ENDED_WITHIN_S)
+            with contextlib.suppress(RefusedError):  # the healing sets it aside
+                engine.gone(handle, ENDED_WITHIN_S)
 
 
 def _problems(service: Service, target: Target) -> str:

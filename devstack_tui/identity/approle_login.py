@@ -55,10 +55,10 @@ def obtain(
 
 
 def _login(vault: Target, service: Service) -> VaultApi:
-    role_file, secret_file = approle_files(vault.secrets, service.secret)
+    _, secret_file = approle_files(vault.secrets, service.secret)
     try:
         fresh = time.time() - secret_file.stat().st_mtime < MINT_AFTER_DAYS * DAY
-        if fresh and role_file.exists():
+        if fresh and not lacking(vault.secrets, service.secret):
             return login_as(vault, service.secret)
     except (FileNotFoundError, VaultError):
         pass  # never minted, expired, revoked or spoilt: the admin mints another
@@ -87,7 +87,8 @@ def _admin(vault: Target) -> VaultApi:
 
 def lacking(secrets: Path, name: str) -> str:
     """What is not there of the AppRole of `name` and is made anew, in words; empty if all is."""
-    for path in approle_files(secrets, name) if secrets.is_dir() else ():
+    role, secret = approle_files(secrets, name)
+    for path in (role, secret, bootstrap.accessor_of(secret)) if secrets.is_dir() else ():
         if not path.is_file() or not path.stat().st_size:
             return f"its AppRole's {path.name} is gone: it is made anew"
     return ""

@@ -153,12 +153,17 @@ def mint_admin(vault: VaultApi, secrets: Path) -> None:
     _revoke_root(vault)
 
 
+def accessor_of(secret_file: Path) -> Path:
+    """Where it is kept by what a secret_id can be destroyed."""
+    return secret_file.with_name("secret-id-accessor")
+
+
 def mint_secret_id(vault: VaultApi, secrets: Path, name: str) -> None:
     """A fresh secret_id for the AppRole of `name`; the one that it replaces is destroyed."""
     role = f"{name}-role"
     answer = vault.call("post", f"auth/approle/role/{role}/secret-id")["data"]
     _, secret_file = approle_files(secrets, name)
-    accessor_file = secret_file.with_name("secret-id-accessor")
+    accessor_file = accessor_of(secret_file)
     old = files.read_bytes(accessor_file).decode() if accessor_file.exists() else ""
     files.write_private(secret_file, answer["secret_id"])
     files.write_private(accessor_file, answer["secret_id_accessor"])

@@ -108,15 +108,16 @@ def rotate(
     )
 
 
-def restore(engine: Engine, intent: Intent, say: Say) -> None:
-    """Restore the certificate of a rotation that was killed halfway. The lock is held.
+def restore(engine: Engine, intent: Intent, say: Say, *, ending: bool = False) -> None:
+    """Restore the certificate of a rotation that was killed halfway. The lock is held. With
+    `ending` the server is about to be stopped: it need not serve it.
 
     Raises `DevstackError` when that does not succeed, or what the service's driver raises.
     """
     found = service(intent.subject)
     say(f"taking back an interrupted `certs rotate` of {found.name}")
     if engine.files(found).stat(BEFORE):
-        _restore_files(engine, found)
+        _restore_files(engine, found, load=not ending)
     acks = found.acks()
     if acks is not None and any(unit.running for unit in engine.units(found)):
         acks.cleanup(engine.target(found), intent.undo["run"])
@@ -135,14 +136,19 @@ def _save(files: ServiceFiles) -> None:
     files.write(BEFORE, msgspec.json.encode(saved))
 
 
-def _restore_files(engine: Engine, rotated: Service) -> None:
-    """Restore the old files and have the server serve them again. Raises `DevstackError` when it
-    does not."""
+def _restore_files(engine: Engine, rotated: Service, *, load: bool = True) -> None:
+    """Restore the old files and have the server serve them again, if it is to `load` them. Raises
+    `DevstackError` when it does not; `RefusedError` when nothing can be restored."""
     files = engine.files(rotated)
-    saved = codec.decode(files.read(BEFORE), PreviousCertificate)
+    try:
+        saved = codec.decode(files.read(BEFORE), PreviousCertificate)
+    except ValueError:
+        files.remove(BEFORE)
+        why = f"what was saved of the certificate of {rotated.name} is damaged"
+        raise RefusedError(f"{why}: its next start has another one issued if need be") from None
     for name, text in ((CA, saved.ca), (CHAIN, saved.chain), (KEY, saved.key), (CERT, saved.cert)):
         files.write(name, text)
-    if any(unit.running for unit in engine.units(rotated)):
+    if load and any(unit.running for unit in engine.units(rotated)):
         # A server that needed a restart for the new certificate needs one for the old one too.
         _load(engine, rotated, restart=True)
     files.remove(BEFORE)

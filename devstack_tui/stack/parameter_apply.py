@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -179,14 +179,18 @@ def intend(paths: StackPaths, names: Names, foreign: Names | None = None) -> Int
 
 
 def take_back(
-    engine: Engine, paths: StackPaths, intents: Sequence[Intent], say: Say
+    engine: Engine,
+    paths: StackPaths,
+    intents: Sequence[Intent],
+    say: Say,
+    ending: Collection[str] = (),
 ) -> tuple[str, ...]:
     """Bring back what the stack set before the oldest of `intents`: the store, then every service
     that any of them may have touched. Returns what could not be brought back, in sentences.
 
     A service is restarted if a unit of it was started since, or is not there; otherwise its
     parameters are set back live. Where a service that it needs does not run either, the whole
-    stack is down: `up` starts it with the store.
+    stack is down: `up` starts it with the store, as those that are `ending` now.
 
     What could not be brought back is in the journal again, without the store, which has been: the
     next change gives these services what the store holds by then.
@@ -202,8 +206,8 @@ def take_back(
     tuner = Tuner(engine, lambda service, _, detail: say(service, "restore", detail))
     problems = []
     for service in services():
-        if first is None and not engine.units(service):
-            continue  # it was stopped since, and takes the store when it is started
+        if service.name in ending or (first is None and not engine.units(service)):
+            continue  # it was stopped since, or will be: it takes the store when it is started
         if service.name in touched and _needed(engine, service):
             values = previous.values.get(service.name, {})
             names = _named(intents, NAMES, service)

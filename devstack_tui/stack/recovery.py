@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,12 +40,22 @@ class _DownError(DevstackError):
 
 
 @dataclass(frozen=True)
+class _Healing:
+    """What a handler gets. The services `ending` are stopped next: none of them is started."""
+
+    engine: Engine
+    paths: StackPaths
+    say: Say
+    ending: Collection[str] = ()
+
+
+@dataclass(frozen=True)
 class _Handler:
     """How the entries of one kind are undone. `check` raises for one that cannot be, whatever it
     raises; `undo` gets all of them at once if they are undone `together`, else each by itself."""
 
     check: Callable[[Intent], None]
-    undo: Callable[[Engine, StackPaths, Sequence[Intent], Say], None]
+    undo: Callable[[_Healing, Sequence[Intent]], None]
     together: bool = False
     lock: str = ""
 
@@ -138,12 +148,20 @@ def _remedy(stack: str, engine: Readable, intent: Intent, *, sound: bool) -> str
     return " ".join([command, "up", *ordered] if ordered else [command, "down"])
 
 
-def heal(engine: Engine, paths: StackPaths, say: Say, *, starting: bool = False) -> None:
+def heal(
+    engine: Engine,
+    paths: StackPaths,
+    say: Say,
+    *,
+    starting: bool = False,
+    ending: Collection[str] = (),
+) -> None:
     """Undo every orphan, with a sentence for each. The caller holds the stack's lock.
 
     Raises nothing: what fails is reported and kept. With `starting` it is called again once the
-    services run: what waits for them is not mentioned.
+    services run: what waits for them is not mentioned. The services `ending` are stopped next.
     """
+    healing = _Healing(engine, paths, say, ending)
     try:
         for name in temporary_files.remove(paths.root):
             say(f"removed {name}, which a write that was killed left")
@@ -154,7 +172,7 @@ def heal(engine: Engine, paths: StackPaths, say: Say, *, starting: bool = False)
         # Drills began within an A/B, never around one: the newest kind is undone first.
         for kind in dict.fromkeys(intent.kind for intent in reversed(left)):
             intents = [intent for intent in left if intent.kind == kind]
-            _heal_kind(engine, paths, intents, say, starting=starting)
+            _heal_kind(healing, intents, starting=starting)
     except (OSError, DevstackError) as error:
         say(f"what was interrupted before could not be looked at: {reason(error)}")
 
@@ -172,9 +190,8 @@ def let_go(engine: Engine, paths: StackPaths) -> None:
                     engine.undo(held)
 
 
-def _heal_kind(
-    engine: Engine, paths: StackPaths, intents: Sequence[Intent], say: Say, *, starting: bool
-) -> None:
+def _heal_kind(healing: _Healing, intents: Sequence[Intent], *, starting: bool) -> None:
+    paths, say = healing.paths, healing.say
     sound = [intent for intent in intents if _sound(paths, intent)]
     for intent in intents:
         if intent not in sound:
@@ -184,7 +201,7 @@ def _heal_kind(
         return
     for some in [sound] if handler.together else [[one] for one in reversed(sound)]:
         try:
-            handler.undo(engine, paths, some, say)
+            handler.undo(healing, some)
         except RefusedError as error:
             for intent in some:
                 _set_aside(paths, intent, error.message, say)
@@ -245,29 +262,34 @@ def _journals(paths: StackPaths) -> tuple[Path, Path]:
 # -- one for each kind -------------------------------------------------------------------------
 
 
-def _tuning(engine: Engine, paths: StackPaths, intents: Sequence[Intent], say: Say) -> None:
+def _tuning(healing: _Healing, intents: Sequence[Intent]) -> None:
+    say = healing.say
     subjects = sorted({name for intent in intents for name in intent.subject.split(",")})
     say(f"taking back an interrupted `tune`: {', '.join(subjects)}")
-    for problem in parameter_apply.take_back(engine, paths, intents, lambda *step: None):
+    for problem in parameter_apply.take_back(
+        healing.engine, healing.paths, intents, lambda *step: None, healing.ending
+    ):
         say(f"not undone, the next change tries again: {problem}")
 
 
-def _certificate(engine: Engine, _: StackPaths, intents: Sequence[Intent], say: Say) -> None:
+def _certificate(healing: _Healing, intents: Sequence[Intent]) -> None:
     for intent in intents:
-        rotation.restore(engine, intent, say)
+        ending = intent.subject in healing.ending
+        rotation.restore(healing.engine, intent, healing.say, ending=ending)
 
 
-def _drill(engine: Engine, _: StackPaths, intents: Sequence[Intent], say: Say) -> None:
+def _drill(healing: _Healing, intents: Sequence[Intent]) -> None:
     for intent in intents:
-        say(f"healing an interrupted {intent.action} of {intent.subject}")
+        healing.say(f"healing an interrupted {intent.action} of {intent.subject}")
         if handle := handle_of(intent):
-            engine.undo(handle)
-        if name := intent.undo.get("service"):
-            _complete(engine, name)
+            healing.engine.undo(handle)
+        name = intent.undo.get("service")
+        if name and name not in healing.ending:
+            _complete(healing.engine, name)
         if value := intent.undo.get("setting"):
-            _set_back(engine, intent.subject, int(value))
+            _set_back(healing.engine, intent.subject, int(value))
         if run := intent.undo.get("run"):
-            _clean(engine, intent.subject, run)
+            _clean(healing.engine, intent.subject, run)
 
 
 def _check_drill(intent: Intent) -> None:
@@ -281,13 +303,15 @@ def _check_drill(intent: Intent) -> None:
         service(_service_of(intent.subject))
 
 
-def _bench(engine: Engine, _: StackPaths, intents: Sequence[Intent], say: Say) -> None:
+def _bench(healing: _Healing, intents: Sequence[Intent]) -> None:
     """Remove the data of a benchmark that was killed together with its child."""
     for intent in intents:
         found = service(_service_of(intent.subject))
-        _require_running(engine, found, f"the data of {intent.subject}")
-        say(f"removing what an interrupted `bench run` of {intent.subject} left")
-        next(w for w in found.workloads() if w.name == intent.subject).cleanup(engine.target(found))
+        _require_running(healing.engine, found, f"the data of {intent.subject}")
+        healing.say(f"removing what an interrupted `bench run` of {intent.subject} left")
+        next(w for w in found.workloads() if w.name == intent.subject).cleanup(
+            healing.engine.target(found)
+        )
 
 
 def _check_bench(intent: Intent) -> None:
@@ -295,14 +319,14 @@ def _check_bench(intent: Intent) -> None:
     next(workload for workload in found.workloads() if workload.name == intent.subject)
 
 
-def _cost(engine: Engine, _: StackPaths, intents: Sequence[Intent], say: Say) -> None:
+def _cost(healing: _Healing, intents: Sequence[Intent]) -> None:
     """Remove what a `tune cost` wrote that was killed."""
     for intent in intents:
         found = service(intent.subject)
-        _require_running(engine, found, "what `tune cost` wrote")
-        say(f"removing what an interrupted `tune cost` wrote into {intent.subject}")
+        _require_running(healing.engine, found, "what `tune cost` wrote")
+        healing.say(f"removing what an interrupted `tune cost` wrote into {intent.subject}")
         for run in intent.undo[RUNS].split(","):
-            _clean_writes(engine, found, run)
+            _clean_writes(healing.engine, found, run)
 
 
 def _check_cost(intent: Intent) -> None:
@@ -311,11 +335,11 @@ def _check_cost(intent: Intent) -> None:
         checked(run)
 
 
-def _throttle(engine: Engine, _: StackPaths, intents: Sequence[Intent], say: Say) -> None:
+def _throttle(healing: _Healing, intents: Sequence[Intent]) -> None:
     """A self-test that was killed may have left servers held still."""
     for intent in intents:
-        say(f"letting {intent.subject} go on after an interrupted `regress --self-test`")
-        engine.undo(Handle(Fault.FREEZE, (intent.subject,), intent.undo))
+        healing.say(f"letting {intent.subject} go on after an interrupted `regress --self-test`")
+        healing.engine.undo(Handle(Fault.FREEZE, (intent.subject,), intent.undo))
 
 
 def _check_throttle(intent: Intent) -> None:

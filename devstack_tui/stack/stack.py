@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
+from typing import Any
 
 import msgspec
 
@@ -145,7 +146,7 @@ class Stack(StackView):
                 engine.require(Feature.DATA)
                 await in_thread(lambda: recovery.let_go(engine, self.paths))
             else:
-                await self._mend(engine, emit)
+                await self._mend(engine, emit, ending={found.name for found in chosen})
         except OSError as error:
             emit(Note(f"not mended: {files.explain(error, 'mending').message}"))
         running = [found for found in chosen if engine.units(found)]
@@ -245,16 +246,17 @@ class Stack(StackView):
         """Whether anything was left by who was killed."""
         return recovery.due(self.paths)
 
-    def _repair(self, engine: Engine, say: Callable[[str], None], starting: bool = False) -> None:
+    def _repair(self, engine: Engine, say: Callable[[str], None], **how: Any) -> None:
         for note in engine.recover():
             say(note)
-        recovery.heal(engine, self.paths, say, starting=starting)
+        recovery.heal(engine, self.paths, say, **how)
 
-    async def _mend(self, engine: Engine, emit: Emit[Event], starting: bool = False) -> None:
-        """Finish, or undo, what an interrupted verb left. The stack's lock is held."""
+    async def _mend(self, engine: Engine, emit: Emit[Event], **how: Any) -> None:
+        """Finish, or undo, what an interrupted verb left; `how` as `recovery.heal` takes it. The
+        stack's lock is held."""
         send = from_threads(emit)
         # Interrupted, it ends all the same: nobody heals beside it.
-        await in_thread(lambda: self._repair(engine, lambda text: send(Note(text)), starting))
+        await in_thread(lambda: self._repair(engine, lambda text: send(Note(text)), **how))
 
     @contextlib.contextmanager
     def _journaled(self, verb: str, chosen: Sequence[Service]) -> Iterator[None]:

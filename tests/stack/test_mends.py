@@ -33,6 +33,8 @@ DAMAGES: list[tuple[str, Path, Damage, str]] = [
     ("postgres", APPROLES / "postgres", shutil.rmtree, "its AppRole's role-id is gone"),
     ("vault", APPROLES / "vault", shutil.rmtree, "its AppRole's role-id is gone"),
     ("redis", APPROLES / "redis" / "secret-id", empty, "its AppRole's secret-id is gone"),
+    ("redis", APPROLES / "redis" / "secret-id-accessor", Path.unlink, "accessor is gone"),
+    ("vault", Path("data/vault/bao.hcl"), Path.unlink, "its bao.hcl is gone"),
     ("vault", APPROLES / "admin" / "secret-id", Path.unlink, "by the unseal key"),
     ("vault", APPROLES / "admin", shutil.rmtree, "by the unseal key"),
     ("rabbitmq", COOKIE, open_to_all, "its Erlang cookie is not private"),

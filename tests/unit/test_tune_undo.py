@@ -247,3 +247,48 @@ def test_a_service_that_a_drill_killed_is_started_again(paths: StackPaths) -> No
     Journal(paths.journal).begin("drill.kill", "redis-1", service="redis")
     recovery.heal(cast("Engine", Broken()), paths, lambda text: None)
     assert started == ["redis"]
+
+
+def test_a_service_that_is_about_to_be_stopped_is_not_started_to_heal_it(
+    paths: StackPaths,
+) -> None:
+    class Broken(Idle):
+        def units(self, service: Any) -> Any:  # noqa: ARG002
+            return [type("Unit", (), {"running": False, "started_at": 0.0})()]
+
+        def start(self, service: Any, run: object) -> None:  # noqa: ARG002
+            pytest.fail(f"{service.name} was started")
+
+    before = StoredParameters(values={"redis": {"hz": "50"}})
+    parameter_store.write(paths, before)
+    parameter_apply.intend(paths, {"redis": ["hz"]})
+    parameter_store.write(paths, StoredParameters())
+    Journal(paths.journal).begin("drill.kill", "redis-1", service="redis")
+    recovery.heal(cast("Engine", Broken()), paths, lambda text: None, ending={"redis"})
+    assert parameter_store.read(paths) == before
+    assert not paths.journal.exists()
+
+
+def test_what_could_not_be_brought_back_is_tried_again_with_what_the_store_holds_by_then(
+    paths: StackPaths,
+) -> None:
+    class Refusing(Idle):
+        def units(self, service: Any) -> Any:  # noqa: ARG002
+            return [type("Unit", (), {"running": True, "started_at": 0.0})()]
+
+        def configure(self, service: Any, run: object) -> None:  # noqa: ARG002
+            raise OSError("the driver's own")
+
+    engine = cast("Engine", Refusing())
+    parameter_store.write(paths, StoredParameters(values={"redis": {"hz": "50"}}))
+    parameter_apply.intend(paths, {"redis": ["hz"]})
+    told: list[str] = []
+    recovery.heal(engine, paths, told.append)
+    assert "not undone, the next change tries again: redis: OSError" in told
+    # The store is back; what is set meanwhile is not lost to the next try.
+    since = StoredParameters(values={"redis": {"hz": "100"}})
+    parameter_store.write(paths, since)
+    recovery.heal(engine, paths, told.append)
+    assert parameter_store.read(paths) == since
+    (left,) = Journal(paths.journal).pending()
+    assert (left.action, left.subject) == ("tune", "redis")

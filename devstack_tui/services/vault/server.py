@@ -126,10 +126,12 @@ class VaultServer:
         if not home.files.stat(AUDIT_LOG):
             home.wait_for("Vault to open its audit log", lambda: bool(home.files.stat(AUDIT_LOG)))
 
-    def lacking(self, target: Target, files: ServiceFiles) -> str:  # noqa: ARG002
+    def lacking(self, target: Target, files: ServiceFiles) -> str:
         """See `Mendable`."""
-        lost = approle_login.lacking(target.secrets, bootstrap.ADMIN)
-        return f"of the admin, {lost}" if lost else ""
+        if lost := approle_login.lacking(target.secrets, bootstrap.ADMIN):
+            return f"of the admin, {lost}"
+        gone = target.secrets.is_dir() and not files.stat(CONFIG_FILE)
+        return f"its {CONFIG_FILE} is gone: it is made anew" if gone else ""
 
     def _after_crash(self, home: ServerHome, keys: bootstrap.Keys | None) -> None:
         """An initialisation that was killed before its key was kept can never be unsealed. Nothing

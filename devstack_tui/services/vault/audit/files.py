@@ -84,6 +84,8 @@ def _private(name: str, where: Where, audit: Audit) -> Finding:
     if found is None:
         absent = name in secrets() and name.replace("-", "_") not in audit.services()
         why = f"since {name} was never started" if absent else "`devstack-tui up` makes it anew"
+        if name in ("keys", "storage"):
+            why = "which nobody can make anew: put it back from a copy"
         missing = path.name.rpartition("/")[2]
         return Finding(Status.SKIPPED if absent else Status.ERROR, f"there is no {missing}, {why}")
     wanted = PRIVATE_DIR if found.is_directory else PRIVATE_FILE
