@@ -25,6 +25,8 @@ CRASH_LOG = "DEVSTACK_TUI_CRASH_LOG"
 """The environment variable that gives our processes the file for `dump_crashes`."""
 CRASH_LOG_KEPT = 256 * 1024
 """A crash log with more bytes than this is put aside, once."""
+_APPEND = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK
+"""A pipe in place of the file is not waited for."""
 
 
 def make_dir(path: Path, mode: int = PRIVATE_DIR, owner: tuple[int, int] | None = None) -> Path:
@@ -108,7 +110,7 @@ def _without_waiting(path: str, flags: int) -> int:
 def make_crash_log(path: Path) -> None:
     """Make the file for `dump_crashes`. A disk that refuses is no reason to stop."""
     with contextlib.suppress(OSError):
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, PRIVATE_FILE)
+        fd = os.open(path, _APPEND | os.O_CREAT, PRIVATE_FILE)
         size = os.fstat(fd).st_size
         os.close(fd)
         if size > CRASH_LOG_KEPT:
@@ -129,7 +131,7 @@ def dump_crashes(path: Path | None = None) -> None:
     with contextlib.suppress(OSError, RuntimeError, ValueError):  # or no standard error at all
         try:
             # Open until the end: a process that crashes can open nothing.
-            faulthandler.enable(os.open(known, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW))
+            faulthandler.enable(os.open(known, _APPEND))
         except OSError:
             faulthandler.enable()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import stat
 import subprocess
@@ -89,6 +90,19 @@ def test_looking_does_not_make_one(
     ended = python(code, str(tmp_path / "crash.log"))
     assert ended.wait(60) == 0
     assert not list(tmp_path.iterdir())
+
+
+def test_a_pipe_in_its_place_keeps_nobody_waiting(
+    tmp_path: Path, python: Callable[..., subprocess.Popen[str]]
+) -> None:
+    log = tmp_path / "crash.log"
+    os.mkfifo(log)
+    code = (
+        "import sys, pathlib; from devstack_tui.core import files;"
+        "files.make_crash_log(pathlib.Path(sys.argv[1]));"
+        "files.dump_crashes(pathlib.Path(sys.argv[1]))"
+    )
+    assert python(code, str(log)).wait(60) == 0
 
 
 def test_an_end_by_another_signal_is_no_crash() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -123,9 +124,11 @@ class ProcessHome:
 
     def trust(self, root: bytes) -> None:
         """See the Protocol."""
-        path = self.target.ca
-        if not path.exists() or private.read_bytes(path) != root:
-            private.write_private(path, root)
+        known = b""
+        with contextlib.suppress(OSError):  # it is not there, or something else is in its place
+            known = private.read_bytes(self.target.ca)
+        if known != root:
+            private.write_private(self.target.ca, root)
 
 
 def await_alone(home: ProcessHome, spec: ProcessSpec) -> None:

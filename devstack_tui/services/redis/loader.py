@@ -226,7 +226,8 @@ def main() -> None:
     with contextlib.suppress(KeyError, OSError):
         # As `core.files.dump_crashes` does it.
         log = os.environ["DEVSTACK_TUI_CRASH_LOG"]
-        faulthandler.enable(os.open(log, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW))
+        flags = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK
+        faulthandler.enable(os.open(log, flags))
     # The parent process decides what ctrl-C or a closed terminal means, and closes the input.
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
