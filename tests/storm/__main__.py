@@ -68,7 +68,8 @@ def storm(services: tuple[str, ...], seed: int) -> Iterator[Storm]:
                 made.begin()
                 yield made
             finally:
-                take_down(cli)
+                if cli.root.exists():
+                    take_down(cli)
         finally:
             disk.close()
             if sys.exc_info()[0] is not None:  # `home` keeps what a failed test left

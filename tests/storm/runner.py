@@ -22,7 +22,7 @@ from tests.storm.verbs import Ended
 QUICK = ("vault", "postgres", "redis")
 FULL = ("vault", "postgres", "mysql", "mongodb", "redis", "rabbitmq", "reference_api")
 _COMMAND = re.compile(r"devstack-tui --stack [\w-]+ ([^`\n;,]+)")
-_FILE = re.compile(r"(/\S+?\.\w+)")
+_FILE = re.compile(r"(/[^\s`,;]+)")
 TRIES = 3
 """How often what `up` says is followed before it counts as no help."""
 
@@ -143,10 +143,11 @@ class Storm:
     def _follow(self, said: str, remedies: Sequence[str]) -> None:
         """Do what `up` says helps."""
         for line in dict.fromkeys(remedies):
-            if found := _COMMAND.search(line):
-                words = found[1].split()
+            command, remove = _COMMAND.search(line), re.search(r"\b(delete|remove)\b", line)
+            if command and not (remove and remove.start() < command.start()):
+                words = command[1].split()
                 self._run(Verb((*words, *(["--yes"] if "--wipe" in words else []))))
-            elif re.search(r"\b(delete|remove)\b", line):
+            elif remove:
                 for name in _FILE.findall(line) or _FILE.findall(said):
                     _remove(Path(name), self.cli.state)
 
