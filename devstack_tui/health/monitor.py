@@ -148,7 +148,8 @@ class Monitor:
         owner: Owner | None,
     ) -> ServiceStatus:
         try:
-            return self._with_cause(self._look(service, engine, required, owner))
+            row = self._look(service, engine, required, owner)
+            return self._with_cause(row, engine.target(service).ca)
         except Exception as error:
             if not service.outside:
                 raise
@@ -186,13 +187,17 @@ class Monitor:
         memory.latencies.append(seen.latency_ms)
         return _judged(row, seen, gone, memory)
 
-    def _with_cause(self, row: ServiceStatus) -> ServiceStatus:
-        """What no server says in words that can be relied on: that its disk is full."""
+    def _with_cause(self, row: ServiceStatus, ca: Path) -> ServiceStatus:
+        """What no server says in words that can be relied on: that its disk is full, and what
+        clients need is gone."""
         if row.state not in (State.DOWN, State.DEGRADED, State.STARTING):
             return row
         from devstack_tui.state import directories
 
         full = directories.full(self._stack.paths)
+        if not full and row.units and not ca.exists():
+            gone = f"{ca}, by which clients trust it, is gone: {row.reason}"
+            return msgspec.structs.replace(row, reason=gone, remedy="devstack-tui up")
         if not full:
             return row
         return msgspec.structs.replace(row, reason=f"{full}: {row.reason}", remedy=directories.ROOM)

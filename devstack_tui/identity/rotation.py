@@ -67,9 +67,10 @@ def rotate(
     started = time.monotonic()
     files = engine.files(rotated)
     old = certificates.read_certificate(files)
-    if old is None:
+    if old is None or None in map(files.stat, (KEY, CA, CHAIN)):
         raise UnreachableError(
-            f"{rotated.title} has no certificate yet", f"`devstack-tui up {rotated.name}` gives it"
+            f"{rotated.title} has no certificate, or not its key",
+            f"`devstack-tui restart {rotated.name}` gives it both",
         )
     journal = Journal(paths.journal)
     run = uuid.uuid4().hex[:12]
@@ -161,7 +162,8 @@ def _issue(engine: Engine, rotated: Service) -> None:
     except UnreachableError as error:
         # A Vault whose own certificate has expired issues no other; its start replaces it.
         raise UnreachableError(
-            f"no certificate was issued: {error.message}", f"`devstack-tui restart {IDENTITY}`"
+            f"no certificate was issued: {error.message}",
+            f"`devstack-tui restart {IDENTITY}`" if vault.ca.exists() else error.remedy,
         ) from None
 
 

@@ -34,7 +34,7 @@ class VaultApi:
         except OSError as error:
             raise UnreachableError(
                 f"Vault cannot be reached: its CA in {target.ca} cannot be used ({error.strerror})",
-                "look at `devstack-tui logs vault`",
+                "`devstack-tui up` writes it again",
             ) from None
         self.token = token
         where = target.endpoint

@@ -6,6 +6,7 @@ applied before. A parameter that is not in `values` is as its server comes.
 
 from __future__ import annotations
 
+import shlex
 import time
 from pathlib import Path
 
@@ -77,7 +78,7 @@ def read(paths: StackPaths) -> StoredParameters:
     except ValueError as error:  # also what is not UTF-8
         raise DevstackError(
             f"{path} is damaged: {error}",
-            "delete that file: every parameter is then as its server comes",
+            f"`rm {shlex.quote(str(path))}`: every parameter is then as its server comes",
         ) from None
 
 

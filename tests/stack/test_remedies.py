@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import signal
 from collections.abc import Iterator
 from typing import Any
@@ -175,3 +176,31 @@ def test_a_stack_that_was_never_started_names_its_own_start(live: Cli, words: st
     assert ways, said
     for way in ways:
         assert new.run(*shlex.split(way)[1:], "--plan").returncode == 0, way
+
+
+@pytest.mark.parametrize(
+    ("gone", "words"),
+    [
+        ("ca.crt", "status"),
+        ("ca.crt", "restart mysql"),
+        ("data/mysql/tls/server.crt", "certs rotate mysql"),
+        ("data/mysql/tls/server.key", "certs rotate mysql"),
+        ("secrets/credentials/mysql.json", "status"),
+        ("secrets/approles/admin", "check matrix"),
+    ],
+)
+def test_what_is_said_about_a_file_that_is_gone_brings_it_back(
+    whole: Cli, gone: str, words: str
+) -> None:
+    path = whole.root / gone
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    answer = whole.run(*words.split())
+    said = row(whole, "mysql")["remedy"] if words == "status" else answer.stderr
+    ways = printed(whole, said)
+    assert ways, said
+    for way in ways:
+        paste(whole, way)
+    assert path.exists()
+    assert row(whole, "mysql")["state"] == "healthy"
+    if words != "status":
+        assert whole.run(*words.split()).returncode == 0

@@ -95,7 +95,7 @@ class FakeEngine:
 
     def target(self, service: Service) -> Target:
         endpoint = Endpoint(service.scheme, "127.0.0.1", 1000, 2000)
-        return Target(service.name, endpoint, {}, Credentials(), Path("ca"), Path("secrets"))
+        return Target(service.name, endpoint, {}, Credentials(), Path(__file__), Path("secrets"))
 
     def files(self, service: Service) -> RootedFiles:
         return RootedFiles(Path("no-such-directory") / service.name)

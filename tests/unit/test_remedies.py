@@ -18,7 +18,13 @@ from devstack_tui.core import errors
 ROOT = Path(__file__).resolve().parents[2]
 _PRINTED = re.compile(rf"devstack-tui (?:{'|'.join(cli.VERBS)})(?![:\w-])[^`\"\n;&|]*")
 _BARE = re.compile(rf"`(?:{'|'.join(cli.VERBS)})(?: [^`]*)?`")
-NOUNS = ("stack/recovery.py", "health/monitor.py", "drill/restart.py", "identity/rotation.py")
+NOUNS = (
+    "stack/recovery.py",
+    "health/monitor.py",
+    "drill/restart.py",
+    "identity/rotation.py",
+    "tuning/show.py",
+)
 """Where verbs are what runs now, or what was interrupted: not something to type."""
 
 
