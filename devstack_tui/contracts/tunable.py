@@ -62,6 +62,7 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
     sets them. `special` maps texts outside of the range to what they mean (`0`: never),
     `spellings` further texts that the server takes to what we write for them, `default` included.
     `kilo` is what a K behind a number stands for, where that is not 1024 or not of sizes only.
+    The default follows from the value of the parameter `follows`, if that is one.
     A value may be relaxed in durability if it is among `relaxed`, or beyond `relaxed_above` or
     `relaxed_below`; `durability` then says what a crash can lose. `candidates` are worth a try by
     the search: never of what limits the service's use (how many sessions, what is evicted, when a
@@ -81,6 +82,7 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
     special: dict[str, str] = {}
     spellings: dict[str, str] = {}
     kilo: int = 0
+    follows: str = ""
     durability: str = ""
     relaxed: tuple[str, ...] = ()
     relaxed_above: float | None = None

@@ -82,15 +82,24 @@ class Tuner:
         self._say(service.name, "configure", "")
         self._engine.configure(service, Run(cancelled=self._cancelled))
 
-    def live(self, service: Service, values: Mapping[str, str | None]) -> tuple[str, ...]:
-        """Make LIVE and RELOAD parameters take effect; others are passed over. Returns what the
-        server warned of."""
+    def live(
+        self,
+        service: Service,
+        values: Mapping[str, str | None],
+        stored: Mapping[str, str],
+    ) -> tuple[str, ...]:
+        """Make LIVE and RELOAD parameters take effect; others are passed over. Whose default
+        follows from one of them, and is not among the `stored` that the stack sets, is given back
+        again: it would keep what followed from the value before. Returns what the server warned
+        of."""
         part = tunables(service)
         known = {
             p.name: p
             for p in part.parameters(self._engine.locate(service))
             if p.apply is not Apply.RESTART
         }
+        followers = [p.name for p in known.values() if p.follows in values]
+        values = {**dict.fromkeys(set(followers) - stored.keys()), **values}
         chosen = [known[name] for name in values if name in known]
         if not chosen:
             return ()
@@ -217,7 +226,7 @@ def take_back(
                     tuner.restart(service)
                 else:
                     tuner.configure(service)
-                    tuner.live(service, wanted)
+                    tuner.live(service, wanted, values)
                 ours = wanted.keys() - _named(intents, STRANGE, service)
                 sure = {name: wanted[name] for name in ours}
                 _require(tuner.read(service), sure, engine.files(service).path())

@@ -55,6 +55,7 @@ class _Fields(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     special: dict[str, str] | None = None
     spellings: dict[str, str] | None = None
     kilo: int | None = None
+    follows: str | None = None
     durability: str | None = None
     relaxed: _Texts = None
     relaxed_above: _Limit = None

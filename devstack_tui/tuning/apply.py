@@ -254,15 +254,16 @@ class _Apply:
 
     def _change(self, service: Service, prepared: PreparedApply) -> None:
         wanted = prepared.wanted(service.name)
+        stored = prepared.after.values.get(service.name, {})
         self._check()
         if service.name in prepared.restarts:
             self._restart(service, wanted)
             if prepared.options.force:  # what was set beside the configuration outlives a restart
-                self._warned += self._tuner.live(service, wanted)
+                self._warned += self._tuner.live(service, wanted, stored)
         else:
             self._tuner.configure(service)
             self._check()
-            self._warned += self._tuner.live(service, wanted)
+            self._warned += self._tuner.live(service, wanted, stored)
         for text in self._warned:
             self._emit(Note(f"{service.name}: {text}"))
         outcomes = _outcomes(service.name, wanted, self._tuner.read(service), self._warned)

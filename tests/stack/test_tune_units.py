@@ -146,6 +146,27 @@ def test_a_plan_says_what_was_understood_before_anything_is_changed(live: Cli) -
     assert "5ms would be rounded to 0: it counts in 1s" in refused.stderr
 
 
+def test_a_default_that_follows_from_another_value_follows_it_live(live: Cli) -> None:
+    confirmed = ("--now", "--yes", "--stack", live.stack)
+
+    def limit() -> tuple[str, str, bool]:
+        rows = live.json("tune", "show", "mysql")["parameters"]
+        (row,) = [row for row in rows if row["name"] == "innodb_io_capacity_max"]
+        return row["effective"], row["source"], row["changed"]
+
+    try:
+        # Given back while the server runs, it is a number that nobody works out again.
+        for words in (("innodb_io_capacity_max=2500",), ("innodb_io_capacity_max=default",)):
+            assert live.run("tune", "set", "mysql", *words, *confirmed).returncode == 0
+        done = live.run("tune", "set", "mysql", "innodb_io_capacity=1500", *confirmed)
+        assert done.returncode == 0, done.stderr
+        assert limit() == ("3000", "default", False)
+    finally:
+        ended = live.run("tune", "revert", "--all", "--yes", "--stack", live.stack)
+    assert ended.returncode == 0, ended.stderr
+    assert limit() == ("2000", "default", False)
+
+
 def test_an_imported_profile_is_shown_without_a_stack(tmp_path: Path, project: Path) -> None:
     cli = Cli(tmp_path)
     made = cli.run("tune", "import", str(project / "tests/data/pgtune-16gb.conf"), "--as", "mine")
