@@ -112,6 +112,9 @@ class DevstackApp(App[int]):
             # Tests may run the app outside the main thread, where signals cannot be had.
             with suppress(ValueError, RuntimeError):
                 loop.add_signal_handler(number, self._end_on, number)
+        self.cli.report_crashes(
+            lambda text: self.notify(text, severity="error", timeout=10, markup=False)
+        )
         self.call_after_refresh(self._begin)
 
     async def on_unmount(self) -> None:

@@ -241,6 +241,11 @@ class Cli:
         for child in self._children:
             await child.close()
 
+    def report_crashes(self, say: Callable[[str], None]) -> None:
+        """Have `say` called with a sentence when the warm process crashes; another takes over."""
+        if self._server is not None:
+            self._server.on_crash = say
+
     async def warm_up(self) -> None:
         """Be ready for the first question."""
         if self._server is not None:

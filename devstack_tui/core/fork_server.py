@@ -10,10 +10,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
+
+from devstack_tui.core.files import crash
 
 _GRACE_S = 2.0
 
@@ -35,6 +37,7 @@ class ForkServer:
     """Started by the first question, or by `start`; again when it has died."""
 
     def __init__(self, argv: Sequence[str]) -> None:
+        self.on_crash: Callable[[str], None] = lambda sentence: None
         self._argv = tuple(argv)
         self._starting = asyncio.Lock()
         self._process: asyncio.subprocess.Process | None = None
@@ -109,6 +112,8 @@ class ForkServer:
                 if waiting is not None and not waiting.done():
                     waiting.set_result(answer)
         await _ended(process)
+        if crashed := crash(process.returncode, "the process that answers questions"):
+            self.on_crash(crashed.message)
         self._process = None
         for left in self._waiting.values():
             if not left.done():

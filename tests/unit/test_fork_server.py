@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import subprocess
 import time
 from collections.abc import AsyncIterator, Callable
@@ -137,6 +138,26 @@ async def test_killed_in_the_middle_it_is_asked_again_and_then_a_process_of_its_
     assert json.loads(await task)["verb"] == "up"
     assert alone == [ENDLESS]
     assert servers[0].pid != servers[1].pid
+
+
+async def test_a_server_that_crashes_is_reported_and_replaced(cli: Cli) -> None:
+    said: list[str] = []
+    cli.report_crashes(said.append)
+    await cli.warm_up()
+    before = server_of(cli)
+    before.send_signal(signal.SIGSEGV)
+    await until(lambda: said)
+    assert said[0].startswith("the process that answers questions crashed (SIGSEGV)")
+    assert json.loads(await cli.ask("up", "--plan", "--json"))["verb"] == "up"
+    assert server_of(cli).pid != before.pid
+
+
+async def test_a_fork_that_crashes_is_the_error_of_its_question(cli: Cli) -> None:
+    task = asyncio.create_task(cli.ask(*ENDLESS))
+    (fork,) = await forks(cli)
+    fork.send_signal(signal.SIGSEGV)
+    with pytest.raises(DevstackError, match=r"crashed \(SIGSEGV\)"):
+        await task
 
 
 async def test_what_was_changed_between_two_questions_is_seen(
