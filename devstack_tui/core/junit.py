@@ -42,16 +42,16 @@ def document(
     )
     ElementTree.SubElement(root, "properties")
     for result in results:
-        took = (times or {}).get(result.id, 0.0)
+        duration = (times or {}).get(result.id, 0.0)
         case = ElementTree.SubElement(
-            root, "testcase", classname=suite, name=result.id, time=f"{took:.3f}"
+            root, "testcase", classname=suite, name=result.id, time=f"{duration:.3f}"
         )
         if tag := _TAGS.get(result.status):
             message = inert(f"{result.status}: {result.title}: {result.evidence}")
             found = ElementTree.SubElement(case, tag, message=message, type=result.status)
             found.text = inert(result.remedy)
-    said = (f"{one.status} {one.id} {one.title}: {one.evidence}" for one in results)
-    ElementTree.SubElement(root, "system-out").text = inert("\n".join(said))
+    evidence = (f"{one.status} {one.id} {one.title}: {one.evidence}" for one in results)
+    ElementTree.SubElement(root, "system-out").text = inert("\n".join(evidence))
     ElementTree.SubElement(root, "system-err")
     made: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
     return made.decode() + "\n"

@@ -74,7 +74,7 @@ def rotate(
         )
     journal = Journal(paths.journal)
     run = uuid.uuid4().hex[:12]
-    # One that could not be taken back yet left the files that are to be gone back to.
+    # One that could not be undone yet left the files that are to be gone back to.
     left = [one for one in journal.pending() if one.kind == ACTION and one.subject == rotated.name]
     if not (left and files.stat(BEFORE)):
         _save(files)

@@ -40,13 +40,13 @@ def give_way(paths: StackPaths, *, force: bool, wait: bool, say: Callable[[str],
 
     Raises `DevstackError` naming who works on the stack now, unless `force`, or `wait`.
     """
-    said = ""
+    reported = ""
     while not force and (found := running(paths)):
         if not wait:
             raise DevstackError(
                 f"nothing was changed: {' and '.join(found)}",
                 "--wait waits for its end, --force disturbs it",
             )
-        if said != (said := " and ".join(found)):
-            say(f"{said}: waiting for its end")
+        if reported != (reported := " and ".join(found)):
+            say(f"{reported}: waiting for its end")
         time.sleep(_POLL_S)

@@ -251,7 +251,7 @@ def _try_again(paths: StackPaths, intents: Sequence[Intent]) -> None:
 
 def unfinished(paths: StackPaths) -> frozenset[str]:
     """The parameters, as `service.name`, that a `tune` has begun to change and has neither kept nor
-    taken back: it runs, or was killed."""
+    undone: it runs, or was killed."""
     found: set[str] = set()
     for intent in Journal(paths.journal).pending():
         with contextlib.suppress(ValueError):  # it is set aside by the next change

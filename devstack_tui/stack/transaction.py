@@ -56,7 +56,7 @@ async def relay(events: Events, emit: Emit[Event]) -> None:
 
 
 async def _acquire(lock: StackLock, paths: StackPaths, emit: Emit[Event]) -> None:
-    """Take the lock; if another verb holds it, report that once and wait. A wipe takes it away with
+    """Take the lock; if another verb holds it, report that once and wait. A wipe removes it with
     its directory."""
     reported = False
     directories.make(paths)

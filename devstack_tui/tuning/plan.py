@@ -142,7 +142,7 @@ def ending(name: str) -> str:
 def own_names(
     show: Show, store: StoredParameters, service: str, given: Mapping[str, T]
 ) -> dict[str, T]:
-    """`given` by the names that the server itself uses. What the store sets can be taken back to
+    """`given` by the names that the server itself uses. What the store sets can be set to
     the default, although this server knows no such parameter. Raises as `rules.by_own_names`."""
     known = {p.name for p in show.catalogue if p.service == service}
     gone = store.values.get(service, {}).keys() - known

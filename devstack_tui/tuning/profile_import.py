@@ -33,7 +33,7 @@ REFUSED, UNKNOWN, IRRELEVANT = "refused", "unknown", "irrelevant"
 _ENV = re.compile(r"\s*(?:export\s+)?([A-Z][A-Z0-9_]*)=(.*)")
 _MANY, _LONG = 2000, 60
 """Settings of a file, and letters of a name, for which close names are looked for."""
-_TOLD = 10
+_LISTED = 10
 """Reasons in the one sentence of a file of which nothing was taken."""
 _LEAST_PART = 8
 """Letters that a part of a parameter's name must have to stand for it in a `.env`."""
@@ -107,9 +107,9 @@ def import_profile(
         if found.status == TAKEN:
             values.setdefault(found.service, {})[found.name] = found.value
     if not values:
-        told = [f"{path}:{one.sentence}" for one in lines if one.status != UNKNOWN]
-        more = f"; and {len(told) - _TOLD} more" if len(told) > _TOLD else ""
-        reasons = "; ".join(told[:_TOLD]) + more
+        refusals = [f"{path}:{one.sentence}" for one in lines if one.status != UNKNOWN]
+        more = f"; and {len(refusals) - _LISTED} more" if len(refusals) > _LISTED else ""
+        reasons = "; ".join(refusals[:_LISTED]) + more
         raise UsageError(
             f"{path} sets nothing that can be tuned here" + (f": {reasons}" if reasons else ""),
             "`devstack-tui tune list` names the parameters",
@@ -204,8 +204,8 @@ def _line(mine: _Catalogue, setting: Setting, last: int) -> ImportedLine:
     try:
         value = _checked(found, setting.value)
     except UsageError as error:
-        said = error.message.removeprefix(f"{found.key}: ")
-        return line(REFUSED, " → ".join(filter(None, (said, error.remedy))))
+        reason = error.message.removeprefix(f"{found.key}: ")
+        return line(REFUSED, " → ".join(filter(None, (reason, error.remedy))))
     taken = line(TAKEN, "")
     return msgspec.structs.replace(taken, value=value, understood=reading(setting.value, value))
 

@@ -107,7 +107,7 @@ def test_a_taken_port_names_its_holder_and_the_way_out(listener: tuple[int, int]
 def test_a_stack_of_another_name_is_told_of_the_option_too(own: int) -> None:
     with pytest.raises(DevstackError) as caught:
         ports.require_free("redis", {"main": own}, "work")
-    assert "`up --port-offset N`" in caught.value.remedy
+    assert "start it with --port-offset" in caught.value.remedy
 
 
 @pytest.fixture

@@ -204,10 +204,12 @@ def _refused(
     found: list[topology.Range] = []
     why = ""
     for one in ranges[:LISTED]:
-        said = [_get(answers[i].client, key_in(one[0])) for i in indexes]
-        if all(said):
+        refusals = [_get(answers[i].client, key_in(one[0])) for i in indexes]
+        if all(refusals):
             found.append(one)
-            why = next((text for text in said if "CLUSTERDOWN" in text), said[0] if said else "")
+            why = next(
+                (text for text in refusals if "CLUSTERDOWN" in text), next(iter(refusals), "")
+            )
     if not found:
         return ""
     found += ranges[LISTED:]
