@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Iterator
@@ -70,6 +71,14 @@ class StackPaths:
         return self.secrets / "instance.json"
 
     @property
+    def made(self) -> bool:
+        """Whether there is anything of the stack: without its identity it can still be ended."""
+        with contextlib.suppress(OSError):
+            known = self.instance.exists() or self.instance_copy.exists()
+            return known or (NAME.fullmatch(self.name) is not None and any(self.data.iterdir()))
+        return False
+
+    @property
     def secrets(self) -> Path:
         return self.root / "secrets"
 
@@ -107,9 +116,7 @@ def stack_names() -> list[str]:
     if not home.is_dir():
         return []
     known = [StackPaths(path.name, path) for path in home.iterdir()]
-    return sorted(
-        one.name for one in known if one.instance.is_file() or one.instance_copy.is_file()
-    )
+    return sorted(one.name for one in known if one.made)
 
 
 def require_stack(name: str) -> None:

@@ -292,6 +292,7 @@ class Stack(StackView):
         wanted = {found.name for found in chosen}
         found = self.instance()
         if found is None:
+            self._require_none_runs()
             found = instances.new(self.paths, engines.DEFAULT, self._new_offset(), self._overrides)
         elif any(
             record.running for s in self.services() for record in self._engine(found).units(s)
@@ -321,6 +322,18 @@ class Stack(StackView):
         # One that stack.toml does not name any more goes on to be ended by `down`.
         selected = tuple(sorted(wanted, key=lambda name: order.get(name, len(order))))
         return instances.write(self.paths, msgspec.structs.replace(found, selected=selected))
+
+    def _require_none_runs(self) -> None:
+        """Raise `DevstackError` for servers that run of a stack whose identity is gone: they would
+        not be known by a new one."""
+        engine = self._engine(self._placeholder())
+        if any(_runs(engine, found) for found in services()):
+            raise DevstackError(
+                f"servers of the stack {self.name!r} run, but {self.paths.instance} and its copy "
+                "are gone",
+                "`devstack-tui down` ends them; `devstack-tui up` then starts them again with "
+                "their data",
+            )
 
     def _new_offset(self) -> int:
         if self._offset is not None:

@@ -67,6 +67,8 @@ def test_a_stack_on_a_full_disk_with_nothing_readable_is_stopped_and_wiped(small
         "postgres",
         "vault",
     }
+    (small.root / "instance.json").unlink()
+    (secrets / "instance.json").unlink()
     wipe = small.run("down", "--wipe", "--yes")
     assert wipe.returncode == 0, wipe.stderr
     assert servers_in(small.root) == []

@@ -140,3 +140,14 @@ def test_a_path_that_is_too_long_is_refused(
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / ("x" * 250) / ("y" * 100)))
     assert main(["up"]) == 2
     assert "servers take at most 300" in capsys.readouterr().err
+
+
+def test_a_stack_whose_identity_is_gone_is_still_one_that_can_be_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    root = StackPaths.of("lost").data
+    root.mkdir(parents=True)
+    assert "lost" not in paths.stack_names()
+    (root / "redis").mkdir()
+    assert paths.stack_names() == ["lost"]
