@@ -119,9 +119,6 @@ def restore(engine: Engine, intent: Intent, say: Say, *, ending: bool = False) -
     say(f"taking back an interrupted `certs rotate` of {found.name}")
     if engine.files(found).stat(BEFORE):
         _restore_files(engine, found, load=not ending)
-    acks = found.acks()
-    if acks is not None and any(unit.running for unit in engine.units(found)):
-        acks.cleanup(engine.target(found), intent.undo["run"])
 
 
 def check(intent: Intent) -> None:

@@ -276,6 +276,10 @@ def _certificate(healing: _Healing, intents: Sequence[Intent]) -> None:
     for intent in intents:
         ending = intent.subject in healing.ending
         rotation.restore(healing.engine, intent, healing.say, ending=ending)
+        found = service(intent.subject)
+        if found.acks():  # what it wrote on the connection that it held open
+            _require_running(healing.engine, found, "what `certs rotate` wrote")
+            _clean_writes(healing.engine, found, intent.undo["run"])
 
 
 def _drill(healing: _Healing, intents: Sequence[Intent]) -> None:
