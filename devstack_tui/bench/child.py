@@ -7,6 +7,7 @@ waits can touch a latency, and nothing is left behind when the console is killed
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import signal
@@ -21,12 +22,19 @@ import msgspec
 from devstack_tui.bench.catalogue import Number
 from devstack_tui.contracts.model import Target, Usage
 from devstack_tui.contracts.registry import service
+from devstack_tui.contracts.service import Service
 from devstack_tui.contracts.workload import Bench, Tick, Workload
 from devstack_tui.core import codec, files
-from devstack_tui.core.errors import DevstackError
+from devstack_tui.core.errors import DevstackError, UnreachableError
 from devstack_tui.core.histogram import Buckets
 from devstack_tui.core.redact import redact
+from devstack_tui.stack.probing import probe_once
 from devstack_tui.stack.stack import Stack
+
+PROBE_S = 5.0
+"""How long one question to the server may take, before it is said that it is waited for."""
+ANSWER_S = 15.0
+"""How long the server may take connections without an answer."""
 
 
 class RunOrder(msgspec.Struct, frozen=True):
@@ -40,7 +48,7 @@ class RunOrder(msgspec.Struct, frozen=True):
 
 
 class Phase(msgspec.Struct, frozen=True, tag_field="event", tag="phase"):
-    """Run `run` is being prepared, or begins to be measured."""
+    """Run `run` is being prepared, begins to be measured, or waits for what `phase` says."""
 
     phase: str
     run: int
@@ -94,6 +102,11 @@ def main() -> int:
     client = partial(engine.client, known)
     run = 0
     try:
+        _await_answer(known, target, stop)
+    except DevstackError as error:
+        _say(Failed(1, error.message, error.remedy))
+        return 0  # nothing was made
+    try:
         if order.runs:
             workload.engine(client)
         for run in range(1, order.runs + 1):
@@ -110,11 +123,33 @@ def main() -> int:
         _say(Failed(run, error.message, error.remedy))
     except Exception as error:
         _say(Failed(run, f"{type(error).__name__}: {redact(str(error))}"[:300]))
-    return _clean(workload, target)
+    return _clean(known, workload, target)
 
 
-def _clean(workload: Workload, target: Target) -> int:
+def _await_answer(known: Service, target: Target, stop: threading.Event) -> None:
+    """Wait while the server takes connections and does not answer, as one that is frozen.
+
+    Raises `UnreachableError` after `ANSWER_S`. One that refuses is for the workload to report.
+    """
+    asked = time.monotonic()
+    while not stop.is_set():
+        began = time.monotonic()
+        with contextlib.suppress(Exception):  # what it says is for the workload to report
+            probe_once(known, target, PROBE_S)
+        now = time.monotonic()
+        if now - began < PROBE_S / 2:
+            return
+        if now - asked >= ANSWER_S:
+            raise UnreachableError(
+                f"{known.title} has not answered for {now - asked:.0f} s",
+                f"`devstack-tui status` shows it, `devstack-tui restart {known.name}` restarts it",
+            )
+        _say(Phase(f"waiting for {known.title} to answer", 1))
+
+
+def _clean(known: Service, workload: Workload, target: Target) -> int:
     try:
+        _await_answer(known, target, threading.Event())
         workload.cleanup(target)
     except Exception as error:
         _say(Failed(0, f"its data could not be removed: {redact(str(error))}"[:300]))

@@ -21,7 +21,8 @@ class BenchPlanned(Timed, frozen=True, tag="bench_planned"):
 
 
 class RunStarted(Timed, frozen=True, tag="run_started"):
-    """Run `run` of `of` (from 1) of a workload begins: `phase` is `preparing` or `running`."""
+    """Run `run` of `of` (from 1) of a workload begins: `phase` is `preparing`, `running`,
+    or what is waited for, in words."""
 
     workload: str
     title: str

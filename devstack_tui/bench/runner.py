@@ -114,8 +114,9 @@ class Runner:
                         yield event
                 died = await process.ended()
         finally:
-            if process is None or (process.exit_code or 0) >= 0:
-                self._journal.end(intent)  # also when interrupted: it has removed its data
+            # Also when interrupted it has removed its data, unless it was killed or says otherwise.
+            if process is None or not process.exit_code:
+                self._journal.end(intent)
         for event in run.close(died.message):
             yield event
 

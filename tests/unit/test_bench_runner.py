@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
+import threading
 import types
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from devstack_tui.bench import child
 from devstack_tui.bench import runner as module
 from devstack_tui.bench.catalogue import Entry, Sizes
 from devstack_tui.bench.events import BenchEvent, RunEnded, RunStarted
 from devstack_tui.bench.runner import Runner
 from devstack_tui.contracts.workload import Tick
+from devstack_tui.core.errors import UnreachableError
 from devstack_tui.core.fingerprint import host
 from devstack_tui.core.history import History
 from devstack_tui.stack.stack import Stack
@@ -86,3 +89,24 @@ async def test_a_run_that_is_left_stops_and_cleans_up(cleaned: Path, how: str) -
     with contextlib.suppress(asyncio.CancelledError):
         await reader
     assert cleaned.read_text() == "cleaned\n"
+
+
+def test_a_server_that_takes_connections_and_does_not_answer_is_given_up(
+    monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """A fake clock and a fake probe: a real one takes its time."""
+    clock = [0.0]
+
+    def probe(*_: object) -> None:
+        clock[0] += child.PROBE_S
+        raise UnreachableError("timeout")
+
+    monkeypatch.setattr(child, "probe_once", probe)
+    monkeypatch.setattr("devstack_tui.bench.child.time.monotonic", lambda: clock[0])
+    known: Any = types.SimpleNamespace(title="PostgreSQL", name="postgres")
+    with pytest.raises(UnreachableError, match="PostgreSQL has not answered for 15 s"):
+        child._await_answer(known, None, threading.Event())  # type: ignore[arg-type]
+    said = [child.decode(line) for line in capsysbinary.readouterr().out.splitlines()]
+    assert said == [child.Phase("waiting for PostgreSQL to answer", 1)] * 2
+    monkeypatch.setattr(child, "probe_once", lambda *_: None)
+    child._await_answer(known, None, threading.Event())  # type: ignore[arg-type]

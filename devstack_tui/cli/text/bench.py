@@ -25,8 +25,8 @@ def show_event(event: BenchEvent | RegressDone, options: argparse.Namespace) -> 
             runs = "1 run" if event.runs == 1 else f"{event.runs} runs"
             each = f"{runs} each" if len(event.workloads) > 1 else runs
             narrate(f"{each}, {event.size}, about {event.expected_s:.0f} s: {names}")
-        case RunStarted() if event.phase == "preparing":
-            narrate(f"{event.workload} run {event.run} of {event.of}: preparing")
+        case RunStarted() if event.phase != "running":
+            narrate(f"{event.workload} run {event.run} of {event.of}: {event.phase}")
         case RunEnded() if event.result.problem:
             narrate(f"{event.result.workload}: {event.result.problem}")
         case RunEnded():
