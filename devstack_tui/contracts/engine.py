@@ -204,10 +204,16 @@ class Engine(Readable, UnitControl, Protocol):
         """The units of the service that have written a log, those that ran once among them."""
 
     def logs(
-        self, service: Service, lines: int, follow: threading.Event | None = None
+        self,
+        service: Service,
+        lines: int,
+        follow: threading.Event | None = None,
+        *,
+        wanted: Callable[[str], object] | None = None,
     ) -> Iterator[LogLine]:
         """The last `lines` lines of each unit, without secrets; with `follow` also every later one,
-        across rotation and restart, until that is set. Close it to close the logs early."""
+        across rotation and restart, until that is set. Where lines are `wanted`, the last ones are
+        of those, from the whole log. Close it to close the logs early."""
 
     def require_stopped(self) -> None:
         """Raise `DevstackError` when a unit still runs."""

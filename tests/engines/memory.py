@@ -338,9 +338,19 @@ class MemoryEngine:
         return [thing.name for thing in self._things.get(service.name, ()) if thing.log]
 
     def logs(
-        self, service: Service, lines: int, follow: threading.Event | None = None
+        self,
+        service: Service,
+        lines: int,
+        follow: threading.Event | None = None,
+        *,
+        wanted: Callable[[str], object] | None = None,
     ) -> Iterator[LogLine]:
         things = self._things.get(service.name, ())
+        if wanted and not follow:
+            for thing in things:
+                kept = [LogLine(thing.name, text) for text in thing.log if wanted(text)]
+                yield from kept[max(0, len(kept) - lines) :]
+            return
         read = {thing.name: max(0, len(thing.log) - lines) for thing in things}
         while True:
             for thing in things:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import queue
+import re
 import signal
 import subprocess
 import threading
@@ -54,6 +55,26 @@ def test_the_last_lines_come_in_their_order_with_their_unit(log: LogFile) -> Non
 def test_what_the_last_lines_are(text: str, lines: int, expected: list[str], log: LogFile) -> None:
     log.path.write_bytes(text.encode())
     assert last(log, lines) == expected
+
+
+def test_the_whole_log_is_searched_for_the_lines_that_are_wanted(log: LogFile) -> None:
+    key = ["-----BEGIN PRIVATE KEY-----", "error x", "-----END PRIVATE KEY-----"]
+    some = [f"error {n} password={CANARY}" for n in range(7)]
+    noise = ["x" * 200] * 3000  # more than a block
+    for ending in ("\n", ""):
+        log.path.write_text("\n".join([*some, *key, *noise, "error 7", *noise, "no end"]) + ending)
+        found = [line.line for line in tail(log, 3, re.compile("^error").search)]
+        assert [text.split()[1] for text in found][:3] == ["5", "6", "7"]
+        assert CANARY not in "".join(found)
+        assert [line.line for line in tail(log, 0, re.compile("^error").search)][:1] in (
+            [],
+            ["no end"],
+        )
+    log.path.write_text("error 1")
+    assert [line.line for line in tail(log, 3, re.compile("error").search)] == ["error 1"]
+    log.path.write_text("error 1\nerror 2\n")
+    assert len(list(tail(log, 3, re.compile("error").search))) == 2
+    assert len(list(tail(log, 1, re.compile("nothing").search))) == 0
 
 
 def test_a_log_that_is_not_there_has_no_lines(log: LogFile) -> None:

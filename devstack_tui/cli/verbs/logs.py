@@ -31,10 +31,11 @@ def run(options: argparse.Namespace) -> int:
             f"`devstack-tui up {found.name}` starts it",
         )
     show = _line_printer(options, wanted, several=len(units) > 1)
+    search = wanted.search if wanted else None
     ended = threading.Event()
     when_unread(ended.set)
     if not options.follow:
-        for line in engine.logs(found, options.lines):
+        for line in engine.logs(found, options.lines, wanted=search):
             if ended.is_set():
                 break
             show(line)
@@ -42,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
     if options.controlled:
         threading.Thread(target=_await_input, args=(ended,), daemon=True).start()
     with signalled(ended) as interrupted:
-        for line in engine.logs(found, options.lines, ended):
+        for line in engine.logs(found, options.lines, ended, wanted=search):
             show(line)
         return 130 if interrupted() else 0
 

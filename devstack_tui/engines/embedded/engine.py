@@ -320,10 +320,15 @@ class EmbeddedEngine(EmbeddedView):
         return [log.unit for log in self._logs.of(service)]
 
     def logs(
-        self, service: Service, lines: int, follow: threading.Event | None = None
+        self,
+        service: Service,
+        lines: int,
+        follow: threading.Event | None = None,
+        *,
+        wanted: Callable[[str], object] | None = None,
     ) -> Iterator[LogLine]:
         """See the Protocol."""
-        return self._logs.lines(service, lines, follow)
+        return self._logs.lines(service, lines, follow, wanted)
 
     def require_stopped(self) -> None:
         """See the Protocol."""

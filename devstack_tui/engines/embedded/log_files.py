@@ -13,6 +13,10 @@ from devstack_tui.core.redact import PRIVATE_KEY, LineRedactor
 
 BLOCK = 64 * 1024
 POLL_S = 0.2
+LONGEST = 1024 * 1024
+"""So much of the end of a longer line is searched."""
+Wanted = Callable[[str], object]
+"""Whether a line, without secrets, is wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +27,14 @@ class LogFile:
     path: Path
 
 
-def tail(log: LogFile, lines: int) -> Iterator[LogLine]:
-    """The last `lines` lines; none for a log that is not there."""
+def tail(log: LogFile, lines: int, wanted: Wanted | None = None) -> Iterator[LogLine]:
+    """The last `lines` lines, of those that are `wanted`; none for a log that is not there."""
     try:
         reader = _Reader(log)
     except FileNotFoundError:
         return
     with contextlib.closing(reader):
-        yield from reader.last(lines)
+        yield from reader.last(lines, wanted)
         yield from reader.rest()
 
 
@@ -38,8 +42,14 @@ class Follower:
     """Follows the logs that `listed` names, which is asked at each look: a rotated one, and a new
     one, are read from their beginning. The first look gives the last `lines` lines."""
 
-    def __init__(self, listed: Callable[[], Sequence[LogFile]], lines: int = 0) -> None:
+    def __init__(
+        self,
+        listed: Callable[[], Sequence[LogFile]],
+        lines: int = 0,
+        wanted: Wanted | None = None,
+    ) -> None:
         self._listed = listed
+        self._wanted = wanted
         self._lines: int | None = lines
         self._readers: dict[str, _Reader] = {}
 
@@ -48,7 +58,7 @@ class Follower:
         for log in self._listed():
             if self._lines is not None and log.path.exists():
                 self._readers[log.unit] = _Reader(log)
-                yield from self._readers[log.unit].last(self._lines)
+                yield from self._readers[log.unit].last(self._lines, self._wanted)
             yield from self._more(log)
         self._lines = None
 
@@ -86,8 +96,14 @@ class _Reader:
     def close(self) -> None:
         self._file.close()
 
-    def last(self, lines: int) -> Iterator[LogLine]:
-        """The last `lines` whole lines, read from the end in blocks; then stand at the end."""
+    def last(self, lines: int, wanted: Wanted | None = None) -> Iterator[LogLine]:
+        """The last `lines` whole lines, read from the end in blocks; then stand at the end.
+
+        Of those that are `wanted`, if that is given: the whole log is searched, block by block.
+        """
+        if wanted is not None:
+            yield from self._search(lines, wanted)
+            return
         end = position = self._file.seek(0, os.SEEK_END)
         data = b""
         while position > 0 and data.count(b"\n") <= lines:
@@ -107,6 +123,32 @@ class _Reader:
             yield self._log_line(raw)
         if lines == 0:
             self._rest = b""
+
+    def _search(self, lines: int, wanted: Wanted) -> Iterator[LogLine]:
+        position = end = self._file.seek(0, os.SEEK_END)
+        found: list[LogLine] = []
+        head = b""
+        inside = ended = False
+        while position > 0 and len(found) < lines:
+            step = min(BLOCK, position)
+            position -= step
+            self._file.seek(position)
+            # The beginning of the first line is in an earlier block.
+            whole = (self._file.read(step) + head[-LONGEST:]).split(b"\n")
+            head = whole.pop(0) if position else b""
+            if whole and not ended:
+                ended = True
+                self._rest = whole.pop()
+            for raw in reversed(whole):
+                # Backwards: a line lies inside a private key if the next mark is its end.
+                marks = PRIVATE_KEY.findall(raw)
+                inside = marks[0] == b"END" if marks else inside
+                if inside or wanted(raw.decode(errors="replace")):
+                    text = LineRedactor(inside).redacted(raw)
+                    if wanted(text) and len(found) < lines:
+                        found.append(LogLine(self._log.unit, text))
+        self._file.seek(end)
+        yield from reversed(found)
 
     def more(self) -> Iterator[LogLine]:
         """The lines that were ended since the last look."""

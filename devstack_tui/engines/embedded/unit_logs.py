@@ -46,14 +46,19 @@ class Logs:
         return [LogFile(unit, self.path(unit)) for unit in sorted(known)]
 
     def lines(
-        self, service: Service, lines: int, follow: threading.Event | None
+        self,
+        service: Service,
+        lines: int,
+        follow: threading.Event | None,
+        wanted: log_files.Wanted | None,
     ) -> Iterator[LogLine]:
         """See `Engine.logs`."""
         if follow is None:
             for log in self.of(service):
-                yield from log_files.tail(log, lines)
+                yield from log_files.tail(log, lines, wanted)
             return
-        with contextlib.closing(log_files.Follower(partial(self.of, service), lines)) as follower:
+        logs = log_files.Follower(partial(self.of, service), lines, wanted)
+        with contextlib.closing(logs) as follower:
             while not follow.is_set():
                 yield from follower.look()
                 follow.wait(log_files.POLL_S)
