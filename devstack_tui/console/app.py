@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -31,6 +31,7 @@ from devstack_tui.console.registry import CAPABILITIES
 from devstack_tui.console.screens.main import MainScreen
 from devstack_tui.console.screens.too_small import TooSmallScreen, is_too_small
 from devstack_tui.console.theme import OKABE_ITO
+from devstack_tui.console.widgets.inert import Inert
 from devstack_tui.contracts.model import StackStatus
 from devstack_tui.core.children import Cli, Outage, refusal
 from devstack_tui.core.errors import DevstackError
@@ -40,6 +41,7 @@ from devstack_tui.jobs.runner import Runner
 if TYPE_CHECKING:
     from textual import events
     from textual.command import Provider
+    from textual.filter import LineFilter
 
 LOG_LINES = 500
 
@@ -77,6 +79,7 @@ class DevstackApp(App[int]):
         now: Callable[[], float] = time.time,
     ) -> None:
         super().__init__()
+        self._inert = Inert()
         self.stack = stack
         self.now = now
         self.cli = cli or Cli(stack)
@@ -93,6 +96,10 @@ class DevstackApp(App[int]):
         self.register_theme(OKABE_ITO)
         saved = settings.load().theme
         self.theme = saved if saved in self.available_themes else settings.DEFAULT_THEME
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Those of Textual, and ours, for whatever a server, a file or a name says."""
+        return [*super().get_line_filters(), self._inert]
 
     @property
     def main(self) -> MainScreen:

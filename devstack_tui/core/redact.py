@@ -41,13 +41,13 @@ def redact(text: str, secrets: frozenset[str] = frozenset()) -> str:
 
 
 # C0 but tab and newline, DEL, C1, and the signs that turn the writing direction.
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def inert(text: str) -> str:
     """`text` with every sign that could steer a terminal as `\\x1b` or `\\u202e`, which a JSON
     document may have in the sign's place; tabs and newlines stay."""
-    return _CONTROL.sub(_escaped, text)
+    return CONTROL.sub(_escaped, text)
 
 
 def _escaped(found: re.Match[str]) -> str:

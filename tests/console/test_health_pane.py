@@ -14,6 +14,7 @@ from devstack_tui.console.health.table import HealthTable
 from devstack_tui.console.widgets.line_table import fit
 from devstack_tui.contracts.model import Repair, StackStatus
 from devstack_tui.core.children import Cli, Outage
+from devstack_tui.core.redact import CONTROL
 
 from . import states
 from .kit import Clock, FakeFeed, screen_text, until
@@ -188,6 +189,19 @@ async def test_control_characters_of_a_server_never_reach_the_terminal(
         assert "[red]V[/]" in screen
         assert "owned" not in screen
         assert "\x1b" not in screen
+
+
+async def test_no_widget_lets_a_control_character_through(
+    app: DevstackApp, feed: FakeFeed, recorded: dict[str, StackStatus]
+) -> None:
+    hostile = "a\x1b]0;t\x07b\x9bc\u202ed"
+    note = msgspec.structs.replace(recorded["healthy"], notes=("first", hostile))
+    async with app.run_test(size=(120, 30)) as pilot:
+        await until(pilot, lambda: table_of(app).row_count == 8)
+        feed.put(note)
+        await until(pilot, lambda: "a]0;tbcd" in screen_text(app))
+        lines = (strip.text for strip in app.screen._compositor.render_strips())
+        assert not any(CONTROL.search(line) for line in lines)
 
 
 async def test_a_dead_feed_is_shown_and_the_next_snapshot_takes_the_notice_away(
