@@ -77,7 +77,7 @@ class ServerHome(Protocol):
         """Wait until `condition` holds; it may raise while the server is not there.
 
         Raises `DevstackError` with the last error after `timeout` seconds, and at once when the
-        server has ended."""
+        server has ended, or by `SaturatedError` takes no more connections."""
 
     def trust(self, root: bytes) -> None:
         """Give the stack's clients a root certificate (PEM) to trust in place of what they had."""

@@ -223,8 +223,9 @@ class Runner:
     def _cells(self) -> tuple[tuple[MatrixCell, ...], list[str]]:
         try:
             return self._catalogue.matrix(self._audit), []
-        except (DevstackError, OSError) as error:
-            return (), [f"the access matrix could not be asked for: {redact(str(error))}"]
+        except Exception as error:  # an audit that was ended early is closed under it
+            why = redact(str(error)) or type(error).__name__
+            return (), [f"the access matrix could not be asked for: {why}"]
 
 
 def verdict(rows: Iterable[CheckRow]) -> Status:

@@ -81,7 +81,7 @@ class Ended:
         for word in ("internal error", "Traceback (most recent call last)", "Fatal Python error"):
             if word in text:
                 at = text.index(word)
-                found.append(f"{self.verb}: {text[at : at + 300]}")
+                found.append(f"{self.verb}: {text[at : at + 2500]}")
         # A service whose start ended by an exception that is none of our sentences.
         found += [f"{self.verb}: {text}" for text in _UNEXPLAINED.findall(text)]
         by_us = self.killed and self.verb.signal is not None and self.code == -self.verb.signal

@@ -14,7 +14,7 @@ from devstack_tui.contracts.server_home import Cancelled
 from devstack_tui.contracts.service import ProcessSpec
 from devstack_tui.core import environment, process
 from devstack_tui.core import files as private
-from devstack_tui.core.errors import DevstackError
+from devstack_tui.core.errors import DevstackError, SaturatedError
 from devstack_tui.core.journal import Journal
 from devstack_tui.core.redact import redact
 from devstack_tui.core.rooted_files import RootedFiles
@@ -115,6 +115,8 @@ class ProcessHome:
             try:
                 if condition():
                     return
+            except SaturatedError:
+                raise  # it is there, and waiting frees no connection
             except Exception as error:  # a driver's own class: the server is not ready yet
                 last = redact(str(error).strip().partition("\n")[0])
             if time.monotonic() > deadline:

@@ -12,9 +12,10 @@ from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
 from devstack_tui.contracts.server_home import ServerHome
-from devstack_tui.core.errors import DevstackError
+from devstack_tui.core.errors import DevstackError, SaturatedError
 from devstack_tui.services.redis import topology
 from devstack_tui.services.redis.client import close, connect, look, node_count, node_name
+from devstack_tui.services.redis.probe import FULL, is_full
 from devstack_tui.services.redis.topology import View
 
 if TYPE_CHECKING:
@@ -55,11 +56,19 @@ class _ClusterFormation:
         """Connect to every node that is not connected yet."""
         for index in range(self._total):
             if index not in self._clients:
-                client = connect(self._home.target, index, 2)
-                self._stack.callback(close, client)
-                client.ping()
-                self._clients[index] = client
+                self._clients[index] = self._connected(index)
         return True
+
+    def _connected(self, index: int) -> redis.Redis:
+        client = connect(self._home.target, index, 2)
+        self._stack.callback(close, client)
+        try:
+            client.ping()
+        except Exception:
+            if is_full(self._home.target, index):
+                raise SaturatedError("redis", f"{node_name(index)}: {FULL}") from None
+            raise
+        return client
 
     def refuse_strangers(self) -> None:
         """A node of another cluster, or a lost one, cannot be mended from here."""

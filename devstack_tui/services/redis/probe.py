@@ -95,12 +95,12 @@ def _ask(target: Target, index: int, timeout: float) -> _Answer:
         latency = (time.perf_counter() - started) * 1000
         return _Answer(client, client.look(index), latency)
     except Exception as error:  # the driver has many; all mean that the node does not serve
-        if client is None and isinstance(error, (RefusedError, OSError)) and _full(target, index):
+        if client is None and isinstance(error, (RefusedError, OSError)) and is_full(target, index):
             return _Answer(error=FULL, full=True)
         return _Answer(client, error=_plain(error, timeout))
 
 
-def _full(target: Target, index: int) -> bool:
+def is_full(target: Target, index: int) -> bool:
     """Whether the node has no client left to take: it says so on its plain port alone, for before
     TLS has begun it has no words."""
     where = target.endpoint.host, target.ports["main"] + index
