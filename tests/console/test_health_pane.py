@@ -11,6 +11,7 @@ from devstack_tui.console.app import DevstackApp
 from devstack_tui.console.health.detail import DetailPanel
 from devstack_tui.console.health.rows import COLUMNS
 from devstack_tui.console.health.table import HealthTable
+from devstack_tui.console.security.rows import CHECKS
 from devstack_tui.console.widgets.line_table import fit
 from devstack_tui.contracts.model import Repair, StackStatus
 from devstack_tui.core.children import Cli, Outage
@@ -119,6 +120,7 @@ async def test_the_cells_are_as_wide_as_their_columns(app: DevstackApp) -> None:
 def test_the_essential_columns_are_there_at_80_and_all_at_120() -> None:
     essential = {"state", "service", "endpoint", "p50", "p95", "trend", "uptime", "memory"}
     assert set(fit(COLUMNS, 78)) == essential
+    assert [fit(CHECKS, width)["id"] for width in (51, 100, 150)] == [18, 18, 50]
     assert list(fit(COLUMNS, 118)) == [column.key for column in COLUMNS]
 
 

@@ -28,7 +28,6 @@ LOOK = {PASS: GOOD, FAIL: BAD, WARNED: WARN, ERROR: BAD, SKIPPED: QUIET, NEVER: 
 SIGN = {PASS: "●", FAIL: "✗", WARNED: "▲", ERROR: "✗", SKIPPED: "–", NEVER: "·"}
 _SEVERITY_LOOK = {"critical": BAD, "high": WARN, "low": QUIET}
 _SEVERITY = {"critical": "crit", "medium": "med"}
-ID_WIDTH = 18
 
 
 def kind(row: CheckRow) -> str:
@@ -107,7 +106,7 @@ def _severity(line: Line) -> Cell:
 def _id(line: Line) -> Cell:
     # The end of an id says more than its beginning, which many have in common.
     id = plain(line.row.id)
-    return Cell(id if len(id) <= ID_WIDTH else f"…{id[1 - ID_WIDTH :]}", KEY)
+    return Cell(id, KEY)
 
 
 def _age(line: Line) -> Cell:
@@ -137,7 +136,7 @@ BRANCHES = (
 CHECKS = (
     Column("status", "STATUS", 9, 0, _status),
     Column("severity", "SEV", 4, 2, _severity),
-    Column("id", "CHECK", ID_WIDTH, 0, _id),
+    Column("id", "CHECK", 18, 0, _id, most=50),
     Column("title", "TITLE", 12, 1, lambda line: Cell(plain(line.row.title)), wide=True),
     Column("core", "CORE", 4, 5, _core, right=True),
     Column("age", "AGE", 4, 4, _age, right=True),

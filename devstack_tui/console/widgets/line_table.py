@@ -20,11 +20,14 @@ from devstack_tui.present.looks import LOOKS
 from devstack_tui.present.text import shorten
 
 GAP = 1
+AMPLE = 40
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column: the highest `rank` is dropped first; a `wide` one takes the room that is left."""
+    """A column: the highest `rank` is dropped first; a `wide` one takes the room that is left.
+
+    One with a `most` grows to that once the wide one has `AMPLE`, and is cut at its beginning."""
 
     key: str
     label: str
@@ -33,6 +36,7 @@ class Column:
     cell: Callable[[Any], Cell]
     right: bool = False
     wide: bool = False
+    most: int = 0
 
 
 def fit(columns: Sequence[Column], width: int) -> dict[str, int]:
@@ -46,7 +50,13 @@ def fit(columns: Sequence[Column], width: int) -> dict[str, int]:
         chosen.add(column.key)
         room -= need
     spare = max(room, 0)
-    return {c.key: c.width + (spare if c.wide else 0) for c in columns if c.key in chosen}
+    widths = {c.key: c.width for c in columns if c.key in chosen}
+    for column in columns:
+        if column.most and column.key in chosen:
+            more = min(max(spare - AMPLE, 0), column.most - column.width)
+            widths[column.key] += more
+            spare -= more
+    return {c.key: widths[c.key] + (spare if c.wide else 0) for c in columns if c.key in chosen}
 
 
 class LineTable(DataTable[Text]):
@@ -125,6 +135,8 @@ class LineTable(DataTable[Text]):
             width = self._widths[column.key]
             cell = column.cell(row)
             text = shorten(cell.text, width)
+            if column.most and len(cell.text) > width:
+                text = f"…{cell.text[1 - width :]}"
             text = text.rjust(width) if column.right else text.ljust(width)
             made.append(Cell(text + " " * GAP, self.look(row, cell)))
         return tuple(made)
