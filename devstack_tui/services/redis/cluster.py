@@ -60,9 +60,9 @@ class _ClusterFormation:
         return True
 
     def _connected(self, index: int) -> redis.Redis:
-        client = connect(self._home.target, index, 2)
-        self._stack.callback(close, client)
         try:
+            client = connect(self._home.target, index, 2)
+            self._stack.callback(close, client)
             client.ping()
         except Exception:
             if is_full(self._home.target, index):
