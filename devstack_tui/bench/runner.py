@@ -68,7 +68,7 @@ class Runner:
     async def run(self, entries: Sequence[Entry], size: str, runs: int) -> Events:
         """Every workload `runs` times. Closing the generator stops the child and its data go.
 
-        Raises `DevstackError` when another benchmark, or a drill, runs on this stack.
+        Raises `DevstackError` when another benchmark, a drill or a tuning runs on this stack.
         """
         started = time.monotonic()
         lock = StackLock(self._stack.paths.root / "bench.lock", "bench")
@@ -78,7 +78,8 @@ class Runner:
                 "wait for its end: two at once would measure each other",
             )
         with lock:
-            require_none(self._stack.paths, "drill")
+            # What is not kept is measured by a tuning itself, which holds its own lock.
+            require_none(self._stack.paths, "drill", *(("tune",) if self._keeps else ()))
             yield BenchPlanned(
                 tuple(entry.name for entry in entries), size, runs, expected(entries, size, runs)
             )

@@ -37,8 +37,8 @@ async def leased(
 ) -> AsyncIterator[None]:
     """Hold the tuning of `service` while its parameters `names` are changed; then give it back.
 
-    Raises `DevstackError` while somebody else tunes or drills, and `NotRestoredError` when the
-    former configuration did not come back.
+    Raises `DevstackError` while somebody else tunes, drills or measures, and `NotRestoredError`
+    when the former configuration did not come back.
     """
     await _heal(stack, emit)
     lock = StackLock(lock_of(stack.paths, parameter_apply.ACTION), verb)
@@ -48,7 +48,7 @@ async def leased(
             "wait for its end, or end it",
         )
     with lock:
-        require_none(stack.paths, "drill")
+        require_none(stack.paths, "drill", "bench")
         intent = parameter_apply.intend(stack.paths, {service: names})
         try:
             yield

@@ -1,4 +1,4 @@
-"""What measures never runs beside a drill, in whichever order they begin."""
+"""What measures never runs beside what would spoil it, in whichever order they begin."""
 
 from __future__ import annotations
 
@@ -56,18 +56,25 @@ def test_who_works_on_the_stack_is_named_until_it_ends(stack: Stack, hold: Hold,
     require_none(stack.paths, *(other for other in WORK if other != kind))
 
 
-async def test_no_benchmark_begins_beside_a_drill(stack: Stack, hold: Hold) -> None:
-    hold("drill")
-    with pytest.raises(DevstackError, match="a drill runs on this stack") as error:
+@pytest.mark.parametrize("kind", ["drill", "tune"])
+async def test_no_benchmark_begins_beside_other_work(stack: Stack, hold: Hold, kind: str) -> None:
+    hold(kind)
+    with pytest.raises(DevstackError, match=f"{WORK[kind]} runs on this stack") as error:
         await anext(Runner(stack, {}).run([], "quick", 1))
     assert error.value.exit_code == 1
     assert StackLock.holder(lock_of(stack.paths, "bench")) is None
 
 
-async def test_no_parameter_is_lent_beside_a_drill(stack: Stack, hold: Hold) -> None:
-    hold("drill")
+async def test_a_tuning_runs_its_own_benchmarks(stack: Stack, hold: Hold) -> None:
+    hold("tune")
+    await anext(Runner(stack, {}, keep=False).run([], "quick", 1))
+
+
+@pytest.mark.parametrize("kind", ["drill", "bench"])
+async def test_no_parameter_is_lent_beside_other_work(stack: Stack, hold: Hold, kind: str) -> None:
+    hold(kind)
     told: list[Any] = []
-    with pytest.raises(DevstackError, match="a drill runs on this stack"):
+    with pytest.raises(DevstackError, match=f"{WORK[kind]} runs on this stack"):
         async with leased(stack, "tune ab", "redis", ["hz"], told.append):
             told.append("lent")
     assert told == []
