@@ -27,7 +27,7 @@ from devstack_tui.contracts.workload import Bench, Tick, Workload
 from devstack_tui.core import codec, files
 from devstack_tui.core.errors import DevstackError, UnreachableError
 from devstack_tui.core.histogram import Buckets
-from devstack_tui.core.redact import redact
+from devstack_tui.core.redact import brief, redact
 from devstack_tui.stack.probing import probe_once
 from devstack_tui.stack.stack import Stack
 
@@ -122,7 +122,7 @@ def main() -> int:
     except DevstackError as error:
         _say(Failed(run, error.message, error.remedy))
     except Exception as error:
-        _say(Failed(run, f"{type(error).__name__}: {redact(str(error))}"[:300]))
+        _say(Failed(run, brief(f"{type(error).__name__}: {redact(str(error))}")))
     return _clean(known, workload, target)
 
 
@@ -152,7 +152,7 @@ def _clean(known: Service, workload: Workload, target: Target) -> int:
         _await_answer(known, target, threading.Event())
         workload.cleanup(target)
     except Exception as error:
-        _say(Failed(0, f"its data could not be removed: {redact(str(error))}"[:300]))
+        _say(Failed(0, brief(f"its data could not be removed: {redact(str(error))}")))
         return 1
     return 0
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from devstack_tui.core import environment
 from devstack_tui.core.errors import DevstackError
-from devstack_tui.core.redact import redact
+from devstack_tui.core.redact import brief, redact
 
 TIMEOUT_S = 20.0
 
@@ -148,4 +148,4 @@ def _ending(returncode: int) -> str:
 def _last_line(text: str) -> str:
     """The last line that is not empty, without a secret, at most 300 characters."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return redact(lines[-1])[:300] if lines else ""
+    return brief(redact(lines[-1])) if lines else ""

@@ -44,6 +44,13 @@ def redact(text: str, secrets: frozenset[str] = frozenset()) -> str:
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
+def brief(text: str, longest: int = 300) -> str:
+    """`text` within `longest` signs: its middle is left out, for the reason stands at its end."""
+    if len(text) <= longest:
+        return text
+    return f"{text[: longest // 3]} … {text[longest // 3 + 3 - longest :]}"
+
+
 def inert(text: str) -> str:
     """`text` with every sign that could steer a terminal as `\\x1b` or `\\u202e`, which a JSON
     document may have in the sign's place; tabs and newlines stay."""

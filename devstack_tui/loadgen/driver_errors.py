@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 
 from devstack_tui.core.errors import DevstackError
-from devstack_tui.core.redact import redact
+from devstack_tui.core.redact import brief, redact
 
 
 class WrongAnswer(Exception):
@@ -33,4 +33,4 @@ def class_of(error: Exception) -> str:
 
 def sentence(error: Exception) -> str:
     """Its first line, without secrets."""
-    return redact(str(error).strip().partition("\n")[0])[:200] or type(error).__name__
+    return brief(redact(str(error).strip().partition("\n")[0])) or type(error).__name__

@@ -15,7 +15,7 @@ from devstack_tui.contracts.service import Mendable, Service
 from devstack_tui.core.errors import DevstackError, NotInstalledError, SaturatedError
 from devstack_tui.core.event_stream import Emit, thread_events
 from devstack_tui.core.events import Event, Phase, Progress
-from devstack_tui.core.redact import redact
+from devstack_tui.core.redact import brief, redact
 from devstack_tui.identity import approle_login
 from devstack_tui.stack.probing import probe_once
 from devstack_tui.state import parameter_store
@@ -167,7 +167,7 @@ class Workers:
         elif isinstance(error, DevstackError):
             report(Phase.FAILED, error.message, error.remedy or self._look(service.name))
         else:
-            report(Phase.FAILED, f"{type(error).__name__}: {redact(str(error))}"[:300])
+            report(Phase.FAILED, brief(f"{type(error).__name__}: {redact(str(error))}"))
         return False
 
     def _look(self, name: str) -> str:
@@ -223,7 +223,7 @@ class Workers:
             report(Phase.FAILED, error.message, error.remedy)
             return False
         except Exception as error:
-            report(Phase.FAILED, f"{type(error).__name__}: {redact(str(error))}"[:300])
+            report(Phase.FAILED, brief(f"{type(error).__name__}: {redact(str(error))}"))
             return False
         killed = "" if gently else "had to be killed"
         report(Phase.STOPPED, ", ".join(filter(None, [why, killed])))

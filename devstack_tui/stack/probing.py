@@ -10,7 +10,7 @@ import msgspec
 from devstack_tui.contracts.model import Observation, Target
 from devstack_tui.contracts.service import Service
 from devstack_tui.core.errors import DevstackError, SaturatedError, UnreachableError
-from devstack_tui.core.redact import redact
+from devstack_tui.core.redact import brief, redact
 
 if TYPE_CHECKING:
     from devstack_tui.contracts.service_files import ServiceFiles
@@ -65,4 +65,4 @@ def _unrecorded(service: Service, files: ServiceFiles | None, began: float) -> s
 def _reason(error: Exception, target: Target) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     text = lines[0] if lines else type(error).__name__
-    return redact(text, frozenset([target.credentials.password]))[:300]
+    return brief(redact(text, frozenset([target.credentials.password])))

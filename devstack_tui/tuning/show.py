@@ -26,7 +26,7 @@ from devstack_tui.core import codec
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.history import History
 from devstack_tui.core.paths import StackPaths
-from devstack_tui.core.redact import redact
+from devstack_tui.core.redact import brief, redact
 from devstack_tui.stack import parameter_apply
 from devstack_tui.stack.stack import Stack
 from devstack_tui.state import parameter_store, parameter_values
@@ -132,7 +132,7 @@ def _read(engine: Engine, chosen: Sequence[Service]) -> tuple[dict[str, Reading]
         except DevstackError as error:
             return error.message
         except Exception as error:  # a driver's own class: the server does not answer
-            reason = redact(str(error).strip().partition("\n")[0])[:200]
+            reason = brief(redact(str(error).strip().partition("\n")[0]))
             return engine.exit_reason(service) or f"{type(error).__name__}: {reason}"
 
     if not chosen:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from devstack_tui.core.redact import inert
+from devstack_tui.core.redact import brief, inert
 from tests.conftest import WAYS, Cli
 
 HOSTILE = "a\x1b]0;title\x07b\x1b[2Jc\rd\x9be\x7ff\u202eg\u2066h\ti\n"
@@ -83,6 +83,15 @@ def test_control_characters_are_shown() -> None:
     assert shown == ("a\\x1b]0;title\\x07b\\x1b[2Jc\\x0dd\\u009be\\u007ff\\u202eg\\u2066h\ti\n")
     plain = "naïve 日本語 – ▂▃ ✓ 😀\n\ttab"
     assert inert(plain) == plain
+
+
+def test_a_long_cause_keeps_its_beginning_and_its_reason() -> None:
+    cause = brief("connecting to " + "/a" * 400 + ": permission denied")
+    assert cause.startswith("connecting to /a")
+    assert cause.endswith("/a: permission denied")
+    assert " … " in cause
+    assert len(cause) == 300
+    assert brief("x" * 300) == "x" * 300
 
 
 def test_a_json_document_keeps_them_as_escapes(tmp_path: Path) -> None:

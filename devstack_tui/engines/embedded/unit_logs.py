@@ -12,7 +12,7 @@ from pathlib import Path
 
 from devstack_tui.contracts.model import LogLine
 from devstack_tui.contracts.service import Service
-from devstack_tui.core.redact import redact
+from devstack_tui.core.redact import brief, redact
 from devstack_tui.engines.embedded import log_files
 from devstack_tui.engines.embedded.log_files import LogFile
 from devstack_tui.engines.embedded.process_records import Records
@@ -85,4 +85,4 @@ def last_line(path: Path) -> str:
     lines = [line.strip() for line in written if line.strip()]
     if lines and _SHUTDOWN.search(lines[-1]):
         lines += [line for line in lines[-REASON_WITHIN:] if _REASON.search(line)][:1]
-    return redact(lines[-1])[:200] if lines else ""
+    return brief(redact(lines[-1])) if lines else ""
