@@ -68,7 +68,7 @@ def storm(services: tuple[str, ...], seed: int) -> Iterator[Storm]:
                 made.begin()
                 yield made
             finally:
-                if cli.root.exists():
+                if (cli.root / "instance.json").exists():
                     take_down(cli)
         finally:
             disk.close()

@@ -228,6 +228,7 @@ def _changing(chance: random.Random, services: Sequence[str]) -> tuple[str, ...]
         ("drill", "run", f"{tuned}.restart", "--yes"),
         ("tune", "cost", tuned, "--kills", "1", "--yes"),
         ("check", "run"),
+        ("check", "run", "--suite", "approle"),
     )
     return chance.choice(
         (
@@ -242,7 +243,6 @@ def _changing(chance: random.Random, services: Sequence[str]) -> tuple[str, ...]
             ("tune", "apply", "optimized", "--service", tuned, "--yes"),
             ("tune", "revert", "--yes"),
             ("bench", "run", "--quick", "--runs", "1", workload),
-            ("check", "run", "--suite", "approle"),
         )
     )
 
