@@ -208,7 +208,13 @@ class Runner:
         for number in range(self._repeats * len(turns)):
             turn = number % len(turns)
             context = self._context(injector, turns[turn], number + 1, turn + 1, len(turns))
-            self._unclean = self._journal.begin(RUN, self._entry.name, run=context.run)
+            try:
+                self._unclean = self._journal.begin(RUN, self._entry.name, run=context.run)
+            except OSError as error:
+                # Nothing is broken yet: in the first turn, the drill is refused.
+                refused = files.explain(error, "drilling")
+                refused.exit_code = REFUSED
+                raise refused from error
             async with contextlib.aclosing(self._entry.drill.run(context)) as events:
                 async for event in events:
                     yield event

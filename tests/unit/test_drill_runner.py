@@ -301,7 +301,7 @@ async def test_a_full_disk_before_the_fault_is_a_refusal(
     def full(*_: Any) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("devstack_tui.core.lock.os.pwrite", full)
+    monkeypatch.setattr("devstack_tui.core.journal.os.write", full)
     done = done_of(await bench.told())
     monkeypatch.undo()
     assert (done.report, done.exit_code, done.healed) == (None, 3, True)
