@@ -145,6 +145,20 @@ def test_a_frozen_server_is_down_although_it_runs(live: Cli) -> None:
     assert live.status()["mongodb"]["units"][0]["pid"] == pid
 
 
+def test_a_server_that_is_frozen_with_its_children_goes_on_with_them(live: Cli) -> None:
+    postmaster = psutil.Process(live.status()["postgres"]["units"][0]["pid"])
+    held = [postmaster, *postmaster.children()]
+    for one in held:
+        one.suspend()
+    try:
+        ended = live.run("up")
+        assert [one for one in held if one.status() == psutil.STATUS_STOPPED] == []
+    finally:
+        for one in held:
+            one.resume()
+    assert ended.returncode == 0, ended.stderr
+
+
 def test_a_dead_redis_replica_degrades_the_cluster_and_names_it(live: Cli) -> None:
     rows = live.status()["redis"]
     replica = next(node for node in rows["nodes"] if node["role"].startswith("replica"))

@@ -19,7 +19,7 @@ def recover(records: Records, instance: str, end: Callable[[Record], object]) ->
     end helpers and what servers left. Returns a sentence for each."""
     owned = process.owned(instance)
     owned.pop(os.getpid(), None)
-    notes = [*_let_go_on(owned), *_finish_stops(records, end)]
+    notes = [*_let_go_on(owned, instance), *_finish_stops(records, end)]
     found, keep = _find_again(records, owned)
     notes += found
     for pid, unit in owned.items():
@@ -43,8 +43,13 @@ def end_of(service: Service, instance: str) -> None:
             process.end(left, grace_s=GRACE_S, mine=lambda one: process.belongs(one, instance))
 
 
-def _let_go_on(owned: Mapping[int, str]) -> list[str]:
-    held = {pid: unit for pid, unit in owned.items() if process.frozen(pid)}
+def _let_go_on(owned: Mapping[int, str], instance: str) -> list[str]:
+    """The mark of a server's child may be gone from its environment, which its title overwrites."""
+    held = {
+        pid: owned.get(pid) or "a process of a server"
+        for pid in process.table()
+        if pid != os.getpid() and process.frozen(pid) and process.descends(pid, instance)
+    }
     for pid in held:
         os.kill(pid, signal.SIGCONT)
     return [f"let {unit} (pid {pid}) go on, which was held still" for pid, unit in held.items()]
