@@ -66,6 +66,19 @@ def _redis_full(engine: Engine, held: contextlib.ExitStack) -> None:
         held.callback(node.ask, ("CONFIG", "SET", "maxclients", "10000"))
 
 
+def test_a_master_of_redis_without_a_client_left_has_its_slots(live: Cli, engine: Engine) -> None:
+    with nodes(engine.target(service("redis"))) as found:
+        full = next(i for i, node in enumerate(found) if node.look(i).me.master)
+        found[full].ask(("CONFIG", "SET", "maxclients", "1"))
+        try:
+            row = live.status()["redis"]
+        finally:
+            found[full].ask(("CONFIG", "SET", "maxclients", "10000"))
+    why = f"redis-{full + 1}: max number of clients reached"
+    assert (row["state"], row["reason"]) == ("degraded", why)
+    assert row["facts"]["slots"] == "16384 of 16384 served"
+
+
 def _rabbitmq_full(engine: Engine, held: contextlib.ExitStack) -> None:
     broker = service("rabbitmq")
     files = engine.files(broker)

@@ -8,7 +8,7 @@ import itertools
 import secrets
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -58,10 +58,13 @@ def probe(target: Target, timeout: float) -> Observation:
                 stack.callback(answer.client.close)
         views = {i: answer.view for i, answer in answers.items() if answer.view is not None}
         best = _judge(views, answers)
-        unserved = topology.unassigned(views.values())
+        busy = _busy(best, views, answers)
+        unserved = topology.unassigned(views.values()).difference(*map(_slots, busy))
+        alive = {view.me.id for view in views.values()} | {node.id for node in busy}
+        dead = [node for node in _owners(best) if node.id not in alive]
         problems = [
-            *_unserved(unserved, best, views, answers),
-            *_problems(best, views, answers, target.options),
+            *_unserved(unserved, dead, views, answers),
+            *_problems(best, dead, views, answers, target.options),
         ]
         latency, refused = _work(views, answers)
         tls = next(a.client.tls_version for a in answers.values() if a.client and a.view)
@@ -145,15 +148,29 @@ def _owners(view: View) -> list[topology.ClusterNode]:
     return [node for node in view.nodes if node.master and node.slots]
 
 
+def _busy(
+    best: View, views: Mapping[int, View], answers: Mapping[int, _Answer]
+) -> list[topology.ClusterNode]:
+    """The masters that the others reach, and that may be the ones that take no more clients."""
+    if not any(answer.full for answer in answers.values()):
+        return []
+    alive = {view.me.id for view in views.values()}
+    silent = [node for node in _owners(best) if node.id not in alive]
+    return [node for node in silent if not (node.failed or node.suspected)]
+
+
+def _slots(node: topology.ClusterNode) -> Iterator[int]:
+    return itertools.chain.from_iterable(range(first, last + 1) for first, last in node.slots)
+
+
 def _problems(
     best: View,
+    dead: Sequence[topology.ClusterNode],
     views: Mapping[int, View],
     answers: Mapping[int, _Answer],
     options: Mapping[str, int | str | bool],
 ) -> list[str]:
     problems = [f"{node_name(i)}: {a.error}" for i, a in answers.items() if a.view is None]
-    alive = {view.me.id for view in views.values()}
-    dead = [node for node in _owners(best) if node.id not in alive]
     lost = sum(node.slot_count for node in dead)
     if lost:
         problems.insert(0, f"{lost} slots have no master")
@@ -177,15 +194,13 @@ def _problems(
 
 def _unserved(
     unserved: frozenset[int],
-    best: View,
+    dead: Sequence[topology.ClusterNode],
     views: Mapping[int, View],
     answers: Mapping[int, _Answer],
 ) -> list[str]:
     """The slots that are refused: those that no node claims for itself, whatever the others believe
     of it, and those of which a node knows no owner. A dead master's are counted elsewhere."""
-    alive = {view.me.id for view in views.values()}
-    dead = [n for node in _owners(best) if node.id not in alive for n in node.slots]
-    gone = unserved.difference(*(range(first, last + 1) for first, last in dead))
+    gone = unserved.difference(*map(_slots, dead))
     masters = [i for i, view in views.items() if view.me.master]
     problems = [_refused(topology.runs(gone), masters, answers, "nobody serves")]
     for i in masters:
