@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import stat
@@ -112,13 +113,21 @@ def test_an_end_by_another_signal_is_no_crash() -> None:
     assert "signal 9" in children.failure(b"", -signal.SIGKILL, "it").message
 
 
+def opened(pid: int) -> set[Path]:
+    """The files that a process has open."""
+    found = set()
+    for fd in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # it has just closed it
+            found.add(fd.readlink())
+    return found
+
+
 def test_the_redis_load_that_crashes_says_so(log: Path, until: Callable[..., None]) -> None:
     with _Loaders([]) as loaders:
         loaders._orders.append({})
         loaders.__enter__()
         load = loaders._processes[0]
-        opened = Path(f"/proc/{load.pid}/fd")
-        until(lambda: str(log) in {str(path.readlink()) for path in opened.iterdir()}, "its log")
+        until(lambda: log in opened(load.pid), "its log")
         load.send_signal(signal.SIGSEGV)
         _, _, body = loaders._frames.get(timeout=60)
     assert b"crashed (SIGSEGV)" in body
