@@ -37,7 +37,8 @@ LOOKING = frozenset(
         "certs list",
     }
 )
-"""The verbs that change nothing, as every verb with `--plan`. All others heal the stack first."""
+"""The verbs that change nothing of a stack, as every verb with `--plan`. All others heal it
+first."""
 
 
 def named(options: argparse.Namespace) -> str:

@@ -26,9 +26,9 @@ def probe_once(
     records its requests. Raises `UnreachableError` alone, with the reason; `SaturatedError` is one.
     """
     began = time.time()
-    if target.ca.exists() and not target.ca.is_file():  # a driver would wait for a pipe's writer
+    if target.ca.is_fifo():  # a driver would wait for its writer
         raise UnreachableError(
-            f"{target.ca} is no regular file", f"remove it, then `devstack-tui up {service.name}`"
+            f"{target.ca} is a pipe", f"remove it, then `devstack-tui up {service.name}`"
         )
     try:
         seen = service.probe()(target, timeout)
