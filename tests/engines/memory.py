@@ -188,9 +188,10 @@ class MemoryEngine:
         settings = self._settings.of(service.name, 0)
         ports = settings.ports
         endpoint = Endpoint(service.scheme, "127.0.0.1", ports["main"], ports.get("tls"))
-        nowhere = Path("/nowhere")
+        # A CA that is there; no client reads it.
+        here = Path(__file__)
         options = settings.options()
-        return Target(service.name, endpoint, ports, Credentials(), nowhere, nowhere, options)
+        return Target(service.name, endpoint, ports, Credentials(), here, here, options)
 
     def recover(self) -> Sequence[str]:
         return ()
