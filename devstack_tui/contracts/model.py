@@ -197,8 +197,8 @@ class Repair(msgspec.Struct, frozen=True):
 
 
 class StackStatus(msgspec.Struct, frozen=True):
-    """One look at a whole stack. `busy` names the verb that is changing it, if any. `notes` are
-    sentences; each of `needs_healing` is among them."""
+    """One look at a whole stack, begun `at` (Unix time, seconds). `busy` names the verb that is
+    changing it, if any. `notes` are sentences; each of `needs_healing` is among them."""
 
     stack: str
     engine: str

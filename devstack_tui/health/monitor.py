@@ -87,6 +87,7 @@ class Monitor:
         stack = self._stack
         instance = stack.instance()
         engine = stack.engine()
+        at = time.time()
         owner = StackLock.holder(stack.paths.lock)
         repairs = () if owner else stack.needs_healing()
         selected = stack.selected()
@@ -102,7 +103,7 @@ class Monitor:
         return StackStatus(
             stack=stack.name,
             engine=engine.name,
-            at=time.time(),
+            at=at,
             services=tuple(_for_stack(row, stack.name) for row in rows),
             instance=instance.id if instance else "",
             busy=owner.verb if owner else "",

@@ -123,11 +123,11 @@ def opened(pid: int) -> set[Path]:
 
 
 def test_the_redis_load_that_crashes_says_so(log: Path, until: Callable[..., None]) -> None:
-    with _Loaders([]) as loaders:
-        loaders._orders.append({})
-        loaders.__enter__()
+    # Without clients it is ready at once, and waits for the word to begin.
+    with _Loaders([{"clients": []}]) as loaders:
         load = loaders._processes[0]
         until(lambda: log in opened(load.pid), "its log")
+        loaders._frames.get(timeout=60)
         load.send_signal(signal.SIGSEGV)
         _, _, body = loaders._frames.get(timeout=60)
     assert b"crashed (SIGSEGV)" in body

@@ -259,7 +259,8 @@ class TuningCommands(JobPane):
         running, other = self.jobs.running, self.owner.jobs.running
         status = self.owner.status
         busy = running.request.title if running is not None else other.request.verb if other else ""
-        busy = busy or (status.busy if status is not None else "")
+        if status is not None and status.at > self.jobs.put_at:
+            busy = busy or status.busy
         busy = busy or ("the change of pending" if self.jobs.putting else "")
         if busy:
             self.refuse(f"{busy} is running: wait for its end")

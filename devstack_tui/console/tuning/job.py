@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -116,6 +117,8 @@ class TuningJobs(Jobs[TuningRequest, TuningJob]):
     costs: dict[str, CostReport]
     """The last cost of each service since the console opened."""
     putting = 0
+    put_at = 0.0
+    """When the last value was put, Unix time in seconds: an older status may call that busy."""
     """How many times values are on their way into pending."""
 
     def __init__(self, *given: Any) -> None:
@@ -166,6 +169,7 @@ class TuningJobs(Jobs[TuningRequest, TuningJob]):
             yield
         finally:
             self.putting -= 1
+            self.put_at = time.time()
             self.on_change(None, True)
 
     async def drop_all(self) -> None:
