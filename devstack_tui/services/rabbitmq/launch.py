@@ -61,7 +61,8 @@ class RabbitmqLauncher:
 
 def environment(home: ServerHome) -> dict[str, str]:
     """The variables of a node that has nothing in /etc or /var. Its files are relative to the data
-    directory, where it works: its scripts would not keep each path together."""
+    directory, where it works: its scripts would not keep each path together. RabbitMQ 4 insists on
+    the whole path of its database."""
     plugins = home.files.stat("plugins") is not None
     return {
         "RABBITMQ_NODENAME": node_name(home.stack),
@@ -69,7 +70,7 @@ def environment(home: ServerHome) -> dict[str, str]:
         "RABBITMQ_CONFIG_FILE": "rabbitmq.conf",
         "RABBITMQ_CONFIG_FILES": "conf.d",
         "RABBITMQ_ADVANCED_CONFIG_FILE": home.files.path("advanced.config"),
-        "RABBITMQ_MNESIA_BASE": "mnesia",
+        "RABBITMQ_MNESIA_BASE": home.files.path("mnesia"),
         "RABBITMQ_LOG_BASE": "log",
         "RABBITMQ_LOGS": "-",
         "RABBITMQ_ENABLED_PLUGINS_FILE": "enabled_plugins",
