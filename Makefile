@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 UV_LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --no-header
 
-.PHONY: run test test-servers test-sabotage storm test-bare lint format setup setup-dev servers lock wheel screenshots bench clean
+.PHONY: run test test-servers test-sabotage test-long storm test-bare lint format setup setup-dev servers lock wheel screenshots bench clean
 
 run: setup servers
 	@$(BIN)/devstack-tui up
@@ -24,6 +24,7 @@ test-sabotage: setup-dev servers
 
 # Random faults on a real stack, round after round, then generated values of every parameter; SEED
 # repeats both. A short one is in `make test`.
+test-long: storm
 ROUNDS ?= 100
 VALUES ?= 1000
 storm: setup-dev servers
