@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from tests.storm.__main__ import new_seed, say, storm
+import os
+
+from tests.storm.__main__ import say, storm
 from tests.storm.plan import KINDS, planned
 from tests.storm.runner import FULL, QUICK
 
 ROUNDS = 15
+SEED = int(os.environ.get("SEED", "9"))
+"""The same storm each time: what chance finds is for `make storm`."""
 
 
 def test_after_every_round_of_a_storm_up_ends_healthy_and_nothing_is_left() -> None:
-    seed = new_seed()
-    say(f"storm: seed {seed}")
-    with storm(QUICK, seed) as made:
+    say(f"storm: seed {SEED}")
+    with storm(QUICK, SEED) as made:
         faults = [fault for number in range(1, ROUNDS + 1) for fault in made.round(number)]
     assert not faults, "\n".join(faults)
 

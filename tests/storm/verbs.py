@@ -58,6 +58,8 @@ HOSTILE: dict[str, dict[str, str]] = {
     "another locale": {"LANG": "tr_TR.UTF-8", "LC_ALL": "xx_XX", "TZ": "Asia/Kathmandu"},
 }
 
+_FAULT = re.compile(r"internal error: \w+: |Traceback \(most recent call last\)|Fatal Python error")
+"""An internal error of ours names its exception; Vault has one of its own, without."""
 _UNEXPLAINED = re.compile(r"failed +[A-Z]\w*(?:Error|Exception)\b.*")
 
 
@@ -78,10 +80,7 @@ class Ended:
             return [f"{self.verb} did not end within {LIMIT_S:.0f} s"]
         found = []
         text = self.out + self.err
-        for word in ("internal error", "Traceback (most recent call last)", "Fatal Python error"):
-            if word in text:
-                at = text.index(word)
-                found.append(f"{self.verb}: {text[at : at + 2500]}")
+        found += [f"{self.verb}: {text[at.start() :][:2500]}" for at in _FAULT.finditer(text)]
         # A service whose start ended by an exception that is none of our sentences.
         found += [f"{self.verb}: {text}" for text in _UNEXPLAINED.findall(text)]
         by_us = self.killed and self.verb.signal is not None and self.code == -self.verb.signal
