@@ -167,7 +167,8 @@ def heal(
             say(f"removed {name}, which a write that was killed left")
         for path in _journals(paths):
             if count := Journal(path).set_damaged_aside():
-                say(f"set aside {count} damaged entries of {path.name}: {Journal(path).refused}")
+                what = "a damaged entry" if count == 1 else f"{count} damaged entries"
+                say(f"set aside {what} of {path.name}: {Journal(path).refused}")
         left = orphans(paths)
         # Drills began within an A/B, never around one: the newest kind is undone first.
         for kind in dict.fromkeys(intent.kind for intent in reversed(left)):

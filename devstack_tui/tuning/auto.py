@@ -38,9 +38,9 @@ from devstack_tui.tuning.events import (
 from devstack_tui.tuning.halving import Rounds
 from devstack_tui.tuning.lease import leased, runner_of
 from devstack_tui.tuning.measure import Measurer, MeasureRequest, Sample
-from devstack_tui.tuning.profiles import BASELINE
+from devstack_tui.tuning.profiles import BASELINE, OPTIMIZED
 from devstack_tui.tuning.search import Search
-from devstack_tui.tuning.search_space import DURABLE, OPTIMIZED, Space, admission, space_of
+from devstack_tui.tuning.search_space import Space, admission, space_of
 
 VERB = "tune auto"
 BLOCKS = 6
@@ -83,7 +83,7 @@ async def _auto(stack: Stack, measurer: Measurer, order: AutoRequest, emit: Emit
     runner = runner_of(stack, measurer, order, VERB)
     service = runner.service
     name = order.save or f"auto-{service}"
-    profiles.require_name(name, taken=(BASELINE, OPTIMIZED, DURABLE))
+    profiles.require_name(name, taken=profiles.SHIPPED)
     space = await asyncio.to_thread(space_of, stack, service, order.durable, order.force)
     proof = Proof(stack=stack, runner=runner, space=space, order=order)
     _require_time(order, runner)

@@ -92,10 +92,11 @@ def import_profile(
     """Make the profile `name` of the file; by default it is called as the file. Blocks.
 
     Raises `UsageError` when the file cannot be read, is none of these, or sets nothing that can be
-    tuned, and when there is such a profile already, unless `replace`.
+    tuned, when the name is that of a profile that we ship, and when there is such a profile
+    already, unless `replace`.
     """
     name = name or _name_of(path)
-    profiles.require_name(name)
+    profiles.require_name(name, taken=profiles.SHIPPED)
     if name in profiles.names() and not replace:
         raise UsageError(
             f"there is a profile {name!r} already",

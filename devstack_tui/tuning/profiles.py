@@ -25,7 +25,9 @@ from devstack_tui.state import parameter_store
 from devstack_tui.state.parameter_values import understood
 from devstack_tui.tuning.catalogue import known, named, tunable_services
 
-CURRENT, PENDING, BASELINE = "current", "pending", "baseline"
+CURRENT, PENDING = "current", "pending"
+SHIPPED = BASELINE, OPTIMIZED, DURABLE = "baseline", "optimized", "durable"
+"""The profiles that every installation has, and that printed commands name."""
 RESERVED = (CURRENT, PENDING, "before", "a", "b")
 """Names that mean something else on the command line."""
 FOLDER = "configs/tuning"
@@ -54,8 +56,8 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def names() -> tuple[str, ...]:
     """Every profile: those that we ship first, then the user's own."""
     found = [path.stem for path in resources(FOLDER, ".toml")]
-    shipped = [name for name in (BASELINE, "optimized", "durable") if name in found]
-    return (*shipped, *(name for name in found if name not in shipped))
+    ours = [name for name in SHIPPED if name in found]
+    return (*ours, *(name for name in found if name not in ours))
 
 
 def load(engine: Engine, name: str) -> Profile:

@@ -23,11 +23,9 @@ from devstack_tui.tuning.ab_sides import (
 from devstack_tui.tuning.catalogue import tunable
 from devstack_tui.tuning.events import Show
 from devstack_tui.tuning.halving import Candidate
-from devstack_tui.tuning.profiles import BASELINE
+from devstack_tui.tuning.profiles import BASELINE, DURABLE, OPTIMIZED
 from devstack_tui.tuning.search import Admit, single_changes
 from devstack_tui.tuning.show import look
-
-OPTIMIZED, DURABLE = "optimized", "durable"
 
 
 class Space(msgspec.Struct, frozen=True):

@@ -233,6 +233,17 @@ def imported_again(tmp_path: Path, text: str) -> ImportedProfile:
     return import_profile(ENGINE, path, "mine", replace=True)
 
 
+@pytest.mark.parametrize("name", profiles.SHIPPED)
+def test_no_import_takes_the_place_of_a_profile_that_commands_name(
+    name: str, tmp_path: Path
+) -> None:
+    path = tmp_path / f"{name}.conf"
+    path.write_text("shared_buffers = 256MB\n")
+    for given in ("", name):
+        with pytest.raises(UsageError, match="no name for a profile of your own"):
+            import_profile(ENGINE, path, given, replace=True)
+
+
 ENV = """\
 VAULT_TOKEN=hvs.secret
 POSTGRES_PASSWORD=secret
