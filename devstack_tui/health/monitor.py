@@ -7,7 +7,7 @@ import collections
 import contextlib
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -104,7 +104,7 @@ class Monitor:
             stack=stack.name,
             engine=engine.name,
             at=at,
-            services=tuple(_for_stack(row, stack.name) for row in rows),
+            services=tuple(_for_stack(row, stack.name) for row in _by_cause(shown, rows)),
             instance=instance.id if instance else "",
             busy=owner.verb if owner else "",
             busy_pid=owner.pid if owner else 0,
@@ -364,6 +364,18 @@ def _with_usage(
         cpu_percent=percent,
         memory_bytes=total_memory or None,
     )
+
+
+def _by_cause(
+    services: Sequence[Service], rows: Sequence[ServiceStatus]
+) -> Iterator[ServiceStatus]:
+    """What a service reports of another that it uses is mended there: a restart of itself would
+    wait for the other, and fail."""
+    named = {row.name: row for row in rows}
+    for service, row in zip(services, rows, strict=True):
+        ill = (named[n] for n in service.after if n in named and f"{n}: " in row.reason)
+        cause = next((one for one in ill if one.state is not State.HEALTHY and one.remedy), None)
+        yield msgspec.structs.replace(row, remedy=cause.remedy) if cause and row.remedy else row
 
 
 def _latency(window: collections.deque[float]) -> Latency:

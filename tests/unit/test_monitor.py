@@ -438,3 +438,19 @@ async def test_a_full_disk_is_named_as_the_cause(
     assert found.state is State.DOWN
     assert found.reason.startswith("the disk is full at ")
     assert "free some space" in found.remedy
+
+
+async def test_what_a_service_reports_of_another_is_mended_there(
+    monitor: Monitor, engine: FakeEngine
+) -> None:
+    engine.runs("reference_api")
+    engine.died("redis", "redis has ended: killed")
+    engine.answers["reference_api"] = Observation(1.0, problems=("redis: it is refused",))
+    api, redis = await row(monitor, "reference_api"), await row(monitor, "redis")
+    assert (
+        api.remedy
+        == redis.remedy
+        == ("devstack-tui --stack work logs redis; devstack-tui --stack work restart redis")
+    )
+    engine.answers["reference_api"] = Observation(1.0, problems=("it is slow",))
+    assert "restart reference_api" in (await row(monitor, "reference_api")).remedy
