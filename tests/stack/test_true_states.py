@@ -72,8 +72,11 @@ def test_a_master_of_redis_without_a_client_left_has_its_slots(live: Cli, engine
         found[full].ask(("CONFIG", "SET", "maxclients", "1"))
         try:
             row = live.status()["redis"]
+            tuned = live.run("tune", "set", "redis", "timeout=100s", "--now")
         finally:
             found[full].ask(("CONFIG", "SET", "maxclients", "10000"))
+    assert tuned.returncode != 0
+    assert "max number of clients reached" in tuned.stderr
     why = f"redis-{full + 1}: max number of clients reached"
     assert (row["state"], row["reason"]) == ("degraded", why)
     assert row["facts"]["slots"] == "16384 of 16384 served"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import ipaddress
+import socket
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,10 @@ from devstack_tui.services.redis.topology import View, parse_info, parse_nodes
 
 if TYPE_CHECKING:
     import redis
+
+
+FULL = "max number of clients reached"
+FULL_WITHIN_S = 0.2
 
 
 def node_count(target: Target) -> int:
@@ -31,6 +36,18 @@ def node_name(index: int) -> str:
 def source_address(target: Target, index: int) -> str:
     """The address from which node `index` calls the others (Redis 7.0 and newer)."""
     return str(ipaddress.ip_network(target.nodes)[index + 1])
+
+
+def is_full(target: Target, index: int) -> bool:
+    """Whether the node has no client left to take: it says so on its plain port alone, for before
+    TLS has begun it has no words."""
+    where = target.endpoint.host, target.ports["main"] + index
+    try:
+        with socket.create_connection(where, FULL_WITHIN_S) as plain:
+            plain.settimeout(FULL_WITHIN_S)
+            return b"max number of clients" in plain.recv(200)
+    except OSError:
+        return False
 
 
 @functools.lru_cache(maxsize=8)
@@ -92,7 +109,12 @@ def connect(target: Target, index: int, timeout: float, tls: bool = True) -> red
         # RESP2 is what every version speaks; RESP3 brings push messages that nobody reads here.
         protocol=2,
     )
-    client = redis.Redis(connection_pool=pool, single_connection_client=True)
+    try:
+        client = redis.Redis(connection_pool=pool, single_connection_client=True)
+    except redis.ConnectionError as error:
+        if "refused" not in str(error) and is_full(target, index):
+            raise redis.ConnectionError(f"{node_name(index)}: {FULL}") from None
+        raise
     # The parsed forms of redis-py lose what we need (the order, the flags) and change by version.
     client.set_response_callback("CLUSTER NODES", parse_nodes)
     client.set_response_callback("CLUSTER INFO", parse_info)

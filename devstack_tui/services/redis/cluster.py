@@ -14,8 +14,15 @@ from typing import TYPE_CHECKING, Any
 from devstack_tui.contracts.server_home import ServerHome
 from devstack_tui.core.errors import DevstackError, SaturatedError
 from devstack_tui.services.redis import topology
-from devstack_tui.services.redis.client import close, connect, look, node_count, node_name
-from devstack_tui.services.redis.probe import FULL, is_full
+from devstack_tui.services.redis.client import (
+    FULL,
+    close,
+    connect,
+    is_full,
+    look,
+    node_count,
+    node_name,
+)
 from devstack_tui.services.redis.topology import View
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ import binascii
 import functools
 import itertools
 import secrets
-import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,14 +16,12 @@ from devstack_tui.contracts.model import NodeObservation, Observation, State, Ta
 from devstack_tui.core.errors import SaturatedError, UnreachableError
 from devstack_tui.core.redact import redact
 from devstack_tui.services.redis import topology
-from devstack_tui.services.redis.client import node_count, node_name
+from devstack_tui.services.redis.client import FULL, is_full, node_count, node_name
 from devstack_tui.services.redis.node import Node, RefusedError
 from devstack_tui.services.redis.topology import View
 
 KEY = "devstack-tui:probe"
 KEPT_S = 30
-FULL = "max number of clients reached"
-FULL_WITHIN_S = 0.2
 LISTED = 4
 """How many runs of slots are named, and tried."""
 
@@ -101,18 +98,6 @@ def _ask(target: Target, index: int, timeout: float) -> _Answer:
         if client is None and isinstance(error, (RefusedError, OSError)) and is_full(target, index):
             return _Answer(error=FULL, full=True)
         return _Answer(client, error=_plain(error, timeout))
-
-
-def is_full(target: Target, index: int) -> bool:
-    """Whether the node has no client left to take: it says so on its plain port alone, for before
-    TLS has begun it has no words."""
-    where = target.endpoint.host, target.ports["main"] + index
-    try:
-        with socket.create_connection(where, FULL_WITHIN_S) as plain:
-            plain.settimeout(FULL_WITHIN_S)
-            return b"max number of clients" in plain.recv(200)
-    except OSError:
-        return False
 
 
 def _plain(error: Exception, timeout: float) -> str:
