@@ -117,6 +117,9 @@ class Check:
     remedy: str
     sabotage: str
     run: Callable[[Audit], Finding]
+    kind: str = ""
+    """The decision that it is an instance of: checks that decide by the same function, of other
+    services, files or operations, share it (`auth.no_login`). Empty: it is the only one."""
     core: str = ""
     group: str = ""
     """A heading below the suite, for the tree: `versions`, `matrix` …"""

@@ -36,7 +36,8 @@ class Catalogue:
         sabotages: Iterable[Sabotage],
         matrixed: Iterable[MatrixChecks] = (),
     ) -> None:
-        self.checks = {check.id: check for check in sorted(checks, key=lambda check: check.suite)}
+        ordered = sorted(checks, key=lambda check: check.suite)
+        self.checks = {check.id: _of_a_kind(check) for check in ordered}
         self.sabotages = {sabotage.id: sabotage for sabotage in sabotages}
         self._matrixed = tuple(matrixed)
 
@@ -161,6 +162,11 @@ def _parts() -> list[Checks]:
 def _provable(check: Check, known: Container[str]) -> Check:
     """A check whose property this technology cannot be made to lose has no sabotage."""
     return check if check.sabotage in known else dataclasses.replace(check, sabotage="")
+
+
+def _of_a_kind(check: Check) -> Check:
+    """A check that names no kind is one by itself."""
+    return check if check.kind else dataclasses.replace(check, kind=check.id)
 
 
 def _begins(id: str, word: str) -> bool:

@@ -17,6 +17,7 @@ class CheckRow(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     id: str
+    kind: str = ""
     core: str = ""
     suite: str
     group: str

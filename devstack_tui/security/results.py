@@ -67,6 +67,7 @@ def row(check: Check, proven: bool) -> CheckRow:
     """The check before its first run."""
     return CheckRow(
         id=check.id,
+        kind=check.kind,
         core=check.core,
         suite=check.suite,
         group=check.group,

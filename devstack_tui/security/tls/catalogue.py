@@ -95,6 +95,7 @@ def _check(one: Property, listener: Listener, number: int | None) -> Check:
         remedy=one.remedy.format(**words),
         sabotage=f"tls.{service(listener.service).secret}.{what}" if provable else "",
         run=_run(listener, one.body),
+        kind=f"{SUITE}.{one.kind or one.name}",
         core=f"TLS {number}" if number else "",
         group=one.group,
     )
@@ -115,6 +116,7 @@ def _authority() -> tuple[Check, ...]:
         remedy="`devstack-tui up` writes the root of the stack's PKI",
         sabotage=f"tls.{IDENTITY}.ca_leaf",
         run=authority.is_ca,
+        kind="tls.authority",
         core="TLS 1",
         group="authority",
     )
@@ -127,6 +129,7 @@ def _authority() -> tuple[Check, ...]:
         "clients need its new root",
         sabotage=f"tls.{IDENTITY}.ca_ends",
         run=authority.validity,
+        kind="tls.authority_dates",
         core="TLS 2",
     )
 
@@ -200,6 +203,7 @@ def _sum(
         remedy="the row of the service that is named has the remedy",
         sabotage=f"tls.{service(whose).secret}.{sabotage}",
         run=run,
+        kind=f"{SUITE}.every",
         core=f"TLS {number}",
         group=group,
         sums=tuple(dict.fromkeys(own[one.name, part].id for one in of for part in parts)),

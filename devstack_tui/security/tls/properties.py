@@ -33,6 +33,7 @@ class Property(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     stake: str
     remedy: str
     sabotage: str = ""
+    kind: str = ""
     per_service: bool = False
     mutual: bool | None = None
     parts: tuple[str, ...] = ()
@@ -80,6 +81,7 @@ def _cipher(family: Family) -> Property:
         severity=family.severity,
         stake=f"Such a cipher {family.why}.",
         remedy=_SETTING,
+        kind=CIPHERS,
         sabotage="weak_ciphers",
     )
 
@@ -97,6 +99,7 @@ def plain(listener: Listener) -> Property:
     return msgspec.structs.replace(
         found,
         name="plain",
+        kind="plain.answered" if listener.dual else "plain.refused",
         remedy=found.remedy if listener.settings else no_setting,
         sabotage="bus_plain" if listener.mutual else found.sabotage,
     )

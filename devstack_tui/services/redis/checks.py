@@ -61,6 +61,7 @@ def _check(index: int) -> Check:
         "`devstack-tui down` and `devstack-tui up` write that of the stack",
         sabotage=SABOTAGE,
         run=functools.partial(_replication, index),
+        kind="tls.replication",
         group="clients",
     )
 

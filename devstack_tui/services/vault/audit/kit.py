@@ -7,6 +7,7 @@ import functools
 import http.client
 import ipaddress
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
@@ -27,6 +28,8 @@ SECRET_ID_TTL_S = 900
 VAULT = "vault"
 OK = (200, 204)
 T = TypeVar("T")
+_FILLED_IN = re.compile(r"\.?\{\w+\}")
+"""The part of an id by which instances of one kind differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +209,7 @@ def check(
     severity: Severity,
     stake: str,
     group: str,
+    kind: str,
     core: int = 0,
 ) -> Check:
     """A check of the suite. `core` is its number among the core checks, which is its id then."""
@@ -219,6 +223,7 @@ def check(
         remedy=remedy,
         sabotage=sabotage,
         run=run,
+        kind=f"{SUITE}.{kind}",
         core=f"AppRole {core}" if core else "",
         group=group,
     )
@@ -261,6 +266,7 @@ def _declared(
         severity=Severity(row["severity"]),
         stake=text(row["stake"]),
         group=row["group"],
+        kind=_FILLED_IN.sub("", id),
         core=core.get(whose, 0) if isinstance(core, dict) else core,
     )
 

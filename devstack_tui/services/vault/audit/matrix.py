@@ -197,6 +197,7 @@ def _cell_check(matrix: Matrix, role: str, secret: str, operation: str) -> Check
         remedy=_remedy(role),
         sabotage=_sabotage(role, declared),
         group="matrix",
+        kind="matrix.allowed" if declared else f"matrix.{operation}",
         core=number,
     )
 
@@ -239,6 +240,7 @@ def _issue_check(matrix: Matrix, role: str, owner: str) -> Check:
         remedy=_remedy(role),
         sabotage=_sabotage(role, declared),
         group="certificates",
+        kind="pki.allowed" if declared else "pki",
     )
 
 
@@ -266,6 +268,7 @@ def _privilege_check(matrix: Matrix, role: str, name: str) -> Check:
         remedy=_remedy(role),
         sabotage=_sabotage(role, declared),
         group="privileges",
+        kind="privilege.allowed" if declared else "privilege",
     )
 
 
