@@ -9,6 +9,8 @@ from pathlib import Path
 import msgspec
 
 LOOPBACK = "127.0.0.1"
+ADMIN_SUFFIX = "-admin"
+"""How the names of the secrets of administrators' accounts end; no service is called so."""
 
 
 class State(enum.StrEnum):
@@ -64,6 +66,21 @@ class Target(msgspec.Struct, frozen=True):
     """From where clients of the service call it, as CIDR."""
     nodes: str = ""
     """The network in which node n of a service calls the others from the n-th address, as CIDR."""
+    admin: Credentials = Credentials()
+    """The account that administrates the server; empty where the service has only one account."""
+
+    def as_admin(self) -> Target:
+        """The same for administrating: the administrator's account, and the database of
+        `credentials`. Itself where the service has only one account."""
+        if not self.admin.user:
+            return self
+        account = msgspec.structs.replace(self.admin, database=self.credentials.database)
+        return msgspec.structs.replace(self, credentials=account)
+
+    @property
+    def passwords(self) -> frozenset[str]:
+        """Those of both accounts, for what must not be shown."""
+        return frozenset({self.credentials.password, self.admin.password} - {""})
 
 
 class NodeObservation(msgspec.Struct, frozen=True):

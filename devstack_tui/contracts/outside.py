@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from devstack_tui.contracts.model import ServiceSettings
+from devstack_tui.contracts.model import ADMIN_SUFFIX, ServiceSettings
 from devstack_tui.contracts.service import CONTRACT, Service
 from devstack_tui.core.config import convert, require_ports
 from devstack_tui.core.errors import ConfigError
@@ -115,7 +115,8 @@ def _load(name: str, package: str, built_in: tuple[str, ...]) -> Service:
             f"this release has version {CONTRACT}"
         )
     others = {other.replace("_", "-") for other in built_in} | RESERVED
-    if name in RESERVED or any(found.secret.startswith(f"{other}-") for other in others):
+    taken = any(found.secret.startswith(f"{other}-") for other in others)
+    if taken or name in RESERVED or found.secret.endswith(ADMIN_SUFFIX):
         raise _Unusable(f"{release}: the name {name!r} is reserved")
     if {sans.partition(".")[0] for sans in found.sans} & others:
         raise _Unusable(f"{release}: it asks for a certificate with the name of another service")

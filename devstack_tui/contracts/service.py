@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, runtime_checkable
 
 from devstack_tui.contracts.model import (
+    ADMIN_SUFFIX,
     Credentials,
     Endpoint,
     Installation,
@@ -111,7 +112,11 @@ class Service:
     account: str = ""
     """The system account that runs the server when we are root."""
     credentials: Credentials | None = None
-    """User and database to create; the password is made by the bootstrap. None: no secret."""
+    """User and database to create for applications; the password is made by the bootstrap. None: no
+    secret."""
+    admin: Credentials | None = None
+    """The account that administrates the server, which is ours alone: in a secret of its own, that
+    no application may read. None: there is no other account than that of `credentials`."""
     token_type: str = "service"
     """Of its AppRole: `batch` leaves nothing in Vault's storage, for a login every two seconds."""
     sans: tuple[str, ...] = ()
@@ -150,6 +155,16 @@ class Service:
     def secret(self) -> str:
         """Its path below `secret/` in Vault, and its name in certificates."""
         return self.name.replace("_", "-")
+
+    @property
+    def admin_secret(self) -> str:
+        """The path of its administrator's account, below `secret/` as well."""
+        return f"{self.secret}{ADMIN_SUFFIX}"
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Its secrets in Vault: its own, and that of its administrator's account if it has one."""
+        return (self.secret, self.admin_secret) if self.admin else (self.secret,)
 
     def server(self) -> Server:
         """What every engine needs of it."""

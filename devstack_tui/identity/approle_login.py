@@ -20,9 +20,11 @@ from devstack_tui.identity.certificates import read_certificate
 from devstack_tui.identity.vault_api import (
     VaultApi,
     VaultError,
+    admin_path,
     approle_files,
     credentials_path,
     login_as,
+    read_admin,
 )
 
 RENEW_BELOW_DAYS = 90
@@ -33,25 +35,44 @@ DAY = 86400.0
 def obtain(
     vault: Target, service: Service, files: ServiceFiles, *, renew: bool = False
 ) -> Credentials:
-    """Log in as `service`, read its secret, and renew its certificate where that is due, with
+    """Log in as `service`, read its secrets, and renew its certificate where that is due, with
     `renew` in any case.
 
     A missing or refused secret_id is minted anew by the admin AppRole. The token is revoked.
     """
     client = _login(vault, service)
+    admin = Credentials()
     try:
         found = client.credentials(service.secret) if service.credentials else Credentials()
+        if service.admin is not None:
+            admin = _admin_account(client, service, lenient=renew)
         if renew or _due(service, files, vault.ca):
             issue(client, service, files)
     finally:
         if service.token_type != "batch":  # a batch token cannot be revoked, it expires
             client.revoke()
         client.__exit__()
+    if admin.user:
+        _keep(admin_path(vault.secrets, service.name), admin)
     if service.credentials is not None:
-        path = credentials_path(vault.secrets, service.name)
-        make_dir(path.parent)
-        write_private(path, msgspec.json.encode(found))
+        _keep(credentials_path(vault.secrets, service.name), found)
     return found
+
+
+def _admin_account(client: VaultApi, service: Service, *, lenient: bool) -> Credentials:
+    """The account that administrates the service. `lenient`: none where the stack is of a release
+    that had no such account, which `up` mends."""
+    try:
+        return client.credentials(service.admin_secret)
+    except VaultError as error:
+        if lenient and error.status in (403, 404):
+            return Credentials()
+        raise
+
+
+def _keep(path: Path, credentials: Credentials) -> None:
+    make_dir(path.parent)
+    write_private(path, msgspec.json.encode(credentials))
 
 
 def _login(vault: Target, service: Service) -> VaultApi:
@@ -92,6 +113,14 @@ def lacking(secrets: Path, name: str) -> str:
         if not path.is_file() or not path.stat().st_size:
             return f"its AppRole's {path.name} is gone: it is made anew"
     return ""
+
+
+def without_admin(secrets: Path, service: Service) -> str:
+    """Why a service that runs must be started once more to have its administrator's account, in
+    words; empty if it has it, or has none."""
+    if service.admin is None or not secrets.is_dir() or read_admin(secrets, service).user:
+        return ""
+    return "the account that administrates it is made"
 
 
 def renew_admin(vault: Target) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from devstack_tui.contracts.model import Target
+from devstack_tui.contracts.model import Credentials, Target
 from devstack_tui.contracts.service import Service
 from devstack_tui.core import codec, files
 from devstack_tui.core.errors import DevstackError
@@ -37,6 +37,11 @@ path "secret/data/{name}" {{
 
 path "pki_int/issue/{name}-role" {{
   capabilities = ["update"]
+}}
+"""
+ADMIN_POLICY = """
+path "secret/data/{name}-admin" {{
+  capabilities = ["read"]
 }}
 """
 
@@ -94,11 +99,11 @@ def unseal(vault: VaultApi, keys: Keys) -> None:
 def digest(services: Iterable[Service]) -> str:
     """What a bootstrap depends on, as one value: another value means another bootstrap."""
     state = hashlib.sha256()
-    state.update(policy_text(ADMIN).encode())
+    state.update(policy_text(None).encode())
     for service in sorted(services, key=lambda service: service.name):
-        secret = service.credentials
-        made_of = [service.name, policy_text(service.secret), service.token_type]
-        made_of += [secret.user, secret.database] if secret else []
+        made_of = [service.name, policy_text(service), service.token_type]
+        for account in filter(None, (service.credentials, service.admin)):
+            made_of += [account.user, account.database]
         state.update("\0".join(made_of).encode())
     return state.hexdigest()[:16]
 
@@ -117,15 +122,17 @@ def bootstrap(vault: VaultApi, target: Target, keys: Keys, services: Iterable[Se
         vault.call("post", "sys/auth/approle", type="approle")
     _pki(vault, mounts, services)
     for service in services:
-        vault.call("put", f"sys/policies/acl/{service.policy}", policy=policy_text(service.secret))
+        vault.call("put", f"sys/policies/acl/{service.policy}", policy=policy_text(service))
         vault.call(
             "post",
             f"auth/approle/role/{service.role}",
             **_role(service.policy, SECRET_ID_TTL, service.token_type, target.clients),
         )
-        _secret(vault, service)
+        _secret(vault, service.secret, service.credentials)
+        if service.admin is not None:
+            _secret(vault, service.admin_secret, service.admin)
         _write_role_id(vault, secrets, service.secret, service.role)
-    vault.call("put", "sys/policies/acl/admin-policy", policy=policy_text(ADMIN))
+    vault.call("put", "sys/policies/acl/admin-policy", policy=policy_text(None))
     vault.call(
         "post",
         f"auth/approle/role/{ADMIN}-role",
@@ -179,11 +186,16 @@ def mint_secret_id(vault: VaultApi, secrets: Path, name: str) -> None:
                 raise
 
 
-def policy_text(name: str) -> str:
-    """The policy of the AppRole `name`: its file, or for a service of another package what every
-    service may do, which is to read its own secret and to have its own certificate issued."""
+def policy_text(service: Service | None) -> str:
+    """The policy of the AppRole of a service, or of the admin's (None): its file, or for a service
+    of another package what every service may do, which is to read its own secrets and to have its
+    own certificate issued."""
+    name = service.secret if service else ADMIN
     path = resource(f"configs/vault/policies/{name}.hcl")
-    return path.read_text(encoding="utf-8") if path.exists() else POLICY.format(name=name)
+    if service is None or path.exists():
+        return path.read_text(encoding="utf-8")
+    text = POLICY + ADMIN_POLICY if service.admin else POLICY
+    return text.format(name=name)
 
 
 def _role(policy: str, secret_id_ttl: int, token_type: str, clients: str) -> dict[str, Any]:
@@ -208,9 +220,8 @@ def _write_role_id(vault: VaultApi, secrets: Path, name: str, role: str) -> None
     files.write_private(role_file, role_id)
 
 
-def _secret(vault: VaultApi, service: Service) -> None:
-    """The service's user and password, made once and never overwritten."""
-    wanted = service.credentials
+def _secret(vault: VaultApi, path: str, wanted: Credentials | None) -> None:
+    """An account's user and password, made once and never overwritten."""
     data = {"probe": random.token_hex(16)}
     if wanted is not None:
         data = {
@@ -220,7 +231,7 @@ def _secret(vault: VaultApi, service: Service) -> None:
         }
     try:
         # cas 0: only if there is no version yet.
-        vault.call("post", f"secret/data/{service.secret}", data=data, options={"cas": 0})
+        vault.call("post", f"secret/data/{path}", data=data, options={"cas": 0})
     except VaultError as error:
         if error.status != 400:
             raise

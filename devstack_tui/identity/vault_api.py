@@ -7,7 +7,7 @@ import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from devstack_tui.contracts.model import Credentials, Target
+from devstack_tui.contracts.model import ADMIN_SUFFIX, Credentials, Target
 from devstack_tui.core import codec, files
 from devstack_tui.core.errors import DevstackError, UnreachableError, cause_of
 from devstack_tui.core.http_connection import CANNOT, HttpConnection
@@ -110,10 +110,24 @@ def credentials_path(secrets: Path, name: str) -> Path:
     return secrets / "credentials" / f"{name}.json"
 
 
+def admin_path(secrets: Path, name: str) -> Path:
+    """The 0600 copy of the account by which the service `name` is administrated."""
+    return credentials_path(secrets, f"{name}{ADMIN_SUFFIX}")
+
+
 def read_credentials(secrets: Path, service: Service) -> Credentials:
     """What its last login kept; empty credentials where the service was never started."""
+    return _kept(credentials_path(secrets, service.name))
+
+
+def read_admin(secrets: Path, service: Service) -> Credentials:
+    """The same of the account that administrates it; empty where it has no such account."""
+    return _kept(admin_path(secrets, service.name)) if service.admin else Credentials()
+
+
+def _kept(path: Path) -> Credentials:
     try:
-        raw = files.read_bytes(credentials_path(secrets, service.name))
+        raw = files.read_bytes(path)
         return codec.decode(raw, Credentials)
     except (OSError, ValueError):
         return Credentials()

@@ -220,7 +220,7 @@ class StackAudit:
         """Every secret in the stack's files that evidence could contain."""
         found: set[str] = set()
         for name in self._stack.selected():
-            found.add(self.target(name).credentials.password)
+            found |= self.target(name).passwords
         for path in (self.secrets / "approles").glob("*/secret-id"):
             with contextlib.suppress(OSError):
                 found.add(path.read_text(errors="replace"))

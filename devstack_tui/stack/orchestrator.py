@@ -149,7 +149,9 @@ class Workers:
         """What is spoilt of a service that runs, so that it is to be started once more."""
         if service.requires or service.name == IDENTITY:
             target = self._engine.target(service)
-            if lost := approle_login.lacking(target.secrets, service.secret):
+            if lost := approle_login.lacking(
+                target.secrets, service.secret
+            ) or approle_login.without_admin(target.secrets, service):
                 return lost
             server = service.server()
             if isinstance(server, Mendable):

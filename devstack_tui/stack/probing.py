@@ -65,4 +65,4 @@ def _unrecorded(service: Service, files: ServiceFiles | None, began: float) -> s
 def _reason(error: Exception, target: Target) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     text = lines[0] if lines else type(error).__name__
-    return brief(redact(text, frozenset([target.credentials.password])))
+    return brief(redact(text, target.passwords))

@@ -26,7 +26,7 @@ from devstack_tui.core.events import Done, Event, Note, Phase, Planned, Progress
 from devstack_tui.core.journal import Journal
 from devstack_tui.core.lock import StackLock
 from devstack_tui.core.paths import DEFAULT_STACK, StackPaths, stack_names
-from devstack_tui.identity import bootstrap, rotation
+from devstack_tui.identity import rotation
 from devstack_tui.identity.certificates import encrypted
 from devstack_tui.stack import busy, recovery
 from devstack_tui.stack.orchestrator import Workers
@@ -123,14 +123,6 @@ class Stack(StackView):
         await self._mend(engine, emit, starting=True)
         if halfway:
             emit(Note(f"finishing a restart that was interrupted: {', '.join(sorted(halfway))}"))
-        keys = bootstrap.read_keys(self.paths.secrets)
-        if keys and keys.made_by and keys.made_by != bootstrap.digest(services()):
-            emit(
-                Note(
-                    "Vault was set up by other policies or services than those of now: they take "
-                    "effect in a new stack only: `devstack-tui down --wipe`, then `devstack-tui up`"
-                )
-            )
         with self._journaled("up", chosen):
             emit(Planned("up", self.name, tuple(found.name for found in chosen)))
             await relay(Workers(engine, parameter_store.tuned(self.paths)).start(chosen), emit)

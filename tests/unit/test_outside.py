@@ -151,7 +151,7 @@ def test_its_role_may_read_its_own_secret_and_issue_its_own_certificate_and_no_m
     install: Install,
 ) -> None:
     install(more='credentials=Credentials("user")')
-    rules = parse(bootstrap.policy_text("cache"))
+    rules = parse(bootstrap.policy_text(registry.service("cache")))
     assert {(rule.path, *rule.capabilities) for rule in rules} == {
         ("secret/data/cache", "read"),
         ("pki_int/issue/cache-role", "update"),
@@ -159,6 +159,19 @@ def test_its_role_may_read_its_own_secret_and_issue_its_own_certificate_and_no_m
     declared = matrix.load()
     assert declared.roles["cache"] == matrix.RolePermissions({"cache": ("read",)}, ("cache",))
     assert not declared.may("cache", "postgres", "read")
+
+
+def test_one_with_an_administrators_account_reads_that_secret_as_well(install: Install) -> None:
+    install(more='credentials=Credentials("user"), admin=Credentials("boss")')
+    rules = parse(bootstrap.policy_text(registry.service("cache")))
+    assert "secret/data/cache-admin" in {rule.path for rule in rules}
+    assert matrix.load().readers("cache-admin") == ("cache",)
+    assert "cache-admin" not in matrix.owners()
+
+
+def test_a_name_that_looks_like_an_administrators_secret_is_reserved(install: Install) -> None:
+    install("cache_admin")
+    assert "reserved" in unavailable("cache_admin")
 
 
 @pytest.mark.parametrize(

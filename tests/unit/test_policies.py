@@ -32,8 +32,9 @@ def rules(name: str) -> Rules:
 
 
 def readable(service: Service) -> set[str]:
-    """The secrets that a service needs: its own, and of those that it is a client of."""
-    return {service.secret, *(name.replace("_", "-") for name in service.after)}
+    """The secrets that a service needs: its own, and of those that it is a client of. The accounts
+    by which those are administrated are none of its business."""
+    return {*service.secrets, *(name.replace("_", "-") for name in service.after)}
 
 
 def test_there_is_one_policy_for_each_service_and_one_for_the_admin() -> None:
@@ -67,7 +68,7 @@ def test_only_the_reference_api_reads_what_is_not_its_own() -> None:
         service.name
         for service in services()
         if {path for path in rules(service.secret) if path.startswith("secret/")}
-        != {f"secret/data/{service.secret}"}
+        != {f"secret/data/{name}" for name in service.secrets}
     }
     assert others == {"reference_api"}
 

@@ -87,7 +87,9 @@ class Places:
     def _peers(self, service: Service) -> Mapping[str, Target]:
         members = {*self._instance.selected, IDENTITY} - {service.name}
         return {
-            peer.name: msgspec.structs.replace(self._view.target(peer), credentials=Credentials())
+            peer.name: msgspec.structs.replace(
+                self._view.target(peer), credentials=Credentials(), admin=Credentials()
+            )
             for peer in services()
             if peer.name in members
         }

@@ -42,5 +42,6 @@ SERVICE = Service(
     hint=Hint(apt=("mariadb-server",)),
     account="mysql",
     credentials=Credentials(user="devstack", database="devstack"),
+    admin=Credentials(user="devstack_admin", database="mysql"),
     connect=connect,
 )

@@ -31,5 +31,6 @@ SERVICE = Service(
     hint=Hint(apt=("postgresql",)),
     account="postgres",
     credentials=Credentials(user="devstack", database="devstack"),
+    admin=Credentials(user="devstack_admin", database="postgres"),
     connect=connect,
 )

@@ -1,6 +1,6 @@
 """Vault's acknowledged writes: entries in the cubbyhole of a token of the run's own.
 
-No policy of the stack lets anybody write a secret, and a policy takes effect in a new stack only.
+No policy of the stack lets anybody write a secret, and none is changed for a drill.
 The cubbyhole, which every token has, is kept by the same storage with the same guarantees; it goes
 with its token, at the latest when that ends after an hour.
 """

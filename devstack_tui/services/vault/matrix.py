@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from devstack_tui.contracts.model import ADMIN_SUFFIX
 from devstack_tui.contracts.registry import services
 from devstack_tui.core.config import convert, fault, read_toml
 from devstack_tui.core.errors import unknown_name
@@ -53,17 +54,23 @@ class Matrix:
     def readers(self, secret: str) -> tuple[str, ...]:
         """The roles that may read the secret, its owner first."""
         found = [role for role in self.roles if self.may(role, secret, "read")]
-        return tuple(sorted(found, key=lambda role: role != secret))
+        owner = secret.removesuffix(ADMIN_SUFFIX)
+        return tuple(sorted(found, key=lambda role: role != owner))
 
 
 def secrets() -> tuple[str, ...]:
-    """The names of the secrets: each service's own."""
+    """The names of the secrets: each service's own, and those of administrators' accounts."""
+    return tuple(name for service in services() for name in service.secrets)
+
+
+def owners() -> tuple[str, ...]:
+    """The names by which services have certificates issued."""
     return tuple(service.secret for service in services())
 
 
 def roles() -> tuple[str, ...]:
     """The AppRoles, by the name without `-role`: each service's own and the administrator's."""
-    return (*secrets(), ADMIN)
+    return (*owners(), ADMIN)
 
 
 def load() -> Matrix:
@@ -71,15 +78,18 @@ def load() -> Matrix:
     path = resource(FILE)
     written = convert(read_toml(path), _File, path).roles
     found = {role: RolePermissions() for role in roles()}
-    for own in (service.secret for service in services() if service.outside):
-        found[own] = RolePermissions(secrets={own: ("read",)}, certificates=(own,))
+    for service in services():
+        if service.outside:
+            found[service.secret] = RolePermissions(
+                secrets=dict.fromkeys(service.secrets, ("read",)), certificates=(service.secret,)
+            )
     for role, table in written.items():
         _known(path, f"roles.{role}", "role", [role], roles())
         # One by one: the path of a fault is reported through one level of free names only.
         declared = found[role] = convert(table, RolePermissions, path, f"roles.{role}")
         for secret in declared.secrets:
             _known(path, f"roles.{role}.secrets.{secret}", "secret", [secret], secrets())
-        _known(path, f"roles.{role}.certificates", "service", declared.certificates, secrets())
+        _known(path, f"roles.{role}.certificates", "service", declared.certificates, owners())
     return Matrix(found)
 
 

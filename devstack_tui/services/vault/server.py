@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
+from pathlib import Path
 
 from devstack_tui.contracts.model import Installation, ServiceSettings, Target
 from devstack_tui.contracts.registry import services
@@ -89,8 +90,8 @@ class VaultServer:
             ),
         )
 
-        if keys and keys.made_by and approle_login.lacking(home.target.secrets, bootstrap.ADMIN):
-            home.say("the admin's AppRole is gone: it is made anew, by the unseal key")
+        if keys and (lost := _needs_root(keys, home.target.secrets)):
+            home.say(f"{lost}, by the unseal key")
             # Only a server that is started with it makes a root token.
             home.stop()
             RootKey(home.files, home.target.secrets).listen()
@@ -119,8 +120,8 @@ class VaultServer:
             if not keys.made_by:
                 home.say("making PKI, policies and AppRoles")
                 self._bootstrap(vault, home, keys)
-            elif approle_login.lacking(secrets, bootstrap.ADMIN):
-                self._admin(vault, home)
+            elif _needs_root(keys, secrets):
+                self._renew(vault, home, keys)
         approle_login.renew_admin(home.target)
         self._certificate(home)
         if not home.files.stat(AUDIT_LOG):
@@ -128,6 +129,10 @@ class VaultServer:
 
     def lacking(self, target: Target, files: ServiceFiles) -> str:
         """See `Mendable`."""
+        with contextlib.suppress(DevstackError):
+            keys = bootstrap.read_keys(target.secrets)
+            if keys and (lost := _needs_root(keys, target.secrets)):
+                return lost
         if lost := approle_login.lacking(target.secrets, bootstrap.ADMIN):
             return f"of the admin, {lost}"
         gone = target.secrets.is_dir() and not files.stat(CONFIG_FILE)
@@ -155,12 +160,16 @@ class VaultServer:
             bootstrap.finish(home.target.secrets, keys, services())
         vault.token = ""
 
-    def _admin(self, vault: VaultApi, home: ServerHome) -> None:
-        """Another secret_id for the admin, by a root token that is revoked at once."""
+    def _renew(self, vault: VaultApi, home: ServerHome, keys: bootstrap.Keys) -> None:
+        """What of the bootstrap is not of now, and another secret_id for the admin, by a root token
+        that is revoked at once."""
         owner = RootKey(home.files, home.target.secrets)
         try:
             vault.token = owner.token()
-            bootstrap.mint_admin(vault, home.target.secrets)
+            if keys.made_by == bootstrap.digest(services()):
+                bootstrap.mint_admin(vault, home.target.secrets)
+            else:
+                bootstrap.bootstrap(vault, home.target, keys, services())
         finally:
             vault.token = ""
             owner.close()
@@ -180,6 +189,16 @@ class VaultServer:
                 return bool(vault.health()["initialized"])
 
         home.wait_for("Vault to serve the PKI's certificate", trusted, 15)
+
+
+def _needs_root(keys: bootstrap.Keys, secrets: Path) -> str:
+    """What a finished bootstrap lacks that only a root token can make, in words."""
+    if not keys.made_by:
+        return ""
+    if keys.made_by != bootstrap.digest(services()):
+        return "its policies, AppRoles or secrets were made for others than those of now: made anew"
+    lost = approle_login.lacking(secrets, bootstrap.ADMIN)
+    return f"of the admin, {lost}" if lost else ""
 
 
 def _require_uninitialised(home: ServerHome) -> None:

@@ -7,15 +7,16 @@ from functools import partial
 from pathlib import Path
 
 from devstack_tui.contracts.audit import Audit, Check, Finding
+from devstack_tui.contracts.model import ADMIN_SUFFIX
 from devstack_tui.contracts.registry import services
 from devstack_tui.contracts.service_files import ServicePath
 from devstack_tui.core.check import Status
 from devstack_tui.core.files import PRIVATE_DIR, PRIVATE_FILE
 from devstack_tui.identity import bootstrap
 from devstack_tui.identity.owner_socket import CONFIG_FILE
-from devstack_tui.identity.vault_api import approle_files, credentials_path
+from devstack_tui.identity.vault_api import admin_path, approle_files, credentials_path
 from devstack_tui.services.vault.audit.kit import declared, failed, judged
-from devstack_tui.services.vault.matrix import roles, secrets
+from devstack_tui.services.vault.matrix import owners, roles
 from devstack_tui.services.vault.server import AUDIT_LOG
 
 Where = Callable[[Audit], ServicePath]
@@ -64,6 +65,11 @@ def watched() -> dict[str, tuple[str, Where]]:
                 f"the password of {service.secret}",
                 partial(_own, partial(credentials_path, name=service.name)),
             )
+        if service.admin is not None:
+            found[f"{service.admin_secret}.credentials"] = (
+                f"the administrator's password of {service.secret}",
+                partial(_own, partial(admin_path, name=service.name)),
+            )
     return found
 
 
@@ -82,8 +88,9 @@ def _private(name: str, where: Where, audit: Audit) -> Finding:
     found = path.stat()
     # No colon after a path: what follows "secret-id:" would be taken for the secret, and hidden.
     if found is None:
-        absent = name in secrets() and name.replace("-", "_") not in audit.services()
-        why = f"since {name} was never started" if absent else "`devstack-tui up` makes it anew"
+        owner = name.removesuffix(ADMIN_SUFFIX)
+        absent = owner in owners() and owner.replace("-", "_") not in audit.services()
+        why = f"since {owner} was never started" if absent else "`devstack-tui up` makes it anew"
         if name in ("keys", "storage"):
             why = "which nobody can make anew: put it back from a copy"
         missing = path.name.rpartition("/")[2]

@@ -20,7 +20,7 @@ from devstack_tui.services.vault.audit.kit import (
     shared,
     unsure,
 )
-from devstack_tui.services.vault.matrix import secrets
+from devstack_tui.services.vault.matrix import owners
 
 LONGEST_S = 366 * 24 * 3600
 NO_ADDRESS = "no-address"
@@ -30,7 +30,7 @@ def checks() -> tuple[Check, ...]:
     """Eight for each service, and the lists of issuing roles."""
     settings = {"domains": _domains, "max_ttl": _max_ttl, "key": _key, "usage": _usage}
     found: list[Check] = []
-    for name in secrets():
+    for name in owners():
         other = "mysql" if name != "mysql" else "postgres"
         tries = {
             "other_name": other,
@@ -109,7 +109,7 @@ def _usage(name: str, audit: Audit) -> Finding:
 
 def _foreign(audit: Audit) -> Finding:
     listed = set(ask_as_admin(audit, "list", "pki_int/roles").get("keys") or [])
-    foreign = sorted(listed - {f"{name}-role" for name in secrets()})
+    foreign = sorted(listed - {f"{name}-role" for name in owners()})
     return judged(not foreign, f"{len(listed)} roles; not declared: {', '.join(foreign) or 'none'}")
 
 

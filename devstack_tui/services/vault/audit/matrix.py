@@ -16,7 +16,7 @@ from devstack_tui.contracts.audit import Audit, Check, Finding, MatrixCell, Seve
 from devstack_tui.core.errors import UnreachableError
 from devstack_tui.identity.bootstrap import ADMIN
 from devstack_tui.services.vault.audit.kit import Answer, ask, check, failed, passed, shared, unsure
-from devstack_tui.services.vault.matrix import Matrix, Operation, roles, secrets
+from devstack_tui.services.vault.matrix import Matrix, Operation, owners, roles, secrets
 
 OPERATIONS: tuple[str, ...] = get_args(Operation)
 NEVER = 2**31 - 1
@@ -113,7 +113,7 @@ def _row(audit: Audit, role: str) -> Row:
             common_name="devstack-tui.invalid",
             ttl="never",
         )
-        for owner in secrets()
+        for owner in owners()
     }
     privileges = {
         name: _blank(ask(client, method, path, **body))
@@ -150,7 +150,7 @@ def checks(matrix: Matrix) -> tuple[Check, ...]:
         for secret in secrets()
         for operation in OPERATIONS
     ]
-    found += [_issue_check(matrix, role, owner) for role in roles() for owner in secrets()]
+    found += [_issue_check(matrix, role, owner) for role in roles() for owner in owners()]
     found += [_privilege_check(matrix, role, name) for role in roles() for name in PRIVILEGES]
     return tuple(found)
 
@@ -179,7 +179,7 @@ def cells(audit: Audit, matrix: Matrix) -> tuple[MatrixCell, ...]:
                 matrix.may_issue(role, owner),
                 not seen.issue[owner].denied,
             )
-            for owner in secrets()
+            for owner in owners()
         ]
     return tuple(found)
 
@@ -291,7 +291,7 @@ def _stake(role: str, path: str, declared: bool) -> str:
 def _remedy(role: str) -> str:
     return (
         f"mend configs/vault/policies/{role}.hcl, or declare it in configs/vault/matrix.toml; a "
-        "policy takes effect in a new stack: `devstack-tui down --wipe`, then `devstack-tui up`"
+        "policy takes effect at the next `devstack-tui up`"
     )
 
 

@@ -6,7 +6,8 @@ import itertools
 from functools import partial
 
 from devstack_tui.contracts.audit import Audit, Check, Finding
-from devstack_tui.identity.bootstrap import policy_text
+from devstack_tui.contracts.registry import service
+from devstack_tui.identity.bootstrap import ADMIN, policy_text
 from devstack_tui.services.vault.audit.kit import ask_as_admin, declared, judged, shared
 from devstack_tui.services.vault.matrix import Matrix, roles
 from devstack_tui.services.vault.policies import parse
@@ -73,7 +74,7 @@ def _sudo(matrix: Matrix, role: str, audit: Audit) -> Finding:
 
 def _text(matrix: Matrix, role: str, audit: Audit) -> Finding:  # noqa: ARG001
     real = in_force(audit, f"{role}-policy").strip().splitlines()
-    file = policy_text(role).strip().splitlines()
+    file = policy_text(None if role == ADMIN else service(role)).strip().splitlines()
     if real == file:
         return judged(True, f"{len(file)} lines, as in {role}.hcl")
     pairs = itertools.zip_longest(real, file, fillvalue="(the end)")

@@ -14,7 +14,7 @@ from devstack_tui.identity.bootstrap import TOKEN_MAX_TTL
 from devstack_tui.identity.vault_api import VaultError
 from devstack_tui.services.vault.audit.login import NOBODY
 from devstack_tui.services.vault.audit.roles import FIRST
-from devstack_tui.services.vault.matrix import roles, secrets
+from devstack_tui.services.vault.matrix import owners, roles
 from devstack_tui.services.vault.sabotages import kit
 from devstack_tui.services.vault.sabotages.kit import changed, rewritten
 
@@ -65,7 +65,7 @@ def _expects(name: str) -> list[str]:
 
 
 def _is_service(role: str) -> bool:
-    return role not in secrets() or service(role).token_type == "service"
+    return role not in owners() or service(role).token_type == "service"
 
 
 def _set(name: str, stack: SabotageStack) -> contextlib.AbstractContextManager[None]:

@@ -16,7 +16,7 @@ from devstack_tui.identity.owner_socket import CONFIG_FILE
 from devstack_tui.identity.vault_api import VaultApi
 from devstack_tui.services.vault.audit.files import watched
 from devstack_tui.services.vault.audit.kit import VAULT
-from devstack_tui.services.vault.matrix import secrets
+from devstack_tui.services.vault.matrix import owners
 from devstack_tui.services.vault.sabotages import kit
 from devstack_tui.services.vault.sabotages.kit import added, changed, rewritten
 
@@ -61,7 +61,7 @@ def sabotages() -> tuple[Sabotage, ...]:
     found: list[Sabotage] = []
     for name in ISSUERS:
         kinds = ANY_NAME if name == "allow_any_name" else ()
-        expects = [f"issuer.{service}.{kind}" for service in secrets() for kind in kinds]
+        expects = [f"issuer.{service}.{kind}" for service in owners() for kind in kinds]
         found += kit.sabotages({f"issuer.{name}": partial(_issuers, name)}, expects)
     for kind in FILES:
         found += kit.sabotages({"files.{kind}": partial(_chmod, kind)}, kind=kind)
@@ -95,7 +95,7 @@ def _issuers(name: str, stack: SabotageStack) -> AbstractContextManager[None]:
             return {"allowed_domains": [*before["allowed_domains"], "mysql", "postgres"]}
         return ISSUERS[name]
 
-    paths = [f"pki_int/roles/{service}-role" for service in secrets()]
+    paths = [f"pki_int/roles/{service}-role" for service in owners()]
     return rewritten(stack, paths, change, whole=True)
 
 
