@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import httpx
 import pytest
 
-from devstack_tui.services.reference_api.app import create_app
+from devstack_tui.core.errors import UnreachableError
+from devstack_tui.services.reference_api import token
+from devstack_tui.services.reference_api.app import create_app, reaches_write
 from devstack_tui.services.reference_api.backends import Backends
 from devstack_tui.services.reference_api.backends.base import (
     Backend,
@@ -207,10 +211,18 @@ async def client(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
         base_url="https://vault", transport=httpx.MockTransport(FakeVault())
     )
     backends._all["mysql"] = Broken(settings.peers["mysql"], "", backends.vault)
-    app: Any = Guard(create_app(backends), "127.0.0.1")
+    inner = create_app(backends)
+    app: Any = Guard(inner, "127.0.0.1", token.ensure(tmp_path), partial(reaches_write, inner))
     transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(base_url="http://127.0.0.1:8000", transport=transport) as found:
         yield found
+
+
+@pytest.fixture
+def owner(tmp_path: Path) -> dict[str, str]:
+    """The headers of a write by who has the stack's secrets."""
+    token.ensure(tmp_path)
+    return token.headers(tmp_path)
 
 
 async def test_the_api_lives_without_its_backends(client: httpx.AsyncClient) -> None:
@@ -249,27 +261,168 @@ async def test_secrets_are_masked(client: httpx.AsyncClient) -> None:
     assert PASSWORD not in (await client.get("/examples/vault/secret/mysql/password")).text
 
 
-@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "", "["])
-async def test_a_foreign_host_is_refused(client: httpx.AsyncClient, host: str) -> None:
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("evil.example", "127.0.0.1.evil.example", "", "[", "/", "x@127.0.0.1", "[::1]:8000"),
+        *("x@127.0.0.1:8000", "127.0.0.1:8000@evil", "127.0.0.1", "127.0.0.1:8001", "127.0.0.1:"),
+        *("localhost.:8000", "127.1:8000", " 127.0.0.1:8000", "127.0.0.1:08000", "0:8000"),
+        *("127.0.0.1:8000, evil", "127.0.0.1:8000/", "http://127.0.0.1:8000", "2130706433:8000"),
+    ],
+)
+async def test_a_foreign_or_odd_host_is_refused(client: httpx.AsyncClient, host: str) -> None:
     assert (await client.get("/health/", headers={"Host": host})).status_code == 403
 
 
-async def test_a_page_of_another_site_cannot_write(client: httpx.AsyncClient) -> None:
-    url = "/examples/cache/key?value=x"
-    for origin in ("https://evil.example", "null"):
-        assert (await client.post(url, headers={"Origin": origin})).status_code == 403
-    own = await client.post(url, headers={"Origin": "http://localhost:8000"})
-    assert own.status_code == 404  # let through: Redis is absent here
+async def test_a_host_that_is_there_twice_is_refused(client: httpx.AsyncClient) -> None:
+    twice = [("Host", "127.0.0.1:8000"), ("Host", "127.0.0.1:8000")]
+    assert (await client.get("/health/", headers=twice)).status_code == 403
 
 
-async def test_a_body_that_is_too_large_is_refused(client: httpx.AsyncClient) -> None:
+@pytest.mark.parametrize("name", ["localhost", "LocalHost", "reference-api.dev-services.local"])
+async def test_the_listener_s_own_names_are_known(client: httpx.AsyncClient, name: str) -> None:
+    assert (await client.get("/health/", headers={"Host": f"{name}:8000"})).status_code == 200
+
+
+WRITE = "/examples/cache/key?value=x"
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        *("https://evil.example", "null", "", "http://localhost:8000", "http://127.0.0.1:3000"),
+        *("https://127.0.0.1:8000", "http://127.0.0.1", "http://127.0.0.1:8000/", "127.0.0.1:8000"),
+    ],
+)
+async def test_a_page_of_another_site_or_port_can_do_nothing(
+    client: httpx.AsyncClient, owner: dict[str, str], origin: str
+) -> None:
+    for headers in (JSON, owner):
+        told = {**headers, "Origin": origin}
+        assert (await client.post(WRITE, headers=told)).status_code == 403
+    assert (await client.get("/health/", headers={"Origin": origin})).status_code == 403
+
+
+async def test_what_a_browser_says_of_another_site_is_believed(
+    client: httpx.AsyncClient, owner: dict[str, str]
+) -> None:
+    link = {"Sec-Fetch-Mode": "navigate"}
+    for site in ("cross-site", "same-site"):
+        told = {"Sec-Fetch-Site": site}
+        assert (await client.get("/docs", headers=told)).status_code == 403
+        assert (await client.get("/docs", headers={**told, **link})).status_code == 200
+        assert (await client.post(WRITE, headers={**owner, **told, **link})).status_code == 403
+    assert (await client.get("/docs", headers={"Sec-Fetch-Site": "none"})).status_code == 200
+
+
+async def test_a_write_needs_the_token_or_the_page_s_own_origin(
+    client: httpx.AsyncClient, owner: dict[str, str]
+) -> None:
+    own = {"Origin": "http://127.0.0.1:8000"}
+    wrong = {"Authorization": "Bearer " + "x" * 43}
+    basic = {"Authorization": owner["Authorization"].replace("Bearer", "Basic")}
+    for method, path in (
+        ("POST", WRITE),
+        ("PUT", WRITE),
+        ("DELETE", "/examples/cache/key"),
+        ("POST", "/examples/messaging/publish"),
+    ):
+        for headers, status in (
+            # Let through is 404 or 422: no backend is here.
+            ({}, {415}),
+            (JSON, {401}),
+            ({**JSON, **wrong}, {401}),
+            ({**JSON, **basic}, {401}),
+            ({**JSON, **own, **wrong}, {401}),
+            ({**JSON, **own}, {404, 422}),
+            (owner, {404, 422}),
+        ):
+            answer = await client.request(method, path, headers=headers)
+            assert answer.status_code in status, (method, path, headers)
+
+
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "application/x-www-form-urlencoded", "text/plain; application/json", ""]
+)
+async def test_a_form_is_no_write(
+    client: httpx.AsyncClient, owner: dict[str, str], kind: str
+) -> None:
+    for origin in ({}, {"Origin": "http://127.0.0.1:8000"}):
+        headers = {**owner, **origin, "Content-Type": kind}
+        assert (await client.post(WRITE, headers=headers)).status_code == 415
+
+
+async def test_methods_beyond_the_routes_are_405(client: httpx.AsyncClient) -> None:
+    for method, path in (
+        *((method, "/health/") for method in ("POST", "PUT", "DELETE", "PATCH", "TRACE")),
+        ("CONNECT", "/examples/cache/key"),
+        ("PATCH", "/examples/cache/key"),
+        ("PROPFIND", "/"),
+    ):
+        assert (await client.request(method, path)).status_code == 405, (method, path)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/..%2f..%2fetc/passwd", "//health/", "/health//all", "/%2e%2e/health/"),
+        *("/examples/cache/..", "/examples/cache/a%2fb", "/examples/vault/secret/%252e%252e"),
+        *("/docs/../../etc/passwd", "/health/./", "/health/%00", "/static/x", "/health\\all"),
+    ],
+)
+async def test_a_path_that_leads_elsewhere_is_404(tmp_path: Path, path: str) -> None:
+    inner = create_app(Backends(config(tmp_path)))
+    app: Any = Guard(inner, "127.0.0.1", "", partial(reaches_write, inner))
+    seen: list[Any] = []
+
+    async def send(message: Any) -> None:
+        seen.append(message)
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    # A client would tidy the path before it asks.
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "scheme": "http",
+        "server": ("127.0.0.1", 8000),
+        "path": unquote(path),
+        "raw_path": path.encode(),
+        "root_path": "",
+        "query_string": b"",
+        "headers": [(b"host", b"127.0.0.1:8000")],
+    }
+    await app(scope, receive, send)
+    assert seen[0]["status"] == 404
+
+
+def test_a_token_is_kept_and_a_damaged_one_is_made_anew(tmp_path: Path) -> None:
+    first = token.ensure(tmp_path)
+    assert token.ensure(tmp_path) == first
+    assert token.path(tmp_path).stat().st_mode & 0o777 == 0o600
+    token.path(tmp_path).write_text("short\n")
+    assert token.digest_of(tmp_path) == ""
+    with pytest.raises(UnreachableError, match="token of the reference API"):
+        token.headers(tmp_path)
+    assert token.ensure(tmp_path) != first
+
+
+def test_without_a_digest_no_token_is_right() -> None:
+    for given in (b"", b"Bearer ", b"Bearer", b"Bearer " + b"x" * 43):
+        assert not token.matches(given, "")
+
+
+async def test_a_body_that_is_too_large_is_refused(
+    client: httpx.AsyncClient, owner: dict[str, str]
+) -> None:
     async def chunks() -> AsyncIterator[bytes]:
         for _ in range(3):
             yield b"x" * 500_000
 
-    header = {"Content-Type": "application/json"}
     for body in (b"x" * 1_100_000, chunks()):
-        answer = await client.put("/examples/cache/key", content=body, headers=header)
+        answer = await client.put("/examples/cache/key", content=body, headers=owner)
         assert answer.status_code == 413
 
 
@@ -286,9 +439,14 @@ async def test_a_body_that_is_too_large_is_refused(client: httpx.AsyncClient) ->
     ],
 )
 async def test_bad_input_is_422(
-    client: httpx.AsyncClient, method: str, path: str, body: dict[str, Any] | None
+    client: httpx.AsyncClient,
+    owner: dict[str, str],
+    method: str,
+    path: str,
+    body: dict[str, Any] | None,
 ) -> None:
-    assert (await client.request(method, path, json=body)).status_code == 422
+    answer = await client.request(method, path, json=body, headers=owner)
+    assert answer.status_code == 422
 
 
 async def test_the_documentation_loads_nothing_from_elsewhere(client: httpx.AsyncClient) -> None:

@@ -13,7 +13,7 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
 
 
 def connect(endpoint: Endpoint, credentials: Credentials, ca: Path) -> str:  # noqa: ARG001
-    """The curl command; the API has no login."""
+    """The curl command; reading needs no login."""
     return f"curl --cacert {shlex.quote(str(ca))} https://{endpoint.host}:{endpoint.tls_port}/health/all"
 
 

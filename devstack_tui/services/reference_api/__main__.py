@@ -13,15 +13,17 @@ import socket
 import ssl
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import uvicorn
 
-from devstack_tui.services.reference_api.app import create_app
+from devstack_tui.services.reference_api.app import create_app, reaches_write
 from devstack_tui.services.reference_api.backends import Backends
 from devstack_tui.services.reference_api.config import ApiConfig, load
 from devstack_tui.services.reference_api.guard import Guard
+from devstack_tui.services.reference_api.request_target import origin_form
 
 GRACE_S = 2
 BACKLOG = 2048
@@ -42,6 +44,9 @@ def _listener(app: Any, **files: Any) -> _Listener:
             app,
             log_config=None,
             access_log=False,
+            # Nobody stands before us: what a client says of itself is not to be believed.
+            proxy_headers=False,
+            http=origin_form(),
             lifespan="off",
             ws="none",
             server_header=False,
@@ -110,7 +115,8 @@ async def serve(path: Path) -> None:
     seconds. SIGHUP: certificate, key and the settings of TLS are read again."""
     config = load(path)
     backends = Backends(config)
-    app = Guard(create_app(backends), config.host)
+    inner = create_app(backends)
+    app = Guard(inner, config.host, config.token_digest, partial(reaches_write, inner))
     # Bound before anything is served: a port that is taken ends the process with its reason.
     sockets = [_bind(config.host, port) for port in (config.http_port, config.https_port)]
     encrypted = _listener(app, ssl_certfile=config.cert, ssl_keyfile=config.key)

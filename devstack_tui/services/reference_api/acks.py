@@ -12,9 +12,9 @@ from devstack_tui.contracts.model import Target
 from devstack_tui.core.errors import UnreachableError
 from devstack_tui.core.http_connection import Reply
 from devstack_tui.loadgen.http_acks import HttpsSession
+from devstack_tui.services.reference_api import token
 from devstack_tui.services.reference_api.probe import connect
 
-JSON = {"Content-Type": "application/json"}
 TIMEOUT_S = 10.0
 KEPT_S = 900
 """What nobody removes, because we were killed, ends by itself after this."""
@@ -36,7 +36,9 @@ class ApiWriter:
     ) -> None:
         self._run = run
         self._sent = sent
-        self._session = HttpsSession(target, target.ports["tls"], timeout, JSON)
+        self._session = HttpsSession(
+            target, target.ports["tls"], timeout, token.headers(target.secrets)
+        )
 
     def write(self, number: int) -> None:
         """One PUT; it is acknowledged when the API reports that Redis has it."""
@@ -70,8 +72,9 @@ class ApiAcks:
 
     def prepare(self, target: Target, run: str) -> None:
         """See that it can keep something. Raises `UnreachableError` when not."""
+        headers = token.headers(target.secrets)
         with connect(target, TIMEOUT_S) as client:
-            answer = client.request("PUT", _path(run, 0), _body(0), JSON)
+            answer = client.request("PUT", _path(run, 0), _body(0), headers)
         if answer.status != 200:
             raise UnreachableError(
                 "the reference API keeps nothing: its cache needs Redis", "`devstack-tui up redis`"
@@ -95,9 +98,10 @@ class ApiAcks:
         """Remove every entry that this process sent."""
         with self._lock:
             highest = self._highest.get(run, 0)
+        headers = token.headers(target.secrets)
         with connect(target, TIMEOUT_S) as client:
             for number in range(highest + 1):
-                _done(client.request("DELETE", _path(run, number)))
+                _done(client.request("DELETE", _path(run, number), None, headers))
         with self._lock:
             self._highest.pop(run, None)
 

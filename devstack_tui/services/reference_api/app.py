@@ -5,6 +5,8 @@ from __future__ import annotations
 from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
+from starlette.types import Scope
 
 import devstack_tui
 from devstack_tui.services.reference_api.backends import Backends
@@ -25,8 +27,9 @@ from devstack_tui.services.reference_api.routers import (
 )
 
 DESCRIPTION = (
-    "Uses every service of the stack as an application would. It listens on loopback and has no "
-    "login: whoever can reach it can use it, so secrets are masked."
+    "Uses every service of the stack as an application would. It listens on loopback; whoever can "
+    "reach it can read, so secrets are masked. A write needs Content-Type: application/json and "
+    "the token that is in the stack's secrets/reference-api-token (Authorization: Bearer)."
 )
 
 
@@ -49,6 +52,11 @@ def create_app(backends: Backends) -> FastAPI:
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _unexpected)
     return app
+
+
+def reaches_write(app: FastAPI, scope: Scope) -> bool:
+    """Whether a route would answer this request, path and method."""
+    return any(route.matches(scope)[0] is Match.FULL for route in app.router.routes)
 
 
 async def _unavailable(_request: Request, error: Exception) -> Response:

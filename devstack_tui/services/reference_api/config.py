@@ -28,6 +28,7 @@ class Peer(msgspec.Struct, frozen=True):
 class ApiConfig(msgspec.Struct, frozen=True):
     """The file that the server part writes, 0600.
 
+    `token_digest` is of the token that writes need, as `token.digest` makes it; empty: none does.
     `ca` is the only root that is trusted. `role_id` and `secret_id` are the files of the AppRole.
     `tls_minimum` and `tls_maximum` are protocol versions as `TLSv1.2`, `tls_ciphers` OpenSSL's list
     for TLS 1.2 and older; certificate and key are read again with them at SIGHUP.
@@ -43,6 +44,7 @@ class ApiConfig(msgspec.Struct, frozen=True):
     role_id: str
     secret_id: str
     peers: dict[str, Peer]
+    token_digest: str = ""
     tls_minimum: str = "TLSv1.2"
     tls_maximum: str = "TLSv1.3"
     tls_ciphers: str = TLS_CIPHERS

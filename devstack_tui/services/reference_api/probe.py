@@ -10,6 +10,7 @@ from devstack_tui.core.errors import UnreachableError
 from devstack_tui.core.http_connection import HttpConnection
 from devstack_tui.core.redact import redact
 from devstack_tui.core.tls import client_context
+from devstack_tui.services.reference_api import token
 
 
 def connect(target: Target, timeout: float) -> HttpConnection:
@@ -46,7 +47,10 @@ def probe(target: Target, timeout: float) -> Observation:
         version=str(about.get("version", "")),
         tls=tls,
         problems=tuple(problems),
-        facts={"backends": f"{healthy} of {len(backends)} healthy"},
+        facts={
+            "backends": f"{healthy} of {len(backends)} healthy",
+            "token of writes": str(token.path(target.secrets)),
+        },
     )
 
 

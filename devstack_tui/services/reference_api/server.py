@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import msgspec
 
-from devstack_tui.contracts.model import Installation, ServiceSettings
+from devstack_tui.contracts.model import Installation, ServiceSettings, Target
 from devstack_tui.contracts.server_home import HOST, ServerHome
 from devstack_tui.contracts.service import Server
-from devstack_tui.contracts.service_files import CA, CERT, KEY
+from devstack_tui.contracts.service_files import CA, CERT, KEY, ServiceFiles
+from devstack_tui.core import codec
+from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.http_connection import HttpConnection
 from devstack_tui.identity.vault_api import approle_files
+from devstack_tui.services.reference_api import token
 from devstack_tui.services.reference_api.config import FILE, ApiConfig, Peer
 from devstack_tui.services.reference_api.probe import connect
 
@@ -24,8 +27,11 @@ class ReferenceApiServer:
         return {"http": settings.ports["main"], "https": settings.ports["tls"]}
 
     def prepare(self, home: ServerHome, installation: Installation) -> None:  # noqa: ARG002
-        """Its configuration: addresses and paths, no secret."""
+        """Its configuration: addresses and paths, no secret; and the token of writes."""
         role_id, secret_id = approle_files(home.target.secrets, UNIT)
+        digest = token.ensure(home.target.secrets)
+        if _known_digest(home.files) != digest:
+            home.stop()  # what runs asks for another token, or, as our older releases, for none
         config = ApiConfig(
             stack=home.stack,
             host=HOST,
@@ -34,6 +40,7 @@ class ReferenceApiServer:
             cert=home.files.path(CERT),
             key=home.files.path(KEY),
             ca=home.files.path(CA),
+            token_digest=digest,
             role_id=str(role_id),
             secret_id=str(secret_id),
             peers={
@@ -60,6 +67,19 @@ class ReferenceApiServer:
                 return tls.get("/health/").status == plain.get("/health/").status == 200
 
         home.wait_for("the reference API to answer", answers)
+
+    def lacking(self, target: Target, files: ServiceFiles) -> str:
+        """See `devstack_tui.contracts.service.Mendable`."""
+        found = token.digest_of(target.secrets)
+        return "" if found and found == _known_digest(files) else "the token of its writes"
+
+
+def _known_digest(files: ServiceFiles) -> str:
+    """Of the token that the API was last configured for; empty for none."""
+    try:
+        return codec.decode(files.read(FILE), ApiConfig).token_digest
+    except (OSError, ValueError, DevstackError):
+        return ""
 
 
 SERVER: Server = ReferenceApiServer()

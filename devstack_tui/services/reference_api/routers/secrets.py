@@ -1,4 +1,4 @@
-"""Reading from Vault as an application does. The values stay here: this API has no login."""
+"""Reading from Vault as an application does. The values stay here: reading needs no login."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from devstack_tui.services.reference_api.routers import Name, Stack
 
 SHOWN = ("user", "database")
 MASK = "***"
-NOTE = "Read from Vault by this API's own AppRole. Masked: the API has no login."
+NOTE = "Read from Vault by this API's own AppRole. Masked: reading needs no login."
 router = APIRouter(prefix="/examples/vault", tags=["vault"])
 
 
