@@ -69,6 +69,10 @@ class Target(msgspec.Struct, frozen=True):
     admin: Credentials = Credentials()
     """The account that administrates the server; empty where the service has only one account."""
 
+    prover: str = ""
+    """The engine's part that proves who answers a connection, and its own text for that: for
+    `contracts.peer`. Empty where it cannot be proven."""
+
     def as_admin(self) -> Target:
         """The same for administrating: the administrator's account, and the database of
         `credentials`. Itself where the service has only one account."""

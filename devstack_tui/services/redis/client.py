@@ -1,4 +1,4 @@
-"""Connections to the nodes of a Redis Cluster: over TLS and verified, unless TLS is off."""
+"""Connections to the nodes of a Redis Cluster: over TLS and verified, or plain and proven."""
 
 from __future__ import annotations
 
@@ -79,17 +79,34 @@ def _pinned() -> type[redis.Connection]:
     return PinnedConnection
 
 
+def _proven(target: Target, index: int, connection: Any) -> None:
+    """redis-py's hook between connecting and the login, at every connection: log in only at the
+    stack's own node. The driver has no public name for its socket."""
+    import redis
+
+    from devstack_tui.contracts.peer import Peer
+
+    try:
+        Peer.of(target).prove(connection._sock, node_name(index))
+    except OSError as error:
+        raise redis.ConnectionError(str(error).partition("\n")[0]) from error
+    connection.on_connect()
+
+
 def connect(target: Target, index: int, timeout: float, tls: bool = True) -> redis.Redis:
     """A client of one node with one connection, which is opened here; nothing is retried.
 
-    `timeout` (seconds) covers connecting and each reply; without `tls` it is plain. Close it after
-    use.
+    `timeout` (seconds) covers connecting and each reply; without `tls` it is plain, and logs in
+    only at the stack's own node. Close it after use.
     """
     import redis
     from redis.backoff import NoBackoff
     from redis.retry import Retry
 
-    how: dict[str, Any] = {"port": target.ports["main"] + index}
+    how: dict[str, Any] = {
+        "redis_connect_func": functools.partial(_proven, target, index),
+        "port": target.ports["main"] + index,
+    }
     if tls:
         how = {
             "connection_class": _pinned(),
