@@ -172,7 +172,7 @@ def explain(error: OSError, doing: str) -> DevstackError:
             return DevstackError(
                 f"{name} is no regular file, while {doing}", f"remove {name}, or put the file back"
             )
-        case errno.ENOTDIR | errno.ELOOP if name:
+        case errno.ENOTDIR | errno.ELOOP | errno.EMLINK if name:
             return DevstackError(
                 f"{error.strerror}{where} while {doing}", "move it away, then run it again"
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import socket
@@ -15,8 +16,6 @@ from devstack_tui.core import files
 from devstack_tui.core.errors import DevstackError
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY
-_FILE = os.O_NOFOLLOW | os.O_NONBLOCK
-"""Neither a link nor a pipe that nobody writes to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,11 @@ def parts_of(name: str) -> list[str]:
 
 class RootedFiles:
     """See `devstack_tui.contracts.service_files.ServiceFiles`. `owner` (uid, gid) is given to
-    every file and directory that is made; None: whoever makes it."""
+    every file and directory that is made; None: whoever makes it.
+
+    Another account than ours may put anything below its directory, while we may be root: no link
+    is followed, nothing is done by a path that it can change meanwhile, and a file that has a
+    second name, which may lie in /etc, is neither read nor changed."""
 
     def __init__(self, root: Path, owner: tuple[int, int] | None = None) -> None:
         self._root = root
@@ -55,8 +58,13 @@ class RootedFiles:
 
     def read(self, name: str, last: int | None = None) -> bytes:
         """See the Protocol."""
-        with self._within(name) as (folder, leaf):
-            return _read(os.open(leaf, os.O_RDONLY | _FILE, dir_fd=folder), last)
+        with (
+            self._opened(name, os.O_RDONLY | os.O_NONBLOCK) as found,
+            open(found, "rb", closefd=False) as file,
+        ):
+            if last is not None:
+                file.seek(max(0, os.fstat(found).st_size - last))
+            return file.read()
 
     def write(
         self,
@@ -128,12 +136,15 @@ class RootedFiles:
         """See the Protocol."""
         with (
             self._opened(name, os.O_RDONLY | os.O_NONBLOCK) as source,
-            self._opened(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) as target,
-            open(source, "rb", closefd=False) as reader,
-            open(target, "wb", closefd=False) as writer,
+            self._within(new) as (folder, leaf),
         ):
-            shutil.copyfileobj(reader, writer)
-            self._give(target, files.PRIVATE_FILE)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(leaf, dir_fd=folder)
+            fresh = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+            target = os.open(leaf, fresh, files.PRIVATE_FILE, dir_fd=folder)
+            with open(source, "rb", closefd=False) as reader, os.fdopen(target, "wb") as writer:
+                shutil.copyfileobj(reader, writer)
+                self._give(target, files.PRIVATE_FILE)
 
     def rename(self, name: str, new: str) -> None:
         """See the Protocol."""
@@ -160,6 +171,8 @@ class RootedFiles:
         """See the Protocol. A socket's path has at most 107 bytes: it is reached through an open
         descriptor, however long the directory's path is."""
         with self._opened(name, os.O_PATH) as found:
+            if self._owner and os.fstat(found).st_uid not in (os.geteuid(), self._owner[0]):
+                raise PermissionError(errno.EPERM, "belongs to another account", self.path(name))
             made = socket.socket(socket.AF_UNIX)
             try:
                 made.settimeout(timeout)
@@ -180,9 +193,16 @@ class RootedFiles:
         with self._within(name) as (folder, leaf):
             found = os.open(leaf, flags | os.O_NOFOLLOW, files.PRIVATE_FILE, dir_fd=folder)
             try:
+                self._refuse_linked(found)
                 yield found
             finally:
                 os.close(found)
+
+    def _refuse_linked(self, found: int) -> None:
+        """A server's account may give any file another name, among its own."""
+        about = os.fstat(found)
+        if self._owner and about.st_nlink > 1 and not stat.S_ISDIR(about.st_mode):
+            raise OSError(errno.EMLINK, "It has a second name somewhere else (a hard link)")
 
     @contextlib.contextmanager
     def _within(self, name: str) -> Iterator[tuple[int, str]]:
@@ -190,7 +210,8 @@ class RootedFiles:
         *folders, leaf = parts_of(name) or ["."]
         try:
             with contextlib.ExitStack() as opened:
-                folder = os.open(self._root, _FOLDER)
+                own = os.O_NOFOLLOW if self._owner else 0
+                folder = os.open(self._root, _FOLDER | own)
                 opened.callback(os.close, folder)
                 for part in folders:
                     folder = os.open(part, _FOLDER | os.O_NOFOLLOW, dir_fd=folder)
@@ -199,10 +220,3 @@ class RootedFiles:
         except OSError as error:
             error.filename, error.filename2 = self.path(name), None
             raise
-
-
-def _read(found: int, last: int | None) -> bytes:
-    with open(found, "rb") as file:
-        if last is not None:
-            file.seek(max(0, os.fstat(found).st_size - last))
-        return file.read()

@@ -162,3 +162,36 @@ def test_a_socket_is_reached_however_long_its_path_is(tmp_path: Path) -> None:
             answering, _ = server.accept()
             with answering:
                 assert answering.recv(1) == b"x"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root works among another account's files")
+def test_a_file_that_has_a_second_name_elsewhere_is_left_alone(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    outside = tmp_path / "shadow"
+    outside.write_text("of root")
+    outside.chmod(0o640)
+    (home / "server.key").hardlink_to(outside)
+    (home / "tls").symlink_to("/etc")
+    files = RootedFiles(home, (NOBODY, NOBODY))
+    for act in (
+        lambda: files.read("server.key"),
+        lambda: files.edit("server.key", str.upper),
+        lambda: files.chmod("server.key", 0o644),
+        lambda: files.copy("server.key", "copy"),
+        lambda: files.directory("tls"),
+    ):
+        with pytest.raises(OSError, match=str(home)):
+            act()
+    files.write("new", "x")
+    files.copy("new", "server.key")  # takes the place of the name, not of the file
+    assert files.read("server.key") == b"x"
+    about = outside.stat()
+    assert (outside.read_text(), about.st_uid, about.st_mode & 0o777) == ("of root", 0, 0o640)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root works among another account's files")
+def test_the_directory_itself_is_no_link(tmp_path: Path) -> None:
+    (tmp_path / "home").symlink_to("/etc")
+    with pytest.raises(OSError, match="home/passwd"):
+        RootedFiles(tmp_path / "home", (NOBODY, NOBODY)).read("passwd")
