@@ -120,6 +120,10 @@ class Engine(Readable, UnitControl, Protocol):
     def hints(self) -> Sequence[Hint]:
         """How to get what is not here and would allow this stack more features."""
 
+    def furnish(self, service: Service) -> str:
+        """Make what the machine lacks for the service, beside programs: an account for its server,
+        say. Returns what was made, in words; empty for nothing. Raises `DevstackError`."""
+
     def free_offset(self, base: Iterable[int], reserved: Iterable[int]) -> int:
         """The smallest multiple of 100 above 0 that moves every port of `base` to a free one that
         is not among `reserved`. Raises `DevstackError` when there is none."""

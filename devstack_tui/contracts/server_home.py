@@ -35,10 +35,6 @@ class ServerHome(Protocol):
         """The service's own files, its certificate among them."""
 
     @property
-    def as_root(self) -> bool:
-        """Whether the server would run as root."""
-
-    @property
     def credentials(self) -> Credentials:
         """The service's secret in Vault."""
 

@@ -110,7 +110,8 @@ class Service:
     optional: bool = False
     """Whether a machine without the program is still complete."""
     account: str = ""
-    """The system account that runs the server when we are root."""
+    """The system account, made by its package, that runs the server when we are root. Without one
+    the engine makes an account for it: no server runs as root."""
     credentials: Credentials | None = None
     """User and database to create for applications; the password is made by the bootstrap. None: no
     secret."""

@@ -16,6 +16,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -219,16 +220,28 @@ def spawn(
     cwd: Path,
     log: Path,
     account: tuple[int, int] | None = None,
+    *,
+    executable: str | None = None,
+    descriptors: Sequence[int] = (),
 ) -> ProcessId:
-    """Start a server detached: its own session, output appended to `log` (0600), no input.
+    """Start a server detached: its own session, output appended to `log` (0600), no input, no new
+    privileges, no core files, which would hold its secrets.
 
-    `account` is the (uid, gid) to drop to, None to stay who we are. Raises OSError.
+    `account` is the (uid, gid) to drop to, None to stay who we are. `executable` is run in place of
+    `argv[0]`, and the child keeps `descriptors` open. Raises OSError.
     """
+    from concurrent.futures import ThreadPoolExecutor
+
     _allow_open_files()
-    fd = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    try:
-        child = subprocess.Popen(
+    _forbid_core_files()
+    fd = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+
+    def start() -> subprocess.Popen[bytes]:
+        _forbid_new_privileges()
+        return subprocess.Popen(
             list(argv),
+            executable=executable,
+            pass_fds=descriptors,
             env=dict(env),
             cwd=cwd,
             stdin=subprocess.DEVNULL,
@@ -240,6 +253,11 @@ def spawn(
             group=account[1] if account else None,
             extra_groups=[] if account else None,
         )
+
+    try:
+        # What a thread gives up its children do not get; this thread, and others of ours, keep it.
+        with ThreadPoolExecutor(1) as thread:
+            child = thread.submit(start).result()
     finally:
         os.close(fd)
     # It outlives us: nobody waits for it here, and `Popen` shall not complain about that.
@@ -257,6 +275,65 @@ def _allow_open_files() -> None:
     wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+_PR_SET_NO_NEW_PRIVS = 38
+
+
+def _forbid_new_privileges() -> None:
+    """What this thread starts from now on gets no rights by a setuid program. Where the kernel
+    refuses, it may."""
+    import ctypes
+
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+
+
+def _forbid_core_files() -> None:
+    """Ours would hold secrets as well."""
+    _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """What a process may do: its user ids and group ids (all of them), further groups, the
+    capabilities that it has or can take, its soft limit of core files (None: unlimited), and
+    whether it can get no more by a setuid program."""
+
+    uids: frozenset[int]
+    gids: frozenset[int]
+    groups: frozenset[int]
+    capabilities: int
+    core_bytes: int | None
+    no_new_privileges: bool
+
+
+def rights(pid: int) -> Rights | None:
+    """Of a process of now; None for one that is gone."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+        limits = Path(f"/proc/{pid}/limits").read_text()
+    except OSError:
+        return None
+    rows = {
+        name: value.split() for name, _, value in (x.partition(":") for x in status.split("\n"))
+    }
+    core = re.search(r"^Max core file size +(\S+)", limits, re.MULTILINE)
+    numbers = {name: frozenset(map(int, rows.get(name, ()))) for name in ("Uid", "Gid", "Groups")}
+    if not numbers["Uid"]:
+        return None
+    held = [
+        int(value, 16) for name in ("CapPrm", "CapEff", "CapAmb") for value in rows.get(name, ())
+    ]
+    return Rights(
+        numbers["Uid"],
+        numbers["Gid"],
+        numbers["Groups"] - numbers["Gid"],
+        functools.reduce(int.__or__, held, 0),
+        int(core[1]) if core and core[1].isdigit() else None,
+        rows.get("NoNewPrivs") == ["1"],
+    )
 
 
 def open_files(pids: Iterable[int]) -> int | None:

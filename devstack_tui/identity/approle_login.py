@@ -13,7 +13,7 @@ from devstack_tui.contracts.server_home import HOST
 from devstack_tui.contracts.service import IDENTITY, Service
 from devstack_tui.contracts.service_files import CA, CERT, CHAIN, KEY, ServiceFiles
 from devstack_tui.core.errors import DevstackError
-from devstack_tui.core.files import make_dir, write_private
+from devstack_tui.core.files import make_dir, read_bytes, write_private
 from devstack_tui.core.tls import with_key_extensions
 from devstack_tui.identity import bootstrap
 from devstack_tui.identity.certificates import read_certificate
@@ -30,6 +30,8 @@ from devstack_tui.identity.vault_api import (
 RENEW_BELOW_DAYS = 90
 MINT_AFTER_DAYS = 15
 DAY = 86400.0
+ROLE_ID, SECRET_ID = "approle/role-id", "approle/secret-id"
+"""The copies of a service that logs in to Vault by itself."""
 
 
 def obtain(
@@ -48,6 +50,8 @@ def obtain(
             admin = _admin_account(client, service, lenient=renew)
         if renew or _due(service, files, vault.ca):
             issue(client, service, files)
+        if files.stat(SECRET_ID):
+            give(vault.secrets, service.secret, files)
     finally:
         if service.token_type != "batch":  # a batch token cannot be revoked, it expires
             client.revoke()
@@ -73,6 +77,13 @@ def _admin_account(client: VaultApi, service: Service, *, lenient: bool) -> Cred
 def _keep(path: Path, credentials: Credentials) -> None:
     make_dir(path.parent)
     write_private(path, msgspec.json.encode(credentials))
+
+
+def give(secrets: Path, name: str, files: ServiceFiles) -> None:
+    """Copy the AppRole of `name` to the service's own files: its server may read no others."""
+    files.directory(ROLE_ID.partition("/")[0])
+    for path, copy in zip(approle_files(secrets, name), (ROLE_ID, SECRET_ID), strict=True):
+        files.write(copy, read_bytes(path))
 
 
 def _login(vault: Target, service: Service) -> VaultApi:

@@ -175,6 +175,9 @@ class MemoryEngine:
     def hints(self) -> Sequence[Hint]:
         return ()
 
+    def furnish(self, service: Service) -> str:  # noqa: ARG002
+        return ""
+
     def free_offset(self, base: Iterable[int], reserved: Iterable[int]) -> int:  # noqa: ARG002
         return 100
 

@@ -31,6 +31,9 @@ def run(options: argparse.Namespace) -> int:
     name_repairs(stack)
     if options.install:
         install(stack)
+        for service in stack.resolve_running(()):
+            if made := stack.engine().furnish(service):
+                narrate(f"{service.name}: {made}")
     findings = list(examine(stack))
     if options.json:
         print_json({"stack": stack.name, "findings": findings})

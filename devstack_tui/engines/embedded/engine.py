@@ -30,6 +30,7 @@ from devstack_tui.core.machine import Machine
 from devstack_tui.core.paths import StackPaths
 from devstack_tui.core.programs import Hint
 from devstack_tui.engines.embedded import (
+    accounts,
     data_series,
     faults,
     firewall,
@@ -39,7 +40,7 @@ from devstack_tui.engines.embedded import (
     requirements,
     sockets,
 )
-from devstack_tui.engines.embedded.accounts import account_of
+from devstack_tui.engines.embedded.handed_programs import handed
 from devstack_tui.engines.embedded.places import Places
 from devstack_tui.engines.embedded.process_records import Record
 from devstack_tui.engines.embedded.programs import ProgramContext
@@ -92,13 +93,23 @@ class EmbeddedEngine(EmbeddedView):
         if service is None:
             yield requirements.platform()
             yield requirements.packet_filter()
-        elif not self.units(service):
+            return
+        with contextlib.suppress(DevstackError):  # what is not here needs no account
+            self.locate(service)
+            yield from requirements.account(service)
+        if not self.units(service):
             found = requirements.occupied_port(service.name, self._claims(service))
             yield from [found] if found else []
 
     def hints(self) -> Sequence[Hint]:
         """See the Protocol."""
         return requirements.hints()
+
+    def furnish(self, service: Service) -> str:
+        """See the Protocol."""
+        said: list[str] = []
+        accounts.require(service, said.append)
+        return " ".join(said)
 
     def free_offset(self, base: Iterable[int], reserved: Iterable[int]) -> int:
         """See the Protocol."""
@@ -127,6 +138,7 @@ class EmbeddedEngine(EmbeddedView):
     def start(self, service: Service, run: Run) -> None:
         """See the Protocol: prepares, starts the units that are missing, completes."""
         with self._explained(service, "starting"):
+            self._adopt(service, run)
             place = self._place(service, run)
             if any(
                 not self._units.fits(record, service) for record in self._records.of(service.name)
@@ -143,6 +155,7 @@ class EmbeddedEngine(EmbeddedView):
     def cycle(self, service: Service, run: Run, before: Callable[[str], None]) -> None:
         """See the Protocol."""
         with self._explained(service, "restarting"):
+            self._adopt(service, run)
             place = self._place(service, run)
             rolling = service.rolling()
             if rolling is None:
@@ -177,6 +190,20 @@ class EmbeddedEngine(EmbeddedView):
             directories.require_room(self._paths, error)
             raise
 
+    def _adopt(self, service: Service, run: Run) -> None:
+        """What an older release has started as root ends, and its files go to its own account."""
+        account = accounts.require(service, lambda text: run.say(Phase.PREPARING, text))
+        others = [
+            found
+            for record in self._records.of(service.name)
+            if record.alive and record.process is not None
+            if (found := process.rights(record.process.pid)) and found.uids != {account.uid}
+        ]
+        if others:
+            self._end(service, run)
+        if not self._units.alive(service):
+            self._places.hand_over(service, run, whole=bool(others))
+
     def _place(self, service: Service, run: Run) -> _StartContext:
         installation = self.locate(service)
         data_series.check(self.files(service), service.name, installation)
@@ -202,8 +229,9 @@ class EmbeddedEngine(EmbeddedView):
         """See the Protocol."""
         with self._explained(service, "starting"):
             credentials = read_credentials(self._paths.secrets, service)
-            home = self._home(service, run, credentials)
             self._end(service, run)
+            self._adopt(service, run)
+            home = self._home(service, run, credentials)
             specs = service.launcher().processes(home, self.locate(service))
             for order, spec in enumerate(specs):
                 self._spawn(home, spec, order, self._units.partners(service))
@@ -266,7 +294,7 @@ class EmbeddedEngine(EmbeddedView):
         record, main = self._units.main(unit)
         helper = {process.UNIT_VARIABLE: f"helper:{record.service}"}
         env = {**process.environment(main.pid), **helper, **more}
-        owner = account_of(service_named(record.service)).owner
+        owner = accounts.require(service_named(record.service)).owner
         return ProgramContext(env, self._paths.data / record.service, owner)
 
     def client(self, service: Service, *names: str) -> Client:
@@ -370,17 +398,19 @@ class EmbeddedEngine(EmbeddedView):
         log = self._logs.path(spec.unit)
         if log.exists() and log.stat().st_size > LOG_ROTATE_BYTES:
             log.replace(log.with_suffix(".log.1"))
-        record = self._records.intend(spec, home.service, order, made_for)
-        return self._records.started(
-            record,
-            process.spawn(
+        env = home.environment({process.UNIT_VARIABLE: spec.unit, **spec.env})
+        with handed(spec.argv, env, home.account) as program:
+            record = self._records.intend(spec, home.service, order, made_for)
+            started = process.spawn(
                 spec.argv,
-                home.environment({process.UNIT_VARIABLE: spec.unit, **spec.env}),
+                {**env, **program.env},
                 home.data,
                 log,
                 home.account.owner,
-            ),
-        )
+                executable=program.executable,
+                descriptors=program.descriptors,
+            )
+        return self._records.started(record, started)
 
     def reload(self, unit: str) -> None:
         """See the Protocol: by SIGHUP to its main process."""

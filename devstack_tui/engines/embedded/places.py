@@ -12,11 +12,10 @@ from devstack_tui.contracts.model import Credentials, Target
 from devstack_tui.contracts.registry import IDENTITY, services
 from devstack_tui.contracts.registry import service as service_named
 from devstack_tui.contracts.service import Service
-from devstack_tui.core import files
 from devstack_tui.core.events import Phase
 from devstack_tui.core.journal import Journal
 from devstack_tui.core.paths import StackPaths
-from devstack_tui.engines.embedded.accounts import account_of
+from devstack_tui.engines.embedded import accounts, own_directory
 from devstack_tui.engines.embedded.server_home import ProcessHome
 from devstack_tui.engines.embedded.view import EmbeddedView
 from devstack_tui.identity import approle_login
@@ -67,7 +66,7 @@ class Places:
             service=service.name,
             settings=self._settings.of(service.name, self._instance.port_offset),
             data=self._make_home(service),
-            account=account_of(service),
+            account=accounts.require(service),
             credentials=credentials,
             target=self._view.target(service),
             journal=Journal(self._paths.journal),
@@ -80,9 +79,17 @@ class Places:
             stop=stop,
         )
 
+    def hand_over(self, service: Service, run: Run, *, whole: bool) -> None:
+        """Give the service's directory to the account of its server, which may be another one than
+        when it was made; `whole`: the server has run as root. None of its units may run."""
+        account = accounts.require(service, lambda text: run.say(Phase.PREPARING, text))
+        made = own_directory.make(self._paths.data, service.name, account)
+        if own_directory.hand_over(made.parent, made.name, account, whole=whole):
+            run.say(Phase.PREPARING, f"its files belong to {account.name} now")
+
     def _make_home(self, service: Service) -> Path:
-        owner = account_of(service).owner
-        return files.make_dir(self._paths.data / service.name, owner=owner)
+        account = accounts.require(service)
+        return own_directory.make(self._paths.data, service.name, account)
 
     def _peers(self, service: Service) -> Mapping[str, Target]:
         members = {*self._instance.selected, IDENTITY} - {service.name}

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from devstack_tui.contracts.model import Requirement
+from devstack_tui.contracts.service import Service
 from devstack_tui.core.programs import Hint, find_program, remedy
-from devstack_tui.engines.embedded import nftables, ports
+from devstack_tui.engines.embedded import accounts, nftables, ports
 
 
 def platform() -> Requirement:
@@ -22,11 +23,28 @@ def platform() -> Requirement:
             "run devstack-tui on a Linux host, over SSH",
         )
     who = (
-        "root: servers that refuse root run as their own accounts"
+        "root: each server runs as an account of its own"
         if os.geteuid() == 0
         else f"user {os.geteuid()}"
     )
     return Requirement("platform", "ok", f"Linux, Python {version}, {who}")
+
+
+def account(service: Service) -> Iterator[Requirement]:
+    """The account that the server of a service which is here would run as; for root alone."""
+    if os.geteuid() != 0:
+        return
+    found = accounts.account_of(service)
+    if found is not None:
+        detail = f"{service.title} runs as {found.name} (uid {found.uid})"
+        yield Requirement("account", "ok", detail)
+    else:
+        yield Requirement(
+            "account",
+            "missing",
+            f"{service.title} would run as {accounts.own_name(service)}, which is not there",
+            "`devstack-tui doctor --install`, or the next `devstack-tui up`, makes it",
+        )
 
 
 def packet_filter() -> Requirement:

@@ -52,11 +52,6 @@ class ProcessHome:
         """See the Protocol."""
         return RootedFiles(self.data, self.account.owner)
 
-    @property
-    def as_root(self) -> bool:
-        """See the Protocol."""
-        return self.account.uid == 0
-
     def port(self, name: str) -> int:
         """See the Protocol."""
         return self.settings.ports[name]

@@ -84,4 +84,5 @@ class EmbeddedView:
 
     def files(self, service: Service) -> RootedFiles:
         """See the Protocol."""
-        return RootedFiles(self._paths.data / service.name, account_of(service).owner)
+        account = account_of(service)
+        return RootedFiles(self._paths.data / service.name, account.owner if account else None)

@@ -1,6 +1,5 @@
 """Forgejo, or Gitea in its place: a Git forge. No package has it, so it may be absent."""
 
-import pwd
 from pathlib import Path
 
 from devstack_tui.contracts.model import Credentials, Endpoint, ServiceSettings
@@ -17,12 +16,6 @@ def connect(endpoint: Endpoint, credentials: Credentials, ca: Path) -> str:  # n
     return f"http://{endpoint}/"
 
 
-def _account() -> str:
-    """The account that its packages make: it refuses to run as root."""
-    known = {entry.pw_name for entry in pwd.getpwall()}
-    return next((name for name in ("forgejo", "git", "gitea") if name in known), "nobody")
-
-
 SERVICE = Service(
     name="forgejo",
     title="Forgejo",
@@ -30,6 +23,5 @@ SERVICE = Service(
     settings=Settings,
     hint=Hint(text="put the forgejo (or gitea) binary on PATH: https://forgejo.org/download/"),
     optional=True,
-    account=_account(),
     connect=connect,
 )

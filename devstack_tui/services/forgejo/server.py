@@ -14,7 +14,6 @@ import secrets
 from devstack_tui.contracts.model import Installation, ServiceSettings
 from devstack_tui.contracts.server_home import HOST, ServerHome
 from devstack_tui.contracts.service import Server
-from devstack_tui.core.errors import DevstackError
 from devstack_tui.services.forgejo.client import connect
 
 CONFIG = """\
@@ -62,13 +61,8 @@ class ForgejoServer:
         """The one port."""
         return {"main": settings.ports["main"]}
 
-    def prepare(self, home: ServerHome, installation: Installation) -> None:
+    def prepare(self, home: ServerHome, installation: Installation) -> None:  # noqa: ARG002
         """Its keys once; the configuration at every start."""
-        if home.as_root:
-            raise DevstackError(
-                f"{installation.flavour} refuses to run as root",
-                "make an account for it: useradd --system forgejo",
-            )
         work = home.files.directory("work")
         port = home.port("main")
         home.files.write("app.ini", CONFIG.format(work=work, host=HOST, port=port, **_keys(home)))

@@ -11,7 +11,7 @@ from devstack_tui.contracts.service_files import CA, CERT, KEY, ServiceFiles
 from devstack_tui.core import codec
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.http_connection import HttpConnection
-from devstack_tui.identity.vault_api import approle_files
+from devstack_tui.identity import approle_login
 from devstack_tui.services.reference_api import token
 from devstack_tui.services.reference_api.config import FILE, ApiConfig, Peer
 from devstack_tui.services.reference_api.probe import connect
@@ -27,8 +27,8 @@ class ReferenceApiServer:
         return {"http": settings.ports["main"], "https": settings.ports["tls"]}
 
     def prepare(self, home: ServerHome, installation: Installation) -> None:  # noqa: ARG002
-        """Its configuration: addresses and paths, no secret; and the token of writes."""
-        role_id, secret_id = approle_files(home.target.secrets, UNIT)
+        """Its AppRole; its configuration: addresses and paths, no secret; the token of writes."""
+        approle_login.give(home.target.secrets, UNIT, home.files)
         digest = token.ensure(home.target.secrets)
         if _known_digest(home.files) != digest:
             home.stop()  # what runs asks for another token, or, as our older releases, for none
@@ -41,8 +41,8 @@ class ReferenceApiServer:
             key=home.files.path(KEY),
             ca=home.files.path(CA),
             token_digest=digest,
-            role_id=str(role_id),
-            secret_id=str(secret_id),
+            role_id=home.files.path(approle_login.ROLE_ID),
+            secret_id=home.files.path(approle_login.SECRET_ID),
             peers={
                 name: Peer(
                     host=target.endpoint.host,
