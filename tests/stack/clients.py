@@ -63,9 +63,12 @@ def trusting(cli: Cli) -> ssl.SSLContext:
 
 
 @contextlib.contextmanager
-def postgres(cli: Cli, sslmode: str = "verify-full") -> Iterator[psycopg.Connection[Any]]:
-    """An autocommit connection to PostgreSQL."""
-    found = secret(cli, "postgres")
+def postgres(
+    cli: Cli, sslmode: str = "verify-full", account: str = "postgres"
+) -> Iterator[psycopg.Connection[Any]]:
+    """An autocommit connection to PostgreSQL's database for applications; `postgres-admin` is the
+    account that administrates it."""
+    found = {**secret(cli, account), "database": secret(cli, "postgres")["database"]}
     with psycopg.connect(
         host="127.0.0.1",
         port=ports(cli, "postgres")["main"],

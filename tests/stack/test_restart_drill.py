@@ -76,7 +76,7 @@ async def test_a_killed_postgres_keeps_its_word_unless_it_is_told_to_lose_it(
     assert held.verdict == Status.PASS, held.steps
     assert held.shards[0].lost == 0
 
-    with postgres(fresh) as connection:
+    with postgres(fresh, account="postgres-admin") as connection:
         connection.execute("ALTER SYSTEM SET synchronous_commit = off")
         # The walwriter's own rhythm would decide whether anything is lost.
         connection.execute("ALTER SYSTEM SET wal_writer_delay = '10s'")

@@ -158,7 +158,9 @@ def mysql(cli: Cli) -> Iterator[Any]:
 def stranger(found: Target) -> Target:
     """The same server for a user that may do nothing."""
     return msgspec.structs.replace(
-        found, credentials=Credentials("stranger", "a-stranger", found.credentials.database)
+        found,
+        credentials=Credentials("stranger", "a-stranger", found.credentials.database),
+        admin=Credentials(),
     )
 
 
@@ -237,7 +239,7 @@ class TestPostgres:
         set_live(sql, "postgres", {"work_mem": None})
 
     def test_alter_system_by_somebody_else_is_told_as_the_winner(self, sql: Cli) -> None:
-        with clients.postgres(sql) as connection:
+        with clients.postgres(sql, account="postgres-admin") as connection:
             connection.execute("ALTER SYSTEM SET work_mem = '5MB'")
             try:
                 (warning,) = set_live(sql, "postgres", {"work_mem": "8MB"})
@@ -268,7 +270,7 @@ class TestPostgres:
     def test_without_the_right_to_reload_it_says_which_is_missing(self, sql: Cli) -> None:
         found = target(sql, "postgres")
         chosen = [known("postgres")["work_mem"]]
-        with clients.postgres(sql) as connection:
+        with clients.postgres(sql, account="postgres-admin") as connection:
             connection.execute("CREATE ROLE stranger LOGIN PASSWORD 'a-stranger'")
             try:
                 with pytest.raises(DevstackError, match="no right") as caught:

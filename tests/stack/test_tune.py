@@ -158,7 +158,7 @@ def test_a_value_that_the_server_cannot_start_with_is_taken_back(live: Cli) -> N
 def test_a_value_that_another_source_overrules_is_taken_back_and_the_source_told(
     live: Cli,
 ) -> None:
-    with postgres(live) as connection:
+    with postgres(live, account="postgres-admin") as connection:
         connection.execute("ALTER SYSTEM SET work_mem = '7MB'")
         connection.execute("SELECT pg_reload_conf()")
         try:

@@ -16,9 +16,9 @@ WORKERS = 8
 """max_worker_processes, which is not among the parameters, as the server comes."""
 MAX_BACKENDS = 262143
 """All processes together, from PostgreSQL's source."""
-STACK_NEEDS = 20
-"""Connections: the reference API's pool (10), a benchmark's clients (10 as delivered). Probes and
-the tuning come in by the ones that are reserved for superusers."""
+STACK_NEEDS = 25
+"""Connections: the reference API's pool (10), a benchmark's clients (10 as delivered), two probes,
+and the three that are reserved for superusers, by which the tuning comes in."""
 CACHE_SHARE = 0.12
 """Of the machine's memory for one database's cache: it also runs all the rest of the stack."""
 ENOUGH_BLOCKS = 10_000
@@ -76,7 +76,7 @@ def _connection_problems(facts: Facts) -> Iterator[Problem]:
         yield facts.fatal(
             name,
             f"{limit:.0f} is less than the {STACK_NEEDS} that the stack itself needs: the "
-            "reference API's pool of 10 and the 10 clients of a benchmark",
+            "reference API's pool, the clients of a benchmark, probes and superusers",
         )
 
 

@@ -19,7 +19,7 @@ _FACTS = """
 SELECT current_setting('server_version'), pg_is_in_recovery(),
        current_setting('transaction_read_only'),
        (SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid()),
-       (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'),
+       (SELECT sum(numbackends)::int FROM pg_stat_database),
        current_setting('max_connections')::int
 """
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
-from devstack_tui.contracts.model import Installation, ServiceSettings
+from devstack_tui.contracts.model import Installation, ServiceSettings, Target
 from devstack_tui.contracts.server_home import HOST, ServerHome
 from devstack_tui.contracts.service import Server
-from devstack_tui.contracts.service_files import CA, CERT, KEY
+from devstack_tui.contracts.service_files import CA, CERT, KEY, ServiceFiles
+from devstack_tui.services.postgres import accounts
 from devstack_tui.services.postgres.client import connect
 from devstack_tui.services.postgres.config_syntax import configured
 from devstack_tui.services.postgres.probe import TABLE
@@ -32,10 +31,9 @@ log_line_prefix = '%m [%p] '
 timezone = 'UTC'
 log_timezone = 'UTC'
 """
-# Dual mode as declared: `host` admits both TLS and plain connections.
+# Dual mode as declared: `host` admits both TLS and plain connections. Nothing replicates.
 HBA = """\
-host all         all {host}/32 scram-sha-256
-host replication all {host}/32 scram-sha-256
+host all all {host}/32 scram-sha-256
 """
 
 
@@ -49,17 +47,18 @@ class PostgresServer:
     def prepare(self, home: ServerHome, installation: Installation) -> None:
         """initdb once; the configuration at every start."""
         home.files.remove("initdb-password")
+        admin = home.target.admin
         tuning = configured(installation, home.tuning)
 
         def make(staging: str) -> None:
             home.say("making the database cluster")
-            password = home.files.write("initdb-password", home.credentials.password + "\n")
+            password = home.files.write("initdb-password", admin.password + "\n")
             try:
                 home.run(
                     [
                         str(installation.program.parent / "initdb"),
                         f"--pgdata={staging}",
-                        f"--username={home.credentials.user}",
+                        f"--username={admin.user}",
                         f"--pwfile={password}",
                         "--auth=scram-sha-256",
                         "--encoding=UTF8",
@@ -89,27 +88,28 @@ class PostgresServer:
         )
 
     def complete(self, home: ServerHome, installation: Installation) -> None:  # noqa: ARG002
-        """Wait until it accepts, then make the database and the probe's table."""
+        """Wait until it accepts, then make the accounts, the database and the probe's table."""
         import psycopg
 
         def accepts() -> bool:
-            connect(home.target, 2, "postgres").close()
+            try:
+                connect(home.target.as_admin(), 2, accounts.MAINTENANCE).close()
+            except psycopg.OperationalError as error:
+                # Waiting helps nothing: a cluster of an earlier release has one account.
+                if not accounts.refused(error):
+                    raise
             return True
 
         home.wait_for("PostgreSQL to accept connections", accepts)
-        name = home.credentials.database
-        if not re.fullmatch(r"[a-z_]+", name):
-            raise AssertionError(name)
-        with connect(home.target, 10, "postgres") as connection:
-            known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,))
-            if known.fetchone() is None:
-                connection.execute(
-                    psycopg.sql.SQL("CREATE DATABASE {}").format(psycopg.sql.Identifier(name))
-                )
+        accounts.establish(home.target)
         with connect(home.target, 10) as connection:
             connection.execute(
                 f"CREATE TABLE IF NOT EXISTS {TABLE} (id int PRIMARY KEY, token bigint NOT NULL)"
             )
+
+    def lacking(self, target: Target, files: ServiceFiles) -> str:  # noqa: ARG002
+        """See `Mendable`."""
+        return "" if accounts.converted(target) else "its accounts are those of an earlier release"
 
 
 def _escaped(path: str) -> str:

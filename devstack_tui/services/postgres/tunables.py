@@ -50,6 +50,7 @@ _SOURCES = {
     "client": "set by the session",
     "session": "set by the session",
 }
+_OF_ACCOUNT = {"user", "database user"}
 _CONTEXTS = {
     "postmaster": Apply.RESTART,
     "sighup": Apply.RELOAD,
@@ -98,11 +99,12 @@ class PostgresTunables(RuleBasedTunables):
         installation: Installation,
         files: ServiceFiles,  # noqa: ARG002
     ) -> Reading:
-        """pg_settings as a new session sees it, and the statistics since their last reset."""
+        """pg_settings as a new session of an application sees it, and the statistics since their
+        last reset."""
         with asking(target) as connection:
             version = f"pg_settings of PostgreSQL {installation.version}"
             known = self.parameters(installation)
-            rows = settings(connection, [found.name for found in known])
+            rows = _of_applications(target, connection, known)
             seen = tuple(
                 described(found, rows[found.name], version) for found in known if found.name in rows
             )
@@ -119,9 +121,9 @@ class PostgresTunables(RuleBasedTunables):
         wanted = [found for found in parameters if found.name in values]
         with asking(target) as connection:
             _check_files(connection, {found.name for found in wanted})
-            _reload(connection, target.credentials.user)
+            _reload(connection, target.as_admin().credentials.user)
         with asking(target) as connection:
-            rows = settings(connection, [found.name for found in wanted])
+            rows = _of_applications(target, connection, wanted)
         seen = [(found, effect(found, rows[found.name])) for found in wanted if found.name in rows]
         return tuple(
             f"{found.name} stays as it is: {describe(now)} wins"
@@ -131,21 +133,36 @@ class PostgresTunables(RuleBasedTunables):
 
 
 @contextlib.contextmanager
-def asking(target: Target) -> Iterator[psycopg.Connection[Any]]:
-    """A new session. What the driver raises in it becomes one sentence without secrets."""
+def asking(target: Target, admin: bool = True) -> Iterator[psycopg.Connection[Any]]:
+    """A new session, of our own account or of the applications'. What the driver raises in it
+    becomes one sentence without secrets."""
     import psycopg
 
     try:
-        with connect(target, TIMEOUT_S) as connection:
+        with connect(target.as_admin() if admin else target, TIMEOUT_S) as connection:
             yield connection
     except psycopg.Error as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
-        reason = redact(lines[0], frozenset([target.credentials.password]))
+        reason = redact(lines[0], target.passwords)
         if isinstance(error, psycopg.OperationalError):
             raise UnreachableError(
                 f"PostgreSQL at {target.endpoint} cannot be asked: {reason}"
             ) from None
         raise DevstackError(f"PostgreSQL at {target.endpoint} refused: {reason}") from None
+
+
+def _of_applications(
+    target: Target, connection: psycopg.Connection[Any], known: Sequence[Parameter]
+) -> dict[str, Setting]:
+    """What the applications have: only the administrator sees every row and where it is from, but
+    an account may have values of its own."""
+    names = [found.name for found in known]
+    rows = settings(connection, names)
+    if target.admin.user:
+        with asking(target, admin=False) as session:
+            own = settings(session, names)
+        rows |= {n: row for n, row in own.items() if {row.source, rows[n].source} & _OF_ACCOUNT}
+    return rows
 
 
 def settings(connection: psycopg.Connection[Any], names: Sequence[str]) -> dict[str, Setting]:

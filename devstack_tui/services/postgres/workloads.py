@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 DATABASE = "devstack_tui_bench"
 _DROP: LiteralString = f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)"
-_CREATE: LiteralString = f"CREATE DATABASE {DATABASE}"
+_CREATE: LiteralString = f"CREATE DATABASE {DATABASE} OWNER {{}}"
 _TIMEOUT_S = 60.0
 _SETTINGS = (
     "shared_buffers",
@@ -124,13 +124,16 @@ class PointSelect(_Pgbench):
 
 
 def _administrator(target: Target) -> psycopg.Connection[tuple[object, ...]]:
-    return connect(target, _TIMEOUT_S, "postgres")
+    return connect(target.as_admin(), _TIMEOUT_S, "postgres")
 
 
 def _recreate(target: Target) -> None:
+    from psycopg import sql
+
     with driver_errors("PostgreSQL's benchmark database"), _administrator(target) as connection:
         connection.execute(_DROP)
-        connection.execute(_CREATE)
+        owner = sql.Identifier(target.credentials.user)
+        connection.execute(sql.SQL(_CREATE).format(owner))
 
 
 WORKLOADS: tuple[Workload, ...] = (Tpcb(), PointSelect())
