@@ -11,6 +11,12 @@ import msgspec
 LOOPBACK = "127.0.0.1"
 ADMIN_SUFFIX = "-admin"
 """How the names of the secrets of administrators' accounts end; no service is called so."""
+DOMAIN = "dev-services.local"
+
+
+def own_name(service: str) -> str:
+    """The name by which a service proves itself in TLS: its certificate alone holds it."""
+    return f"{service.replace('_', '-')}.{DOMAIN}"
 
 
 class State(enum.StrEnum):
@@ -85,6 +91,11 @@ class Target(msgspec.Struct, frozen=True):
     def passwords(self) -> frozenset[str]:
         """Those of both accounts, for what must not be shown."""
         return frozenset({self.credentials.password, self.admin.password} - {""})
+
+    @property
+    def name(self) -> str:
+        """What its certificate must be for."""
+        return own_name(self.service)
 
 
 class NodeObservation(msgspec.Struct, frozen=True):

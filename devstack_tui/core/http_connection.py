@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from devstack_tui.core.tls import OwnName
+
 CANNOT = (OSError, http.client.HTTPException)
 """What a request raises when there is no answer; `TimeoutError` is among them."""
 
@@ -39,7 +41,7 @@ class HttpConnection:
     """
 
     def __init__(
-        self, host: str, port: int, timeout: float, context: ssl.SSLContext | None = None
+        self, host: str, port: int, timeout: float, context: OwnName | None = None
     ) -> None:
         self._lock = threading.Lock()
         self._http: http.client.HTTPConnection = (

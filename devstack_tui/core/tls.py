@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -16,12 +17,60 @@ if TYPE_CHECKING:
 _C = TypeVar("_C", bound=ssl.SSLContext)
 
 
-def client_context(ca: Path | str) -> ssl.SSLContext:
-    """A context of a client that trusts the authorities in the PEM file `ca` and no other.
+class OwnName(ssl.SSLContext):
+    """A client's context that accepts the server called `name` alone, at whatever address it is.
+
+    Every driver gives the host that it connects to. That is the loopback address here, which each
+    certificate of a stack holds: it tells no service from another.
+    """
+
+    name = ""
+
+    def wrap_socket(  # noqa: PLR0917 - as the library has it
+        self,
+        sock: socket.socket,
+        server_side: bool = False,
+        do_handshake_on_connect: bool = True,
+        suppress_ragged_eofs: bool = True,
+        server_hostname: str | bytes | None = None,  # noqa: ARG002 - the driver's
+        session: ssl.SSLSession | None = None,
+    ) -> ssl.SSLSocket:
+        """See `ssl.SSLContext`."""
+        return super().wrap_socket(
+            sock, server_side, do_handshake_on_connect, suppress_ragged_eofs, self.name, session
+        )
+
+    def wrap_bio(
+        self,
+        incoming: ssl.MemoryBIO,
+        outgoing: ssl.MemoryBIO,
+        server_side: bool = False,
+        server_hostname: str | bytes | None = None,  # noqa: ARG002 - the driver's
+        session: ssl.SSLSession | None = None,
+    ) -> ssl.SSLObject:
+        """See `ssl.SSLContext`."""
+        return super().wrap_bio(incoming, outgoing, server_side, self.name, session)
+
+
+_O = TypeVar("_O", bound=OwnName)
+
+
+def client_context(ca: Path | str, name: str) -> OwnName:
+    """A context of a client that trusts the authorities in the PEM file `ca` and no other, and the
+    server's own `name` and no other.
 
     Raises `OSError` (`ssl.SSLError` is one) when the file cannot be used.
     """
-    return strict(ssl.create_default_context(cafile=str(ca)))
+    return trusting(OwnName(ssl.PROTOCOL_TLS_CLIENT), ca, name)
+
+
+def trusting(context: _O, ca: Path | str, name: str) -> _O:
+    """`context` as `client_context` makes one. Nothing of the environment is read: no further
+    authority, and no file that keys would be written to."""
+    context.name = name
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_verify_locations(cafile=str(ca))
+    return strict(context)
 
 
 def strict(context: _C) -> _C:

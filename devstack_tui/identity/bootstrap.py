@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from devstack_tui.contracts.model import Credentials, Target
+from devstack_tui.contracts.model import Credentials, Target, own_name
 from devstack_tui.contracts.service import Service
 from devstack_tui.core import codec, files
 from devstack_tui.core.errors import DevstackError
@@ -288,7 +288,7 @@ def _pki(vault: VaultApi, mounts: dict[str, Any], services: list[Service]) -> No
 
 def names_of(service: Service) -> list[str]:
     """The DNS names that the certificate of `service` may hold, the service's own first."""
-    return [service.secret, f"{service.secret}.dev-services.local", *service.sans]
+    return [service.secret, own_name(service.name), *service.sans]
 
 
 def _has_issuer(vault: VaultApi, mount: str) -> bool:

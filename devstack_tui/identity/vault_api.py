@@ -30,7 +30,7 @@ class VaultApi:
 
     def __init__(self, target: Target, token: str = "", timeout: float = 10.0) -> None:
         try:
-            context = client_context(target.ca)
+            context = client_context(target.ca, target.name)
         except OSError as error:
             raise UnreachableError(
                 f"Vault cannot be reached: its CA in {target.ca} cannot be used ({error.strerror})",

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from devstack_tui.contracts.audit import ProtocolFault, Untrusted
 from devstack_tui.core.errors import DevstackError, cause_of
 from devstack_tui.core.redact import redact
+from devstack_tui.core.tls import OwnName
 
 PATIENCE_S = 10.0
 _BODY = 64 * 1024  # bytes of an answer that are looked at
@@ -84,7 +85,7 @@ def guarded(descriptor: int, seconds: float) -> Iterator[None]:
 
 
 def get(
-    host: str, port: int, path: str, timeout: float, context: ssl.SSLContext | None = None
+    host: str, port: int, path: str, timeout: float, context: OwnName | None = None
 ) -> tuple[int, bytes]:
     """GET `path` by HTTP, or HTTPS with a context; the status and the beginning of the body.
 
@@ -92,7 +93,7 @@ def get(
     """
     with socket.create_connection((host, port), timeout) as plain, guarded(plain.fileno(), timeout):
         # A guard on the plain socket cuts what is wrapped around it, too.
-        sock = context.wrap_socket(plain, server_hostname=host) if context else plain
+        sock = context.wrap_socket(plain) if context else plain
         try:
             connection = http.client.HTTPConnection(host, port, timeout=timeout)
             connection.sock = sock

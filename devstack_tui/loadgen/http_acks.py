@@ -29,7 +29,7 @@ class HttpsSession:
             target.endpoint.host,
             port,
             timeout=timeout,
-            context=client_context(target.ca),
+            context=client_context(target.ca, target.name),
         )
         try:
             self._connection.connect()

@@ -7,8 +7,9 @@ bytes that were made beforehand, and of an answer reads its status and its lengt
 from __future__ import annotations
 
 import socket
-import ssl
 from collections.abc import Mapping
+
+from devstack_tui.core.tls import OwnName
 
 ENGINE = ("devstack-tui http", "1")
 """The version changes when its figures do."""
@@ -31,7 +32,7 @@ class ConnectionClosed(Exception):
 class HttpClient:
     """One keep-alive connection that asks for the same `path` again and again.
 
-    With a `context` over TLS, verified for `host`. Raises `OSError` when it cannot connect. It is
+    With a `context` over TLS, verified. Raises `OSError` when it cannot connect. It is
     a `devstack_tui.loadgen.client_process.Client`.
     """
 
@@ -41,7 +42,7 @@ class HttpClient:
         port: int,
         path: str,
         headers: Mapping[str, str] | None = None,
-        context: ssl.SSLContext | None = None,
+        context: OwnName | None = None,
     ) -> None:
         lines = [f"GET {path} HTTP/1.1", f"Host: {host}:{port}", "Accept: application/json"]
         lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
@@ -49,7 +50,7 @@ class HttpClient:
         plain = socket.create_connection((host, port), timeout=TIMEOUT_S)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
-            self._sock = context.wrap_socket(plain, server_hostname=host) if context else plain
+            self._sock = context.wrap_socket(plain) if context else plain
         except OSError:
             plain.close()
             raise

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from devstack_tui.contracts.audit import VaultClient
+from devstack_tui.contracts.model import own_name
 from devstack_tui.core.tls import with_key_extensions
 from devstack_tui.security.tls import untrusted_ca
 
@@ -126,8 +127,8 @@ def self_signed(_issuer: Issuer, names: Sequence[str]) -> ForgedCertificate:
 
 
 def wrong_san(issuer: Issuer, names: Sequence[str]) -> ForgedCertificate:  # noqa: ARG001
-    """For another host."""
-    return _certificate(issuer, [ELSEWHERE, untrusted_ca.HOST])
+    """For another service, and for no address."""
+    return _certificate(issuer, [own_name(untrusted_ca.SERVICE)])
 
 
 def no_ip_san(issuer: Issuer, names: Sequence[str]) -> ForgedCertificate:

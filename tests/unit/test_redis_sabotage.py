@@ -50,6 +50,7 @@ def _ask_the_bus(pki: Pki) -> str:
     """Work over the bus of a cluster of one node that does not run."""
     found = SimpleNamespace(
         ca=pki.ca,
+        name="redis.dev-services.local",
         endpoint=SimpleNamespace(host="127.0.0.1"),
         ports={"main": 16379, "tls": 16390},
         options={"masters": 1, "replicas": 0},

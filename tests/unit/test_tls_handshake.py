@@ -99,7 +99,7 @@ CHAIN = {"chain": Status.FAIL, "verified": Status.FAIL}
         ({"days": 20}, {"validity": Status.WARN}),
         ({"days": 400}, {"lifetime": Status.FAIL}),
         ({"addresses": ()}, {"verified": Status.FAIL, "san_ip": Status.FAIL}),
-        ({"dns": ("elsewhere.invalid",)}, {"san_dns": Status.FAIL}),
+        ({"dns": ("elsewhere.invalid",)}, {"verified": Status.FAIL, "san_dns": Status.FAIL}),
         (
             {"usage": ExtendedKeyUsageOID.CLIENT_AUTH},
             {**CHAIN, "usage": Status.FAIL},
@@ -306,7 +306,7 @@ def test_the_facts_of_a_certificate_are_its_own(pki: Pki) -> None:
 
 
 def test_every_client_of_ours_verifies_strictly_and_up_to_a_root(pki: Pki) -> None:
-    own = [client_context(pki.ca), connection.context(str(pki.ca))]
+    own = [client_context(pki.ca, "x.invalid"), connection.context(pki.ca, "x.invalid")]
     for context in own:
         assert context.verify_flags & ssl.VerifyFlags.VERIFY_X509_STRICT
         assert not context.verify_flags & ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN

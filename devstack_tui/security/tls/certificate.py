@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from devstack_tui.contracts import registry
 from devstack_tui.contracts.audit import Finding
+from devstack_tui.contracts.model import own_name
 from devstack_tui.contracts.service_files import CERT, KEY, ServicePath
 from devstack_tui.core.check import Status
 from devstack_tui.core.errors import DevstackError
@@ -28,8 +29,11 @@ def chain(view: ListenerView) -> Finding:
 
 
 def verified(view: ListenerView) -> Finding:
-    """A handshake as a client makes it: the root alone, and the address that it connects to."""
-    return _verified(view, view.verified(view.listener.host))
+    """A handshake as a client makes it: the root alone, the service's own name, and the address for
+    clients that have nothing else."""
+    found = _verified(view, view.verified(own_name(view.listener.service)))
+    address = san_ip(view)
+    return found if address.status is Status.PASS else address
 
 
 def _verified(view: ListenerView, session: Session) -> Finding:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from typing import TypeVar, cast
 
@@ -101,16 +100,13 @@ class ListenerView:
         return self._once(f"work:{tls}", lambda: self._query(self.listener, tls))
 
     def refused_work(self, ca: bool = False, host: bool = False) -> str:
-        """Real work over TLS by a client that trusts another root, or goes to another name."""
+        """Real work over TLS by a client that trusts another root, or wants another service."""
         target = self.audit.target(self.listener.service)
-        listener = self.listener
         if ca:
             target = msgspec.structs.replace(target, ca=untrusted_ca.authority().path)
         if host:
-            endpoint = msgspec.structs.replace(target.endpoint, host=untrusted_ca.HOST)
-            target = msgspec.structs.replace(target, endpoint=endpoint)
-            listener = dataclasses.replace(listener, host=untrusted_ca.HOST)
-        return self._part().query(target, listener, True, self.audit.timeout)
+            target = msgspec.structs.replace(target, service=untrusted_ca.SERVICE)
+        return self._part().query(target, self.listener, True, self.audit.timeout)
 
     def _query(self, listener: Listener, tls: bool) -> str:
         target = self.audit.target(listener.service)

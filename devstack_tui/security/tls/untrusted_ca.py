@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric import ec
 
-HOST = "0.0.0.0"  # noqa: S104 - where we go, not where we listen
-"""A name for loopback that no certificate of the stack holds: Linux takes it there."""
+SERVICE = "elsewhere"
+"""A service that is in no stack: no certificate is for its name."""
 
 
 _LOCK = threading.Lock()  # the cache alone would let two threads make two

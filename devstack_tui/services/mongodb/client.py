@@ -8,9 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from devstack_tui.contracts.model import Target
+from devstack_tui.core.tls import client_context
 
 if TYPE_CHECKING:
-    from pymongo import MongoClient
+    from pathlib import Path
+
+    from pymongo import AsyncMongoClient, MongoClient
 
 
 def connect(
@@ -38,7 +41,7 @@ def connect(
     if tls:
         # Our own certificates name no OCSP responder.
         more |= {"tls": True, "tlsCAFile": str(target.ca), "tlsDisableOCSPEndpointCheck": True}
-    return MongoClient(
+    client: MongoClient[dict[str, Any]] = MongoClient(
         target.endpoint.host,
         target.endpoint.port,
         directConnection=True,
@@ -48,5 +51,26 @@ def connect(
         retryWrites=False,
         retryReads=False,
         appname="devstack-tui",
+        connect=False,
         **more,
+    )
+    if tls:
+        verify_name(client, target.ca, target.name)
+    return client
+
+
+def verify_name(
+    client: MongoClient[dict[str, Any]] | AsyncMongoClient[dict[str, Any]],
+    ca: Path | str,
+    name: str,
+) -> None:
+    """Have a client that has not connected yet trust `ca` alone, and the server's own `name` alone.
+
+    The driver makes its context itself, trusts the system's authorities too, verifies the address
+    that it connects to, and has no option for any of it.
+    """
+    setattr(  # noqa: B010 - its name is mangled
+        client.options.pool_options,
+        "_PoolOptions__ssl_context",
+        client_context(ca, name),
     )

@@ -46,13 +46,11 @@ class Wire:
     def __init__(self, target: Target, timeout: float, tls: bool = True) -> None:
         self._deadline = time.monotonic() + timeout
         endpoint = target.endpoint
-        context = client_context(target.ca) if tls else None
+        context = client_context(target.ca, target.name) if tls else None
         plain = socket.create_connection((endpoint.host, endpoint.port), timeout)
         try:
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._socket: socket.socket = (
-                context.wrap_socket(plain, server_hostname=endpoint.host) if context else plain
-            )
+            self._socket: socket.socket = context.wrap_socket(plain) if context else plain
         except BaseException:
             plain.close()
             raise

@@ -29,7 +29,7 @@ def connect(
         # As bytes: the driver would encode a string as Latin-1, the server's init file is UTF-8.
         password=target.credentials.password.encode(),
         database=(target.credentials.database if database is None else database) or None,
-        ssl=client_context(target.ca) if tls else None,
+        ssl=client_context(target.ca, target.name) if tls else None,
         ssl_disabled=not tls,
         connect_timeout=max(1, round(timeout)),
         read_timeout=timeout,

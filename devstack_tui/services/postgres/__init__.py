@@ -3,7 +3,7 @@
 import shlex
 from pathlib import Path
 
-from devstack_tui.contracts.model import Credentials, Endpoint, ServiceSettings
+from devstack_tui.contracts.model import Credentials, Endpoint, ServiceSettings, own_name
 from devstack_tui.contracts.service import Service
 from devstack_tui.core.programs import Hint
 
@@ -17,8 +17,9 @@ def connect(endpoint: Endpoint, credentials: Credentials, ca: Path) -> str:
     # In the string for libpq quotes are needed, within those of the shell; a path has none in it.
     root = f"'{ca}'" if " " in str(ca) else ca
     text = (
-        f"host={endpoint.host} port={endpoint.port} user={credentials.user} "
-        f"dbname={credentials.database} sslmode=verify-full sslrootcert={root}"
+        f"host={own_name('postgres')} hostaddr={endpoint.host} port={endpoint.port} "
+        f"user={credentials.user} dbname={credentials.database} "
+        f"sslmode=verify-full sslrootcert={root}"
     )
     return f"psql {shlex.quote(text)}" if set("$`'") & set(text) else f'psql "{text}"'
 

@@ -21,7 +21,9 @@ def connect(
     import psycopg
 
     return psycopg.connect(
-        host=target.endpoint.host,
+        # The name is what is verified, the address where it is.
+        host=target.name,
+        hostaddr=target.endpoint.host,
         port=target.endpoint.port,
         user=target.credentials.user,
         password=target.credentials.password,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import quote
 
-from devstack_tui.contracts.model import Credentials, Endpoint, ServiceSettings
+from devstack_tui.contracts.model import Credentials, Endpoint, ServiceSettings, own_name
 from devstack_tui.contracts.service import Service
 from devstack_tui.core.programs import Hint
 
@@ -21,6 +21,7 @@ def connect(endpoint: Endpoint, credentials: Credentials, ca: Path) -> str:
         f"amqps://{quote(credentials.user, safe='')}@{endpoint.host}:"
         f"{endpoint.tls_port or endpoint.port}/{quote(credentials.database, safe='')}"
         f"?cacertfile={quote(str(ca))}&verify=verify_peer"
+        f"&server_name_indication={own_name('rabbitmq')}"
     )
 
 

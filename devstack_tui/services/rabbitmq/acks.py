@@ -74,7 +74,7 @@ class RabbitmqWriter:
 
         self._queue = _queue(run)
         self._properties = pika.BasicProperties(delivery_mode=PERSISTENT)
-        around = context(str(target.ca))
+        around = context(target.ca, target.name)
         self._limit = _SocketDeadline(around, timeout)
         self._blocked = False
         self._connection: BlockingConnection | None = None
@@ -193,7 +193,7 @@ def _parameters(target: Target, around: Context, timeout: float) -> Any:
         credentials=pika.PlainCredentials(
             target.credentials.user, target.credentials.password, erase_on_connect=True
         ),
-        ssl_options=pika.SSLOptions(around, server_hostname=endpoint.host),
+        ssl_options=pika.SSLOptions(around),
         connection_attempts=1,
         socket_timeout=timeout,
         stack_timeout=timeout,

@@ -37,7 +37,7 @@ def connect(target: Target, timeout: float, tls: bool = True) -> Iterator[Link]:
     """
     import pika
 
-    context = tls_context(str(target.ca))
+    context = tls_context(target.ca, target.name)
     endpoint = target.endpoint
     parameters = pika.ConnectionParameters(
         host=endpoint.host,
@@ -46,7 +46,7 @@ def connect(target: Target, timeout: float, tls: bool = True) -> Iterator[Link]:
         credentials=pika.PlainCredentials(
             target.credentials.user, target.credentials.password, erase_on_connect=True
         ),
-        ssl_options=pika.SSLOptions(context, server_hostname=endpoint.host) if tls else None,
+        ssl_options=pika.SSLOptions(context) if tls else None,
         connection_attempts=1,
         socket_timeout=timeout,
         stack_timeout=timeout,

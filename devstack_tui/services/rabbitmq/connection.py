@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import ssl
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from devstack_tui.core.tls import strict
+from devstack_tui.core.tls import OwnName, trusting
 
 if TYPE_CHECKING:
     from pika import ConnectionParameters
     from pika.adapters.blocking_connection import BlockingConnection
 
 
-class Context(ssl.SSLContext):
-    """A client's context that remembers the socket that it wrapped: the driver hides it.
-
-    As every client's context it requires a certificate and checks the name.
-    """
+class Context(OwnName):
+    """A client's context that remembers the socket that it wrapped: the driver hides it."""
 
     wrapped: ssl.SSLSocket | None = None
 
@@ -26,12 +24,9 @@ class Context(ssl.SSLContext):
         return self.wrapped
 
 
-def context(ca: str) -> Context:
-    """A context that trusts the authority in the file `ca`, from TLS 1.2 on."""
-    made = strict(Context(ssl.PROTOCOL_TLS_CLIENT))
-    made.minimum_version = ssl.TLSVersion.TLSv1_2
-    made.load_verify_locations(cafile=ca)
-    return made
+def context(ca: Path | str, name: str) -> Context:
+    """A context that trusts the authority in the file `ca`, and the server's own `name`."""
+    return trusting(Context(ssl.PROTOCOL_TLS_CLIENT), ca, name)
 
 
 def opened(parameters: ConnectionParameters) -> BlockingConnection:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from devstack_tui.contracts.model import Target
-from devstack_tui.core.tls import client_context
+from devstack_tui.core.tls import OwnName, client_context
 from devstack_tui.services.redis.topology import View, parse_info, parse_nodes
 
 if TYPE_CHECKING:
@@ -51,16 +51,16 @@ def is_full(target: Target, index: int) -> bool:
 
 
 @functools.lru_cache(maxsize=8)
-def _context(ca: Path, modified: int) -> ssl.SSLContext:  # noqa: ARG001 - part of the key
-    return client_context(ca)
+def _context(ca: Path, name: str, modified: int) -> OwnName:  # noqa: ARG001 - part of the key
+    return client_context(ca, name)
 
 
-def trust(ca: Path) -> ssl.SSLContext:
-    """A context that trusts `ca` and nothing else.
+def trust(ca: Path, name: str) -> OwnName:
+    """A context that trusts `ca` and `name` and nothing else: every node has the service's.
 
     redis-py's own trusts the system's authorities too, and reads all of them for each connection.
     """
-    return _context(ca, ca.stat().st_mtime_ns)
+    return _context(ca, name, ca.stat().st_mtime_ns)
 
 
 @functools.cache
@@ -69,12 +69,12 @@ def _pinned() -> type[redis.Connection]:
     import redis
 
     class PinnedConnection(redis.SSLConnection):
-        def __init__(self, context: ssl.SSLContext, **options: Any) -> None:
+        def __init__(self, context: OwnName, **options: Any) -> None:
             super().__init__(**options)
             self._context = context
 
         def _wrap_socket_with_ssl(self, sock: Any) -> ssl.SSLSocket:
-            return self._context.wrap_socket(sock, server_hostname=self.host)
+            return self._context.wrap_socket(sock)
 
     return PinnedConnection
 
@@ -110,7 +110,7 @@ def connect(target: Target, index: int, timeout: float, tls: bool = True) -> red
     if tls:
         how = {
             "connection_class": _pinned(),
-            "context": trust(target.ca),
+            "context": trust(target.ca, target.name),
             "port": target.ports["tls"] + index,
         }
     pool = redis.ConnectionPool(

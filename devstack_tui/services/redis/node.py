@@ -25,7 +25,7 @@ class Node:
         plain = socket.create_connection((host, port), timeout)
         try:
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._socket = trust(target.ca).wrap_socket(plain, server_hostname=host)
+            self._socket = trust(target.ca, target.name).wrap_socket(plain)
         except BaseException:
             plain.close()
             raise

@@ -3,7 +3,7 @@
 import shlex
 from pathlib import Path
 
-from devstack_tui.contracts.model import Credentials, Endpoint, ServiceSettings
+from devstack_tui.contracts.model import Credentials, Endpoint, ServiceSettings, own_name
 from devstack_tui.contracts.service import Service
 from devstack_tui.core.programs import Hint
 
@@ -14,7 +14,11 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
 
 def connect(endpoint: Endpoint, credentials: Credentials, ca: Path) -> str:  # noqa: ARG001
     """The curl command; reading needs no login."""
-    return f"curl --cacert {shlex.quote(str(ca))} https://{endpoint.host}:{endpoint.tls_port}/health/all"
+    name, port = own_name("reference_api"), endpoint.tls_port
+    return (
+        f"curl --cacert {shlex.quote(str(ca))} --resolve {name}:{port}:{endpoint.host} "
+        f"https://{name}:{port}/health/all"
+    )
 
 
 SERVICE = Service(

@@ -15,7 +15,7 @@ from devstack_tui.services.reference_api import token
 
 def connect(target: Target, timeout: float) -> HttpConnection:
     """A connection to the HTTPS port; `timeout` (seconds) covers each step. Close it after use."""
-    context = client_context(target.ca)
+    context = client_context(target.ca, target.name)
     return HttpConnection(target.endpoint.host, target.ports["tls"], timeout, context)
 
 

@@ -40,7 +40,7 @@ class ReferenceApiTls(OneListener):
 
     def query(self, target: Target, listener: Listener, tls: bool, timeout: float) -> str:  # noqa: ARG002
         """Ask it whether it lives."""
-        context = client_context(target.ca) if tls else None
+        context = client_context(target.ca, target.name) if tls else None
         port = target.ports["tls" if tls else "main"]
         try:
             status, body = get(target.endpoint.host, port, "/health/", timeout, context)

@@ -3,7 +3,7 @@
 import shlex
 from pathlib import Path
 
-from devstack_tui.contracts.model import Credentials, Endpoint, ServiceSettings
+from devstack_tui.contracts.model import Credentials, Endpoint, ServiceSettings, own_name
 from devstack_tui.contracts.service import Service
 from devstack_tui.core.programs import Hint
 
@@ -14,7 +14,10 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
 
 def connect(endpoint: Endpoint, credentials: Credentials, ca: Path) -> str:  # noqa: ARG001
     """The environment of the client; it asks for a token when it is used."""
-    return f"VAULT_ADDR=https://{endpoint} VAULT_CACERT={shlex.quote(str(ca))} bao login"
+    return (
+        f"VAULT_ADDR=https://{endpoint} VAULT_TLS_SERVER_NAME={own_name('vault')} "
+        f"VAULT_CACERT={shlex.quote(str(ca))} bao login"
+    )
 
 
 SERVICE = Service(

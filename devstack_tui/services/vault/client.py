@@ -21,7 +21,7 @@ def connect(target: Target, timeout: float) -> Iterator[hvac.Client]:
     import requests
     from requests.adapters import HTTPAdapter
 
-    context = client_context(target.ca)
+    context = client_context(target.ca, target.name)
 
     class Adapter(HTTPAdapter):
         def init_poolmanager(self, *args: Any, **options: Any) -> None:

@@ -52,7 +52,7 @@ class ReadSecret:
         target = bench.target
         with driver_errors("logging in to Vault"), login_as(target, ROLE) as vault:
             headers = {"X-Vault-Token": vault.token}
-            context = client_context(target.ca)
+            context = client_context(target.ca, target.name)
         host, port = target.endpoint.host, target.endpoint.port
         return run_for_seconds(
             bench, lambda _: http_client.HttpClient(host, port, PATH, headers, context)

@@ -19,7 +19,7 @@ class Connection:
         host = target.endpoint.host
         plain = socket.create_connection((host, target.endpoint.port), timeout)
         try:
-            self.socket = client_context(target.ca).wrap_socket(plain, server_hostname=host)
+            self.socket = client_context(target.ca, target.name).wrap_socket(plain)
             self._lines = self.socket.makefile("rb")
             self.set("login", f"{target.credentials.user} {target.credentials.password}".encode())
         except BaseException:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from devstack_tui.contracts.model import own_name
+from devstack_tui.services.mongodb.client import verify_name
 from devstack_tui.services.reference_api.backends.base import CONNECT_S, Backend
 
 if TYPE_CHECKING:
@@ -90,5 +92,7 @@ class MongoDb(Backend):
             connectTimeoutMS=limit,
             socketTimeoutMS=limit * 2,
             appname="reference-api",
+            connect=False,
         )
+        verify_name(self._client, self.ca, own_name(self.name))
         return self._client

@@ -6,7 +6,7 @@ import functools
 import ssl
 from typing import TYPE_CHECKING
 
-from devstack_tui.contracts.model import Credentials
+from devstack_tui.contracts.model import Credentials, own_name
 from devstack_tui.core.tls import client_context
 from devstack_tui.services.reference_api.backends.base import CONNECT_S, Backend
 from devstack_tui.services.reference_api.backends.pool import ThreadedPool
@@ -54,7 +54,7 @@ class MySql(Backend):
 
     @functools.cached_property
     def _context(self) -> ssl.SSLContext:
-        return client_context(self.ca)
+        return client_context(self.ca, own_name(self.name))
 
     def _open(self) -> Connection[Cursor]:
         import pymysql

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from devstack_tui.contracts.model import own_name
 from devstack_tui.services.reference_api.backends.base import CONNECT_S, LIMIT_S, Backend
 
 if TYPE_CHECKING:
@@ -75,7 +76,9 @@ class Postgres(Backend):
     async def _parameters(self) -> dict[str, Any]:
         who = await self.credentials()
         return {
-            "host": self.peer.host,
+            # The name is what is verified, the address where it is.
+            "host": own_name(self.name),
+            "hostaddr": self.peer.host,
             "port": self.peer.port,
             "user": who.user,
             "password": who.password,

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from devstack_tui.contracts.model import Credentials
+from devstack_tui.contracts.model import Credentials, own_name
 from devstack_tui.services.rabbitmq.connection import Context, context, opened
 from devstack_tui.services.reference_api.backends.base import CONNECT_S, Backend, RefusedError
 from devstack_tui.services.reference_api.backends.pool import ThreadedPool
@@ -114,7 +114,7 @@ class RabbitMq(Backend):
     def _open(self) -> _Link:
         import pika
 
-        around = context(self.ca)
+        around = context(self.ca, own_name(self.name))
         try:
             connection = opened(
                 pika.ConnectionParameters(
@@ -122,7 +122,7 @@ class RabbitMq(Backend):
                     port=self.peer.tls_port or self.peer.ports["tls"],
                     virtual_host=self._who.database,
                     credentials=pika.PlainCredentials(self._who.user, self._who.password),
-                    ssl_options=pika.SSLOptions(around, self.peer.host),
+                    ssl_options=pika.SSLOptions(around),
                     connection_attempts=1,
                     socket_timeout=CONNECT_S,
                     stack_timeout=CONNECT_S,

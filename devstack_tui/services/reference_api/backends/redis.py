@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from devstack_tui.contracts.model import own_name
 from devstack_tui.services.redis import topology
-from devstack_tui.services.redis.client import node_name
+from devstack_tui.services.redis.client import node_name, trust
 from devstack_tui.services.reference_api.backends.base import CONNECT_S, Backend, RefusedError
 from devstack_tui.services.reference_api.config import Peer
 
 if TYPE_CHECKING:
-    from redis.asyncio import Redis, RedisCluster
+    from redis.asyncio import Redis, RedisCluster, SSLConnection
 
     from devstack_tui.services.reference_api.backends.vault import Vault
 
@@ -122,8 +125,6 @@ class RedisCache(Backend):
             "username": who.user or None,
             "password": who.password,
             "ssl": True,
-            "ssl_ca_certs": self.ca,
-            "ssl_check_hostname": True,
             "socket_timeout": CONNECT_S,
             "socket_connect_timeout": CONNECT_S,
             "decode_responses": True,
@@ -158,9 +159,14 @@ class RedisCache(Backend):
         first = self.peer.ports["tls"]
         nodes = [ClusterNode(self.peer.host, first + index) for index in range(self._count)]
         # A key of a living shard is served, whatever the others do.
-        return RedisCluster(
+        cluster = RedisCluster(
             startup_nodes=nodes, require_full_coverage=False, **await self._options()
         )
+        # Those that it finds are made from what it was made with itself.
+        cluster.connection_kwargs["connection_class"] = _pinned(self.ca)
+        for node in cluster.startup_nodes:
+            node.connection_class = _pinned(self.ca)
+        return cluster
 
     async def _node(self, index: int) -> Redis:
         if index not in self._clients:
@@ -168,7 +174,9 @@ class RedisCache(Backend):
 
             port = self.peer.ports["tls"] + index
             options = await self._options()
-            self._clients.setdefault(index, Redis(host=self.peer.host, port=port, **options))
+            client = Redis(host=self.peer.host, port=port, **options)
+            client.connection_pool.connection_class = _pinned(self.ca)
+            self._clients.setdefault(index, client)
         return self._clients[index]
 
     async def _any(self, ask: Callable[[Redis], Awaitable[R]]) -> R:
@@ -196,6 +204,20 @@ class RedisCache(Backend):
                 raise RefusedError(409, "the key holds something else than a string") from None
             raise
         return None if value is None else str(value)
+
+
+@functools.cache
+def _pinned(ca: str) -> type[SSLConnection]:
+    """The driver's connection with our context in place of the one that it makes."""
+    from redis.asyncio import SSLConnection
+
+    class PinnedConnection(SSLConnection):
+        def _connection_arguments(self) -> dict[str, Any]:
+            # Past SSLConnection's own, which reads every authority of the system.
+            plain = super(SSLConnection, self)._connection_arguments()
+            return {**plain, "ssl": trust(Path(ca), own_name("redis"))}
+
+    return PinnedConnection
 
 
 async def _raw(node: Any, command: str) -> str:

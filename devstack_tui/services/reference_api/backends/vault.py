@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from devstack_tui.contracts.model import Credentials
+from devstack_tui.contracts.model import Credentials, own_name
 from devstack_tui.core.tls import client_context
 from devstack_tui.services.reference_api.backends.base import (
     CONNECT_S,
@@ -91,7 +91,7 @@ class Vault(Backend):
 
             self._client = httpx.AsyncClient(
                 base_url=f"https://{self.peer.host}:{self.peer.port}",
-                verify=client_context(self.ca),
+                verify=client_context(self.ca, own_name(self.name)),
                 timeout=httpx.Timeout(CONNECT_S, pool=LIMIT_S),
                 # All of them are kept: a handshake costs more than a read.
                 limits=httpx.Limits(max_connections=SIZE, max_keepalive_connections=SIZE),

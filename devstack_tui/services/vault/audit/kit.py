@@ -107,7 +107,7 @@ def raw(
         target.endpoint.host,
         target.endpoint.port,
         timeout=audit.timeout,
-        context=client_context(audit.ca),
+        context=client_context(audit.ca, target.name),
         source_address=(source, 0) if source else None,
     )
     sent = {**({"X-Vault-Token": token} if token else {}), **(headers or {})}
