@@ -221,7 +221,7 @@ def _write_role_id(vault: VaultApi, secrets: Path, name: str, role: str) -> None
 
 
 def _secret(vault: VaultApi, path: str, wanted: Credentials | None) -> None:
-    """An account's user and password, made once and never overwritten."""
+    """An account's user and password, made once; the password is never overwritten."""
     data = {"probe": random.token_hex(16)}
     if wanted is not None:
         data = {
@@ -235,6 +235,18 @@ def _secret(vault: VaultApi, path: str, wanted: Credentials | None) -> None:
     except VaultError as error:
         if error.status != 400:
             raise
+        if wanted is not None:
+            _rename(vault, path, wanted)
+
+
+def _rename(vault: VaultApi, path: str, wanted: Credentials) -> None:
+    """Write an account's name and database as they are declared now, its password kept."""
+    found = vault.call("get", f"secret/data/{path}")["data"]
+    kept = found["data"]
+    data = {**kept, "user": wanted.user, "database": wanted.database}
+    if data != kept:
+        options = {"cas": found["metadata"]["version"]}
+        vault.call("post", f"secret/data/{path}", data=data, options=options)
 
 
 def _pki(vault: VaultApi, mounts: dict[str, Any], services: list[Service]) -> None:

@@ -55,6 +55,7 @@ def _ask_the_bus(pki: Pki) -> str:
         ports={"main": 16379, "tls": 16390},
         options={"masters": 1, "replicas": 0},
     )
+    found.as_admin = lambda: found
     target = cast(Target, found)
     return TLS.query(target, TLS.listeners(target)[-1], True, 1.0)
 

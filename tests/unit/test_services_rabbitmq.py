@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from devstack_tui.services.rabbitmq import erlang
+from devstack_tui.services.rabbitmq import accounts, erlang
 from devstack_tui.services.rabbitmq.launch import START
 
 
@@ -49,8 +49,10 @@ def test_schedulers_poll_no_sockets_where_erlang_can_be_told_so(
     assert not erlang.polling(None)
 
 
-def test_a_password_is_written_as_bytes() -> None:
-    assert erlang.binary('a">é') == "<<97,34,62,195,169>>"
+def test_a_password_is_kept_as_rabbitmq_does() -> None:
+    # The example of RabbitMQ's own documentation.
+    kept = accounts.hashed("test12", bytes.fromhex("908DC60A"))
+    assert kept == "kI3GCqW5JLMJa4iX1lo7X4D6XbYqlLgxIs30+P6tENUV2POR"
 
 
 def start(home: Path) -> None:

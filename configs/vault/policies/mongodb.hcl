@@ -1,5 +1,10 @@
-# What the AppRole of mongodb may do: read its own secret, have its own certificate issued.
+# What the AppRole of mongodb may do: read its own secrets, that of its administrator's
+# account included, and have its own certificate issued.
 path "secret/data/mongodb" {
+  capabilities = ["read"]
+}
+
+path "secret/data/mongodb-admin" {
   capabilities = ["read"]
 }
 

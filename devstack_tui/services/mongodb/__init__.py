@@ -41,5 +41,6 @@ SERVICE = Service(
         text="put mongod on PATH: the package has it for Linux on x86-64 only",
     ),
     credentials=Credentials(user="devstack", database="devstack"),
+    admin=Credentials(user="devstack_admin", database="admin"),
     connect=connect,
 )

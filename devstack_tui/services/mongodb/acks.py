@@ -15,7 +15,6 @@ from devstack_tui.contracts.model import Target
 from devstack_tui.services.mongodb.client import connect
 from devstack_tui.services.mongodb.wire import Refused, Wire
 
-COLLECTION = "acks"
 TIMEOUT_S = 30.0
 _KINDS = {
     91: "stopping",  # ShutdownInProgress
@@ -29,7 +28,7 @@ _KINDS = {
 _INTERRUPTED = frozenset({91, 11600, 11601, 11602})
 
 
-def _database(run: str) -> str:
+def _collection(run: str) -> str:
     return f"devstack_tui_acks_{checked(run)}"
 
 
@@ -49,7 +48,8 @@ class MongodbWriter:
     """
 
     def __init__(self, target: Target, run: str, timeout: float) -> None:
-        self._database = _database(run)
+        self._database = target.credentials.database
+        self._collection = _collection(run)
         self._timeout = timeout
         try:
             self._wire = _Session(target, timeout)
@@ -64,7 +64,7 @@ class MongodbWriter:
     def write(self, number: int) -> None:
         """One insert."""
         self._wire.allow(self._timeout)
-        command: dict[str, Any] = {"insert": COLLECTION, "documents": [{"_id": number}]}
+        command: dict[str, Any] = {"insert": self._collection, "documents": [{"_id": number}]}
         try:
             self._wire.command(self._database, command)
         except OSError as error:
@@ -80,13 +80,14 @@ class MongodbWriter:
 
 
 class MongodbAcks:
-    """See `devstack_tui.contracts.acks.Acks`. The numbers are documents in a database of the run's
-    own."""
+    """See `devstack_tui.contracts.acks.Acks`. The numbers are documents in a collection of the
+    run's own, in the database of the applications' account."""
 
     def prepare(self, target: Target, run: str) -> None:
         """Make the collection, on disk: a crash may take the numbers, not their place."""
         with connect(target, TIMEOUT_S) as client:
-            client[_database(run)].create_collection(COLLECTION)
+            client[target.credentials.database].create_collection(_collection(run))
+        with connect(target.as_admin(), TIMEOUT_S) as client:
             client.admin.command("fsync", 1)
 
     def writer(self, target: Target, run: str, timeout: float) -> MongodbWriter:
@@ -96,18 +97,19 @@ class MongodbAcks:
     def present(self, target: Target, run: str, asked: Iterable[int]) -> set[int]:
         """The documents that are there."""
         with connect(target, TIMEOUT_S) as client:
-            found = {int(one["_id"]) for one in client[_database(run)][COLLECTION].find({})}
+            numbers = client[target.credentials.database][_collection(run)].find({})
+            found = {int(one["_id"]) for one in numbers}
         return found.intersection(asked)
 
     def cleanup(self, target: Target, run: str) -> None:
-        """Drop the database."""
+        """Drop the collection."""
         with connect(target, TIMEOUT_S) as client:
-            client.drop_database(_database(run))
+            client[target.credentials.database].drop_collection(_collection(run))
 
     def allowance(self, target: Target) -> Allowance:
         """What was acknowledged since the journal was last written: once in an interval, and the
         writing takes about as long again at the worst."""
-        with connect(target, TIMEOUT_S) as client:
+        with connect(target.as_admin(), TIMEOUT_S) as client:
             found = client.admin.command("getParameter", 1, journalCommitInterval=1)
         interval = int(found["journalCommitInterval"])
         return Allowance(

@@ -29,7 +29,7 @@ def reload(target: Target, files: ServiceFiles, units: UnitControl) -> bool:  # 
 
     join_certificate(files)
     try:
-        with connect(target, TIMEOUT_S, tls=False) as client:
+        with connect(target.as_admin(), TIMEOUT_S, tls=False) as client:
             client.admin.command("rotateCertificates", 1)
     except pymongo.errors.PyMongoError as error:
         if isinstance(error, pymongo.errors.OperationFailure) and error.code == _UNKNOWN:

@@ -9,13 +9,12 @@ from devstack_tui.contracts.model import Installation, ServiceSettings
 from devstack_tui.contracts.server_home import HOST, ServerHome
 from devstack_tui.contracts.service import Server
 from devstack_tui.contracts.service_files import CA
-from devstack_tui.core.errors import DevstackError
+from devstack_tui.services.mongodb import accounts
 from devstack_tui.services.mongodb.cert_reload import join_certificate
 from devstack_tui.services.mongodb.config_syntax import configured
-from devstack_tui.services.mongodb.wire import Refused, Wire
+from devstack_tui.services.mongodb.wire import Wire
 
 CONFIG_FILE = "mongod.json"
-_AUTHENTICATION_FAILED = 18
 
 
 class MongodbServer:
@@ -37,34 +36,11 @@ class MongodbServer:
         home.files.write(CONFIG_FILE, json.dumps(config, indent=2) + "\n")
 
     def complete(self, home: ServerHome, installation: Installation) -> None:  # noqa: ARG002
-        """Wait until it accepts, then make the stack's user and see that it can log in."""
+        """Wait until it accepts, then make its accounts and see that both can log in."""
         home.wait_for("MongoDB to accept connections", lambda: _answers(home))
-        user, password = home.credentials.user, home.credentials.password
-        try:
-            with Wire(home.target, 10) as wire:
-                wire.login(user, password)
-        except Refused as error:
-            if error.code != _AUTHENTICATION_FAILED:
-                raise
-        else:
-            return
-        # As long as it has no user at all, mongod lets somebody from localhost make the first.
-        with Wire(home.target, 10) as wire:
-            try:
-                wire.command(
-                    "admin",
-                    {
-                        "createUser": user,
-                        "pwd": password,
-                        "roles": [{"role": "root", "db": "admin"}],
-                    },
-                )
-            except Refused as error:
-                raise DevstackError(
-                    f"MongoDB refuses the password that Vault has for {user!r}",
-                    "its data is from another Vault: `devstack-tui down --wipe` makes both anew",
-                ) from error
-            wire.login(user, password)
+        accounts.settle(home.target)
+        if home.files.stat(accounts.MADE) is None:
+            home.files.write(accounts.MADE, "")
 
 
 def _answers(home: ServerHome) -> bool:
@@ -74,6 +50,8 @@ def _answers(home: ServerHome) -> bool:
 
 def configuration(home: ServerHome, data: str, pem: str) -> dict[str, Any]:
     """mongod's configuration: no secret in it but the path of one."""
+    # As long as it has no account at all, mongod lets somebody from localhost make the first.
+    first = home.files.stat(accounts.MADE) is None or not home.files.list("db")
     return {
         # quiet: a probe every two seconds would fill the log with connections.
         "systemLog": {"quiet": True},
@@ -90,9 +68,13 @@ def configuration(home: ServerHome, data: str, pem: str) -> dict[str, Any]:
                 "disabledProtocols": "TLS1_0,TLS1_1",
             },
         },
-        "security": {"authorization": "enabled"},
-        # Clients prove themselves by password; mongod would warn of each that has no certificate.
-        "setParameter": {"suppressNoTLSPeerCertificateWarning": True},
+        "security": {"authorization": "enabled", "javascriptEnabled": False},
+        "setParameter": {
+            # Clients prove themselves by password; mongod would warn of each without a certificate.
+            "suppressNoTLSPeerCertificateWarning": True,
+            "authenticationMechanisms": accounts.MECHANISM,
+            "enableLocalhostAuthBypass": first,
+        },
     }
 
 

@@ -96,10 +96,11 @@ def _catalogue(installation: Installation, memory: int) -> tuple[Parameter, ...]
 
 @contextlib.contextmanager
 def _session(target: Target) -> Iterator[Wire]:
-    """A session of its own, whose failures are sentences."""
+    """A session of our own account, whose failures are sentences."""
     try:
+        ours = target.as_admin().credentials
         with Wire(target, TIMEOUT_S) as wire:
-            wire.login(target.credentials.user, target.credentials.password)
+            wire.login(ours.user, ours.password)
             yield wire
     except OSError as error:
         raise UnreachableError(

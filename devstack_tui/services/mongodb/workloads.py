@@ -1,4 +1,5 @@
-"""MongoDB's workloads, by its driver over plain TCP, in a database of their own."""
+"""MongoDB's workloads, by its driver over plain TCP, in a collection of their own
+in the database of the applications' account."""
 
 from __future__ import annotations
 
@@ -21,12 +22,12 @@ from devstack_tui.services.mongodb.client import connect
 if TYPE_CHECKING:
     from bson.raw_bson import RawBSONDocument
     from pymongo import MongoClient
+    from pymongo.collection import Collection
 
     Client = MongoClient[dict[str, Any]]
     Documents = Sequence[RawBSONDocument]
 
-DATABASE = "devstack_tui_bench"
-_COLLECTION = "documents"
+COLLECTION = "devstack_tui_bench"
 _LIMIT_S = 8.0  # for one answer, below the loop's own
 _PREPARE_LIMIT_S = 60.0
 _FIND_S = 1.0  # the driver would look for a server that is gone as long as for an answer
@@ -44,11 +45,12 @@ class _Mongodb:
 
     def settings(self, bench: Bench) -> dict[str, str]:
         """What the storage engine works with, in bytes and milliseconds."""
-        with _client(bench.target, "MongoDB's settings") as client:
+        database = bench.target.credentials.database
+        with _client(bench.target.as_admin(), "MongoDB's settings") as client:
             status = client.admin.command("serverStatus")
             options = client.admin.command("getCmdLineOpts").get("parsed", {})
             interval = client.admin.command({"getParameter": 1, "journalCommitInterval": 1})
-            stats = client[DATABASE].command("collStats", _COLLECTION)
+            stats = client[database].command("collStats", COLLECTION)
             concern = client.write_concern.document
         return {
             **effective(status, options, interval, stats),
@@ -57,9 +59,9 @@ class _Mongodb:
         }
 
     def cleanup(self, target: Target) -> None:
-        """Drop the database."""
-        with _client(target, "MongoDB's benchmark database") as client:
-            client.drop_database(DATABASE)
+        """Drop the collection."""
+        with _client(target, "MongoDB's benchmark data") as client:
+            _documents(client, target).drop()
 
 
 class BulkInsert(_Mongodb):
@@ -81,7 +83,7 @@ class BulkInsert(_Mongodb):
         def make_client(_: int) -> _Inserter:
             if not left:
                 left.append(iter(batches(size, count + WARM_UP_REQUESTS)))
-            return _Inserter(_connect(bench.target, _LIMIT_S), left[0])
+            return _Inserter(bench.target, left[0])
 
         return run_clients(bench, make_client, clients=1, requests=count)
 
@@ -97,7 +99,7 @@ class FindById(_Mongodb):
         _recreate(bench.target)
         left = int(bench.params["documents"])
         with _client(bench.target, "MongoDB's benchmark data") as client:
-            collection = client[DATABASE][_COLLECTION]
+            collection = _documents(client, bench.target)
             first = 0
             while left > 0 and not bench.stop.is_set():
                 size = min(left, _CHUNK)
@@ -109,16 +111,16 @@ class FindById(_Mongodb):
         documents = int(bench.params["documents"])
         return run_for_seconds(
             bench,
-            lambda number: _Finder(_connect(bench.target, _LIMIT_S), documents, _chance(number)),
+            lambda number: _Finder(bench.target, documents, _chance(number)),
         )
 
 
 class _Inserter:
     """One connection that inserts ready-made batches."""
 
-    def __init__(self, client: Client, left: Iterator[Documents]) -> None:
-        self._client = client
-        self._collection = client[DATABASE][_COLLECTION]
+    def __init__(self, target: Target, left: Iterator[Documents]) -> None:
+        self._client = _connect(target, _LIMIT_S)
+        self._collection = _documents(self._client, target)
         self._left = left
 
     def request(self) -> int:
@@ -134,9 +136,9 @@ class _Inserter:
 class _Finder:
     """One connection that asks for random documents."""
 
-    def __init__(self, client: Client, documents: int, chance: random.Random) -> None:
-        self._client = client
-        self._collection = client[DATABASE][_COLLECTION]
+    def __init__(self, target: Target, documents: int, chance: random.Random) -> None:
+        self._client = _connect(target, _LIMIT_S)
+        self._collection = _documents(self._client, target)
         self._documents = documents
         self._chance = chance
 
@@ -223,9 +225,13 @@ def _connect(target: Target, limit: float) -> Client:
 
 
 def _recreate(target: Target) -> None:
-    with _client(target, "MongoDB's benchmark database") as client:
-        client.drop_database(DATABASE)
-        client[DATABASE].create_collection(_COLLECTION)
+    with _client(target, "MongoDB's benchmark data") as client:
+        _documents(client, target).drop()
+        client[target.credentials.database].create_collection(COLLECTION)
+
+
+def _documents(client: Client, target: Target) -> Collection[dict[str, Any]]:
+    return client[target.credentials.database][COLLECTION]
 
 
 WORKLOADS: tuple[Workload, ...] = (BulkInsert(), FindById())

@@ -83,8 +83,3 @@ def code_path(libraries: Iterable[Path]) -> list[Path]:
 def argument(text: str) -> str:
     """`text` as one argument in a file for `erl -args_file`."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-def binary(text: str) -> str:
-    """`text` as an Erlang binary, whatever its characters."""
-    return "<<" + ",".join(str(byte) for byte in text.encode()) + ">>"

@@ -12,7 +12,7 @@ from devstack_tui.contracts.service import Server
 from devstack_tui.contracts.service_files import CERT, CHAIN, KEY, ServiceFiles
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.files import PRIVATE_FILE
-from devstack_tui.services.rabbitmq import erlang
+from devstack_tui.services.rabbitmq import accounts, erlang
 from devstack_tui.services.rabbitmq.client import connect
 from devstack_tui.services.rabbitmq.erl_call import COOKIE
 
@@ -38,16 +38,14 @@ ssl_options.ciphers.6 = ECDHE-ECDSA-AES128-GCM-SHA256
 ssl_options.ciphers.7 = ECDHE-RSA-AES128-GCM-SHA256
 ssl_options.ciphers.8 = ECDHE-ECDSA-CHACHA20-POLY1305
 ssl_options.ciphers.9 = ECDHE-RSA-CHACHA20-POLY1305
-default_user = {user}
-default_vhost = {vhost}
-default_user_tags.administrator = true
+load_definitions = {definitions}
+auth_backends.1 = internal
+auth_mechanisms.1 = PLAIN
 log.console = true
 # A probe every two seconds would fill the log with connections.
 log.connection.level = warning
 disk_free_limit.absolute = 50MB
 """
-# The password alone is a term: its characters need no rule there.
-SECRET = "[{{rabbit, [{{default_pass, {password}}}]}}].\n"
 # With the distribution running before RabbitMQ asks for it, the node never has a port on another
 # interface, and no second virtual machine is started to see that the port mapper is there.
 ARGUMENTS = """\
@@ -81,12 +79,14 @@ class RabbitmqServer:
                 chain=CHAIN,
                 cert=CERT,
                 key=KEY,
-                user=home.credentials.user,
-                vhost=home.credentials.database,
+                definitions=accounts.DEFINITIONS,
             ),
         )
-        password = erlang.binary(home.credentials.password)
-        home.files.write("advanced.config", SECRET.format(password=password))
+        # Where an older release kept the password; without a file of ours it would read the host's.
+        home.files.write("advanced.config", "[].\n")
+        if home.files.stat(accounts.DEFINITIONS) is None:
+            home.stop()  # a node that runs has its account from before
+        home.files.write(accounts.DEFINITIONS, accounts.definitions(home.target))
         home.files.write("enabled_plugins", "[].\n")
         plugins = plugins_of(installation.program)
         arguments = ARGUMENTS.format(node=node_name(home.stack), dist=home.port("dist"))
@@ -101,7 +101,7 @@ class RabbitmqServer:
         link_core(home, plugins)
 
     def complete(self, home: ServerHome, installation: Installation) -> None:  # noqa: ARG002
-        """Wait until the stack's user can log in. The node itself makes it, at its first start."""
+        """Wait until the stack's user can log in. The node itself makes it, at every start."""
         import pika
 
         refused = False
@@ -127,6 +127,8 @@ class RabbitmqServer:
 
     def lacking(self, target: Target, files: ServiceFiles) -> str:  # noqa: ARG002
         """See `Mendable`."""
+        if files.stat(accounts.DEFINITIONS) is None:
+            return "its account, an administrator in an older release, loses that"
         return _wrong_cookie(files)
 
 

@@ -24,11 +24,11 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     node_timeout_ms: Annotated[int, msgspec.Meta(ge=100, le=60000)] = 1000
 
 
-def connect(endpoint: Endpoint, credentials: Credentials, ca: Path) -> str:  # noqa: ARG001
+def connect(endpoint: Endpoint, credentials: Credentials, ca: Path) -> str:
     """The redis-cli command; it asks for the password."""
     return (
         f"redis-cli -c --tls --cacert {shlex.quote(str(ca))} -h {endpoint.host} "
-        f"-p {endpoint.tls_port or endpoint.port} --askpass"
+        f"-p {endpoint.tls_port or endpoint.port} --user {shlex.quote(credentials.user)} --askpass"
     )
 
 
@@ -55,7 +55,8 @@ SERVICE = Service(
     settings=Settings,
     hint=Hint(apt=("redis-server", "redis-tools")),
     account="redis",
-    credentials=Credentials(user="default"),
+    credentials=Credentials(user="devstack"),
+    admin=Credentials(user="devstack_admin"),
     connect=connect,
     topology=masters_and_replicas,
 )

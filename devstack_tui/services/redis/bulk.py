@@ -151,7 +151,7 @@ def settings(target: Target) -> dict[str, str]:
     def work() -> dict[str, str]:
         found: dict[str, dict[str, list[str]]] = {}
         for index in range(node_count(target)):
-            with session(target, index, TIMEOUT_S) as client:
+            with session(target.as_admin(), index, TIMEOUT_S) as client:
                 # The names one by one would each be a round trip: they are few enough for all.
                 values: Any = client.config_get("*")
             for name in SETTINGS:

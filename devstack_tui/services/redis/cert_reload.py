@@ -39,7 +39,7 @@ def configure(target: Target, index: int, values: Mapping[str, str], *, tls: boo
 
     words = [word for pair in values.items() for word in pair]
     try:
-        with session(target, index, TIMEOUT_S, tls=tls) as client:
+        with session(target.as_admin(), index, TIMEOUT_S, tls=tls) as client:
             # The driver has no type for it.
             send: Any = client.execute_command
             send("CONFIG SET", *words)

@@ -113,7 +113,7 @@ def _ask_node(target: Target, index: int, timeout: float, ask: Callable[[Any], A
     import redis
 
     try:
-        client = connect(target, index, timeout)
+        client = connect(target.as_admin(), index, timeout)
         try:
             return ask(client)
         finally:

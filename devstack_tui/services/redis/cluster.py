@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from devstack_tui.contracts.server_home import ServerHome
 from devstack_tui.core.errors import DevstackError, SaturatedError
-from devstack_tui.services.redis import topology
+from devstack_tui.services.redis import accounts, topology
 from devstack_tui.services.redis.client import (
     FULL,
     close,
@@ -68,7 +68,7 @@ class _ClusterFormation:
 
     def _connected(self, index: int) -> redis.Redis:
         try:
-            client = connect(self._home.target, index, 2)
+            client = self._login(index)
             self._stack.callback(close, client)
             client.ping()
         except Exception:
@@ -76,6 +76,18 @@ class _ClusterFormation:
                 raise SaturatedError("redis", f"{node_name(index)}: {FULL}") from None
             raise
         return client
+
+    def _login(self, index: int) -> redis.Redis:
+        """A client of the node, by our own account. Its first start by this release may be to
+        come: then the node gets the accounts now."""
+        import redis
+
+        target = self._home.target
+        try:
+            return connect(target.as_admin(), index, 2)
+        except redis.AuthenticationError:
+            accounts.convert(target, index)
+        return connect(target.as_admin(), index, 2)
 
     def refuse_strangers(self) -> None:
         """A node of another cluster, or a lost one, cannot be mended from here."""

@@ -124,7 +124,7 @@ def _fail_over(target: Target, heir: int) -> str:
     import redis
 
     try:
-        with session(target, heir, TIMEOUT_S) as client:
+        with session(target.as_admin(), heir, TIMEOUT_S) as client:
             command: Any = client.execute_command
             command("CLUSTER", "FAILOVER")
     except (OSError, redis.RedisError) as error:

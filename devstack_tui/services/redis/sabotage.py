@@ -136,7 +136,7 @@ def _unlinked(target: Target, since: float) -> list[str]:
 
 def _ask_links(target: Target, index: int) -> tuple[View, list[Any]]:
     """What the node sees, and its links."""
-    client = connect(target, index, TIMEOUT_S, tls=False)
+    client = connect(target.as_admin(), index, TIMEOUT_S, tls=False)
     try:
         send: Any = client.execute_command
         # Since Redis 7.0; pairs of names and values, flat.

@@ -9,7 +9,7 @@ from devstack_tui.contracts.server_home import HOST, ServerHome
 from devstack_tui.contracts.service import Server
 from devstack_tui.contracts.service_files import CA, CERT, KEY, ServiceFiles
 from devstack_tui.core.errors import DevstackError, UsageError
-from devstack_tui.services.redis import aof, nodes_conf
+from devstack_tui.services.redis import accounts, aof, nodes_conf
 from devstack_tui.services.redis.client import node_count, node_name, source_address
 from devstack_tui.services.redis.config_syntax import apply_to, configured, in_file
 
@@ -29,7 +29,7 @@ set-proc-title no
 loglevel notice
 logfile ""
 dir {dir}
-requirepass {password}
+{accounts}masteruser {replica}
 masterauth {password}
 tls-cert-file {cert}
 tls-key-file {key}
@@ -94,7 +94,9 @@ class RedisServer:
                 port=home.port("main") + index,
                 tls_port=home.port("tls") + index,
                 dir=_quote(home.files.directory(name)),
-                password=_quote(home.credentials.password),
+                accounts=accounts.lines(home.target),
+                replica=accounts.REPLICA,
+                password=_quote(accounts.replica_password(home.target)),
                 cert=_quote(home.files.path(CERT)),
                 key=_quote(home.files.path(KEY)),
                 ca=_quote(home.files.path(CA)),

@@ -142,7 +142,7 @@ def _own_files(target: Target, index: int, timeout: float) -> tuple[str, str]:
     import redis
 
     try:
-        with session(target, index, timeout) as client:
+        with session(target.as_admin(), index, timeout) as client:
             found: Any = client.config_get("tls-*-file")
             return found["tls-cert-file"], found["tls-key-file"]
     except (redis.RedisError, OSError) as error:

@@ -94,7 +94,7 @@ def _node(target: Target, index: int) -> Iterator[redis.Redis]:
     import redis
 
     try:
-        with session(target, index, TIMEOUT_S) as client:
+        with session(target.as_admin(), index, TIMEOUT_S) as client:
             client.ping()
             yield client
     except (OSError, redis.ConnectionError, redis.TimeoutError) as error:

@@ -251,7 +251,7 @@ def _require_source(target: Target, index: int) -> None:
 
     name = "bind-source-addr"
     try:
-        with session(target, index, 2.0) as client:
+        with session(target.as_admin(), index, 2.0) as client:
             found: Any = client.config_get(name)
     except (OSError, redis.RedisError) as error:
         raise DevstackError(f"{node_name(index)} does not answer: {error}") from None

@@ -217,7 +217,7 @@ def _hand_over(target: Target, outcome: Outcome) -> float:
         )
     best = max(replicas, key=lambda index: before.views[index].offset)
     try:
-        with session(target, best, COMMAND_S) as client:
+        with session(target.as_admin(), best, COMMAND_S) as client:
             send: Any = client.execute_command
             at = time.monotonic()
             send("CLUSTER", "FAILOVER")

@@ -30,7 +30,7 @@ def _clients(target: Target) -> Iterator[dict[int, redis.Redis]]:
         found = {}
         try:
             for index in range(node_count(target)):
-                found[index] = connect(target, index, TIMEOUT_S)
+                found[index] = connect(target.as_admin(), index, TIMEOUT_S)
                 stack.callback(close, found[index])
             yield found
         except (OSError, redis.RedisError) as error:
