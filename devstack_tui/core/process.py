@@ -167,6 +167,18 @@ def descendants(roots: Iterable[int], table: Table) -> set[int]:
         wanted |= more
 
 
+def children(pid: int) -> Iterator[ProcessId]:
+    """The living processes that this one started, the newest first."""
+    found: set[int] = set()
+    with contextlib.suppress(OSError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            found.update(map(int, (task / "children").read_text().split()))
+    for child in sorted(found, reverse=True):
+        fields = _stat(child)
+        if fields is not None and int(fields[1]) == pid and fields[0] not in "ZX":
+            yield ProcessId(child, int(fields[19]), boot_id())
+
+
 def signal_writer(pid: int, fd: int, number: signal.Signals) -> bool:
     """Signal process `pid` if its standard output is the open file `fd`. Whether it was."""
     try:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from devstack_tui.contracts.peer import Peer
 from devstack_tui.loadgen.acknowledged_writes import (
     ADD,
     FAILED,
@@ -21,6 +22,7 @@ from devstack_tui.loadgen.lane_cells import LaneCells
 from devstack_tui.services.redis.instrument import hash_tags
 from devstack_tui.services.redis.instrument.clock_loop import Loop
 from devstack_tui.services.redis.instrument.connection import (
+    FOREIGN,
     REFUSED,
     TIMEOUT,
     Address,
@@ -148,6 +150,7 @@ def test_an_order_never_shows_the_password() -> None:
         nodes=("redis-1",),
         user="u",
         password="hunter2",
+        peer=Peer("redis"),
         shards=(),
         rate_hz=50.0,
         observe_hz=20.0,
@@ -222,7 +225,29 @@ def test_a_node_that_accepts_and_never_answers_is_given_up_at_the_deadline(loop:
         loop.every(0.01, loop.clock(), lambda _: wire.expire(loop.clock()))
         until(loop, lambda: bool(answers))
     assert [answer.why for answer in answers] == [TIMEOUT, TIMEOUT]
-    assert all(answer.sent for answer in answers)
+    # It would have to prove itself first: neither was sent, nor the password.
+    assert not any(answer.sent for answer in answers)
+
+
+def test_what_answers_in_the_place_of_a_node_is_sent_no_password(loop: Loop) -> None:
+    answers: list[Answer] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        wire = Wire(loop, Address("127.0.0.1", server.getsockname()[1], "u", "hunter2"))
+        wire.ask(b"first", loop.clock() + 60, answers.append)
+        thief, _ = server.accept()
+        with thief:
+            seen = bytearray()
+
+            def answered() -> bool:
+                if not seen and (data := _received(thief)):
+                    seen.extend(data)
+                    thief.sendall(b"-NOAUTH Authentication required.\r\n")
+                return bool(answers)
+
+            until(loop, answered)
+            seen += _received(thief)
+    assert (answers[0].why, answers[0].sent) == (FOREIGN, 0.0)
+    assert bytes(seen) == b"*1\r\n$4\r\nPING\r\n"
 
 
 def test_an_observer_that_is_closed_says_nothing_about_its_node(loop: Loop) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from devstack_tui.contracts.peer import ForeignPeerError, Peer, describe
@@ -47,29 +47,32 @@ def prove(where: str, peer: Peer, sock: socket.socket, unit: str, within: float)
 def _inode(sock: socket.socket) -> int:
     try:
         return socket_peer.peer_inode(sock)
-    except socket_peer.NoPeerError as error:
+    except socket_peer.UnknownPeerError as error:
         raise ForeignPeerError(f"{error}: nothing was sent", "use TLS") from None
 
 
 def _held(records: Sequence[Record], inode: int, sock: socket.socket) -> bool:
-    """Whether a unit's main process has the socket, or one of its children."""
-    mains = [record.process for record in records if record.process is not None and record.alive]
+    """Whether a unit's main process has the socket, or one that it started."""
     try:
-        if any(_holds(main, inode) for main in mains):
-            return True
-        table = process.table()
-        more = process.descendants([main.pid for main in mains if process.alive(main)], table)
-        known = {pid: int(table[pid][19]) for pid in more}
-        # A new connection is most often with the newest process.
         return any(
-            _holds(process.ProcessId(pid, known[pid], process.boot_id()), inode)
-            for pid in sorted(known, reverse=True)
+            _holds(one, inode) and record.alive
+            for record in records
+            if record.process is not None and record.alive
+            for one in _family(record.process)
         )
     except PermissionError:
         raise ForeignPeerError(
             f"who answers {describe(sock)} cannot be seen by this account: nothing was sent",
             "run devstack-tui as the user who started the stack",
         ) from None
+
+
+def _family(main: process.ProcessId) -> Iterator[process.ProcessId]:
+    todo = [main]
+    while todo:
+        one = todo.pop(0)
+        yield one
+        todo += process.children(one.pid)
 
 
 def _holds(one: process.ProcessId, inode: int) -> bool:

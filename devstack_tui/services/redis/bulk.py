@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from devstack_tui.contracts.model import Target
+from devstack_tui.contracts.peer import Peer
 from devstack_tui.core.errors import DevstackError, UnreachableError
 from devstack_tui.core.redact import redact
 from devstack_tui.services.redis import topology
 from devstack_tui.services.redis.client import look, node_count, node_name, session
-from devstack_tui.services.redis.loader import encode, keys_of, login
+from devstack_tui.services.redis.loader import encode, keys_of
 from devstack_tui.services.redis.topology import View
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ SETTINGS = ("maxmemory", "maxmemory-policy", "appendonly", "appendfsync", "save"
 _Result = TypeVar("_Result")
 
 
-def _explained(doing: str, work: Callable[[], _Result]) -> _Result:
+def explained(doing: str, work: Callable[[], _Result]) -> _Result:
     """`work`, with whatever a driver raises as one sentence."""
     import redis
 
@@ -84,11 +85,11 @@ def fill(target: Target, prefix: str, keys: int, value_bytes: int) -> None:
     def work() -> None:
         for index, slots in masters(target).items():
             names = keys_of(order, slots)
-            with contextlib.closing(_raw(target, index)) as sock:
+            with contextlib.closing(login(target, index)) as sock:
                 commands = (encode(b"SET", name, value) for name in names)
                 _pipeline(sock, commands, lambda reply: reply == b"+OK")
 
-    _explained("filling the Redis cluster", work)
+    explained("filling the Redis cluster", work)
 
 
 def clear(target: Target, prefix: str, patience: float = HEAL_S) -> None:
@@ -96,7 +97,7 @@ def clear(target: Target, prefix: str, patience: float = HEAL_S) -> None:
     until = time.monotonic() + patience
     while True:
         try:
-            _explained("deleting the bench keys", lambda: _clear(target, prefix))
+            explained("deleting the bench keys", lambda: _clear(target, prefix))
         except DevstackError:
             if time.monotonic() > until:
                 raise
@@ -108,7 +109,7 @@ def clear(target: Target, prefix: str, patience: float = HEAL_S) -> None:
 def _clear(target: Target, prefix: str) -> None:
     for index in masters(target):
         with (
-            contextlib.closing(_raw(target, index)) as sock,
+            contextlib.closing(login(target, index)) as sock,
             session(target, index, TIMEOUT_S) as client,
         ):
             cursor = -1
@@ -121,10 +122,27 @@ def _clear(target: Target, prefix: str) -> None:
                 _pipeline(sock, commands, lambda reply: reply in (b":0", b":1"))
 
 
-def _raw(target: Target, index: int) -> socket.socket:
-    credentials = target.credentials
-    port = target.ports["main"] + index
-    return login(target.endpoint.host, port, credentials.user, credentials.password, TIMEOUT_S)
+def login(target: Target, index: int) -> socket.socket:
+    """An authenticated connection to the plain port of a node, which was proven to be the stack's
+    own. Raises `OSError`."""
+    where = target.endpoint.host, target.ports["main"] + index
+    made = socket.create_connection(where, TIMEOUT_S)
+    try:
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if password := target.credentials.password:
+            Peer.of(target).prove(made, node_name(index))
+            user = target.credentials.user or "default"
+            made.sendall(encode(b"AUTH", user.encode(), password.encode()))
+            _require_ok(made.recv(1024))
+    except BaseException:
+        made.close()
+        raise
+    return made
+
+
+def _require_ok(reply: bytes) -> None:
+    if reply != b"+OK\r\n":
+        raise ConnectionRefusedError(f"AUTH: {reply[:80].decode(errors='replace').strip()}")
 
 
 def _pipeline(
@@ -161,7 +179,7 @@ def settings(target: Target) -> dict[str, str]:
 
     return {
         "nodes": f"{len(masters(target))} masters of {node_count(target)} nodes",
-        **_explained("reading the settings of Redis", work),
+        **explained("reading the settings of Redis", work),
     }
 
 

@@ -1,8 +1,9 @@
 """One process of the Redis load: raw sockets, commands encoded beforehand, one at a time on each.
 
 A program of its own that needs nothing but the standard library: `python -I loader.py`. It reads
-an order (JSON, one line) from standard input, connects, says that it is ready, and starts at the
-time that the next line names (nanoseconds of the monotonic clock). Any further input, or its end,
+an order (JSON, one line) from standard input, takes the connections that it inherits, which are
+logged in, says that it is ready, and starts at the time that the next line names (nanoseconds of
+the monotonic clock). Any further input, or its end,
 stops it. It writes frames: a header and a body. Latencies go out raw, in small pieces, because to
 sort them here would hold up the answers that arrive meanwhile.
 """
@@ -81,24 +82,6 @@ def exchanges(order: dict[str, Any], ranges: list[list[int]]) -> list[Exchange]:
     return made
 
 
-def login(host: str, port: int, user: str, password: str, timeout: float) -> socket.socket:
-    """An authenticated connection to the plain port of a node. Raises `OSError`."""
-    made = socket.create_connection((host, port), timeout=timeout)
-    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    reply = b"+OK\r\n"
-    try:
-        if password:
-            made.sendall(encode(b"AUTH", user.encode() or b"default", password.encode()))
-            reply = made.recv(1024)
-    except OSError:
-        made.close()
-        raise
-    if reply != b"+OK\r\n":
-        made.close()
-        raise ConnectionRefusedError(f"AUTH: {reply[:80].decode(errors='replace').strip()}")
-    return made
-
-
 def error_class(reply: bytes) -> str:
     """What a reply that was not expected counts as."""
     if reply.startswith(b"-"):
@@ -119,16 +102,12 @@ class Loader:
         self._latencies = array.array("Q")
 
     def connect(self) -> None:
-        """Open every connection; each begins at another place of the commands."""
+        """Take every connection; each begins at another place of the commands."""
         order = self._order
         made = {node: exchanges(order, order["nodes"][node]["slots"]) for node in order["clients"]}
         count = len(order["clients"])
-        for number, node in enumerate(order["clients"]):
-            port = order["nodes"][node]["port"]
-            sock = login(order["host"], port, order["user"], order["password"], 5)
-            sock.settimeout(None)
-            fd = sock.fileno()
-            self._open[fd] = sock
+        for number, (node, fd) in enumerate(zip(order["clients"], order["sockets"], strict=True)):
+            self._open[fd] = socket.socket(fileno=fd)
             start = len(made[node]) * number // count
             turned = made[node][start:] + made[node][:start]
             self._advance[fd] = itertools.cycle(turned).__next__

@@ -19,6 +19,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -71,13 +72,9 @@ class RedisWorkload:
             raise UsageError("a run needs at least one client and key, and seconds above 0")
         target = bench.target
         nodes: list[dict[str, Any]] = [
-            {"port": target.ports["main"] + index, "slots": slots}
-            for index, slots in bulk.masters(target).items()
+            {"index": index, "slots": slots} for index, slots in bulk.masters(target).items()
         ]
         order = {
-            "host": target.endpoint.host,
-            "user": target.credentials.user,
-            "password": target.credentials.password,
             "prefix": PREFIX,
             "keys": keys,
             "value_bytes": _whole(bench, "value_bytes"),
@@ -94,7 +91,7 @@ class RedisWorkload:
             places[number * clients // count : (number + 1) * clients // count]
             for number in range(count)
         ]
-        with _Loaders([{**order, "clients": share} for share in shares]) as loaders:
+        with _Loaders(target, [{**order, "clients": share} for share in shares]) as loaders:
             return loaders.measure(bench, seconds, clients)
 
     def cleanup(self, target: Target) -> None:
@@ -139,29 +136,48 @@ _Frame = tuple[int, int, bytes]
 class _Loaders:
     """The loader processes. Leaving the context ends them."""
 
-    def __init__(self, orders: list[dict[str, Any]]) -> None:
+    def __init__(self, target: Target, orders: list[dict[str, Any]]) -> None:
+        self._target = target
         self._orders = orders
         self._processes: list[subprocess.Popen[bytes]] = []
         self._frames: queue.SimpleQueue[_Frame] = queue.SimpleQueue()
 
     def __enter__(self) -> _Loaders:
-        # -I: nothing of the environment, and none of our modules, can get in between.
-        argv = [sys.executable, "-I", str(Path(loader.__file__))]
         try:
             for order in self._orders:
-                made = subprocess.Popen(
-                    argv,
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.DEVNULL,
-                )
-                self._processes.append(made)
-                threading.Thread(target=self._read, args=(made,), daemon=True).start()
-                _send(made, json.dumps(order))
+                self._start(order)
         except OSError as error:
             self.__exit__()
             raise DevstackError(f"the Redis load cannot be started: {error.strerror}") from None
+        except DevstackError:
+            self.__exit__()
+            raise
         return self
+
+    def _start(self, order: dict[str, Any]) -> None:
+        """One process, with its connections: it is not given what they were logged in by."""
+        # -I: nothing of the environment, and none of our modules, can get in between.
+        argv = [sys.executable, "-I", str(Path(loader.__file__))]
+        with contextlib.ExitStack() as ours:
+            sockets = []
+            for node in order["clients"]:
+                index = order["nodes"][node]["index"]
+                login = partial(bulk.login, self._target, index)
+                sockets.append(
+                    ours.enter_context(bulk.explained("putting the Redis load on", login))
+                )
+            for one in sockets:
+                one.settimeout(None)
+            made = subprocess.Popen(
+                argv,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                pass_fds=[one.fileno() for one in sockets],
+            )
+            self._processes.append(made)
+            threading.Thread(target=self._read, args=(made,), daemon=True).start()
+            _send(made, json.dumps({**order, "sockets": [one.fileno() for one in sockets]}))
 
     def __exit__(self, *_: object) -> None:
         for made in self._processes:

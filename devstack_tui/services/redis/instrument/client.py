@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator
 import msgspec
 
 from devstack_tui.contracts.drill import Cells, ClusterMap, Context, Marker
+from devstack_tui.contracts.peer import Peer
 from devstack_tui.core import codec
 from devstack_tui.core.children import Child
 from devstack_tui.core.errors import DevstackError, UsageError, unknown_name
@@ -295,6 +296,7 @@ def _order(context: Context, timeout: float) -> messages.InstrumentOrder:
         nodes=tuple(node_name(index) for index in range(node_count(target))),
         user=target.credentials.user,
         password=target.credentials.password,
+        peer=Peer.of(target),
         shards=tuple(
             messages.ShardOrder(f"shard {number}", index, hash_tags.spread(slots))
             for number, (index, slots) in enumerate(owners, 1)

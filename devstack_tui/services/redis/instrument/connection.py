@@ -1,7 +1,9 @@
 """A connection to one node that never waits: commands go out when they are due, answers come in.
 
 It uses the plain port of the node: the drill measures the cluster, and a TLS handshake at every
-attempt to reach a dead node would cost more than all the rest of the instrument.
+attempt to reach a dead node would cost more than all the rest of the instrument. The port of a
+dead node may be bound by anybody: the answer to a first PING shows that the connection was
+accepted, then it must be the node that holds it, and only then is the password sent.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
+from devstack_tui.contracts.peer import ForeignPeerError, Peer
 from devstack_tui.loadgen.acknowledged_writes import Outcome, classified
 from devstack_tui.services.redis.instrument.clock_loop import READ, WRITE, Loop
 from devstack_tui.services.redis.instrument.resp import Parser, ProtocolError, Refusal, Reply
@@ -19,6 +22,9 @@ from devstack_tui.services.redis.loader import encode
 
 REFUSED, UNREACHABLE = "refused", "unreachable"
 TIMEOUT, CLOSED, GARBLED = "timeout", "closed", "garbled"
+FOREIGN = "foreign"
+"""Something else than the node answers at its port."""
+_PING = encode(b"PING")
 
 
 class Answer(NamedTuple):
@@ -49,12 +55,14 @@ class _PendingCommand:
 
 
 class Address(NamedTuple):
-    """Where a node is and how to log in there."""
+    """Where a node is, how to log in there, and who may be sent the password: `unit` of `peer`."""
 
     host: str
     port: int
     user: str
     password: str
+    peer: Peer = Peer("redis")
+    unit: str = ""
 
     def __repr__(self) -> str:
         return f"{self.host}:{self.port}"
@@ -74,11 +82,11 @@ class Wire:
         self._socket = socket.socket(socket.AF_INET6 if ":" in address.host else socket.AF_INET)
         self._socket.setblocking(False)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._address = address
+        self._admitted = not address.password
         if address.password:
-            user, password = address.user or "default", address.password
-            login = encode(b"AUTH", user.encode(), password.encode())
-            # Without a deadline of its own: the command behind it has one.
-            self._unsent.append(_PendingCommand(login, float("inf"), _ignore))
+            # Without a deadline of its own, as the login: the command behind them has one.
+            self._unsent.append(_PendingCommand(_PING, float("inf"), self._admit))
         code = self._socket.connect_ex((address.host, address.port))
         if code not in (0, errno.EINPROGRESS):
             loop.at(loop.clock(), lambda _: self.close(_why(code)))
@@ -100,7 +108,8 @@ class Wire:
 
     def expire(self, now: float) -> None:
         """Break it when an answer is overdue."""
-        oldest = next((w for w in (*self._asked, *self._unsent) if w.done is not _ignore), None)
+        waiting = (*self._asked, *self._unsent)
+        oldest = next((one for one in waiting if one.deadline < float("inf")), None)
         if oldest is not None and oldest.deadline <= now:
             self.close(TIMEOUT)
 
@@ -116,6 +125,22 @@ class Wire:
             waiting.done(Answer(None, waiting.sent, now, why))
         self._asked.clear()
         self._unsent.clear()
+
+    def _admit(self, answer: Answer) -> None:
+        """The PING was answered, or refused for want of a login: log in if it was by the node."""
+        if answer.why:
+            return
+        address = self._address
+        try:
+            address.peer.prove(self._socket, address.unit)
+        except OSError as error:
+            self.close(FOREIGN if isinstance(error, ForeignPeerError) else CLOSED)
+            return
+        self._admitted = True
+        user, password = address.user or "default", address.password
+        login = encode(b"AUTH", user.encode(), password.encode())
+        self._unsent.appendleft(_PendingCommand(login, float("inf"), _ignore))
+        self._send()
 
     def _on_connect(self, _: int) -> None:
         if code := self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
@@ -136,6 +161,8 @@ class Wire:
         try:
             while self._partial or self._unsent:
                 if not self._partial:
+                    if not self._admitted and self._asked:
+                        break  # until the PING is answered
                     waiting = self._unsent[0]
                     waiting.sent = self._loop.clock()
                     taken = self._socket.send(waiting.data)

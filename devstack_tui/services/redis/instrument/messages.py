@@ -8,6 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from devstack_tui.contracts.drill import NodeView
+from devstack_tui.contracts.peer import Peer
 
 
 class ShardOrder(msgspec.Struct, frozen=True):
@@ -28,6 +29,7 @@ class InstrumentOrder(msgspec.Struct, frozen=True, kw_only=True):
     nodes: tuple[str, ...]
     user: str
     password: str
+    peer: Peer
     shards: tuple[ShardOrder, ...]
     rate_hz: float
     observe_hz: float

@@ -105,7 +105,10 @@ class Recorder:
         self._journal = AckJournal(Path(order.journal), _header(order))
         ports = [order.port + index for index in range(len(order.nodes))]
         cluster = ClusterView(order.nodes, [f"{order.host}:{port}" for port in ports])
-        addresses = [Address(order.host, port, order.user, order.password) for port in ports]
+        addresses = [
+            Address(order.host, port, order.user, order.password, order.peer, unit)
+            for port, unit in zip(ports, order.nodes, strict=True)
+        ]
         means = LaneContext(
             loop, cluster, addresses, order.rate_hz, order.timeout_s, self._record, pipe.send
         )
