@@ -231,7 +231,8 @@ class TlsPart(Protocol):
         """Every port of the service that answers TLS, each node's own."""
 
     def query(self, target: Target, listener: Listener, tls: bool, timeout: float) -> str:
-        """Do real work over verified TLS, or over plain, and say what was answered. Raises
+        """Do real work over verified TLS, and say what was answered. Over plain nothing is logged
+        in: the server's own greeting, or its refusal without a login, is what is answered. Raises
         `PlainRefused`, `Untrusted`, `OSError` when there is no answer, or `DevstackError` with the
         reason in words."""
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 
 from devstack_tui.contracts.audit import ProtocolFault, Untrusted
+from devstack_tui.contracts.peer import ForeignPeerError
 from devstack_tui.core.errors import DevstackError, cause_of
 from devstack_tui.core.redact import redact
 from devstack_tui.core.tls import OwnName
@@ -111,7 +112,7 @@ def translated(error: Exception) -> Exception:
     wrong one (`ProtocolFault`), with the reason in words."""
     if distrust := cause_of(error, ssl.SSLCertVerificationError):
         return Untrusted(distrust.verify_message, distrust.verify_code)
-    for kind in (ConnectionRefusedError, TimeoutError):
+    for kind in (ForeignPeerError, ConnectionRefusedError, TimeoutError):
         if found := cause_of(error, kind):
             return found
     if closed := cause_of(error, ConnectionError) or cause_of(error, ssl.SSLEOFError):

@@ -25,7 +25,7 @@ def prove(where: str, peer: Peer, sock: socket.socket, unit: str, within: float)
     pause, misses = _FIRST_S, 0
     while True:
         inode = _inode(sock)
-        records = [r for r in Records(Path(where)).of(peer.service) if unit in ("", r.unit)]
+        records = Records(Path(where)).of(peer.service, unit or "*")
         if inode and _held(records, inode, sock):
             return
         # The record of a process is written a moment after its start.

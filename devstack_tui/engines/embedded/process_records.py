@@ -48,16 +48,16 @@ class Records:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def of(self, service: str) -> list[Record]:
-        """The records of a service in the order of start."""
-        found = [record for record in self.all() if record.service == service]
+    def of(self, service: str, unit: str = "*") -> list[Record]:
+        """The records of a service in the order of start, or of its one unit."""
+        found = [record for record in self.all(unit) if record.service == service]
         return sorted(found, key=lambda record: record.order)
 
-    def all(self) -> list[Record]:
-        """Every record; one that cannot be read is passed over."""
+    def all(self, unit: str = "*") -> list[Record]:
+        """Every record, or the one of a unit; one that cannot be read is passed over."""
         found = []
         if self._folder.is_dir():
-            for path in sorted(self._folder.glob("*.json")):
+            for path in sorted(self._folder.glob(f"{unit}.json")):
                 with contextlib.suppress(OSError, ValueError):
                     found.append(codec.decode(files.read_bytes(path), Record))
         return found

@@ -36,7 +36,7 @@ def query(view: ListenerView) -> Finding:
 
 
 def both(view: ListenerView) -> Finding:
-    """Real work over TLS and in plain."""
+    """Real work over TLS, and what plain answers to one who has not logged in."""
     return Finding(Status.PASS, f"{view.work(True)}; {view.work(False)}")
 
 

@@ -15,11 +15,13 @@ from devstack_tui.contracts.audit import (
     TlsPart,
 )
 from devstack_tui.contracts.model import Target
+from devstack_tui.contracts.peer import Peer
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.tls import client_context
 from devstack_tui.loadgen.bounded_socket import Reader, begin_at_once, guarded, translated
 from devstack_tui.services.redis.cert_reload import reload
 from devstack_tui.services.redis.client import node_count, node_name, session, tls_version
+from devstack_tui.services.redis.loader import encode
 
 BUS = 10000
 _SUFFIX = "-bus"
@@ -80,33 +82,46 @@ class RedisTls:
         return (*clients, *buses)
 
     def query(self, target: Target, listener: Listener, tls: bool, timeout: float) -> str:
-        """PING and DBSIZE on that node; on a bus its own PING, over TLS or in plain."""
+        """PING and DBSIZE on that node, in plain a PING without a login; on a bus its own PING,
+        over TLS or in plain."""
         bus = listener.name.endswith(_SUFFIX)
-        if bus and not tls:
-            return _plain_bus(listener, timeout)
         index = listener.port - target.ports["tls"] - (BUS if bus else 0)
+        if not tls:
+            return _plain_bus(listener, timeout) if bus else _without_login(target, index, timeout)
         return (
             _encrypted_bus(target, listener, index, timeout)
             if bus
-            else _ask(target, index, tls, timeout)
+            else _ask(target, index, timeout)
         )
 
 
-def _ask(target: Target, index: int, tls: bool, timeout: float) -> str:
+def _ask(target: Target, index: int, timeout: float) -> str:
     import redis
 
     try:
-        with session(target, index, timeout, tls) as client:
+        with session(target, index, timeout) as client:
             client.ping()
             client.dbsize()
-            return (
-                f"PING and DBSIZE answered {f'over {tls_version(client)}' if tls else 'in plain'}"
-            )
+            return f"PING and DBSIZE answered over {tls_version(client)}"
     except (redis.RedisError, OSError) as error:
-        found = translated(error)
-        if not tls and isinstance(found, ConnectionRefusedError):
-            raise PlainRefused(f"nothing listens at port {target.ports['main'] + index}") from None
-        raise found from None
+        raise translated(error) from None
+
+
+def _without_login(target: Target, index: int, timeout: float) -> str:
+    """That the node itself answers in plain is shown by its refusal: no password is sent."""
+    port = target.ports["main"] + index
+    try:
+        with socket.create_connection((target.endpoint.host, port), timeout) as sock:
+            Peer.of(target).prove(sock, node_name(index))
+            sock.sendall(encode(b"PING"))
+            answer = Reader(sock).some(256).decode(errors="replace").strip()
+    except ConnectionRefusedError:
+        raise PlainRefused(f"nothing listens at port {port}") from None
+    except OSError as error:
+        raise translated(error) from None
+    if answer.startswith(("-NOAUTH", "+PONG")):
+        return f"a PING without a login was answered in plain with {answer[1:].partition(' ')[0]}"
+    raise ProtocolFault(f"it answered a PING without a login with {answer[:80]!r}")
 
 
 def _encrypted_bus(target: Target, listener: Listener, index: int, timeout: float) -> str:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import re
+import secrets
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from devstack_tui.contracts.client import FindClient
+from devstack_tui.contracts.client import Client, FindClient
 from devstack_tui.contracts.drill import NodeView
 from devstack_tui.contracts.model import Target
 from devstack_tui.contracts.service_files import ServiceFiles
@@ -33,6 +36,8 @@ IN_SYNC_TIMES = 3
 BETWEEN_S = 0.12
 """A replica counts as in sync when it was so this often, this far apart."""
 CHECK_S = 20.0
+READER = "devstack_cluster_check"
+READER_MAY = ("+cluster|nodes", "+cluster|info", "+info", "+dbsize", "+ping", "+auth")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 ORDINALS = ("first", "second", "third")
 
@@ -264,22 +269,63 @@ def resolve(seen: ClusterSnapshot, victim: str) -> int:
 
 
 def cluster_check(target: Target, find: FindClient, folder: Path) -> tuple[bool | None, str]:
-    """The verdict of `redis-cli --cluster check`; None without a redis-cli. Blocks."""
-    user = target.credentials.user
+    """The verdict of `redis-cli --cluster check`; None without a redis-cli. Blocks.
+
+    It verifies no server's name, so it gets an account of its own, which is good for nothing else
+    and gone afterwards.
+    """
+    try:
+        client = find("redis-cli", "valkey-cli")
+        with _reader(target) as password:
+            return _cluster_check(target, client, password, folder)
+    except NotInstalledError:
+        return None, "redis-cli is not on this machine"
+    except DevstackError as error:
+        return False, error.message
+
+
+@contextlib.contextmanager
+def _reader(target: Target) -> Iterator[str]:
+    """An account of every node that may read what the cluster is, and its password."""
+    password = secrets.token_hex(24)
+    digest = hashlib.sha256(password.encode()).hexdigest()
+    nodes = range(node_count(target))
+    try:
+        for index in nodes:
+            _acl(target, index, "SETUSER", READER, "reset", "on", f"#{digest}", *READER_MAY)
+        yield password
+    finally:
+        for index in nodes:
+            with contextlib.suppress(DevstackError):  # it did not answer before either
+                _acl(target, index, "DELUSER", READER)
+
+
+def _acl(target: Target, index: int, *words: str) -> None:
+    import redis
+
+    try:
+        with session(target.as_admin(), index, CHECK_S) as client:
+            send: Any = client.execute_command
+            send("ACL", *words)
+    except (redis.RedisError, OSError) as error:
+        why = redact(str(error)) or type(error).__name__
+        raise DevstackError(
+            f"{node_name(index)} could not be checked by redis-cli: {why}"
+        ) from None
+
+
+def _cluster_check(target: Target, client: Client, password: str, folder: Path) -> tuple[bool, str]:
     arguments = [
-        *("--tls", "--cacert", str(target.ca)),
-        *(("--user", user) if user else ()),
+        *("--tls", "--cacert", str(target.ca), "--user", READER),
         *("--cluster", "check", f"{target.endpoint.host}:{target.ports['tls']}"),
     ]
-    env = {"REDISCLI_AUTH": target.credentials.password}
+    env = {"REDISCLI_AUTH": password}
     try:
-        with find("redis-cli", "valkey-cli").start(arguments, env, folder) as check:
+        with client.start(arguments, env, folder) as check:
             try:
                 output, _ = check.communicate(timeout=CHECK_S)
             finally:
                 check.kill()
-    except NotInstalledError:
-        return None, "redis-cli is not on this machine"
     except (OSError, subprocess.TimeoutExpired) as error:
         return False, f"redis-cli --cluster check did not end: {type(error).__name__}"
     lines = _COLOUR.sub("", output).splitlines()
