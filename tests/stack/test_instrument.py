@@ -200,6 +200,7 @@ async def test_the_window_of_a_killed_master_is_what_an_independent_writer_sees(
 ) -> None:
     recording, seen = await kill(cluster, context, "shard 2")
     if recording.void:  # this machine was too busy, and the instrument said so: that is its duty
+        await clean(context)
         (context.folder / "operations.jsonl").unlink()
         recording, seen = await kill(cluster, context, "shard 2")
     order = ["fault", "suspected", "failed", "promoted", "agreed", "rejoined", "resynced", "healed"]
