@@ -9,7 +9,7 @@ from devstack_tui.contracts.model import Target
 if TYPE_CHECKING:
     import psycopg
 
-_NONE = "/dev/null/none"
+NO_FILE = "/dev/null/none"
 """A file below no directory: one that is not there, in place of libpq's own in ~/.postgresql."""
 
 
@@ -30,9 +30,9 @@ def connect(
         dbname=database or target.credentials.database,
         sslmode="verify-full" if tls else "disable",
         sslrootcert=str(target.ca),
-        sslcert=_NONE,
-        sslkey=_NONE,
-        sslcrl=_NONE,
+        sslcert=NO_FILE,
+        sslkey=NO_FILE,
+        sslcrl=NO_FILE,
         gssencmode="disable",
         connect_timeout=max(1, round(timeout)),
         options=f"-c statement_timeout={int(timeout * 1000)}",

@@ -46,8 +46,8 @@ class _Pgbench:
     drivers: tuple[str, ...] = ("pgbench",)
 
     def engine(self, client: FindClient) -> tuple[str, str]:
-        """pgbench and its version."""
-        return "pgbench", pgbench.version(client)
+        """pgbench and its version; what it measured without TLS cannot be compared."""
+        return "pgbench over TLS", pgbench.version(client)
 
     def settings(self, bench: Bench) -> dict[str, str]:
         """Each with its source, for a value may come from the server's command line, a file, the
@@ -62,7 +62,7 @@ class _Pgbench:
             for name, value, source, pending in rows
         }
         ordered = {name: found[name] for name in _SETTINGS if name in found}
-        return {**ordered, "connection": "TCP, no TLS"}
+        return {**ordered, "connection": "TCP, TLS"}
 
     def cleanup(self, target: Target) -> None:
         """Drop the database, with whoever is still in it."""
