@@ -176,7 +176,8 @@ class LogLine(msgspec.Struct, frozen=True):
 
 class Certificate(msgspec.Struct, frozen=True):
     """A certificate: dates are Unix time in seconds, `key` is as `EC 256` or `RSA 2048`,
-    `signature` as `ecdsa-with-SHA256`, `serial` in hexadecimal."""
+    `signature` as `ecdsa-with-SHA256`, `serial` in hexadecimal, `usages` as
+    `serverAuth`."""
 
     subject: str
     issuer: str
@@ -186,6 +187,7 @@ class Certificate(msgspec.Struct, frozen=True):
     serial: str
     key: str = ""
     signature: str = ""
+    usages: tuple[str, ...] = ()
 
 
 class ServiceStatus(msgspec.Struct, frozen=True):

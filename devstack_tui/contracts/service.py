@@ -122,6 +122,8 @@ class Service:
     """Of its AppRole: `batch` leaves nothing in Vault's storage, for a login every two seconds."""
     sans: tuple[str, ...] = ()
     """Further DNS names of its certificate."""
+    mutual_tls: bool = False
+    """Whether its servers show each other their certificates, which are for clients then, too."""
     connect: Callable[[Endpoint, Credentials, Path], str] | None = None
     """The command line that connects a client: endpoint, credentials, CA. Never the password."""
     topology: Callable[[str], dict[str, Any]] | None = None

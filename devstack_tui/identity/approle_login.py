@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from devstack_tui.contracts.model import Credentials, Target
+from devstack_tui.contracts.model import Certificate, Credentials, Target
 from devstack_tui.contracts.server_home import HOST
 from devstack_tui.contracts.service import IDENTITY, Service
 from devstack_tui.contracts.service_files import CA, CERT, CHAIN, KEY, ServiceFiles
@@ -148,7 +148,7 @@ def renew_admin(vault: Target) -> None:
 
 
 def _due(service: Service, files: ServiceFiles, root: Path) -> bool:
-    """Whether a new leaf is needed: none, ending soon, other names, or another root."""
+    """Whether a new leaf is needed: none, ending soon, not as declared, or another root."""
     try:
         leaf = read_certificate(files)
         known = files.read(CA)
@@ -157,7 +157,26 @@ def _due(service: Service, files: ServiceFiles, root: Path) -> bool:
     except (DevstackError, OSError):
         return True
     soon = leaf.not_after < time.time() + RENEW_BELOW_DAYS * DAY
-    return soon or not set(bootstrap.names_of(service)) <= set(leaf.sans)
+    return soon or not _as_declared(service, leaf)
+
+
+def _as_declared(service: Service, leaf: Certificate) -> bool:
+    """Whether a leaf is for the names and usages of `service`, no fewer and no more."""
+    return {*leaf.sans} == {*bootstrap.dns_names(service), HOST} and {*leaf.usages} == {
+        *bootstrap.usages_of(service)
+    }
+
+
+def undeclared(service: Service, files: ServiceFiles) -> str:
+    """Why a service that runs is to have another certificate, in words; empty if its own is for
+    what is declared, or it has none."""
+    try:
+        leaf = read_certificate(files)
+    except DevstackError:
+        return ""
+    if leaf is None or _as_declared(service, leaf):
+        return ""
+    return "its certificate is for more, or for less, than its own names: it gets another"
 
 
 def matches(files: ServiceFiles) -> bool:
@@ -177,12 +196,12 @@ def matches(files: ServiceFiles) -> bool:
 
 def issue(vault: VaultApi, service: Service, files: ServiceFiles) -> None:
     """Have a leaf issued by the intermediate and write it with its key and its chain, 0600."""
-    names = bootstrap.names_of(service)
+    names = bootstrap.dns_names(service)
     answer = vault.call(
         "post",
         f"pki_int/issue/{service.role}",
         common_name=names[0],
-        alt_names=",".join([*names, "localhost"]),
+        alt_names=",".join(names),
         ip_sans=HOST,
         ttl=bootstrap.LEAF_TTL,
     )["data"]
@@ -213,8 +232,8 @@ def self_signed(service: Service, files: ServiceFiles) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "devstack-tui bootstrap")])
     now = datetime.datetime.now(datetime.UTC)
-    names: list[x509.GeneralName] = [x509.DNSName(n) for n in bootstrap.names_of(service)]
-    names += [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address(HOST))]
+    names: list[x509.GeneralName] = [x509.DNSName(n) for n in bootstrap.dns_names(service)]
+    names.append(x509.IPAddress(ipaddress.ip_address(HOST)))
     builder = (
         x509.CertificateBuilder()
         .subject_name(name)

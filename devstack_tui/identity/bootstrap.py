@@ -7,6 +7,7 @@ next one. The root token lives in a 0600 file until the last step revokes it.
 from __future__ import annotations
 
 import hashlib
+import json
 import secrets as random
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from devstack_tui.contracts.model import Credentials, Target, own_name
+from devstack_tui.contracts.model import LOOPBACK, Credentials, Target, own_name
 from devstack_tui.contracts.service import Service
 from devstack_tui.core import codec, files
 from devstack_tui.core.errors import DevstackError
@@ -104,6 +105,7 @@ def digest(services: Iterable[Service]) -> str:
         made_of = [service.name, policy_text(service), service.token_type]
         for account in filter(None, (service.credentials, service.admin)):
             made_of += [account.user, account.database]
+        made_of.append(json.dumps(issuing(service)))
         state.update("\0".join(made_of).encode())
     return state.hexdigest()[:16]
 
@@ -285,22 +287,52 @@ def _pki(vault: VaultApi, mounts: dict[str, Any], services: list[Service]) -> No
         vault.call(
             "post",
             f"pki_int/roles/{service.role}",
-            allowed_domains=[*names_of(service), "localhost"],
-            allow_bare_domains=True,
-            allow_subdomains=False,
-            allow_ip_sans=True,
-            enforce_hostnames=True,
-            key_type="ec",
-            key_bits=256,
-            max_ttl=LEAF_TTL,
-            server_flag=True,
-            client_flag=True,
+            **issuing(service),
         )
 
 
+def issuing(service: Service) -> dict[str, Any]:
+    """What Vault issues to the AppRole of `service`: a leaf of its own names and nothing more."""
+    return {
+        "allowed_domains": dns_names(service),
+        "allow_bare_domains": True,
+        "allow_subdomains": False,
+        "allow_glob_domains": False,
+        "allow_wildcard_certificates": False,
+        "allow_any_name": False,
+        # It is among the domains: this would allow others beside it.
+        "allow_localhost": False,
+        "allow_ip_sans": True,
+        # OpenBao's alone; where there is no such setting, any address can be asked for.
+        "allowed_ip_sans_cidr": [f"{LOOPBACK}/32"],
+        "allowed_other_sans": [],
+        "allowed_uri_sans": [],
+        "enforce_hostnames": True,
+        "key_type": "ec",
+        "key_bits": 256,
+        "max_ttl": LEAF_TTL,
+        "server_flag": True,
+        "client_flag": service.mutual_tls,
+        "code_signing_flag": False,
+        "email_protection_flag": False,
+        "ext_key_usage": [],
+        "ext_key_usage_oids": [],
+    }
+
+
 def names_of(service: Service) -> list[str]:
-    """The DNS names that the certificate of `service` may hold, the service's own first."""
+    """The DNS names that the certificate of `service` alone may hold, its own first."""
     return [service.secret, own_name(service.name), *service.sans]
+
+
+def dns_names(service: Service) -> list[str]:
+    """Every DNS name of its certificate: its own, and the one of loopback."""
+    return [*names_of(service), "localhost"]
+
+
+def usages_of(service: Service) -> tuple[str, ...]:
+    """The extended key usages of its certificate."""
+    return ("serverAuth", "clientAuth") if service.mutual_tls else ("serverAuth",)
 
 
 def _has_issuer(vault: VaultApi, mount: str) -> bool:

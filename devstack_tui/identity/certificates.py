@@ -78,6 +78,10 @@ def described(certificate: x509.Certificate) -> Certificate:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         sans = [str(name) for name in names.get_values_for_type(x509.DNSName)]
         sans += [str(address) for address in names.get_values_for_type(x509.IPAddress)]
+    usages: list[str] = []
+    with contextlib.suppress(x509.ExtensionNotFound):
+        purposes = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+        usages = [USAGES.get(one.dotted_string, one.dotted_string) for one in purposes]
     # The library's own names are private: the RFC's name, or the dotted number if unknown.
     signature = certificate.signature_algorithm_oid
     return Certificate(
@@ -89,6 +93,7 @@ def described(certificate: x509.Certificate) -> Certificate:
         serial=f"{certificate.serial_number:x}",
         key=_key(certificate),
         signature=SIGNATURES.get(signature.dotted_string, signature.dotted_string),
+        usages=tuple(usages),
     )
 
 
@@ -110,6 +115,12 @@ def read_certificate(files: ServiceFiles) -> Certificate | None:
     return leaf
 
 
+USAGES = {
+    "1.3.6.1.5.5.7.3.1": "serverAuth",
+    "1.3.6.1.5.5.7.3.2": "clientAuth",
+    "2.5.29.37.0": "anyExtendedKeyUsage",
+}
+"""As RFC 5280 calls them."""
 SIGNATURES = {
     "1.2.840.10045.4.1": "ecdsa-with-SHA1",
     "1.2.840.10045.4.3.2": "ecdsa-with-SHA256",

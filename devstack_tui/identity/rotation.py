@@ -186,6 +186,17 @@ def _load(engine: Engine, rotated: Service, restart: bool) -> tuple[str, tuple[s
     return how, certificates.await_served(listeners, wanted.serial, TAKEN_S)
 
 
+@contextlib.contextmanager
+def taken(engine: Engine, started: Service, running: bool) -> Iterator[None]:
+    """Have a service that was `running`, and is given another certificate within, serve it. Raises
+    `DevstackError` when it does not."""
+    files = engine.files(started)
+    before = files.read(CERT) if running and files.stat(CERT) else b""
+    yield
+    if before and files.read(CERT) != before and started.tls() is not None:
+        _load(engine, started, restart=True)
+
+
 def _serves(listeners: Sequence[Listener], serial: str) -> bool:
     """Whether the certificate is served everywhere already."""
     try:

@@ -16,7 +16,7 @@ from devstack_tui.core.errors import DevstackError, NotInstalledError, Saturated
 from devstack_tui.core.event_stream import Emit, thread_events
 from devstack_tui.core.events import Event, Phase, Progress
 from devstack_tui.core.redact import brief, redact
-from devstack_tui.identity import approle_login
+from devstack_tui.identity import approle_login, rotation
 from devstack_tui.stack.probing import probe_once
 from devstack_tui.state import parameter_store
 
@@ -138,7 +138,8 @@ class Workers:
             else:
                 if lacking:
                     report(Phase.PREPARING, lacking)
-                self._engine.start(service, run)
+                with rotation.taken(self._engine, service, complete):
+                    self._engine.start(service, run)
                 report(Phase.PROBING, "")
                 self._await_health(service, report, without)
         except Exception as error:
@@ -149,9 +150,11 @@ class Workers:
         """What is spoilt of a service that runs, so that it is to be started once more."""
         if service.requires or service.name == IDENTITY:
             target = self._engine.target(service)
-            if lost := approle_login.lacking(
-                target.secrets, service.secret
-            ) or approle_login.without_admin(target.secrets, service):
+            if (
+                lost := approle_login.lacking(target.secrets, service.secret)
+                or approle_login.without_admin(target.secrets, service)
+                or approle_login.undeclared(service, self._engine.files(service))
+            ):
                 return lost
             server = service.server()
             if isinstance(server, Mendable):

@@ -11,13 +11,16 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from devstack_tui.cli.text.certs import list_lines
 from devstack_tui.contracts.model import Certificate, Observation, ServiceStatus, State
+from devstack_tui.contracts.registry import service
 from devstack_tui.contracts.service_files import CERT
 from devstack_tui.core.rooted_files import RootedFiles
 from devstack_tui.health.certificates import CertificateRow, ServedCertificate
 from devstack_tui.health.monitor import _judged, _Memory
+from devstack_tui.identity import approle_login
 from devstack_tui.identity.certificates import (
     Age,
     age,
@@ -30,6 +33,7 @@ from devstack_tui.security import forged_certs
 from devstack_tui.security.tls import untrusted_ca
 from devstack_tui.services.reference_api.__main__ import RenewableContext, context_of
 from devstack_tui.services.reference_api.config import ApiConfig
+from tests.unit.tls_kit import Pki
 
 NOW = 1_800_000_000.0
 DAY = 86400.0
@@ -250,3 +254,27 @@ def test_a_certificate_that_is_for_no_name_is_not_usable(tmp_path: Path) -> None
 
     with pytest.raises(DevstackError, match="it is for no name"):
         read_certificate(files)
+
+
+OWN = ("postgres", "postgres.dev-services.local", "localhost")
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({}, False),
+        ({"dns": (*OWN, "mysql.dev-services.local")}, True),
+        ({"dns": OWN[:2]}, True),
+        ({"addresses": ("127.0.0.1", "10.0.0.1")}, True),
+        ({"usage": None}, True),
+        ({"usage": ExtendedKeyUsageOID.CLIENT_AUTH}, True),
+    ],
+    ids=["as declared", "another's name", "a name less", "another address", "any use", "clients"],
+)
+def test_a_leaf_that_is_for_more_or_less_than_declared_is_replaced(
+    tmp_path: Path, changes: dict[str, object], told: bool
+) -> None:
+    pki = Pki(tmp_path)
+    pki.write(pki.leaf(**{"dns": OWN, **changes}))
+    files = RootedFiles(tmp_path)
+    assert bool(approle_login.undeclared(service("postgres"), files)) is told

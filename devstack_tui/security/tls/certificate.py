@@ -44,7 +44,7 @@ def _verified(view: ListenerView, session: Session) -> Finding:
 def san_dns(view: ListenerView) -> Finding:
     """Every declared name is in the certificate."""
     leaf = view.leaf()
-    wanted = [*bootstrap.names_of(registry.service(view.listener.service)), "localhost"]
+    wanted = bootstrap.dns_names(registry.service(view.listener.service))
     missing = [name for name in wanted if name not in leaf.dns]
     seen = f"SAN: {', '.join(leaf.dns) or 'no DNS name'}"
     if missing:

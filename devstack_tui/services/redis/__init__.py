@@ -59,4 +59,5 @@ SERVICE = Service(
     admin=Credentials(user="devstack_admin"),
     connect=connect,
     topology=masters_and_replicas,
+    mutual_tls=True,
 )

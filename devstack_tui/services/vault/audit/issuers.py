@@ -11,7 +11,7 @@ from typing import Any
 
 from devstack_tui.contracts.audit import Audit, Check, Finding
 from devstack_tui.contracts.registry import service
-from devstack_tui.identity.bootstrap import names_of
+from devstack_tui.identity.bootstrap import dns_names
 from devstack_tui.services.vault.audit.kit import (
     ask,
     ask_as_admin,
@@ -45,7 +45,7 @@ def checks() -> tuple[Check, ...]:
             {f"issuer.{{name}}.{kind}": run for kind, run in runs.items()},
             name=name,
             other=other,
-            domains=",".join([*names_of(service(name)), "localhost"]),
+            domains=",".join(dns_names(service(name))),
         )
     return (*found, *declared("issuers", {"issuer.foreign": _foreign, "issuer.root": _root}))
 
@@ -81,7 +81,7 @@ def _role(audit: Audit, name: str) -> dict[str, Any]:
 
 def _domains(name: str, audit: Audit) -> Finding:
     found = sorted(_role(audit, name)["allowed_domains"])
-    wanted = sorted([*names_of(service(name)), "localhost"])
+    wanted = sorted(dns_names(service(name)))
     return judged(found == wanted, f"{', '.join(found)}; declared {', '.join(wanted)}")
 
 
