@@ -105,3 +105,26 @@ def approle_token(cli: Cli, name: str) -> str:
         role_id=(folder / "role-id").read_text(), secret_id=(folder / "secret-id").read_text()
     )
     return str(answer["auth"]["client_token"])
+
+
+@contextlib.contextmanager
+def mysql(cli: Cli, account: str = "mysql", database: str | None = None) -> Iterator[Any]:
+    """A cursor of MySQL or MariaDB; `mysql-admin` is the account that administrates it."""
+    import pymysql
+
+    found = secret(cli, account)
+    with (
+        contextlib.closing(
+            pymysql.connect(
+                host="127.0.0.1",
+                port=ports(cli, "mysql")["main"],
+                user=found["user"],
+                password=found["password"],
+                database=database,
+                ssl=trusting(cli),
+                autocommit=True,
+            )
+        ) as connection,
+        connection.cursor() as cursor,
+    ):
+        yield cursor

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import psycopg
+import pymysql
 import pytest
 
 from tests.conftest import Cli
-from tests.stack.clients import postgres, secret
+from tests.stack.clients import mysql, postgres, secret
 
 HELPER = "CREATE ROLE helper SUPERUSER LOGIN PASSWORD 'of-a-test'"
 
@@ -96,6 +97,57 @@ def test_a_cluster_of_an_earlier_release_is_converted_and_keeps_its_data(
 def test_an_application_can_do_nothing_to_postgresql_itself(live: Cli, statement: str) -> None:
     with postgres(live) as session, pytest.raises(psycopg.errors.InsufficientPrivilege):
         session.execute(statement)
+
+
+OLD = ("'devstack'@'127.0.0.1'", "'devstack'@'localhost'")
+
+
+@pytest.mark.parametrize("running", [True, False], ids=["running", "stopped"])
+def test_a_mysql_of_an_earlier_release_is_converted_and_keeps_its_data(
+    live: Cli, running: bool
+) -> None:
+    with mysql(live, "mysql-admin") as cursor:
+        for account in OLD:
+            cursor.execute(f"GRANT ALL PRIVILEGES ON *.* TO {account} WITH GRANT OPTION")
+        cursor.execute("DROP USER 'devstack_admin'@'127.0.0.1'")
+    with mysql(live) as cursor:
+        cursor.execute("CREATE DATABASE kept_database")
+        cursor.execute("CREATE TABLE kept_database.kept (id int)")
+        cursor.execute("INSERT INTO kept_database.kept VALUES (1)")
+    if not running:
+        assert live.run("down", "mysql").returncode == 0
+    ended = live.run("up", "mysql")
+    assert ended.returncode == 0, ended.stderr
+    assert ("its accounts are made as declared" in ended.stderr) is running
+    with mysql(live) as cursor:
+        cursor.execute("SHOW GRANTS")
+        grants = [row[0] for row in cursor.fetchall()]
+        assert [line.partition(" ON ")[0] for line in grants if "*.*" in line] == ["GRANT USAGE"]
+        assert not [line for line in grants if "GRANT OPTION" in line]
+        cursor.execute("SELECT * FROM kept_database.kept")
+        assert cursor.fetchall() == ((1,),)
+        cursor.execute("DROP DATABASE kept_database")
+    with mysql(live, "mysql-admin") as cursor:
+        for account in OLD:
+            cursor.execute(f"REVOKE ALL PRIVILEGES ON `kept\\_database`.* FROM {account}")
+    assert "was running" in live.run("up", "mysql").stderr
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT * FROM mysql.user",
+        "CREATE USER other",
+        "CREATE DATABASE other",
+        "SET GLOBAL max_connections = 100",
+        "SELECT 1 INTO OUTFILE '/tmp/devstack-tui-test'",
+        "GRANT ALL ON devstack.* TO 'devstack'@'localhost'",
+        "SHUTDOWN",
+    ],
+)
+def test_an_application_can_do_nothing_to_mysql_itself(live: Cli, statement: str) -> None:
+    with mysql(live) as cursor, pytest.raises(pymysql.err.MySQLError, match=r"denied|privilege"):
+        cursor.execute(statement)
 
 
 def test_vault_gets_what_another_release_did_not_make(live: Cli) -> None:

@@ -151,7 +151,7 @@ def set_live(cli: Cli, name: str, values: Mapping[str, str | None]) -> tuple[str
 
 @contextlib.contextmanager
 def mysql(cli: Cli) -> Iterator[Any]:
-    with contextlib.closing(connect(target(cli, "mysql"), 10)) as connection:
+    with contextlib.closing(connect(target(cli, "mysql").as_admin(), 10)) as connection:
         yield connection.cursor()
 
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from devstack_tui.contracts.model import Installation
+from devstack_tui.contracts.model import Credentials, Installation
 from devstack_tui.contracts.registry import service
 from devstack_tui.services.mysql.server import MARIADB, MYSQL
 from tests.engines.memory import MemoryFiles
@@ -20,7 +20,9 @@ def home(files: MemoryFiles, tuning: dict[str, str]) -> SimpleNamespace:
         tuning=tuning,
         build=lambda name, make: files.path(name),
         port=lambda name: 15432,
-        credentials=SimpleNamespace(user="devstack", database="devstack", password="x"),
+        target=SimpleNamespace(
+            credentials=Credentials("devstack", "x", "devstack"), admin=Credentials("boss", "y", "")
+        ),
     )
 
 

@@ -24,7 +24,7 @@ def reload(target: Target, files: ServiceFiles, units: UnitControl) -> bool:  # 
 
     try:
         with (
-            contextlib.closing(connect(target, TIMEOUT_S, "", tls=False)) as connection,
+            contextlib.closing(connect(target.as_admin(), TIMEOUT_S, "", tls=False)) as connection,
             connection.cursor() as cursor,
         ):
             cursor.execute("SELECT VERSION()")

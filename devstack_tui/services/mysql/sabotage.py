@@ -34,7 +34,9 @@ def _encrypted_only(stack: SabotageStack) -> Iterator[None]:
 
 def _secure_transport(stack: SabotageStack, value: str) -> None:
     with (
-        contextlib.closing(connect(stack.audit.target("mysql"), TIMEOUT_S, "")) as connection,
+        contextlib.closing(
+            connect(stack.audit.target("mysql").as_admin(), TIMEOUT_S, "")
+        ) as connection,
         connection.cursor() as cursor,
     ):
         cursor.execute(f"SET GLOBAL require_secure_transport = {value}")

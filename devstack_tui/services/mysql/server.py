@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import re
 
-from devstack_tui.contracts.model import Installation, ServiceSettings
+from devstack_tui.contracts.model import Installation, ServiceSettings, Target
 from devstack_tui.contracts.server_home import HOST, ServerHome
 from devstack_tui.contracts.service import Server
-from devstack_tui.contracts.service_files import CA, CERT, KEY
+from devstack_tui.contracts.service_files import CA, CERT, KEY, ServiceFiles
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.programs import find_program
+from devstack_tui.services.mysql import accounts
 from devstack_tui.services.mysql.client import connect
 from devstack_tui.services.mysql.config_syntax import configured
 from devstack_tui.services.mysql.probe import TABLE
@@ -44,16 +44,10 @@ CONFIG_MYSQL = """\
 secure-file-priv = NULL
 mysqlx = 0
 """
-# One statement a line, run by the server itself before it accepts anybody. The stack has one
-# administrator, whose password comes from Vault at every start.
+# One statement a line, run by the server itself before it accepts anybody. The passwords come from
+# Vault at every start.
 INIT = """\
 ALTER USER IF EXISTS 'root'@'localhost' ACCOUNT LOCK;
-CREATE DATABASE IF NOT EXISTS `{database}` CHARACTER SET utf8mb4;
-"""
-INIT_USER = """\
-CREATE USER IF NOT EXISTS '{user}'@'{host}' IDENTIFIED BY '{password}';
-ALTER USER '{user}'@'{host}' IDENTIFIED BY '{password}';
-GRANT ALL PRIVILEGES ON *.* TO '{user}'@'{host}' WITH GRANT OPTION;
 """
 # mariadb-install-db also makes root for this machine's name, and accounts without a name.
 INIT_MARIADB = """\
@@ -63,8 +57,7 @@ FLUSH PRIVILEGES;
 """
 # The server sets its own file modes, by default open to its group.
 PRIVATE = {"UMASK": "0600", "UMASK_DIR": "0700"}
-_ACCESS_DENIED = 1045
-_IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,30}")
+INIT_FILE = "init.sql"
 
 
 class MysqlServer:
@@ -86,7 +79,7 @@ class MysqlServer:
             home.run(install_argv(installation, staging), env={**PRIVATE, "TMPDIR": tmp})
 
         data = home.build("cluster", make)
-        init = home.files.write("init.sql", init_sql(home, mariadb))
+        init = home.files.write(INIT_FILE, init_sql(home.target, mariadb))
         text = CONFIG.format(
             data=_escaped(data),
             tmp=_escaped(tmp),
@@ -100,32 +93,26 @@ class MysqlServer:
         home.files.write("my.cnf", (text if mariadb else text + CONFIG_MYSQL) + tuning)
 
     def complete(self, home: ServerHome, installation: Installation) -> None:
-        """Wait until it accepts the stack's user, then make the probe's table."""
-
-        import pymysql
+        """Wait until it accepts the stack's accounts, then make the probe's table."""
 
         def accepts() -> bool:
-            try:
-                connect(home.target, 2).close()
-            except pymysql.err.OperationalError as error:
-                # It does not get better by waiting: the account is made before it listens.
-                if error.args[0] == _ACCESS_DENIED:
-                    return True
-                raise
+            # A refusal does not get better by waiting: accounts are made before it listens.
+            accounts.refused(home.target.as_admin())
             return True
 
         home.wait_for(f"{installation.flavour} to accept connections", accepts)
-        try:
-            connection = connect(home.target, 10)
-        except pymysql.err.OperationalError as error:
-            raise DevstackError(
-                f"{installation.flavour} refuses {home.credentials.user!r}: {error.args[-1]}",
-                "its init file failed: `devstack-tui logs mysql` says why",
-            ) from error
-        with contextlib.closing(connection):
+        mariadb = installation.flavour == MARIADB
+        accounts.establish(home.target, mariadb)
+        if not mariadb:  # it has run what holds the passwords
+            home.files.write(INIT_FILE, INIT)
+        with contextlib.closing(connect(home.target, 10)) as connection:
             connection.cursor().execute(
                 f"CREATE TABLE IF NOT EXISTS {TABLE} (id int PRIMARY KEY, token bigint NOT NULL)"
             )
+
+    def lacking(self, target: Target, files: ServiceFiles) -> str:  # noqa: ARG002
+        """See `Mendable`."""
+        return "its accounts are made as declared" if accounts.lacking(target) else ""
 
 
 def install_argv(installation: Installation, staging: str) -> list[str]:
@@ -153,29 +140,15 @@ def install_argv(installation: Installation, staging: str) -> list[str]:
     ]
 
 
-def init_sql(home: ServerHome, mariadb: bool) -> str:
-    """What the server runs at every start: the one account, its password, its database."""
-    user, database = home.credentials.user, home.credentials.database
-    for name in (user, database):
-        if not _IDENTIFIER.fullmatch(name):
-            raise AssertionError(name)
-    text = INIT.format(database=database)
-    for host in (HOST, "localhost"):
-        text += INIT_USER.format(user=user, host=host, password=quoted(home.credentials.password))
-    return INIT_MARIADB + text if mariadb else text
+def init_sql(target: Target, mariadb: bool) -> str:
+    """What the server runs at every start: the accounts, their passwords, the database."""
+    lines = "".join(f"{statement};\n" for statement in accounts.statements(target, mariadb))
+    return (INIT_MARIADB if mariadb else "") + INIT + lines
 
 
 def _escaped(path: str) -> str:
     """`path` for the inside of double quotes in my.cnf."""
     return path.replace("\\", "\\\\").replace('"', '\\"')
-
-
-def quoted(text: str) -> str:
-    """`text` for the inside of an SQL string in single quotes. Raises ValueError on a newline:
-    a statement of an init file ends with its line."""
-    if any(ord(character) < 32 for character in text):
-        raise ValueError("a password may not hold control characters")
-    return text.replace("\\", "\\\\").replace("'", "''")
 
 
 SERVER: Server = MysqlServer()

@@ -126,14 +126,15 @@ class MysqlTunables(RuleBasedTunables):
 
 @contextlib.contextmanager
 def asking(target: Target, flavour: str = "the server") -> Iterator[Cursor]:
-    """A cursor of a new session. What the driver raises becomes one sentence without secrets."""
+    """A cursor of a new session of our own account. What the driver raises becomes one sentence
+    without secrets."""
     import pymysql
 
     try:
-        with contextlib.closing(connect(target, TIMEOUT_S)) as connection:
+        with contextlib.closing(connect(target.as_admin(), TIMEOUT_S)) as connection:
             yield connection.cursor()
     except (pymysql.err.MySQLError, OSError) as error:
-        reason = redact(_sentence(error), frozenset([target.credentials.password]))
+        reason = redact(_sentence(error), target.passwords)
         raise UnreachableError(
             f"{flavour} at {target.endpoint} cannot be asked: {reason}"
         ) from None
@@ -176,7 +177,7 @@ def _set(cursor: Cursor, name: str, value: Value, target: Target) -> list[str]:
 
 def _refused(name: str, value: Value, target: Target, error: Exception) -> DevstackError:
     if error.args and error.args[0] in _NO_RIGHT:
-        user = target.credentials.user
+        user = target.as_admin().credentials.user
         return DevstackError(
             f"{user!r} has no right to set {name}: {_sentence(error)}",
             f"an administrator can give it: GRANT SUPER ON *.* TO the account of {user!r} "

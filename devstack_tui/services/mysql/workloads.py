@@ -14,6 +14,7 @@ from devstack_tui.contracts.workload import Bench, Measurement, Workload
 from devstack_tui.core.errors import UsageError
 from devstack_tui.loadgen.closed_loop import run_clients, run_for_seconds
 from devstack_tui.loadgen.driver_errors import WrongAnswer, driver_errors
+from devstack_tui.services.mysql.accounts import name_of, pattern
 from devstack_tui.services.mysql.client import connect
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ DATABASE = "devstack_tui_bench"
 FEWEST_STATEMENTS = 59
 """With fewer samples a 95th percentile has no upper bound (one-sided, 95 %)."""
 _DROP = f"DROP DATABASE IF EXISTS {DATABASE}"
+_GRANTED = """
+SELECT 1 FROM information_schema.schema_privileges WHERE GRANTEE = %s AND TABLE_SCHEMA = %s
+"""
 _CREATE = f"CREATE DATABASE {DATABASE} CHARACTER SET utf8mb4"
 _BULK_TABLE = """
 CREATE TABLE bulk (
@@ -76,8 +80,8 @@ class _Mysql:
 
     def cleanup(self, target: Target) -> None:
         """Drop the database."""
-        with _session(target, "", "MySQL's benchmark database") as cursor:
-            _drop(cursor)
+        with _session(target.as_admin(), "", "MySQL's benchmark database") as cursor:
+            _drop(cursor, target)
 
 
 class BulkInsert(_Mysql):
@@ -209,17 +213,22 @@ def _session(target: Target, database: str, what: str) -> Iterator[Cursor]:
 
 
 def _recreate(target: Target, table: str) -> None:
-    with _session(target, "", "MySQL's benchmark database") as cursor:
-        _drop(cursor)
+    who = name_of(target.credentials)
+    with _session(target.as_admin(), "", "MySQL's benchmark database") as cursor:
+        _drop(cursor, target)
         cursor.execute(_CREATE)
+        cursor.execute(f"GRANT ALL PRIVILEGES ON {pattern(DATABASE)}.* TO {who}")
         cursor.execute(f"USE {DATABASE}")
         cursor.execute(table)
 
 
-def _drop(cursor: Cursor) -> None:
+def _drop(cursor: Cursor, target: Target) -> None:
     # Not there is as good as dropped: MariaDB would warn.
     cursor.execute("SET SESSION sql_notes = 0")
     cursor.execute(_DROP)
+    who = name_of(target.credentials)
+    if cursor.execute(_GRANTED, (who, pattern(DATABASE).strip("`"))):
+        cursor.execute(f"REVOKE ALL PRIVILEGES ON {pattern(DATABASE)}.* FROM {who}")
 
 
 WORKLOADS: tuple[Workload, ...] = (BulkInsert(), PointSelect())
