@@ -50,7 +50,7 @@ class VaultClient(Protocol):
     @token.setter
     def token(self, value: str) -> None: ...
 
-    def call(self, method: str, path: str, **body: Any) -> dict[str, Any]:
+    def call(self, method: str, path: str, /, **body: Any) -> dict[str, Any]:
         """`method` on /v1/`path`; returns the JSON document, empty for none. Raises
         `DevstackError` for a refusal and `UnreachableError` when nothing answers."""
 

@@ -46,7 +46,7 @@ class VaultApi:
     def __exit__(self, *_: object) -> None:
         self._connection.close()
 
-    def call(self, method: str, path: str, **body: Any) -> dict[str, Any]:
+    def call(self, method: str, path: str, /, **body: Any) -> dict[str, Any]:
         """`method` on /v1/`path`; returns the JSON document, empty for none.
 
         Raises `VaultError` for a refusal and `UnreachableError` when nothing answers.

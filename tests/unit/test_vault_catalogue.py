@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,12 @@ UNPROVEN = {
     # Without these rights the audit itself sees nothing.
     "approle.privilege.admin.accessors",
     "approle.privilege.admin.mint",
+    "approle.privilege.admin.names",
+}
+UNPROVEN_KINDS = {
+    # A second server that joins needs the key of the first; another seal, a new stack.
+    "vault.raft",
+    "vault.seal",
 }
 
 
@@ -72,7 +79,14 @@ def test_the_matrix_has_every_cell() -> None:
 
 
 def test_a_check_without_a_sabotage_is_one_that_nothing_can_turn() -> None:
-    assert {check.id for check in catalogue() if not check.sabotage} == UNPROVEN
+    own = [check for check in catalogue() if check.suite == "approle"]
+    assert {check.id for check in own if not check.sabotage} == UNPROVEN
+
+
+def test_every_other_kind_has_an_instance_that_is_broken() -> None:
+    own = [check for check in catalogue() if check.suite != "approle"]
+    proven = {check.kind for check in own if check.sabotage}
+    assert {check.kind for check in own} - proven == UNPROVEN_KINDS
 
 
 def test_every_sabotage_exists_and_is_named_by_a_check() -> None:
@@ -84,8 +98,11 @@ def test_what_a_sabotage_expects_exists_and_does_not_name_it() -> None:
     checks = {check.id: check for check in catalogue()}
     for sabotage in CHECKS.sabotages():
         for id in sabotage.expects:
-            assert id in checks, sabotage.id
-            assert checks[id].sabotage != sabotage.id
+            if id.startswith("tls."):  # of what every service has
+                continue
+            found = fnmatch.filter(checks, id)
+            assert found, sabotage.id
+            assert not [one for one in found if checks[one].sabotage == sabotage.id]
 
 
 def test_every_check_says_what_is_at_stake_and_what_to_do() -> None:

@@ -74,3 +74,109 @@ path "secret/config" {
 path "sys/config/state/sanitized" {
   capabilities = ["read"]
 }
+
+# For `check run vault`, which only looks: what is declared of Vault beyond its AppRoles. Names and
+# settings; the data of no secret.
+path "secret/metadata" {
+  capabilities = ["list"]
+}
+
+path "secret/metadata/+" {
+  capabilities = ["read"]
+}
+
+path "auth/token/roles" {
+  capabilities = ["list"]
+}
+
+path "identity/entity/id" {
+  capabilities = ["list"]
+}
+
+path "identity/entity/id/+" {
+  capabilities = ["read"]
+}
+
+path "identity/group/id" {
+  capabilities = ["list"]
+}
+
+path "identity/group-alias/id" {
+  capabilities = ["list"]
+}
+
+path "identity/mfa/method" {
+  capabilities = ["list"]
+}
+
+path "identity/mfa/login-enforcement" {
+  capabilities = ["list"]
+}
+
+path "identity/oidc/+" {
+  capabilities = ["read", "list"]
+}
+
+path "pki/keys" {
+  capabilities = ["list"]
+}
+
+path "pki_int/keys" {
+  capabilities = ["list"]
+}
+
+path "pki/config/+" {
+  capabilities = ["read"]
+}
+
+path "pki_int/config/+" {
+  capabilities = ["read"]
+}
+
+path "sys/namespaces" {
+  capabilities = ["list"]
+}
+
+path "sys/policies/password" {
+  capabilities = ["list"]
+}
+
+path "sys/quotas/rate-limit" {
+  capabilities = ["list"]
+}
+
+path "sys/plugins/catalog" {
+  capabilities = ["read"]
+}
+
+path "sys/external-keys/configs" {
+  capabilities = ["list"]
+}
+
+path "sys/workflows/manage" {
+  capabilities = ["list"]
+}
+
+path "sys/storage/raft/configuration" {
+  capabilities = ["read"]
+}
+
+path "sys/config/cors" {
+  capabilities = ["read", "sudo"]
+}
+
+path "sys/config/ui/headers" {
+  capabilities = ["list", "sudo"]
+}
+
+path "sys/config/auditing/request-headers" {
+  capabilities = ["read", "sudo"]
+}
+
+path "sys/rotate/config" {
+  capabilities = ["read"]
+}
+
+path "sys/rotate/root/init" {
+  capabilities = ["read", "sudo"]
+}

@@ -3,7 +3,20 @@
 from __future__ import annotations
 
 from devstack_tui.contracts.audit import Audit, Check, Checks, MatrixCell, Sabotage
-from devstack_tui.services.vault.audit import files, issuers, login, tokens, trail
+from devstack_tui.services.vault.audit import (
+    configuration,
+    contents,
+    files,
+    identities,
+    issuers,
+    login,
+    mounts,
+    no_token,
+    secret_ids,
+    surface,
+    tokens,
+    trail,
+)
 from devstack_tui.services.vault.audit import matrix as audit_matrix
 from devstack_tui.services.vault.audit import policies as audit_policies
 from devstack_tui.services.vault.audit import roles as audit_roles
@@ -12,6 +25,7 @@ from devstack_tui.services.vault.matrix import load
 from devstack_tui.services.vault.sabotages import policies as sabotage_policies
 from devstack_tui.services.vault.sabotages import roles as sabotage_roles
 from devstack_tui.services.vault.sabotages import server as sabotage_server
+from devstack_tui.services.vault.sabotages import surface as sabotage_surface
 
 
 class VaultChecks:
@@ -30,6 +44,13 @@ class VaultChecks:
             *tokens.checks(),
             *issuers.checks(),
             *files.checks(),
+            *surface.checks(),
+            *mounts.checks(),
+            *secret_ids.checks(),
+            *identities.checks(),
+            *configuration.checks(),
+            *contents.checks(),
+            *no_token.checks(),
         )
         return tuple(sorted(found, key=lambda check: (not check.core, check.core and check.id)))
 
@@ -39,6 +60,7 @@ class VaultChecks:
             *sabotage_policies.sabotages(),
             *sabotage_roles.sabotages(),
             *sabotage_server.sabotages(),
+            *sabotage_surface.sabotages(),
         )
 
     def matrix(self, audit: Audit) -> tuple[MatrixCell, ...]:

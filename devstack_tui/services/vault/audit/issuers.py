@@ -71,7 +71,8 @@ def _refused(name: str, wanted: str, audit: Audit) -> Finding:
     return judged(summary.startswith("400") and NO_ADDRESS not in summary, evidence)
 
 
-def _role(audit: Audit, name: str) -> dict[str, Any]:
+def issuing_role(audit: Audit, name: str) -> dict[str, Any]:
+    """How the issuing role of `name` is set, once an audit."""
     return shared(
         audit,
         f"issuing.{name}",
@@ -80,24 +81,24 @@ def _role(audit: Audit, name: str) -> dict[str, Any]:
 
 
 def _domains(name: str, audit: Audit) -> Finding:
-    found = sorted(_role(audit, name)["allowed_domains"])
+    found = sorted(issuing_role(audit, name)["allowed_domains"])
     wanted = sorted(dns_names(service(name)))
     return judged(found == wanted, f"{', '.join(found)}; declared {', '.join(wanted)}")
 
 
 def _max_ttl(name: str, audit: Audit) -> Finding:
-    found = _role(audit, name)["max_ttl"]
+    found = issuing_role(audit, name)["max_ttl"]
     return judged(0 < found <= LONGEST_S, f"max_ttl {found} s ({found / 86400:.0f} days)")
 
 
 def _key(name: str, audit: Audit) -> Finding:
-    role = _role(audit, name)
+    role = issuing_role(audit, name)
     kind, bits = role["key_type"], role["key_bits"]
     return judged((kind, bits) == ("ec", 256), f"key_type {kind}, key_bits {bits}")
 
 
 def _usage(name: str, audit: Audit) -> Finding:
-    role = _role(audit, name)
+    role = issuing_role(audit, name)
     wide = [flag for flag in ("code_signing_flag", "email_protection_flag") if role[flag]] + list(
         role.get("ext_key_usage") or []
     )

@@ -8,7 +8,7 @@ import http.client
 import ipaddress
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
@@ -23,10 +23,13 @@ from devstack_tui.identity.vault_api import VaultError, approle_files
 
 FILE = "configs/vault/checks.toml"
 SUITE = "approle"
+OTHER_SUITES = ("auth.vault.", "vault.", "tls.")
 SECRET_ID_TTL_S = 900
 """Seconds after which what a killed audit leaves expires."""
 VAULT = "vault"
 OK = (200, 204)
+ABSENT = (404, 405)
+"""A list of nothing, and what this version of Vault does not have."""
 T = TypeVar("T")
 _FILLED_IN = re.compile(r"\.?\{\w+\}")
 """The part of an id by which instances of one kind differ."""
@@ -47,6 +50,18 @@ class Answer:
     @property
     def denied(self) -> bool:
         return self.status == 403
+
+    @property
+    def data(self) -> Mapping[str, Any]:
+        """The document's `data`; empty where it has none."""
+        found = self.document.get("data")
+        return found if isinstance(found, dict) else {}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What a LIST gave."""
+        found = self.data.get("keys")
+        return tuple(map(str, found)) if isinstance(found, list) else ()
 
     def __str__(self) -> str:
         return f"{self.status} ({self.why})" if self.why else str(self.status)
@@ -69,6 +84,23 @@ def ask(client: VaultClient, method: str, path: str, **body: Any) -> Answer:
 def ask_as_admin(audit: Audit, method: str, path: str, **body: Any) -> dict[str, Any]:
     """`data` of what the administrator's AppRole sees. Raises `UnreachableError` where its policy
     is older than the question."""
+    return dict(_asked_as_admin(audit, method, path, **body).data)
+
+
+def admin_answer(audit: Audit, method: str, path: str) -> Answer:
+    """What the administrator's AppRole is answered, once an audit: also that there is no such
+    thing. Raises as `ask_as_admin`, and `UnreachableError` for an answer that is neither."""
+
+    def asked() -> Answer:
+        answer = _asked_as_admin(audit, method, path)
+        if answer.ok or answer.status in ABSENT:
+            return answer
+        raise UnreachableError(f"Vault does not report {path}: {answer}")
+
+    return shared(audit, f"{method} {path}", asked)
+
+
+def _asked_as_admin(audit: Audit, method: str, path: str, **body: Any) -> Answer:
     answer = ask(audit.login(ADMIN), method, path, **body)
     if answer.denied:
         raise UnreachableError(
@@ -76,8 +108,7 @@ def ask_as_admin(audit: Audit, method: str, path: str, **body: Any) -> dict[str,
             "the stack is older than this check: `devstack-tui down --wipe`, "
             "then `devstack-tui up`",
         )
-    found = answer.document.get("data")
-    return found if isinstance(found, dict) else {}
+    return answer
 
 
 def tables(audit: Audit, path: str) -> dict[str, dict[str, Any]]:
@@ -211,11 +242,12 @@ def check(
     group: str,
     kind: str,
     core: int = 0,
+    suite: str = SUITE,
 ) -> Check:
     """A check of the suite. `core` is its number among the core checks, which is its id then."""
     return Check(
-        id=f"{SUITE}.{f'{core:02}' if core else id}",
-        suite=SUITE,
+        id=f"{suite}.{f'{core:02}' if core else id}",
+        suite=suite,
         title=title,
         severity=severity,
         service=VAULT,
@@ -223,7 +255,7 @@ def check(
         remedy=remedy,
         sabotage=sabotage,
         run=run,
-        kind=f"{SUITE}.{kind}",
+        kind=f"{suite}.{kind}",
         core=f"AppRole {core}" if core else "",
         group=group,
     )
@@ -256,19 +288,25 @@ def _declared(
     whose: str,
 ) -> Check:
     text = functools.partial(filled_in, fields)
-    core = row.get("core", 0)
+    core, sabotage = row.get("core", 0), row.get("sabotage", "")
     return check(
         text(id),
         text(row["title"]),
         run,
-        text(row.get("sabotage", "")),
+        text(sabotage.get(whose, "") if isinstance(sabotage, dict) else sabotage),
         text(row["remedy"]),
         severity=Severity(row["severity"]),
         stake=text(row["stake"]),
         group=row["group"],
         kind=_FILLED_IN.sub("", id),
         core=core.get(whose, 0) if isinstance(core, dict) else core,
+        suite=row.get("suite", SUITE),
     )
+
+
+def qualified(id: str) -> str:
+    """A check's id with its suite, which those of the suite `approle` are written without."""
+    return id if id.startswith(OTHER_SUITES) else f"{SUITE}.{id}"
 
 
 def filled_in(fields: Mapping[str, object], template: str) -> str:
@@ -296,6 +334,27 @@ def unsure(evidence: str) -> Finding:
 def judged(right: bool, evidence: str) -> Finding:
     """PASS or FAIL."""
     return passed(evidence) if right else failed(evidence)
+
+
+def exactly(found: Iterable[str], declared: Iterable[str]) -> Finding:
+    """Whether these are the declared names, all of them and no other."""
+    found, declared = set(found), set(declared)
+    foreign, missing = sorted(found - declared), sorted(declared - found)
+    evidence = ", ".join(sorted(found)) or "none"
+    if foreign:
+        evidence += f"; not declared: {', '.join(foreign)}"
+    if missing:
+        evidence += f"; missing: {', '.join(missing)}"
+    return judged(not foreign and not missing, evidence)
+
+
+def within(cidr: str, around: str) -> bool:
+    """Whether an address or CIDR lies inside another."""
+    try:
+        one, other = (ipaddress.ip_network(text, strict=False) for text in (cidr, around))
+    except ValueError:
+        return False
+    return one.version == other.version and one.subnet_of(other)  # type: ignore[arg-type]
 
 
 def _plain(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 
 from devstack_tui.contracts.audit import Audit, Check, Finding
@@ -11,6 +11,7 @@ from devstack_tui.identity.vault_api import VaultApi
 from devstack_tui.services.vault.audit.kit import (
     ask_as_admin,
     declared,
+    exactly,
     judged,
     raw,
     shared,
@@ -65,21 +66,11 @@ def _approle(audit: Audit) -> Finding:
 
 
 def _methods(audit: Audit) -> Finding:
-    return _exactly(tables(audit, "sys/auth"), METHODS)
+    return exactly(tables(audit, "sys/auth"), METHODS)
 
 
 def _mounts(audit: Audit) -> Finding:
-    return _exactly(tables(audit, "sys/mounts"), MOUNTS)
-
-
-def _exactly(found: Iterable[str], declared: set[str]) -> Finding:
-    foreign, missing = sorted(set(found) - declared), sorted(declared - set(found))
-    evidence = ", ".join(sorted(found))
-    if foreign:
-        evidence += f"; not declared: {', '.join(foreign)}"
-    if missing:
-        evidence += f"; missing: {', '.join(missing)}"
-    return judged(not foreign and not missing, evidence)
+    return exactly(tables(audit, "sys/mounts"), MOUNTS)
 
 
 def _kv_version(audit: Audit) -> Finding:

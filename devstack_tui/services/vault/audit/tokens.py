@@ -8,7 +8,15 @@ from typing import Any
 from devstack_tui.contracts.audit import Audit, Check, Finding
 from devstack_tui.identity.bootstrap import ADMIN, TOKEN_MAX_TTL
 from devstack_tui.identity.vault_api import VaultError
-from devstack_tui.services.vault.audit.kit import ask, ask_as_admin, declared, judged, shared
+from devstack_tui.services.vault.audit.kit import (
+    VAULT,
+    ask,
+    ask_as_admin,
+    declared,
+    judged,
+    shared,
+    within,
+)
 from devstack_tui.services.vault.matrix import roles
 
 LOGIN = "auth/approle/login"
@@ -17,16 +25,15 @@ WRAPPING = "response-wrapping"
 
 
 def checks() -> tuple[Check, ...]:
-    """Four looks at one list."""
-    return declared(
-        "tokens",
-        {
-            "token.root": _root,
-            "token.origin": _origin,
-            "token.lasting": _lasting,
-            "token.powers": _powers,
-        },
-    )
+    """Six looks at one list."""
+    runs = {
+        "token.root": _root,
+        "token.origin": _origin,
+        "token.lasting": _lasting,
+        "token.powers": _powers,
+    }
+    beyond = {"token.period": _period, "token.cidrs": _bound}
+    return (*declared("tokens", runs), *declared("tokens_beyond", beyond))
 
 
 def _alive(audit: Audit) -> list[Mapping[str, Any]]:
@@ -84,4 +91,22 @@ def _powers(audit: Audit) -> Finding:
         audit,
         lambda token: set(token["policies"]) not in allowed and not _is_root(token),
         "under other policies",
+    )
+
+
+def _period(audit: Audit) -> Finding:
+    return _judge(
+        audit, lambda token: bool(token.get("period")) and not _is_root(token), "with a period"
+    )
+
+
+def _bound(audit: Audit) -> Finding:
+    clients = audit.target(VAULT).clients
+    return _judge(
+        audit,
+        lambda token: (
+            not _is_root(token)
+            and not all(within(str(c), clients) for c in token.get("bound_cidrs") or ["0.0.0.0/0"])
+        ),
+        "that are good elsewhere",
     )

@@ -11,7 +11,7 @@ from typing import Any
 from devstack_tui.contracts.audit import Sabotage, SabotageStack, VaultClient
 from devstack_tui.core.config import read_toml
 from devstack_tui.core.paths import shipped
-from devstack_tui.services.vault.audit.kit import SUITE, VAULT, filled_in
+from devstack_tui.services.vault.audit.kit import VAULT, filled_in, qualified
 
 Change = Callable[[VaultClient], None]
 Apply = Callable[[SabotageStack], AbstractContextManager[None]]
@@ -28,7 +28,7 @@ def sabotages(
     found = []
     for id, apply in applies.items():
         row = _rows()[id]
-        ids = (f"{SUITE}.{text(name)}" for name in (*row.get("expects", ()), *expects))
+        ids = (qualified(text(name)) for name in (*row.get("expects", ()), *expects))
         seconds = row.get("seconds", QUICK_S)
         title = text(row["title"])
         found.append(Sabotage(f"vault.{text(id)}", title, VAULT, apply, seconds, tuple(ids)))

@@ -39,9 +39,10 @@ def sabotages() -> tuple[Sabotage, ...]:
     found: list[Sabotage] = []
     for name in SETTINGS:
         found += kit.sabotages({f"role.{name}": partial(_set, name)}, _expects(name))
+    entities = [f"vault.entity.{role}" for role in roles()]
+    found += kit.sabotages({"entity.policy": _entities}, entities)
     found += kit.sabotages(
         {
-            "entity.policy": _entities,
             "approle.guessable": _guessable,
             "secret_id.eternal": _eternal,
             "token.root": _root,
