@@ -7,6 +7,7 @@ from typing import Any
 
 from devstack_tui.contracts.model import Credentials, Target
 from devstack_tui.core.errors import DevstackError
+from devstack_tui.identity.account_checks import declared
 from devstack_tui.services.mongodb.wire import Refused, Wire
 
 HOME = "admin"
@@ -22,12 +23,16 @@ Roles = list[dict[str, str]]
 
 def roles(target: Target) -> dict[str, Roles]:
     """The roles of each account."""
-    database = target.credentials.database
-    own = [{"role": role, "db": database} for role in ("dbAdmin", "readWrite")]
+    wanted = declared("mongodb")["accounts"]
     return {
-        target.credentials.user: own,
-        target.admin.user: [{"role": "root", "db": HOME}],
+        target.credentials.user: _roles(wanted["application"], target),
+        target.admin.user: _roles(wanted["administrator"], target),
     }
+
+
+def _roles(names: list[str], target: Target) -> Roles:
+    pairs = (name.replace("{database}", target.credentials.database).split("@") for name in names)
+    return [{"role": role, "db": database} for role, database in pairs]
 
 
 def settle(target: Target) -> None:

@@ -128,18 +128,19 @@ def scram(password: str, first: str, server_first: str) -> tuple[str, str]:
     fields = {part[:1]: part[2:] for part in server_first.split(",")}
     if not fields.get("r", "").startswith(first.rpartition("r=")[2]):
         raise Refused("the server's answer is not to this login")
-    salted = _salted(password, base64.b64decode(fields["s"]), int(fields["i"]))
+    key = salted(password, base64.b64decode(fields["s"]), int(fields["i"]))
     final = f"c=biws,r={fields['r']}"
     signed = f"{first},{server_first},{final}".encode()
-    client_key = hmac.digest(salted, b"Client Key", "sha256")
+    client_key = hmac.digest(key, b"Client Key", "sha256")
     signature = hmac.digest(hashlib.sha256(client_key).digest(), signed, "sha256")
     proof = bytes(a ^ b for a, b in zip(client_key, signature, strict=True))
-    expected = hmac.digest(hmac.digest(salted, b"Server Key", "sha256"), signed, "sha256")
+    expected = hmac.digest(hmac.digest(key, b"Server Key", "sha256"), signed, "sha256")
     return f"{final},p={_text(proof)}", f"v={_text(expected)}"
 
 
 @functools.lru_cache(maxsize=8)
-def _salted(password: str, salt: bytes, iterations: int) -> bytes:
+def salted(password: str, salt: bytes, iterations: int) -> bytes:
+    """The password as SCRAM uses it."""
     # 15,000 rounds by default: once is enough for a password that does not change.
     prepared = unicodedata.normalize("NFKC", password).encode()
     return hashlib.pbkdf2_hmac("sha256", prepared, salt, iterations)

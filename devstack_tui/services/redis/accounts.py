@@ -9,22 +9,17 @@ from typing import Any
 import msgspec
 
 from devstack_tui.contracts.model import Credentials, Target
+from devstack_tui.identity.account_checks import declared
 from devstack_tui.services.redis.client import session
 
 DEFAULT = "default"
 """The account of who names none. It is off."""
 REPLICA = "replica"
 """By which a node follows its master."""
-# Since 7.0 most of these are allowed anyway; 6.2 holds all of CLUSTER for dangerous.
-CLUSTER = "slots shards nodes info links myid keyslot countkeysinslot getkeysinslot"
-APPLICATION = (
-    "~* &* +@all -@admin -@dangerous +info "
-    + " ".join(f"+cluster|{command}" for command in CLUSTER.split())
-).split()
-RULES = {
-    DEFAULT: ["off", "resetpass", "resetkeys", "resetchannels", "-@all"],
-    REPLICA: ["resetkeys", "resetchannels", "-@all", "+psync", "+replconf", "+ping"],
-}
+APPLICATION = "application"
+ROLES = (APPLICATION, "administrator", REPLICA)
+"""What the accounts are called where their rules are declared."""
+OFF = ["off", "resetpass", "resetkeys", "resetchannels", "-@all"]
 CONVERT_S = 5.0
 
 
@@ -34,7 +29,7 @@ def replica_password(target: Target) -> str:
 
 
 def passwords(target: Target) -> dict[str, str]:
-    """The password of each account that has one."""
+    """The password of each account that has one, in the order of `ROLES`."""
     return {
         target.credentials.user: target.credentials.password,
         target.admin.user: target.admin.password,
@@ -50,14 +45,12 @@ def fingerprint(password: str) -> str:
 def rules(target: Target) -> dict[str, list[str]]:
     """The rules of every account as ACL SETUSER takes them, `default` last: no password is among
     them, only what a node keeps of it."""
-    about = {
-        target.admin.user: ["~*", "&*", "+@all"],
-        target.credentials.user: APPLICATION,
-        REPLICA: RULES[REPLICA],
+    wanted = declared("redis")["accounts"]
+    made = {
+        name: ["on", f"#{fingerprint(password)}", *wanted[role].split()]
+        for (name, password), role in zip(passwords(target).items(), ROLES, strict=True)
     }
-    known = {name: fingerprint(password) for name, password in passwords(target).items()}
-    made = {name: ["on", f"#{known[name]}", *words] for name, words in about.items()}
-    return {**made, DEFAULT: RULES[DEFAULT]}
+    return {**made, DEFAULT: OFF}
 
 
 def lines(target: Target) -> str:

@@ -21,6 +21,7 @@ from devstack_tui.contracts.model import Target
 from devstack_tui.core.check import Status
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.loadgen.bounded_socket import translated
+from devstack_tui.services.redis.audit import accounts
 from devstack_tui.services.redis.client import close, connect, look, node_count, node_name
 from devstack_tui.services.redis.topology import View
 
@@ -32,12 +33,16 @@ class RedisChecks:
     """See `devstack_tui.contracts.audit.Checks`."""
 
     def checks(self, audit: Audit) -> tuple[Check, ...]:
-        """One for each node: which of them is a master changes."""
-        return tuple(_check(index) for index in range(node_count(audit.target("redis"))))
+        """Those of each node's accounts and settings, and of its replication: which of them is a
+        master changes."""
+        nodes = range(node_count(audit.target("redis")))
+        return (*accounts.checks(audit), *(_check(index) for index in nodes))
 
     def sabotages(self) -> tuple[Sabotage, ...]:
-        """Replication without TLS: where every port is closed to that, it stops."""
+        """What the accounts are proven by; and replication without TLS: where every port is closed
+        to that, it stops."""
         return (
+            *accounts.sabotages(),
             Sabotage(
                 id=SABOTAGE,
                 title="Redis: replication does not use TLS",

@@ -24,6 +24,7 @@ bind {host}
 port {port}
 tls-port {tls_port}
 protected-mode yes
+acl-pubsub-default resetchannels
 daemonize no
 set-proc-title no
 loglevel notice
