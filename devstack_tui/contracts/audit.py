@@ -20,6 +20,7 @@ from devstack_tui.core.check import Status
 from devstack_tui.core.errors import DevstackError
 
 if TYPE_CHECKING:
+    from devstack_tui.contracts.bindings import Bindings
     from devstack_tui.contracts.service_files import ServiceFiles, ServicePath
 
 
@@ -82,6 +83,12 @@ class Audit(Protocol):
 
     def target(self, service: str) -> Target:
         """How to reach a service."""
+
+    def claims(self, service: str) -> Mapping[str, int]:
+        """Every TCP port that the service is declared to listen at, by name."""
+
+    def bindings(self) -> Mapping[str, Bindings]:
+        """See `Engine.bindings`; a fresh look."""
 
     def files(self, service: str) -> ServiceFiles:
         """The service's own files: its certificate, key and chain, its configuration."""

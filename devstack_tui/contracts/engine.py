@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from devstack_tui.contracts.unit_control import UnitControl
 
 if TYPE_CHECKING:
+    from devstack_tui.contracts.bindings import Bindings
     from devstack_tui.contracts.client import Client
     from devstack_tui.contracts.drill import NodeTraffic
     from devstack_tui.contracts.faults import Fault, Handle
@@ -48,14 +49,6 @@ class Feature(enum.StrEnum):
     """Programs can be run beside its servers."""
     DATA = "data"
     """Its data may be deleted."""
-
-
-@dataclass(frozen=True, order=True)
-class Listening:
-    """A TCP socket that accepts connections; `host` is `0.0.0.0` or `::` for every address."""
-
-    host: str
-    port: int
 
 
 @dataclass(frozen=True)
@@ -163,9 +156,12 @@ class Engine(Readable, UnitControl, Protocol):
         """What one service may use of memory, processors and open files; without one, all of them
         together."""
 
-    def listeners(self, unit: str) -> Sequence[Listening]:
-        """Every TCP socket at which a process of the unit listens. Raises `UnreachableError` for
-        one that does not run."""
+    def claims(self, service: Service) -> Mapping[str, int]:
+        """Every TCP port that the service is declared to listen at, by name."""
+
+    def bindings(self) -> Mapping[str, Bindings]:
+        """What the processes of every service can be reached by now: all their processes, children
+        and helpers among them. Raises `DevstackError` where they cannot be seen."""
 
     def environment(self, unit: str) -> Mapping[str, str]:
         """What the unit's main process was started with. Raises `UnreachableError` for one that

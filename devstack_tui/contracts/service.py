@@ -11,7 +11,7 @@ import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, cast, runtime_checkable
 
 from devstack_tui.contracts.model import (
     ADMIN_SUFFIX,
@@ -81,6 +81,14 @@ class Mendable(Protocol):
 
     def lacking(self, target: Target, files: ServiceFiles) -> str:
         """What its start would make anew, in words; empty if nothing. Never raises."""
+
+
+@runtime_checkable
+class BoundFurther(Protocol):
+    """A server part whose server has addresses beside the stack's that it cannot do without."""
+
+    further: ClassVar[Mapping[str, str]]
+    """The address by the name of the port, as `claims` has it."""
 
 
 class Launcher(Protocol):

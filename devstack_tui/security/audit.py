@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from devstack_tui.contracts import registry
+from devstack_tui.contracts.bindings import Bindings
 from devstack_tui.contracts.model import Target
 from devstack_tui.contracts.registry import IDENTITY
 from devstack_tui.contracts.service_files import ServiceFiles, ServicePath
@@ -124,6 +125,14 @@ class StackAudit:
     def target(self, service: str) -> Target:
         """See the Protocol."""
         return self._engine.target(registry.service(service))
+
+    def claims(self, service: str) -> Mapping[str, int]:
+        """See the Protocol."""
+        return self._engine.claims(registry.service(service))
+
+    def bindings(self) -> Mapping[str, Bindings]:
+        """See the Protocol."""
+        return self._engine.bindings()
 
     def files(self, service: str) -> ServiceFiles:
         """See the Protocol."""

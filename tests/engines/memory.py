@@ -14,12 +14,12 @@ from pathlib import Path
 
 import msgspec
 
+from devstack_tui.contracts.bindings import Bindings
 from devstack_tui.contracts.client import Client
 from devstack_tui.contracts.drill import NodeTraffic
 from devstack_tui.contracts.engine import (
     Engine,
     Feature,
-    Listening,
     Run,
     UnitEvent,
 )
@@ -272,9 +272,11 @@ class MemoryEngine:
     def limits(self, service: Service | None = None) -> Machine:  # noqa: ARG002
         return Machine(1 << 30, 1.0, "memory")
 
-    def listeners(self, unit: str) -> Sequence[Listening]:
-        self._thing(unit)
-        return ()
+    def claims(self, service: Service) -> Mapping[str, int]:
+        return self.target(service).ports
+
+    def bindings(self) -> Mapping[str, Bindings]:
+        return {}
 
     def environment(self, unit: str) -> Mapping[str, str]:
         return {"UNIT": self._thing(unit).name}

@@ -104,13 +104,16 @@ def test_another_stack_moves_out_of_the_way_of_this_one(made: Made) -> None:
 
 def test_the_sockets_of_a_unit_are_its_own(made: Made) -> None:
     if made.cli is None:
-        assert list(made.engine.listeners("redis-1")) == []
+        assert made.engine.bindings() == {}
         return
     ports = made.engine.target(REDIS).ports
+    found = made.engine.bindings()["redis"]
+    assert found.foreign == {}
+    assert {one.port for one in found.sockets} == set(found.declared.values())
     for number, unit in enumerate(UNITS):
-        found = made.engine.listeners(unit)
-        assert {one.host for one in found} == {"127.0.0.1"}
-        assert {ports["main"] + number, ports["tls"] + number} < {one.port for one in found}
+        own = [one for one in found.sockets if one.unit == unit]
+        assert {one.host for one in own} == {"127.0.0.1"}
+        assert {ports["main"] + number, ports["tls"] + number} < {one.port for one in own}
 
 
 def test_a_unit_says_what_it_was_started_with(made: Made) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,9 +15,10 @@ from pathlib import Path
 
 import msgspec
 
+from devstack_tui.contracts.bindings import Bindings
 from devstack_tui.contracts.client import Client
 from devstack_tui.contracts.drill import NodeTraffic
-from devstack_tui.contracts.engine import Feature, Listening, Run
+from devstack_tui.contracts.engine import Feature, Run
 from devstack_tui.contracts.faults import Fault, Handle
 from devstack_tui.contracts.model import Credentials, Installation, LogLine, Requirement
 from devstack_tui.contracts.registry import service as service_named
@@ -31,6 +33,7 @@ from devstack_tui.core.paths import StackPaths
 from devstack_tui.core.programs import Hint
 from devstack_tui.engines.embedded import (
     accounts,
+    bindings,
     data_series,
     faults,
     firewall,
@@ -38,7 +41,6 @@ from devstack_tui.engines.embedded import (
     ports,
     programs,
     requirements,
-    sockets,
 )
 from devstack_tui.engines.embedded.handed_programs import handed
 from devstack_tui.engines.embedded.places import Places
@@ -98,7 +100,7 @@ class EmbeddedEngine(EmbeddedView):
             self.locate(service)
             yield from requirements.account(service)
         if not self.units(service):
-            found = requirements.occupied_port(service.name, self._claims(service))
+            found = requirements.occupied_port(service.name, self.claims(service))
             yield from [found] if found else []
 
     def hints(self) -> Sequence[Hint]:
@@ -122,14 +124,15 @@ class EmbeddedEngine(EmbeddedView):
             data_series.check(self.files(service), service.name, self.locate(service))
             self._require_ports(service)
 
-    def _claims(self, service: Service) -> Mapping[str, int]:
+    def claims(self, service: Service) -> Mapping[str, int]:
+        """See the Protocol."""
         settings = self._settings.of(service.name, self._instance.port_offset)
         return service.server().claims(settings)
 
     def _require_ports(self, service: Service) -> None:
         if not self._units.alive(service):
             leftovers.end_of(service, self._instance.id)
-            ports.require_free(service.name, self._claims(service), self._paths.name)
+            ports.require_free(service.name, self.claims(service), self._paths.name)
 
     def recover(self) -> Sequence[str]:
         """See the Protocol."""
@@ -266,10 +269,10 @@ class EmbeddedEngine(EmbeddedView):
         units = [unit.pid for unit in self.units(service) if unit.running and unit.pid]
         return msgspec.structs.replace(found, open_files=process.open_files(units))
 
-    def listeners(self, unit: str) -> Sequence[Listening]:
+    def bindings(self) -> Mapping[str, Bindings]:
         """See the Protocol."""
-        main = self._units.main(unit)[1]
-        return sockets.listening(process.descendants([main.pid], process.table()))
+        claims = {name: self.claims(service_named(name)) for name in self._instance.selected}
+        return bindings.look(self._records.all(), self._instance.id, claims)
 
     def environment(self, unit: str) -> Mapping[str, str]:
         """See the Protocol."""
@@ -284,7 +287,11 @@ class EmbeddedEngine(EmbeddedView):
         limit: float = 60.0,
     ) -> Completed:
         """See the Protocol."""
-        return programs.run(argv, self._beside(unit, env or {}), stdin=stdin, limit=limit)
+        beside = self._beside(unit, env or {})
+        if argv[0] != sys.executable:
+            return programs.run(argv, beside, stdin=stdin, limit=limit)
+        with handed(argv, beside.env, beside.account) as ours:
+            return programs.run(argv, beside, stdin=stdin, limit=limit, ours=ours)
 
     def interact(self, unit: str, argv: Sequence[str]) -> int:
         """See the Protocol."""
@@ -294,8 +301,8 @@ class EmbeddedEngine(EmbeddedView):
         record, main = self._units.main(unit)
         helper = {process.UNIT_VARIABLE: f"helper:{record.service}"}
         env = {**process.environment(main.pid), **helper, **more}
-        owner = accounts.require(service_named(record.service)).owner
-        return ProgramContext(env, self._paths.data / record.service, owner)
+        account = accounts.require(service_named(record.service))
+        return ProgramContext(env, self._paths.data / record.service, account)
 
     def client(self, service: Service, *names: str) -> Client:
         """See the Protocol."""

@@ -18,6 +18,8 @@ from devstack_tui.contracts.unit_control import Completed
 from devstack_tui.core import environment
 from devstack_tui.core.errors import DevstackError, NotInstalledError
 from devstack_tui.core.programs import find_program, version_of
+from devstack_tui.engines.embedded.accounts import Account
+from devstack_tui.engines.embedded.handed_programs import Handed
 
 POLL_S = 0.2
 
@@ -66,18 +68,18 @@ def find_client(service: Service, names: Sequence[str]) -> HostClient:
 
 @dataclass(frozen=True)
 class ProgramContext:
-    """What a program that runs beside a server has of it: environment, directory, and the account
-    (uid, gid; None: as who we are)."""
+    """What a program that runs beside a server has of it: environment, directory, account."""
 
     env: Mapping[str, str]
     folder: Path
-    owner: tuple[int, int] | None
+    account: Account
 
-    def account(self) -> dict[str, Any]:
+    def who(self) -> dict[str, Any]:
         """What `subprocess` must be given to run it as that account."""
-        if self.owner is None:
+        if self.account.owner is None:
             return {}
-        return {"user": self.owner[0], "group": self.owner[1], "extra_groups": []}
+        user, group = self.account.owner
+        return {"user": user, "group": group, "extra_groups": []}
 
 
 def run(
@@ -86,9 +88,10 @@ def run(
     *,
     stdin: str = "",
     limit: float,
+    ours: Handed | None = None,
     cancelled: threading.Event | None = None,
 ) -> Completed:
-    """Run a helper to its end.
+    """Run a helper to its end; `ours` is how this Python is handed to the account.
 
     Raises `DevstackError` when it cannot be run, or does not end within `limit` seconds or before
     `cancelled` is set: it and what it started are killed then."""
@@ -96,7 +99,9 @@ def run(
     try:
         process = subprocess.Popen(
             list(argv),
-            env=dict(beside.env),
+            executable=ours.executable if ours else None,
+            pass_fds=ours.descriptors if ours else (),
+            env={**beside.env, **(ours.env if ours else {})},
             cwd=beside.folder,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -105,7 +110,7 @@ def run(
             errors="replace",
             start_new_session=True,
             umask=0o077,
-            **beside.account(),
+            **beside.who(),
         )
     except OSError as error:
         raise DevstackError(f"{name} does not run: {error.strerror}") from None
@@ -131,5 +136,5 @@ def interact(argv: Sequence[str], beside: ProgramContext) -> int:
         env={**beside.env, "TERM": os.environ.get("TERM", "dumb")},
         cwd=beside.folder,
         check=False,
-        **beside.account(),
+        **beside.who(),
     ).returncode

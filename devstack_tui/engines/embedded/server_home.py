@@ -77,7 +77,7 @@ class ProcessHome:
         """See the Protocol."""
         self.check()
         env = self.environment({"DEVSTACK_TUI_UNIT": f"helper:{self.service}", **(env or {})})
-        beside = ProgramContext(env, self.data, self.account.owner)
+        beside = ProgramContext(env, self.data, self.account)
         try:
             ended = programs.run(argv, beside, limit=timeout, cancelled=self.cancelled)
         except DevstackError:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
+from typing import ClassVar
 
 from devstack_tui.contracts.model import Installation, ServiceSettings, Target
 from devstack_tui.contracts.server_home import HOST, ServerHome
@@ -60,6 +62,9 @@ SPOILT = "its Erlang cookie is spoilt or gone"
 
 class RabbitmqServer:
     """See `devstack_tui.contracts.service.Server`."""
+
+    # epmd adds loopback of both families to the addresses that it is given.
+    further: ClassVar[Mapping[str, str]] = {"epmd": "::1"}
 
     def claims(self, settings: ServiceSettings) -> dict[str, int]:
         """AMQP, AMQPS, the node's port for its tools, and the port mapper's."""

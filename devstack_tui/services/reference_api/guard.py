@@ -38,7 +38,7 @@ class Guard:
     Every request names the listener that it asks, name and port, as its only `Host` (a foreign one
     is DNS rebinding); what a browser says of where it comes from (`Origin`, `Sec-Fetch-Site`) is
     that listener too. A write is `application/json`, and has the token, or that origin.
-    `token_digest` is of `token.digest`; `writes` tells whether a request reaches a route that
+    `token_digest` is of `token.digest`; `writes` says whether a request reaches a route that
     writes: where none does, the application answers 404 or 405.
     """
 

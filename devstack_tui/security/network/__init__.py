@@ -1,0 +1,1 @@
+"""What the stack's processes can be reached by, against what is declared."""
