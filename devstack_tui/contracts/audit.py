@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,7 +21,9 @@ from devstack_tui.core.errors import DevstackError
 
 if TYPE_CHECKING:
     from devstack_tui.contracts.bindings import Bindings
+    from devstack_tui.contracts.processes import Loosening, ProcessFacts
     from devstack_tui.contracts.service_files import ServiceFiles, ServicePath
+    from devstack_tui.core.file_tree import Entry, Read
 
 
 class Severity(enum.StrEnum):
@@ -103,6 +105,16 @@ class Audit(Protocol):
 
     def fresh_login(self, name: str) -> VaultClient:
         """Another token of the AppRole, by a secret_id of its own; both end with the audit."""
+
+    def processes(self) -> Mapping[str, Sequence[ProcessFacts]]:
+        """See `Engine.processes`; a fresh look."""
+
+    def tree(self) -> Iterator[tuple[Entry, Read]]:
+        """See `core.file_tree.walk`: all that is below the stack's directory, and below `.jobs/`
+        what its jobs have written."""
+
+    def known_secrets(self) -> frozenset[str]:
+        """Every secret that the stack has written down: passwords, secret_ids, the unseal key."""
 
     def once(self, key: str, make: Callable[[], object]) -> object:
         """`make()` for the first that asks by this key, the same outcome (or error) for all the
@@ -280,6 +292,9 @@ class SabotageStack(Protocol):
     def restart(self, service: str) -> None:
         """Stop and start a service as it is configured now, past what `up` would mend; returns
         when it answers."""
+
+    def loosened(self, service: str, how: Loosening) -> AbstractContextManager[None]:
+        """A service whose servers were started loosely; as they should be at the end."""
 
     def edited(
         self, path: ServicePath, change: Callable[[str], str], *, keep_mtime: bool = False

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         UnitUsage,
         Usage,
     )
+    from devstack_tui.contracts.processes import Loosening, ProcessFacts
     from devstack_tui.contracts.service import Service
     from devstack_tui.contracts.service_files import ServiceFiles
     from devstack_tui.core.events import Phase
@@ -144,7 +145,7 @@ class Engine(Readable, UnitControl, Protocol):
         `before` is called with each unit before it is ended. Whether the service is healthy
         afterwards is for the caller to ask."""
 
-    def respawn(self, service: Service, run: Run) -> None:
+    def respawn(self, service: Service, run: Run, loosely: Loosening | None = None) -> None:
         """End the service's units and start them with the files that lie there now: nothing
         is prepared, renewed or completed. For a stack that is broken on purpose; whether they
         answer is for the caller to ask."""
@@ -166,6 +167,9 @@ class Engine(Readable, UnitControl, Protocol):
     def environment(self, unit: str) -> Mapping[str, str]:
         """What the unit's main process was started with. Raises `UnreachableError` for one that
         does not run."""
+
+    def processes(self) -> Mapping[str, Sequence[ProcessFacts]]:
+        """Every process of the stack that runs, by its service. What ends meanwhile is left out."""
 
     def interact(self, unit: str, argv: Sequence[str]) -> int:
         """Run a program beside a server at our terminal; returns its exit status. Raises

@@ -13,6 +13,8 @@ from devstack_tui.core.errors import UsageError, unknown_name
 
 APP = "devstack-tui"
 DEFAULT_STACK = "default"
+JOBS = ".jobs"
+"""Where the jobs of every stack write, beside the stacks."""
 ROOT_STATE = Path("/var/lib")
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,30}")
 _PACKAGE = Path(__file__).resolve().parent.parent

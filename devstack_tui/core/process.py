@@ -103,6 +103,15 @@ def owned(instance: str) -> dict[int, str]:
     return found
 
 
+def arguments(pid: int) -> tuple[str, ...]:
+    """What the process was started with, or what it says of itself; empty where it is gone."""
+    try:
+        raw = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return ()
+    return tuple(part.decode(errors="replace") for part in raw.split(b"\0") if part)
+
+
 def belongs(pid: int, instance: str) -> bool:
     """Whether the process is one of stack instance `instance`."""
     return environment(pid).get(INSTANCE_VARIABLE) == instance
@@ -235,21 +244,24 @@ def spawn(
     *,
     executable: str | None = None,
     descriptors: Sequence[int] = (),
+    loosely: bool = False,
 ) -> ProcessId:
     """Start a server detached: its own session, output appended to `log` (0600), no input, no new
     privileges, no core files, which would hold its secrets.
 
     `account` is the (uid, gid) to drop to, None to stay who we are. `executable` is run in place of
-    `argv[0]`, and the child keeps `descriptors` open. Raises OSError.
+    `argv[0]`, and the child keeps `descriptors` open. `loosely`: it may get new privileges and
+    leave core files, for a stack that is broken on purpose. Raises OSError.
     """
     from concurrent.futures import ThreadPoolExecutor
 
     _allow_open_files()
-    _forbid_core_files()
+    _set_core_files(allowed=loosely)
     fd = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
 
     def start() -> subprocess.Popen[bytes]:
-        _forbid_new_privileges()
+        if not loosely:
+            _forbid_new_privileges()
         return subprocess.Popen(
             list(argv),
             executable=executable,
@@ -301,10 +313,10 @@ def _forbid_new_privileges() -> None:
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
 
 
-def _forbid_core_files() -> None:
-    """Ours would hold secrets as well."""
+def _set_core_files(*, allowed: bool) -> None:
+    """Of what we start, and of this process: ours would hold secrets as well."""
     _, hard = resource.getrlimit(resource.RLIMIT_CORE)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
+    resource.setrlimit(resource.RLIMIT_CORE, (hard if allowed else 0, hard))
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ import msgspec
 
 from devstack_tui.core import codec, files, lock
 from devstack_tui.core.errors import DevstackError, UsageError, unknown_name
-from devstack_tui.core.paths import StackPaths, state_home
+from devstack_tui.core.paths import JOBS, StackPaths, state_home
 
 SCHEMA = 1
 KEPT = 20
@@ -50,7 +50,7 @@ class JobFiles:
 
     def __init__(self, stack: str) -> None:
         self._stack = StackPaths.of(stack).name
-        self._path = state_home() / ".jobs" / self._stack
+        self._path = state_home() / JOBS / self._stack
 
     def create(self, verb: str, words: tuple[str, ...], title: str) -> tuple[JobStarted, int, int]:
         """A new job: its first line, the descriptor for its events, which holds the lock, and that

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from devstack_tui.contracts import registry
 from devstack_tui.contracts.bindings import Bindings
 from devstack_tui.contracts.model import Target
+from devstack_tui.contracts.processes import ProcessFacts
 from devstack_tui.contracts.registry import IDENTITY
 from devstack_tui.contracts.service_files import ServiceFiles, ServicePath
 from devstack_tui.core.errors import DevstackError, NotInstalledError
+from devstack_tui.core.file_tree import Entry, Read, walk
+from devstack_tui.core.paths import JOBS, state_home
 from devstack_tui.core.redact import redact
 from devstack_tui.core.rooted_files import RootedFiles
 from devstack_tui.identity import bootstrap
@@ -142,6 +145,18 @@ class StackAudit:
         """See the Protocol."""
         root = self._stack.paths.root
         return ServicePath(RootedFiles(root), str(path.relative_to(root)))
+
+    def processes(self) -> Mapping[str, Sequence[ProcessFacts]]:
+        """See the Protocol."""
+        return self._engine.processes()
+
+    def tree(self) -> Iterator[tuple[Entry, Read]]:
+        """See the Protocol."""
+        yield from walk(self._stack.paths.root)
+        jobs = state_home() / JOBS / self._stack.name
+        if jobs.is_dir():
+            for entry, read in walk(jobs):
+                yield replace(entry, name=f"{JOBS}/{entry.name}".rstrip("/")), read
 
     # -- what is shared --------------------------------------------------------------------
 

@@ -45,11 +45,12 @@ class Catalogue:
     def of(cls, audit: Audit) -> Catalogue:
         """What there is for the stack of the audit; asks no server."""
         from devstack_tui.security import tls_sabotage
+        from devstack_tui.security.files import sabotage as files
         from devstack_tui.security.network import sabotage as network
 
         parts = _parts()
         sabotages = [sabotage for part in parts for sabotage in part.sabotages()]
-        sabotages += network.sabotages()
+        sabotages += [*files.sabotages(), *network.sabotages()]
         sabotages += tls_sabotage.sabotages(audit)
         known = {sabotage.id for sabotage in sabotages}
         return cls(
@@ -61,11 +62,12 @@ class Catalogue:
     @staticmethod
     def gather(audit: Audit) -> tuple[Check, ...]:
         """The checks that the services have, and those of every TLS listener."""
+        from devstack_tui.security.files import catalogue as files
         from devstack_tui.security.network import catalogue as network
         from devstack_tui.security.tls import catalogue as tls
 
         own = [check for part in _parts() for check in part.checks(audit)]
-        return (*own, *network.checks(audit), *tls.checks(audit))
+        return (*own, *files.checks(), *network.checks(audit), *tls.checks(audit))
 
     def choose(
         self,

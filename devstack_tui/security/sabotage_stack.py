@@ -12,6 +12,7 @@ from functools import partial
 from devstack_tui.contracts import registry
 from devstack_tui.contracts.audit import Audit, Listener
 from devstack_tui.contracts.engine import Run
+from devstack_tui.contracts.processes import Loosening
 from devstack_tui.contracts.registry import IDENTITY
 from devstack_tui.contracts.service import Service
 from devstack_tui.contracts.service_files import ServicePath
@@ -71,6 +72,17 @@ class SabotagedStack:
             self._root.open()
         self._await_ports(found)
         self._await_work(found)
+
+    @contextlib.contextmanager
+    def loosened(self, service: str, how: Loosening) -> Iterator[None]:
+        """See the Protocol."""
+        found = registry.service(service)
+        try:
+            self._engine.respawn(found, Run(), how)
+            self._await_ports(found)
+            yield
+        finally:
+            self.restart(service)
 
     @property
     def units(self) -> UnitControl:

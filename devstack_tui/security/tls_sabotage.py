@@ -25,6 +25,7 @@ from devstack_tui.core.files import PRIVATE_FILE
 from devstack_tui.core.paths import shipped
 from devstack_tui.identity.certificates import await_served, encrypted, read_certificate, served
 from devstack_tui.security import forged_certs
+from devstack_tui.security.files.catalogue import id_of
 from devstack_tui.security.tls.catalogue import asserting
 
 FILE = "configs/tls/sabotages.toml"
@@ -91,13 +92,14 @@ def _of(service: Service, audit: Audit) -> Iterator[Sabotage]:
                 expects=asserts({*swap.turns, *own.besides.get(what, ())}),
             )
     for what, breach in _FILE.files.items():
+        beside = (id_of("modes", service.name),) if what == "key_mode" else ()
         yield Sabotage(
             id=f"{ids}.{what}",
             title=f"{service.title}: {breach.title}",
             service=service.name,
             apply=partial(_SPOILED[what], service),
             seconds=0.5,
-            expects=asserts(breach.turns),
+            expects=asserts(breach.turns) + beside,
         )
     by_nodes = asserting(one for one in listeners if one.mutual)
     by_clients = asserting(one for one in listeners if not one.mutual)

@@ -35,6 +35,7 @@ from devstack_tui.contracts.model import (
     UnitUsage,
     Usage,
 )
+from devstack_tui.contracts.processes import Loosening, ProcessFacts
 from devstack_tui.contracts.service import Service
 from devstack_tui.contracts.unit_control import Completed
 from devstack_tui.core.errors import DevstackError, NotInstalledError, UnreachableError, UsageError
@@ -225,9 +226,17 @@ class MemoryEngine:
             before(thing.name)
         self.respawn(service, run)
 
-    def respawn(self, service: Service, run: Run) -> None:
+    def respawn(
+        self,
+        service: Service,
+        run: Run,
+        loosely: Loosening | None = None,  # noqa: ARG002
+    ) -> None:
         self._end(service)
         self.start(service, run)
+
+    def processes(self) -> Mapping[str, Sequence[ProcessFacts]]:
+        return {}
 
     def reload(self, unit: str) -> None:
         self._thing(unit).log.append("read again")

@@ -21,6 +21,7 @@ from devstack_tui.contracts.drill import NodeTraffic
 from devstack_tui.contracts.engine import Feature, Run
 from devstack_tui.contracts.faults import Fault, Handle
 from devstack_tui.contracts.model import Credentials, Installation, LogLine, Requirement
+from devstack_tui.contracts.processes import Loosening, ProcessFacts
 from devstack_tui.contracts.registry import service as service_named
 from devstack_tui.contracts.service import ProcessSpec, Server, Service
 from devstack_tui.contracts.tunable import Rolling
@@ -39,6 +40,7 @@ from devstack_tui.engines.embedded import (
     firewall,
     leftovers,
     ports,
+    process_facts,
     programs,
     requirements,
 )
@@ -109,9 +111,9 @@ class EmbeddedEngine(EmbeddedView):
 
     def furnish(self, service: Service) -> str:
         """See the Protocol."""
-        said: list[str] = []
-        accounts.require(service, said.append)
-        return " ".join(said)
+        made: list[str] = []
+        accounts.require(service, made.append)
+        return " ".join(made)
 
     def free_offset(self, base: Iterable[int], reserved: Iterable[int]) -> int:
         """See the Protocol."""
@@ -228,7 +230,7 @@ class EmbeddedEngine(EmbeddedView):
         server.complete(home, place.installation)
         self._records.completed(service.name)
 
-    def respawn(self, service: Service, run: Run) -> None:
+    def respawn(self, service: Service, run: Run, loosely: Loosening | None = None) -> None:
         """See the Protocol."""
         with self._explained(service, "starting"):
             credentials = read_credentials(self._paths.secrets, service)
@@ -237,7 +239,7 @@ class EmbeddedEngine(EmbeddedView):
             home = self._home(service, run, credentials)
             specs = service.launcher().processes(home, self.locate(service))
             for order, spec in enumerate(specs):
-                self._spawn(home, spec, order, self._units.partners(service))
+                self._spawn(home, spec, order, self._units.partners(service), loosely)
             self._records.completed(service.name)
 
     def stop(self, service: Service, run: Run) -> bool:
@@ -277,6 +279,10 @@ class EmbeddedEngine(EmbeddedView):
     def environment(self, unit: str) -> Mapping[str, str]:
         """See the Protocol."""
         return process.environment(self._units.main(unit)[1].pid)
+
+    def processes(self) -> Mapping[str, Sequence[ProcessFacts]]:
+        """See the Protocol."""
+        return process_facts.look(self._records, self._instance.id)
 
     def execute(
         self,
@@ -399,7 +405,12 @@ class EmbeddedEngine(EmbeddedView):
         )
 
     def _spawn(
-        self, home: ProcessHome, spec: ProcessSpec, order: int, made_for: tuple[str, ...]
+        self,
+        home: ProcessHome,
+        spec: ProcessSpec,
+        order: int,
+        made_for: tuple[str, ...],
+        loosely: Loosening | None = None,
     ) -> Record:
         await_alone(home, spec)
         log = self._logs.path(spec.unit)
@@ -413,9 +424,10 @@ class EmbeddedEngine(EmbeddedView):
                 {**env, **program.env},
                 home.data,
                 log,
-                home.account.owner,
+                None if loosely is Loosening.ROOT else home.account.owner,
                 executable=program.executable,
                 descriptors=program.descriptors,
+                loosely=loosely is Loosening.LIMITS,
             )
         return self._records.started(record, started)
 

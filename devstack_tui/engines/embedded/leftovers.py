@@ -10,6 +10,8 @@ from devstack_tui.contracts.service import Service
 from devstack_tui.core import process
 from devstack_tui.engines.embedded.process_records import Record, Records
 
+HELPER = "helper:"
+"""How the mark of a program begins that runs beside a server."""
 GRACE_S = 3.0
 """How long a process that belongs to no unit may take to end."""
 
@@ -36,11 +38,15 @@ def end_of(service: Service, instance: str) -> None:
     table = process.table()
     ours = process.descendants([os.getpid()], table)
     for pid, unit in process.owned(instance).items():
-        name = unit.removeprefix("helper:")
-        of_it = name in (service.name, service.secret) or name.startswith(f"{service.secret}-")
         left = process.identify(pid)
-        if of_it and pid not in ours and left is not None:
+        if of(service, unit) and pid not in ours and left is not None:
             process.end(left, grace_s=GRACE_S, mine=lambda one: process.belongs(one, instance))
+
+
+def of(service: Service, mark: str) -> bool:
+    """Whether a process with this mark (`process.UNIT_VARIABLE`) is the service's."""
+    name = mark.removeprefix(HELPER)
+    return name in (service.name, service.secret) or name.startswith(f"{service.secret}-")
 
 
 def _let_go_on(owned: Mapping[int, str], instance: str) -> list[str]:
