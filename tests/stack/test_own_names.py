@@ -24,6 +24,7 @@ from devstack_tui.services.mongodb.client import connect as mongodb
 from devstack_tui.services.mysql.client import connect as mysql
 from devstack_tui.services.postgres.client import connect as postgres
 from devstack_tui.services.rabbitmq.client import connect as rabbitmq
+from devstack_tui.services.rabbitmq.workloads import _open as plain_rabbitmq
 from devstack_tui.services.redis.client import connect as redis
 from devstack_tui.services.reference_api.backends import mongodb as api_mongodb
 from devstack_tui.services.reference_api.backends import mysql as api_mysql
@@ -211,3 +212,69 @@ def test_a_client_says_nothing_to_a_service_that_poses_as_another(
             use(target)
         assert found.over.wait(60)
         assert found.heard == []
+
+
+START = b"\0\x0a\0\x0a\0\x09" + bytes(4) + b"\0\0\0\x05PLAIN\0\0\0\x05en_US"
+"""RabbitMQ's first frame: it asks for a login."""
+
+
+def plain_mongodb(target: Target) -> object:
+    client = mongodb(target, 1.0, tls=False)
+    with contextlib.ExitStack() as undo:
+        undo.callback(client.close)
+        client.admin.command("ping")
+        undo.pop_all()
+    return client
+
+
+PLAIN: dict[str, tuple[str, Callable[[Target], object]]] = {
+    "mysql driver": ("mysql", lambda target: mysql(target, 5.0, tls=False)),
+    "mongodb driver": ("mongodb", plain_mongodb),
+    "rabbitmq bench": ("rabbitmq", plain_rabbitmq),
+}
+
+
+@contextlib.contextmanager
+def thief(protocol: str) -> Iterator[Impostor]:
+    """A process that has bound a server's port, and greets as that would."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        found = Impostor(server.getsockname()[1])
+
+        def talk(connection: socket.socket) -> None:
+            connection.settimeout(60)
+            with connection, contextlib.suppress(OSError):
+                if protocol == "mysql":
+                    connection.sendall(len(GREETING).to_bytes(3, "little") + b"\0" + GREETING)
+                elif protocol == "rabbitmq":
+                    assert connection.recv(8) == b"AMQP\0\0\x09\x01"
+                    connection.sendall(b"\1\0\0" + len(START).to_bytes(4, "big") + START + b"\xce")
+                while said := connection.recv(4096):
+                    found.heard.append(said)
+            found.over.set()
+
+        def accept() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    threading.Thread(target=talk, args=[server.accept()[0]], daemon=True).start()
+
+        threading.Thread(target=accept, daemon=True).start()
+        yield found
+
+
+@pytest.mark.parametrize("client", PLAIN)
+def test_a_client_without_tls_says_nothing_to_whoever_has_taken_the_port(
+    live: Cli, monkeypatch: pytest.MonkeyPatch, client: str
+) -> None:
+    live.enter(monkeypatch)
+    name, use = PLAIN[client]
+    known = Stack(live.stack).engine().target(service(name))
+    with thief(name) as found:
+        endpoint = msgspec.structs.replace(known.endpoint, port=found.port)
+        ports = {**known.ports, "main": found.port}
+        with pytest.raises(Exception):  # noqa: B017 - each driver has its own
+            use(msgspec.structs.replace(known, endpoint=endpoint, ports=ports))
+        assert found.over.wait(60)
+        assert found.heard == []
+        # The same words, said by the stack's own server, are answered.
+        with contextlib.closing(use(known)):  # type: ignore[type-var]
+            pass

@@ -97,7 +97,7 @@ def _postgres_full(engine: Engine, held: contextlib.ExitStack) -> None:
     target = engine.target(service("postgres"))
     with pytest.raises(psycopg.OperationalError, match="too many clients"):
         while True:
-            held.callback(postgres.connect(target.as_admin(), 5, tls=False).close)
+            held.callback(postgres.connect(target.as_admin(), 5).close)
 
 
 def _mysql_full(engine: Engine, held: contextlib.ExitStack) -> None:

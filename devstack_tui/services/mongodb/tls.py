@@ -8,7 +8,7 @@ from devstack_tui.contracts.audit import OPENSSL_WEAK, Listener, OneListener, Pl
 from devstack_tui.contracts.model import Target
 from devstack_tui.loadgen.bounded_socket import begin_at_once, translated
 from devstack_tui.services.mongodb.cert_reload import reload
-from devstack_tui.services.mongodb.wire import Wire
+from devstack_tui.services.mongodb.wire import Refused, Wire
 
 SETTINGS = {
     "tls": "net.tls.mode: preferTLS",
@@ -16,6 +16,10 @@ SETTINGS = {
     "ciphers": "setParameter.opensslCipherConfig: HIGH:!aNULL:!eNULL:!kRSA",
     "plain": "net.tls.mode: preferTLS (requireTLS admits TLS alone)",
 }
+
+
+COUNT = {"count": "devstack_tui_probe"}
+_UNAUTHORIZED = 13
 
 
 class MongodbTls(OneListener):
@@ -34,7 +38,8 @@ class MongodbTls(OneListener):
     )
 
     def query(self, target: Target, listener: Listener, tls: bool, timeout: float) -> str:  # noqa: ARG002
-        """Log in and count the documents of a collection."""
+        """Log in and count the documents of a collection; in plain, that it refuses to count for
+        whoever has not logged in."""
         try:
             with contextlib.ExitStack() as stack:
                 wire = stack.enter_context(Wire(target, timeout, tls))
@@ -45,11 +50,24 @@ class MongodbTls(OneListener):
                         raise
                     # Where TLS is required, it closes what does not begin with it.
                     raise PlainRefused("it closes a plain connection") from None
+                if not tls:
+                    return _without_login(wire, target)
                 wire.login(target.credentials.user, target.credentials.password)
-                wire.command(target.credentials.database, {"count": "devstack_tui_probe"})
-                return f"count answered {f'over {wire.tls}' if tls else 'in plain'}"
+                wire.command(target.credentials.database, COUNT)
+                return f"count answered over {wire.tls}"
         except OSError as error:
             raise translated(error) from None
+
+
+def _without_login(wire: Wire, target: Target) -> str:
+    """That it answers in plain is shown by its refusal: no password is sent."""
+    try:
+        wire.command(target.credentials.database, COUNT)
+    except Refused as error:
+        if error.code != _UNAUTHORIZED:
+            raise
+        return "hello was answered in plain, and count refused without a login"
+    return "count was answered without a login, in plain"
 
 
 TLS: TlsPart = MongodbTls()

@@ -36,8 +36,8 @@ class Refused(DevstackError):
 
 
 class Wire:
-    """A connection, over verified TLS by default. `timeout` (seconds) is for everything
-    from here to the end.
+    """A connection over verified TLS, or in plain to what is proven to be the stack's own server.
+    `timeout` (seconds) is for everything from here to the end.
 
     Raises `OSError` (of which a certificate that cannot be verified is one) when there is no
     answer, `Refused` when the answer is no.
@@ -50,7 +50,13 @@ class Wire:
         plain = socket.create_connection((endpoint.host, endpoint.port), timeout)
         try:
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._socket: socket.socket = context.wrap_socket(plain) if context else plain
+            self._socket: socket.socket = plain
+            if context:
+                self._socket = context.wrap_socket(plain)
+            else:
+                from devstack_tui.contracts.peer import Peer
+
+                Peer.of(target).prove(plain)
         except BaseException:
             plain.close()
             raise

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 from typing import TYPE_CHECKING
 
 from devstack_tui.contracts.model import Target
@@ -11,6 +13,9 @@ if TYPE_CHECKING:
     from pymysql.connections import Connection
     from pymysql.cursors import Cursor
 
+_CANNOT_CONNECT = 2003
+"""CR_CONN_HOST_ERROR: the driver's own number for it."""
+
 
 def connect(
     target: Target, timeout: float, database: str | None = None, tls: bool = True
@@ -18,11 +23,11 @@ def connect(
     """An autocommit connection; `timeout` (seconds) covers connecting and each answer.
 
     `database` is the target's own when None; an empty string selects none. Without `tls` it is
-    plain, as a benchmark's own tools connect.
+    plain, as a benchmark's own tools connect, and logs in only at the stack's own server.
     """
     import pymysql
 
-    return pymysql.connect(
+    connection: Connection[Cursor] = pymysql.connect(
         host=target.endpoint.host,
         port=target.endpoint.port,
         user=target.credentials.user,
@@ -37,4 +42,31 @@ def connect(
         charset="utf8mb4",
         program_name="devstack-tui",
         autocommit=True,
+        defer_connect=True,
     )
+    connection.connect(None if tls else _proven(target, timeout))
+    return connection
+
+
+def _proven(target: Target, timeout: float) -> socket.socket:
+    """A plain connection to the stack's own server. Raises as the driver does."""
+    import pymysql
+
+    from devstack_tui.contracts.peer import Peer
+
+    where = target.endpoint.host, target.endpoint.port
+    try:
+        with contextlib.ExitStack() as undo:
+            sock = undo.enter_context(socket.create_connection(where, timeout))
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            Peer.of(target).prove(sock)
+            undo.pop_all()
+            return sock
+    except OSError as error:
+        summary = str(error).partition("\n")[0]
+        refused = pymysql.err.OperationalError(
+            _CANNOT_CONNECT, f"no connection to MySQL at {target.endpoint}: {summary}"
+        )
+        # Where the driver keeps what was behind its own.
+        refused.original_exception = error  # type: ignore[attr-defined]
+        raise refused from error

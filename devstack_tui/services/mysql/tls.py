@@ -7,6 +7,8 @@ import socket
 import struct
 from dataclasses import dataclass
 
+import msgspec
+
 from devstack_tui.contracts.audit import (
     OPENSSL_WEAK,
     Listener,
@@ -15,7 +17,7 @@ from devstack_tui.contracts.audit import (
     ProtocolFault,
     TlsPart,
 )
-from devstack_tui.contracts.model import Target
+from devstack_tui.contracts.model import Credentials, Target
 from devstack_tui.loadgen.bounded_socket import Reader, guarded, translated
 from devstack_tui.services.mysql.cert_reload import reload
 from devstack_tui.services.mysql.client import connect
@@ -24,7 +26,9 @@ from devstack_tui.services.mysql.client import connect
 PROTOCOL_41, SSL, SECURE_CONNECTION, PLUGIN_AUTH = 0x200, 0x800, 0x8000, 0x80000
 _LARGEST_GREETING = 4096
 _UTF8MB4 = 45
-_SECURE_TRANSPORT_REQUIRED = 3159
+_ACCESS_DENIED = 1045
+NOBODY = "devstack-tui-nobody"
+"""An account that is not there."""
 
 SETTINGS = {
     "tls": "ssl-cert, ssl-key and ssl-ca",
@@ -95,11 +99,14 @@ class MysqlTls(OneListener):
     )
 
     def query(self, target: Target, listener: Listener, tls: bool, timeout: float) -> str:  # noqa: ARG002
-        """The session's TLS as the server reports it."""
+        """The session's TLS as the server reports it; in plain, that it refuses whoever has no
+        password."""
         import pymysql
 
         try:
-            connection = connect(target, timeout, tls=tls)
+            if not tls:
+                return _without_login(target, timeout)
+            connection = connect(target, timeout)
             # The driver has no public name for its socket.
             with (
                 contextlib.closing(connection),
@@ -109,13 +116,35 @@ class MysqlTls(OneListener):
                 cursor.execute("SHOW SESSION STATUS WHERE Variable_name IN ('Ssl_version')")
                 version = str((cursor.fetchone() or ("", ""))[1])
         except (pymysql.Error, OSError) as error:
-            if not tls and error.args and error.args[0] == _SECURE_TRANSPORT_REQUIRED:
-                raise PlainRefused("require_secure_transport is on") from None
             # Its connection errors keep what was behind them under a name of their own.
             raise translated(getattr(error, "original_exception", error)) from None
-        if tls is not bool(version):
-            raise ProtocolFault(f"the server says that the session is {version or 'plain'}")
-        return f"SHOW STATUS answered over {version}" if tls else "SHOW STATUS answered in plain"
+        if not version:
+            raise ProtocolFault("the server says that the session is plain")
+        return f"SHOW STATUS answered over {version}"
+
+
+def _without_login(target: Target, timeout: float) -> str:
+    """That it answers in plain is shown by its refusal of an account that is not there: no password
+    is sent. Raises the driver's errors for any other answer."""
+    import pymysql
+
+    nobody = msgspec.structs.replace(target, credentials=Credentials(NOBODY))
+    try:
+        with contextlib.closing(connect(nobody, timeout, "", tls=False)):
+            return f"it let {NOBODY} in without a password, in plain"
+    except pymysql.err.OperationalError as error:
+        if error.args[0] != _ACCESS_DENIED:
+            raise
+    # It refuses a wrong password before it refuses plain.
+    with (
+        contextlib.closing(connect(target, timeout, "")) as connection,
+        connection.cursor() as cursor,
+    ):
+        cursor.execute("SELECT @@global.require_secure_transport")
+        row = cursor.fetchone()
+    if row is not None and row[0]:
+        raise PlainRefused("require_secure_transport is on")
+    return "it greeted in plain, and refused whoever has no password"
 
 
 TLS: TlsPart = MysqlTls()

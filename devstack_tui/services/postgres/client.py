@@ -14,10 +14,9 @@ NO_FILE = "/dev/null/none"
 
 
 def connect(
-    target: Target, timeout: float, database: str | None = None, tls: bool = True
+    target: Target, timeout: float, database: str | None = None
 ) -> psycopg.Connection[tuple[object, ...]]:
-    """An autocommit connection; `timeout` (seconds) covers connecting and each statement. Without
-    `tls` it is plain."""
+    """An autocommit connection; `timeout` (seconds) covers connecting and each statement."""
     import psycopg
 
     return psycopg.connect(
@@ -28,7 +27,7 @@ def connect(
         user=target.credentials.user,
         password=target.credentials.password,
         dbname=database or target.credentials.database,
-        sslmode="verify-full" if tls else "disable",
+        sslmode="verify-full",
         sslrootcert=str(target.ca),
         sslcert=NO_FILE,
         sslkey=NO_FILE,

@@ -14,12 +14,14 @@ from devstack_tui.contracts.audit import (
     Untrusted,
 )
 from devstack_tui.contracts.model import Target
+from devstack_tui.contracts.peer import Peer
 from devstack_tui.loadgen.bounded_socket import Reader, guarded, translated
 from devstack_tui.services.postgres.client import connect
 
 # Length 8, then the protocol "version" 1234.5679: https://www.postgresql.org/docs/15/protocol-message-formats.html
 SSL_REQUEST = bytes.fromhex("0000000804d2162f")
 _LONGEST_ERROR = 1024
+_PROTOCOL_3 = (3 << 16).to_bytes(4, "big")
 
 SETTINGS = {
     "tls": "ssl = on",
@@ -68,12 +70,15 @@ class PostgresTls(OneListener):
     )
 
     def query(self, target: Target, listener: Listener, tls: bool, timeout: float) -> str:  # noqa: ARG002
-        """A SELECT of the session's TLS as the server reports it."""
+        """A SELECT of the session's TLS as the server reports it; in plain, its question for the
+        password."""
+        if not tls:
+            return _without_login(target, timeout)
         import psycopg
 
         try:
             with (
-                connect(target, timeout, tls=tls) as connection,
+                connect(target, timeout) as connection,
                 guarded(connection.fileno(), timeout),
             ):
                 row = connection.execute(
@@ -84,14 +89,43 @@ class PostgresTls(OneListener):
             # libpq has its errors as text alone.
             if "certificate verify failed" in summary or "does not match host name" in summary:
                 raise Untrusted(summary.rpartition("failed: ")[2]) from None
-            if not tls and "pg_hba.conf" in summary:
-                raise PlainRefused("pg_hba.conf has no entry for a plain connection") from None
             if "timeout expired" in summary:
                 raise TimeoutError(f"no answer within {timeout:g} s") from None
             raise translated(error) from None
-        if tls is not (row is not None):
-            raise ProtocolFault(f"the server says that the session is {'TLS' if row else 'plain'}")
-        return f"SELECT answered over {row[0]}, {row[1]}" if row else "SELECT answered in plain"
+        if row is None:
+            raise ProtocolFault("the server says that the session is plain")
+        return f"SELECT answered over {row[0]}, {row[1]}"
+
+
+def _without_login(target: Target, timeout: float) -> str:
+    """That it answers in plain is shown by its question for a password, which is not sent."""
+    who = target.credentials
+    words = ("user", who.user, "database", who.database)
+    body = _PROTOCOL_3 + b"".join(word.encode() + b"\0" for word in words) + b"\0"
+    try:
+        with socket.create_connection(
+            (target.endpoint.host, target.endpoint.port), timeout
+        ) as sock:
+            Peer.of(target).prove(sock)
+            sock.sendall((len(body) + 4).to_bytes(4, "big") + body)
+            reader = Reader(sock)
+            kind = reader.exactly(1)
+            if kind == b"E":
+                return _refused(_error(reader))
+            head = reader.exactly(8)
+    except OSError as error:
+        raise translated(error) from None
+    if kind != b"R":
+        raise ProtocolFault(f"it answered a StartupMessage with byte 0x{kind.hex()}")
+    if not int.from_bytes(head[4:], "big"):
+        return "it let an application in without a password, in plain"
+    return "it answered in plain, and asked for a password"
+
+
+def _refused(why: str) -> str:
+    if "pg_hba.conf" in why:
+        raise PlainRefused("pg_hba.conf has no entry for a plain connection")
+    raise ProtocolFault(f"it refuses an application in plain: {why}")
 
 
 TLS: TlsPart = PostgresTls()

@@ -29,11 +29,11 @@ class Link:
 
 
 @contextlib.contextmanager
-def connect(target: Target, timeout: float, tls: bool = True) -> Iterator[Link]:
+def connect(target: Target, timeout: float) -> Iterator[Link]:
     """One attempt to connect; `timeout` (seconds) is for all that is done until the end.
 
     After it the socket is shut down, and what waited on it raises `TimeoutError`: the driver
-    itself would wait for ever for a server that stopped answering. Without `tls` it is plain.
+    itself would wait for ever for a server that stopped answering.
     """
     import pika
 
@@ -41,12 +41,12 @@ def connect(target: Target, timeout: float, tls: bool = True) -> Iterator[Link]:
     endpoint = target.endpoint
     parameters = pika.ConnectionParameters(
         host=endpoint.host,
-        port=(endpoint.tls_port or endpoint.port) if tls else endpoint.port,
+        port=endpoint.tls_port or endpoint.port,
         virtual_host=target.credentials.database,
         credentials=pika.PlainCredentials(
             target.credentials.user, target.credentials.password, erase_on_connect=True
         ),
-        ssl_options=pika.SSLOptions(context) if tls else None,
+        ssl_options=pika.SSLOptions(context),
         connection_attempts=1,
         socket_timeout=timeout,
         stack_timeout=timeout,
@@ -55,16 +55,13 @@ def connect(target: Target, timeout: float, tls: bool = True) -> Iterator[Link]:
     )
 
     expired = threading.Event()
-    # Until it is open, the driver's own limits hold for a plain one.
-    plain: list[socket.socket] = []
 
     def give_up() -> None:
         expired.set()
-        for sock in (context.wrapped, *plain):
-            if sock is not None:
-                with contextlib.suppress(OSError):
-                    # Not SSLSocket's own, which would take the TLS state from its reader.
-                    socket.socket.shutdown(sock, socket.SHUT_RDWR)
+        if context.wrapped is not None:
+            with contextlib.suppress(OSError):
+                # Not SSLSocket's own, which would take the TLS state from its reader.
+                socket.socket.shutdown(context.wrapped, socket.SHUT_RDWR)
 
     guard = threading.Timer(timeout, give_up)
     guard.daemon = True
@@ -75,8 +72,6 @@ def connect(target: Target, timeout: float, tls: bool = True) -> Iterator[Link]:
         # Behind the driver's blocking face: it has no public name for what the server says of
         # itself, and reports a blocked connection only to those who do not wait for an answer.
         inside: Any = connection._impl
-        if not tls:
-            plain.append(inside._transport._sock)
         link = Link(connection, version or "", _readable(inside.server_properties))
         inside.add_on_connection_blocked_callback(
             lambda _, frame: link.blocked.append(str(frame.method.reason))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import socket
+
 from devstack_tui.contracts.audit import Listener, OneListener, PlainRefused, ProtocolFault, TlsPart
 from devstack_tui.contracts.model import Target
-from devstack_tui.loadgen.bounded_socket import begin_at_once, translated
+from devstack_tui.contracts.peer import Peer
+from devstack_tui.loadgen.bounded_socket import Reader, begin_at_once, translated
 from devstack_tui.services.rabbitmq.cert_reload import reload
 from devstack_tui.services.rabbitmq.client import connect
 
@@ -18,6 +21,11 @@ SETTINGS = {
     "ciphers": "ssl_options.ciphers: those of TLS 1.3, and ECDHE with GCM or ChaCha20",
     "plain": "listeners.tcp.1 (listeners.tcp = none closes it)",
 }
+
+
+_HEADER = b"AMQP\0\0\x09\x01"
+_START = b"\0\x0a\0\x0a"
+"""Class and method of Connection.Start, behind a frame's type, channel and length."""
 
 
 class RabbitmqTls(OneListener):
@@ -36,12 +44,15 @@ class RabbitmqTls(OneListener):
     )
 
     def query(self, target: Target, listener: Listener, tls: bool, timeout: float) -> str:  # noqa: ARG002
-        """A message through an exclusive queue, which goes with the connection."""
+        """A message through an exclusive queue, which goes with the connection; in plain, the
+        greeting by which it asks for a login."""
+        if not tls:
+            return _greeting(target, timeout)
         import pika
 
         body = b"devstack-tui"
         try:
-            with connect(target, timeout, tls) as link:
+            with connect(target, timeout) as link:
                 channel = link.connection.channel()
                 channel.confirm_delivery()
                 queue = channel.queue_declare("", exclusive=True, auto_delete=True).method.queue
@@ -49,13 +60,26 @@ class RabbitmqTls(OneListener):
                 _, _, seen = channel.basic_get(queue, auto_ack=True)
                 if seen != body:
                     raise ProtocolFault("a confirmed message could not be fetched")
-                return f"publish and get answered {f'over {link.tls}' if tls else 'in plain'}"
-        except ConnectionRefusedError as error:
-            if tls:
-                raise
-            raise PlainRefused(f"nothing listens at port {target.ports['main']}") from error
+                return f"publish and get answered over {link.tls}"
         except (OSError, pika.exceptions.AMQPError) as error:
             raise translated(error) from None
+
+
+def _greeting(target: Target, timeout: float) -> str:
+    """That it answers in plain is shown by the question for a login: no password is sent."""
+    where = target.endpoint.host, target.ports["main"]
+    try:
+        with socket.create_connection(where, timeout) as sock:
+            Peer.of(target).prove(sock)
+            sock.sendall(_HEADER)
+            first = Reader(sock).exactly(11)
+    except ConnectionRefusedError:
+        raise PlainRefused(f"nothing listens at port {where[1]}") from None
+    except OSError as error:
+        raise translated(error) from None
+    if first[:3] != b"\1\0\0" or first[7:] != _START:
+        raise ProtocolFault(f"it answered AMQP's header with {first.hex(' ')}")
+    return "it greeted in plain, and asked for a login"
 
 
 TLS: TlsPart = RabbitmqTls()

@@ -88,7 +88,8 @@ def _open(target: Target) -> BlockingConnection:
             blocked_connection_timeout=TIMEOUT_S,
             heartbeat=0,
             client_properties={"connection_name": "devstack-tui bench"},
-        )
+        ),
+        target,
     )
 
 
