@@ -95,6 +95,10 @@ class Audit(Protocol):
     def files(self, service: str) -> ServiceFiles:
         """The service's own files: its certificate, key and chain, its configuration."""
 
+    @property
+    def units(self) -> UnitControl:
+        """The stack's units that run, to ask a server beside which only its own tool gets."""
+
     def own_file(self, path: Path) -> ServicePath:
         """One of the stack's own files, `ca` or something in `secrets`, read and judged as those of
         a service."""

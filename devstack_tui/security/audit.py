@@ -19,6 +19,7 @@ from devstack_tui.contracts.model import Target
 from devstack_tui.contracts.processes import ProcessFacts
 from devstack_tui.contracts.registry import IDENTITY
 from devstack_tui.contracts.service_files import ServiceFiles, ServicePath
+from devstack_tui.contracts.unit_control import UnitControl
 from devstack_tui.core.errors import DevstackError, NotInstalledError
 from devstack_tui.core.file_tree import Entry, Read, walk
 from devstack_tui.core.paths import JOBS, state_home
@@ -140,6 +141,11 @@ class StackAudit:
     def files(self, service: str) -> ServiceFiles:
         """See the Protocol."""
         return self._engine.files(registry.service(service))
+
+    @property
+    def units(self) -> UnitControl:
+        """See the Protocol."""
+        return self._engine
 
     def own_file(self, path: Path) -> ServicePath:
         """See the Protocol."""

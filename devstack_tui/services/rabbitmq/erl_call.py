@@ -24,8 +24,11 @@ def caller() -> Path | None:
     return found[-1] if found else find_program("erl_call")
 
 
-def evaluate(units: UnitControl, files: ServiceFiles, expression: str) -> str:
-    """The node evaluates `expression`, as `ssl:versions()`; returns the value as Erlang writes it.
+def evaluate(
+    units: UnitControl, files: ServiceFiles, expression: str, limit: float = TIMEOUT_S
+) -> str:
+    """The node evaluates `expression`, as `ssl:versions()`, within `limit` seconds; returns the
+    value as Erlang writes it.
 
     It is called beside the server, where its cookie is read from its home, never given in argv.
     Raises `DevstackError` when there is no `erl_call`, no node, or an exception.
@@ -37,7 +40,7 @@ def evaluate(units: UnitControl, files: ServiceFiles, expression: str) -> str:
     if named is None:
         raise DevstackError(f"{files.path('vm.args')} does not name the node")
     argv = [str(program), "-sname", named[1], "-e"]
-    ended = units.execute(UNIT, argv, f"{expression}.\n", limit=TIMEOUT_S)
+    ended = units.execute(UNIT, argv, f"{expression}.\n", limit=limit)
     answer = re.fullmatch(r"\{ok, (.*)\}", ended.output.strip(), re.S)
     if ended.status != 0 or answer is None:
         answered = ended.output.strip() or ended.errors.strip()

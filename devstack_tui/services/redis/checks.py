@@ -33,10 +33,10 @@ class RedisChecks:
     """See `devstack_tui.contracts.audit.Checks`."""
 
     def checks(self, audit: Audit) -> tuple[Check, ...]:
-        """Those of each node's accounts and settings, and of its replication: which of them is a
-        master changes."""
+        """Those of each node's replication, which of them is a master changes; and of its accounts
+        and settings."""
         nodes = range(node_count(audit.target("redis")))
-        return (*accounts.checks(audit), *(_check(index) for index in nodes))
+        return (*(_check(index) for index in nodes), *accounts.checks(audit))
 
     def sabotages(self) -> tuple[Sabotage, ...]:
         """What the accounts are proven by; and replication without TLS: where every port is closed
