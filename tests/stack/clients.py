@@ -33,6 +33,8 @@ def secrets(cli: Cli) -> dict[str, str]:
         found[f"secret_id of {path.parent.name}"] = path.read_text()
     keys = msgspec.json.decode((cli.root / "secrets" / "vault-keys.json").read_bytes())
     found["unseal key"] = keys["unseal_key"]
+    if (token := cli.root / "secrets" / "reference-api-token").exists():
+        found["token of the reference API"] = token.read_text().strip()
     for path in cli.root.glob("data/*/tls/server.key"):
         found[f"private key of {path.parent.parent.name}"] = path.read_text().splitlines()[1]
     return found

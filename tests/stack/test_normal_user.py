@@ -58,6 +58,24 @@ def test_the_servers_run_as_that_user(home: Path) -> None:
         assert ended.returncode == 0, ended.stderr
         status = _as(who, home, path, python, "-m", "devstack_tui", "--stack", STACK, "status")
         assert status.returncode == 0, status.stdout
+        # Who answers a connection is seen by that user as well, for logins without TLS.
+        both = _as(
+            who,
+            home,
+            path,
+            python,
+            "-m",
+            "devstack_tui",
+            "--stack",
+            STACK,
+            "check",
+            "run",
+            "tls.24",
+        )
+        assert both.returncode == 0, both.stdout
+        load = ("bench", "run", "redis.get", "--quick", "--runs", "1")
+        ended = _as(who, home, path, python, "-m", "devstack_tui", "--stack", STACK, *load)
+        assert ended.returncode == 0, ended.stdout + ended.stderr
         owners = {path.lstat().st_uid for path in home.rglob("*")}
         assert owners == {who.pw_uid}
     finally:

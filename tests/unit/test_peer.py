@@ -30,6 +30,8 @@ print(door.getsockname()[1], flush=True)
 kept = []
 while how != "deaf":
     kept.append(door.accept()[0])
+    if how == "closes":
+        kept.pop().close()
     if how == "forks" and os.fork():
         kept.pop().close()
 sys.stdin.read()
@@ -183,6 +185,18 @@ def test_a_server_that_does_not_accept_is_a_timeout(stack: Stack) -> None:
     with connected(port) as sock:
         sock.settimeout(0.05)
         with pytest.raises(TimeoutError, match="did not accept"):
+            stack.peer.prove(sock)
+
+
+@pytest.mark.usefixtures("kernel")
+def test_a_server_that_closes_the_connection_is_not_waited_for(stack: Stack) -> None:
+    """As Redis does with one client too many."""
+    pid, port = stack.start(how="closes")
+    stack.record(pid)
+    with connected(port) as sock:
+        assert sock.recv(1) == b""
+        sock.settimeout(600)
+        with pytest.raises(ConnectionResetError):
             stack.peer.prove(sock)
 
 
