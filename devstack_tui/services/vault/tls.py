@@ -45,6 +45,8 @@ def _secret(target: Target, timeout: float) -> str:
         with connect(target, timeout) as client:
             client.auth.approle.login(role.read_text().strip(), secret.read_text().strip())
             client.secrets.kv.v2.read_secret_version("vault", raise_on_deleted_version=True)
+    except hvac.exceptions.VaultDown:
+        raise DevstackError("Vault is sealed: it does no work") from None
     except hvac.exceptions.VaultError as error:
         raise ProtocolFault(
             f"Vault refused it: {'; '.join(error.errors or [str(error)])}"

@@ -298,7 +298,7 @@ def _declared(
         severity=Severity(row["severity"]),
         stake=text(row["stake"]),
         group=row["group"],
-        kind=_FILLED_IN.sub("", id),
+        kind=row.get("kind") or _FILLED_IN.sub("", id),
         core=core.get(whose, 0) if isinstance(core, dict) else core,
         suite=row.get("suite", SUITE),
     )

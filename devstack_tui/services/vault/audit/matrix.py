@@ -14,7 +14,6 @@ from typing import Any, get_args
 
 from devstack_tui.contracts.audit import Audit, Check, Finding, MatrixCell, Severity
 from devstack_tui.core.errors import UnreachableError
-from devstack_tui.identity.bootstrap import ADMIN
 from devstack_tui.services.vault.audit.kit import Answer, ask, check, failed, passed, shared, unsure
 from devstack_tui.services.vault.matrix import Matrix, Operation, owners, roles, secrets
 
@@ -195,7 +194,9 @@ def _cell_check(matrix: Matrix, role: str, secret: str, operation: str) -> Check
         severity=Severity.HIGH if operation in ("read", "list") else Severity.CRITICAL,
         stake=_stake(role, f"secret/{secret}", declared),
         remedy=_remedy(role),
-        sabotage=_sabotage(role, declared),
+        sabotage=f"vault.denied.{role}.{secret}"
+        if declared
+        else f"vault.grant.{role}.{secret}.{operation}",
         group="matrix",
         kind="matrix.allowed" if declared else f"matrix.{operation}",
         core=number,
@@ -238,7 +239,9 @@ def _issue_check(matrix: Matrix, role: str, owner: str) -> Check:
         severity=Severity.CRITICAL,
         stake=_stake(role, f"pki_int/issue/{owner}-role", declared),
         remedy=_remedy(role),
-        sabotage=_sabotage(role, declared),
+        sabotage=f"vault.denied.{role}.certificate"
+        if declared
+        else f"vault.grant.{role}.{owner}.issue",
         group="certificates",
         kind="pki.allowed" if declared else "pki",
     )
@@ -266,7 +269,7 @@ def _privilege_check(matrix: Matrix, role: str, name: str) -> Check:
         severity=Severity.CRITICAL,
         stake=_stake(role, PRIVILEGES[name][2], declared),
         remedy=_remedy(role),
-        sabotage=_sabotage(role, declared),
+        sabotage=f"vault.{'denied' if declared else 'grant'}.{role}.{name}",
         group="privileges",
         kind="privilege.allowed" if declared else "privilege",
     )
@@ -293,9 +296,3 @@ def _remedy(role: str) -> str:
         f"mend configs/vault/policies/{role}.hcl, or declare it in configs/vault/matrix.toml; a "
         "policy takes effect at the next `devstack-tui up`"
     )
-
-
-def _sabotage(role: str, declared: bool) -> str:
-    if declared and role == ADMIN:
-        return ""  # the audit itself lives on these rights: without them it sees nothing
-    return f"vault.policy.{role}.{'empty' if declared else 'wildcard'}"

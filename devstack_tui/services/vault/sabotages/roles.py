@@ -9,18 +9,17 @@ from functools import partial
 from typing import Any
 
 from devstack_tui.contracts.audit import Sabotage, SabotageStack, VaultClient
-from devstack_tui.contracts.registry import service
 from devstack_tui.identity.bootstrap import TOKEN_MAX_TTL
 from devstack_tui.identity.vault_api import VaultError
 from devstack_tui.services.vault.audit.login import NOBODY
 from devstack_tui.services.vault.audit.roles import FIRST
-from devstack_tui.services.vault.matrix import owners, roles
 from devstack_tui.services.vault.sabotages import kit
 from devstack_tui.services.vault.sabotages.kit import changed, rewritten
 
 STRAY = "devstack-tui-stray"
 TEN_DAYS = 10 * 24 * 3600
-# What is written into every AppRole at once.
+OTHER = "mysql"
+"""The role that is broken where it need not be the first one."""
 SETTINGS: dict[str, dict[str, Any]] = {
     "bind_secret_id": {"bind_secret_id": False},
     "secret_id_ttl": {"secret_id_ttl": 0},
@@ -29,71 +28,67 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "token_cidrs": {"token_bound_cidrs": []},
     "token_ttl": {"token_ttl": TEN_DAYS, "token_max_ttl": 2 * TEN_DAYS},
     "token_period": {"token_period": TOKEN_MAX_TTL},
-    "token_type": {},
+    "token_type": {"token_type": "batch"},
     "policies": {},
+}
+# Of one of our policies and for no longer than ours: nothing but its origin is wrong.
+_ORPHAN = {"ttl": "10m", "policies": [f"{OTHER}-policy"]}
+# The role that some are for alone: what the checks of its logins look at.
+_WHOSE = {"bind_secret_id": (FIRST,), "token_type": (FIRST,), "token_ttl": (FIRST, OTHER)}
+# What a setting turns red of its role, besides the checks that name it.
+_BESIDES = {
+    "token_ttl": ("renewal_cap",),
+    "token_period": ("token_ttl",),
+    "policies": ("effective_policies",),
 }
 
 
 def sabotages() -> tuple[Sabotage, ...]:
-    """One for each setting, and those of what an AppRole makes."""
+    """One for each setting, of one role, and those of what an AppRole makes."""
     found: list[Sabotage] = []
     for name in SETTINGS:
-        found += kit.sabotages({f"role.{name}": partial(_set, name)}, _expects(name))
-    entities = [f"vault.entity.{role}" for role in roles()]
-    found += kit.sabotages({"entity.policy": _entities}, entities)
+        for role in _WHOSE.get(name, (OTHER,)):
+            found += kit.sabotages(
+                {f"role.{{role}}.{name}": partial(_set, name, role)},
+                [f"role.{role}.{what}" for what in _BESIDES.get(name, ())],
+                role=role,
+            )
     found += kit.sabotages(
-        {
-            "approle.guessable": _guessable,
-            "secret_id.eternal": _eternal,
-            "token.root": _root,
-            "token.orphan": _orphan,
-        }
+        {"entity.{role}": _entity, "secret_id.{role}.eternal": _eternal}, role=OTHER
+    )
+    found += kit.sabotages(
+        {"approle.guessable": _guessable, "token.root": _root, "token.orphan": _orphan}
     )
     return tuple(found)
 
 
-def _expects(name: str) -> list[str]:
-    """What a setting turns red, role by role, besides the checks that name it."""
-    match name:
-        case "token_ttl":
-            return [f"role.{role}.renewal_cap" for role in roles() if _is_service(role)]
-        case "token_period":
-            renewed = (role for role in roles() if _is_service(role) and role != FIRST)
-            return [f"role.{role}.token_ttl" for role in renewed]
-        case "policies":
-            return [f"role.{role}.effective_policies" for role in roles() if role != FIRST]
-    return []
-
-
-def _is_service(role: str) -> bool:
-    return role not in owners() or service(role).token_type == "service"
-
-
-def _set(name: str, stack: SabotageStack) -> contextlib.AbstractContextManager[None]:
-    # Vault refuses a period for a batch token.
-    chosen = [role for role in roles() if name != "token_period" or _is_service(role)]
-    paths = [f"auth/approle/role/{role}-role" for role in chosen]
-
+def _set(name: str, role: str, stack: SabotageStack) -> contextlib.AbstractContextManager[None]:
     def change(before: dict[str, Any]) -> dict[str, Any]:
-        if name == "token_type":
-            return {"token_type": "service" if before["token_type"] == "batch" else "batch"}
         if name == "policies":
             return {"token_policies": [*before["token_policies"], STRAY]}
         return SETTINGS[name]
 
-    return rewritten(stack, paths, change)
+    return rewritten(stack, [_path(role)], change)
 
 
-def _entities(stack: SabotageStack) -> contextlib.AbstractContextManager[None]:
-    """Every AppRole has one once it has logged in."""
-    for role in roles():
-        stack.audit.login(role)
+def _path(role: str) -> str:
+    return f"auth/approle/role/{role}-role"
 
-    def every(vault: VaultClient, policies: list[str]) -> None:
-        for id in vault.call("list", "identity/entity/id")["data"]["keys"]:
-            vault.call("post", f"identity/entity/id/{id}", policies=policies)
 
-    return changed(stack, lambda vault: every(vault, [STRAY]), lambda vault: every(vault, []))
+def _entity(stack: SabotageStack) -> contextlib.AbstractContextManager[None]:
+    """The AppRole has one once it has logged in."""
+    stack.audit.login(OTHER)
+
+    def write(vault: VaultClient, policies: list[str]) -> None:
+        mount = vault.call("get", "sys/auth")["data"]["approle/"]["accessor"]
+        alias = {
+            "alias_name": vault.call("get", f"{_path(OTHER)}/role-id")["data"]["role_id"],
+            "alias_mount_accessor": mount,
+        }
+        id = vault.call("post", "identity/lookup/entity", **alias)["data"]["id"]
+        vault.call("post", f"identity/entity/id/{id}", policies=policies)
+
+    return changed(stack, lambda vault: write(vault, [STRAY]), lambda vault: write(vault, []))
 
 
 def _guessable(stack: SabotageStack) -> contextlib.AbstractContextManager[None]:
@@ -116,22 +111,14 @@ def _guessable(stack: SabotageStack) -> contextlib.AbstractContextManager[None]:
 
 @contextlib.contextmanager
 def _eternal(stack: SabotageStack) -> Iterator[None]:
-    made: list[tuple[str, str]] = []
-    paths = [f"auth/approle/role/{role}-role" for role in roles()]
-    with rewritten(stack, paths, lambda before: {"secret_id_ttl": 0}), stack.root() as vault:
-        for path in paths:
-            answer = vault.call("post", f"{path}/secret-id")["data"]
-            made.append((path, answer["secret_id_accessor"]))
+    path = _path(OTHER)
+    with rewritten(stack, [path], lambda before: {"secret_id_ttl": 0}), stack.root() as vault:
+        accessor = vault.call("post", f"{path}/secret-id")["data"]["secret_id_accessor"]
     try:
         yield
     finally:
         with stack.root() as vault:
-            for path, accessor in made:
-                vault.call(
-                    "post",
-                    f"{path}/secret-id-accessor/destroy",
-                    secret_id_accessor=accessor,
-                )
+            vault.call("post", f"{path}/secret-id-accessor/destroy", secret_id_accessor=accessor)
 
 
 @contextlib.contextmanager
@@ -143,7 +130,7 @@ def _root(stack: SabotageStack) -> Iterator[None]:
 @contextlib.contextmanager
 def _orphan(stack: SabotageStack) -> Iterator[None]:
     with stack.root() as vault:
-        made = vault.call("post", "auth/token/create-orphan", ttl="720h", policies=[STRAY])["auth"]
+        made = vault.call("post", "auth/token/create-orphan", **_ORPHAN)["auth"]
     try:
         yield
     finally:

@@ -11,12 +11,12 @@ from functools import partial
 from typing import Any
 
 from devstack_tui.contracts.audit import Sabotage, SabotageStack, VaultClient
+from devstack_tui.core.errors import DevstackError
 from devstack_tui.identity import bootstrap
 from devstack_tui.identity.owner_socket import CONFIG_FILE
 from devstack_tui.identity.vault_api import VaultApi
 from devstack_tui.services.vault.audit.files import watched
 from devstack_tui.services.vault.audit.kit import VAULT
-from devstack_tui.services.vault.matrix import owners
 from devstack_tui.services.vault.sabotages import kit
 from devstack_tui.services.vault.sabotages.kit import added, changed, rewritten
 
@@ -31,15 +31,14 @@ audit "file" "raw" {{
   }}
 }}
 """
-OPEN_LISTENER = """\
-  telemetry { unauthenticated_metrics_access = true }
-  profiling { unauthenticated_pprof_access = true }
-  inflight_requests_logging { unauthenticated_in_flight_requests_access = true }
-  disable_unauthed_generate_root_endpoints = false
-  disable_unauthed_rekey_endpoints = false
-"""
-OPEN_SERVER = "raw_storage_endpoint = true\nintrospection_endpoint = true\n"
-# What is written into every issuing role at once.
+_TLS = '  tls_min_version = "tls12"\n'
+# What opens one door without a token, and one endpoint with one.
+OPENED: dict[str, tuple[str, str]] = {
+    "metrics": (_TLS, f"{_TLS}  telemetry {{ unauthenticated_metrics_access = true }}\n"),
+    "introspection": ("", "introspection_endpoint = true\n"),
+}
+NAME, OTHER = "rabbitmq", "mysql"
+"""The service whose issuing role is changed, and one whose name it then signs for."""
 ISSUERS: dict[str, dict[str, Any]] = {
     "allowed_domains": {},
     "allow_any_name": {"allow_any_name": True},
@@ -50,10 +49,7 @@ ISSUERS: dict[str, dict[str, Any]] = {
 }
 ANY_NAME = ("other_name", "wildcard", "subdomain")
 """What a role that signs for any name signs for as well."""
-FILES = (
-    *("keys", "secrets", "config", "audit_log", "storage", "data"),
-    *("role_id", "secret_id", "accessor", "folder", "credentials"),
-)
+FILE = "vault.secret_id"
 
 
 def sabotages() -> tuple[Sabotage, ...]:
@@ -61,10 +57,15 @@ def sabotages() -> tuple[Sabotage, ...]:
     found: list[Sabotage] = []
     for name in ISSUERS:
         kinds = ANY_NAME if name == "allow_any_name" else ()
-        expects = [f"issuer.{service}.{kind}" for service in owners() for kind in kinds]
-        found += kit.sabotages({f"issuer.{name}": partial(_issuers, name)}, expects)
-    for kind in FILES:
-        found += kit.sabotages({"files.{kind}": partial(_chmod, kind)}, kind=kind)
+        found += kit.sabotages(
+            {f"issuer.{{name}}.{name}": partial(_issuer, name)},
+            [f"issuer.{NAME}.{kind}" for kind in kinds],
+            name=NAME,
+        )
+    for door, (before, after) in OPENED.items():
+        change = partial(_replaced, before, after)
+        found += kit.sabotages({"config.{door}": partial(_configured, change)}, door=door)
+    found += kit.sabotages({"files.{name}": _chmod}, name=FILE)
     found += kit.sabotages(
         {
             "files.root_token": _keep_root_token,
@@ -81,7 +82,6 @@ def sabotages() -> tuple[Sabotage, ...]:
                 stack, ["secret/config"], lambda before: {"max_versions": 1}
             ),
             "config.cors": added("sys/config/cors", enabled=True, allowed_origins=["*"]),
-            "config.open": partial(_configured, _opened),
             "audit.off": partial(_configured, lambda text: AUDIT_STANZA.sub("", text)),
             "audit.raw": _raw_log,
         }
@@ -89,31 +89,26 @@ def sabotages() -> tuple[Sabotage, ...]:
     return tuple(found)
 
 
-def _issuers(name: str, stack: SabotageStack) -> AbstractContextManager[None]:
+def _issuer(name: str, stack: SabotageStack) -> AbstractContextManager[None]:
     def change(before: dict[str, Any]) -> dict[str, Any]:
         if name == "allowed_domains":
-            return {"allowed_domains": [*before["allowed_domains"], "mysql", "postgres"]}
+            return {"allowed_domains": [*before["allowed_domains"], OTHER]}
         return ISSUERS[name]
 
-    paths = [f"pki_int/roles/{service}-role" for service in owners()]
-    return rewritten(stack, paths, change, whole=True)
+    return rewritten(stack, [f"pki_int/roles/{NAME}-role"], change, whole=True)
 
 
 @contextlib.contextmanager
-def _chmod(kind: str, stack: SabotageStack) -> Iterator[None]:
-    paths = [
-        where(stack.audit)
-        for name, (_, where) in watched().items()
-        if name.rpartition(".")[2] == kind
-    ]
-    modes = [(path, found) for path in paths if (found := path.stat())]
+def _chmod(stack: SabotageStack) -> Iterator[None]:
+    path = watched()[FILE][1](stack.audit)
+    found = path.stat()
+    if found is None:
+        raise DevstackError(f"{path} is not there")
     try:
-        for path, found in modes:
-            path.files.chmod(path.name, found.mode | (0o055 if found.is_directory else 0o044))
+        path.files.chmod(path.name, found.mode | 0o044)
         yield
     finally:
-        for path, found in modes:
-            path.files.chmod(path.name, found.mode)
+        path.files.chmod(path.name, found.mode)
 
 
 def _keep_root_token(stack: SabotageStack) -> AbstractContextManager[None]:
@@ -157,8 +152,5 @@ def _raw_log(stack: SabotageStack) -> Iterator[None]:
         files.remove(log)
 
 
-def _opened(text: str) -> str:
-    text = text.replace("ui           = false", "ui           = true")
-    return OPEN_SERVER + text.replace(
-        '  tls_min_version = "tls12"\n', f'  tls_min_version = "tls12"\n{OPEN_LISTENER}'
-    )
+def _replaced(before: str, after: str, text: str) -> str:
+    return text.replace(before, after, 1)
