@@ -356,7 +356,8 @@ class TlsSabotage:
     its own settings, each in the smallest way.
 
     `settings` are by the last word of the sabotage's id: `old_protocols` (1.0 and 1.1 are on),
-    `no_tls13`, `no_tls12`, `plain_closed`, `plain_open`, `down_tls`, `bus_plain`.
+    `tls1_1`, `no_tls13`, `no_tls12`, `plain_closed`, `plain_open`, `down_tls`, `bus_plain`; and
+    what breaks a client of ours in place of the server: `trusting_client`, `nameless_client`.
     """
 
     settings: Mapping[str, Breaking]

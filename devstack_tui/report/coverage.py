@@ -25,6 +25,8 @@ class CatalogueCheck(msgspec.Struct, frozen=True):
     title: str
     suite: str
     proven: bool | None = None
+    kind: str = ""
+    kind_proven: bool = False
 
 
 class _CheckResults:

@@ -126,7 +126,7 @@ class Catalogue:
 
     def proving(self, words: Sequence[str]) -> tuple[Sabotage, ...]:
         """The sabotages whose ids, or whose checks' ids, begin with one of `words`; all of them
-        for no words.
+        for no words. A check that is not broken itself is proven by what breaks its kind.
 
         Raises `UsageError` for an unknown name, and for a check that nothing can turn.
         """
@@ -137,11 +137,19 @@ class Catalogue:
             own = {id for id in self.sabotages if _begins(id, word)}
             if not own and not any(_begins(id, word) for id in self.checks):
                 raise unknown_name("check or sabotage", word, {*self.checks, *self.sabotages})
-            turns = {check.sabotage for check in self.checks.values() if _begins(check.id, word)}
-            if not own | (turns & self.sabotages.keys()):
+            turns = self._turning(
+                check for check in self.checks.values() if _begins(check.id, word)
+            )
+            if not own | turns:
                 raise UsageError(f"no sabotage is known that turns {word} red")
             wanted |= own | turns
         return tuple(found for id, found in self.sabotages.items() if id in wanted)
+
+    def _turning(self, checks: Iterable[Check]) -> set[str]:
+        checks = tuple(checks)
+        kinds = {check.kind for check in checks if not check.sabotage} - {""}
+        alike = (check for check in self.checks.values() if check.kind in kinds)
+        return {check.sabotage for check in (*checks, *alike)} - {""}
 
     def expected(self, sabotage: Sabotage) -> set[str]:
         """The checks that it must turn red: those that name it, and what it is bound to."""
@@ -170,8 +178,9 @@ def _provable(check: Check, known: Container[str]) -> Check:
 
 
 def _of_a_kind(check: Check) -> Check:
-    """A check that names no kind is one by itself."""
-    return check if check.kind else dataclasses.replace(check, kind=check.id)
+    """A check that names no kind is one by itself, and one that sums up others is of none."""
+    kind = "" if check.sums else check.kind or check.id
+    return dataclasses.replace(check, kind=kind)
 
 
 def _begins(id: str, word: str) -> bool:

@@ -12,8 +12,9 @@ from devstack_tui.core.events import Now, Timed
 class CheckRow(msgspec.Struct, frozen=True, kw_only=True):
     """One check with its last result: `checks[]` of `check list` and `check run`.
 
-    `status` is None before the first run; `ms` how long it took; `proven` whether its sabotage
-    was seen to turn it red on a real stack.
+    `status` is None before the first run; `ms` how long it took; `proven` whether a sabotage was
+    seen to turn it red on a real stack, `kind_proven` whether one turned exactly one of its kind,
+    `proof` both in words. `kind` is empty for one that only sums up others.
     """
 
     id: str
@@ -28,17 +29,38 @@ class CheckRow(msgspec.Struct, frozen=True, kw_only=True):
     remedy: str
     sabotage: str
     proven: bool
+    kind_proven: bool = False
+    proof: str = ""
     status: Status | None = None
     evidence: str = ""
     ms: float = 0.0
     at: Now = 0.0
 
 
+class Headline(msgspec.Struct, frozen=True):
+    """How many kinds of checks there are, and instances of them. `kinds_changed` were proven before
+    code that ran for them changed; `instances_proven` were broken themselves."""
+
+    kinds: int
+    instances: int
+    kinds_proven: int
+    instances_proven: int
+    kinds_changed: int = 0
+
+    def __str__(self) -> str:
+        text = f"{self.kinds:,} kinds, {self.instances:,} instances"
+        text = f"{text}, {self.kinds_proven:,} kinds proven"
+        if self.kinds_changed:
+            text += f" ({self.kinds_changed:,} were, before their code changed)"
+        return text
+
+
 class AuditPlanned(Timed, frozen=True, tag="audit_planned"):
-    """Before the first check: how many there are, by suite."""
+    """Before the first check: how many there are, by suite, and of how many kinds."""
 
     stack: str
     suites: dict[str, int]
+    kinds: int = 0
 
 
 class CheckDone(msgspec.Struct, frozen=True, tag_field="event", tag="check_done"):
@@ -60,6 +82,7 @@ class AuditReport(msgspec.Struct, frozen=True, kw_only=True):
     matrix: tuple[MatrixCell, ...] = ()
     notes: tuple[str, ...] = ()
     command: str = ""
+    headline: Headline | None = None
 
 
 class AuditNote(Timed, frozen=True, tag="audit_note"):
@@ -89,7 +112,7 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     """One sabotage, seen: which checks it turned red, and whether exactly the expected ones.
 
     `missed` should have gone red and did not, `strayed` went red and should not have, `stuck`
-    did not come back to what they were."""
+    did not come back to what they were. `ran`: the files of ours that took part."""
 
     sabotage: str
     title: str
@@ -98,6 +121,7 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     strayed: tuple[str, ...]
     stuck: tuple[str, ...]
     seconds: float
+    ran: tuple[str, ...] = ()
 
     @property
     def holds(self) -> bool:

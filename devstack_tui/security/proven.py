@@ -1,11 +1,13 @@
-"""Which checks were seen to turn red on a real stack: `baselines/proven.json`.
+"""What was seen to turn red on a real stack, and by which code of ours: `baselines/proven.json`.
 
-It is written by `check prove --all --record` in the source tree and ships with us.
+It is written by `check prove --all --record` in the source tree and ships with us. A proof counts
+while the files are what they were that ran for it; without the record nothing is proven.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -14,33 +16,59 @@ from devstack_tui.core import codec, files
 from devstack_tui.core.errors import DevstackError, UsageError
 from devstack_tui.core.paths import shipped
 from devstack_tui.security.events import Proof
+from devstack_tui.security.traced import digest
 
 FILE = "baselines/proven.json"
 
 
+class _Seen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`ran`: indices into `files` of the document."""
+
+    turned: tuple[str, ...]
+    ran: tuple[int, ...]
+
+
 class _Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    sabotages: dict[str, tuple[str, ...]] = {}
+    files: tuple[tuple[str, str], ...] = ()
+    sabotages: dict[str, _Seen] = {}
 
 
-def turned_by() -> dict[str, tuple[str, ...]]:
-    """The checks that each sabotage turned, by its id.
+@dataclass(frozen=True, slots=True)
+class Record:
+    """`turned`: the checks that each sabotage turned red, by its id; `changed`: which of the files
+    that ran for it differ now. What is in `changed` has to be proven again."""
 
-    Raises `DevstackError` for a file that cannot be used: what is proven is never guessed.
-    """
+    turned: Mapping[str, tuple[str, ...]]
+    changed: Mapping[str, tuple[str, ...]]
+
+    def by(self, check: str) -> tuple[str, ...]:
+        """The sabotages that were seen to turn the check, and count."""
+        return tuple(
+            id for id, turned in self.turned.items() if check in turned and id not in self.changed
+        )
+
+
+NOTHING = Record({}, {})
+
+
+def read() -> Record:
+    """Raises `DevstackError` for a file that cannot be used: what is proven is never guessed."""
     path = shipped(FILE)
     try:
-        return codec.decode(path.read_bytes(), _Document).sabotages
+        known = codec.decode(path.read_bytes(), _Document)
+        stale = {at for at, (name, was) in enumerate(known.files) if digest(name) != was}
+        changed = {
+            id: tuple(known.files[at][0] for at in seen.ran if at in stale)
+            for id, seen in known.sabotages.items()
+            if stale & set(seen.ran)
+        }
     except FileNotFoundError:
-        return {}
+        return NOTHING
     except OSError as error:
         raise files.explain(error, "reading what is proven") from None
-    except ValueError as error:
+    except (ValueError, IndexError) as error:
         raise DevstackError(f"{path} is damaged: {error}") from None
-
-
-def proven() -> frozenset[str]:
-    """The ids of the checks that some sabotage was seen to turn."""
-    return frozenset(check for turned in turned_by().values() for check in turned)
+    return Record({id: seen.turned for id, seen in known.sabotages.items()}, changed)
 
 
 def record_path() -> Path:
@@ -56,9 +84,17 @@ def record(path: Path, proofs: Iterable[Proof]) -> None:
 
     Raises `DevstackError` where it cannot be written.
     """
-    held = {proof.sabotage: tuple(sorted(proof.turned)) for proof in proofs if proof.holds}
-    document = _Document(dict(sorted(held.items())))
+    held = sorted((proof for proof in proofs if proof.holds), key=lambda proof: proof.sabotage)
+    names = sorted({name for proof in held for name in proof.ran})
+    document = _Document(
+        tuple((name, digest(name)) for name in names),
+        {
+            proof.sabotage: _Seen(proof.turned, tuple(names.index(name) for name in proof.ran))
+            for proof in held
+        },
+    )
+    text = msgspec.json.encode(document).replace(b'},"', b'},\n"').replace(b"],[", b"],\n[")
     try:
-        files.write_private(path, msgspec.json.format(msgspec.json.encode(document)) + b"\n", 0o644)
+        files.write_private(path, text + b"\n", 0o644)
     except OSError as error:
         raise files.explain(error, f"writing {path}") from None

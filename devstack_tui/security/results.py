@@ -12,6 +12,7 @@ from devstack_tui.core.check import Status
 from devstack_tui.core.history import History
 from devstack_tui.core.paths import StackPaths
 from devstack_tui.security.events import AuditReport, CheckRow
+from devstack_tui.security.standing import Standing, Standings
 
 KIND = "check"
 NAME = "audit"
@@ -63,7 +64,7 @@ def last(paths: StackPaths, ids: Iterable[str]) -> dict[str, CheckRow]:
     return {id: row for id, row in found.items() if id in wanted}
 
 
-def row(check: Check, proven: bool) -> CheckRow:
+def row(check: Check, standings: Standings) -> CheckRow:
     """The check before its first run."""
     return CheckRow(
         id=check.id,
@@ -77,7 +78,9 @@ def row(check: Check, proven: bool) -> CheckRow:
         stake=check.stake,
         remedy=check.remedy,
         sabotage=check.sabotage,
-        proven=proven,
+        proven=standings.of(check.id) is Standing.PROVEN,
+        kind_proven=standings.has_kind(check.id),
+        proof=standings.of(check.id),
     )
 
 
@@ -89,12 +92,12 @@ def decided(known: CheckRow, finding: Finding, ms: float, at: float) -> CheckRow
 
 
 def listed(
-    checks: Iterable[Check], found: Mapping[str, CheckRow], proven: frozenset[str]
+    checks: Iterable[Check], found: Mapping[str, CheckRow], standings: Standings
 ) -> tuple[CheckRow, ...]:
     """The checks as they are now, each with its last result."""
     rows = []
     for check in checks:
-        known = row(check, check.id in proven)
+        known = row(check, standings)
         if (old := found.get(check.id)) is not None and old.status is not None:
             known = decided(known, Finding(old.status, old.evidence), old.ms, old.at)
         rows.append(known)

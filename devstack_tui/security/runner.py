@@ -30,6 +30,8 @@ from devstack_tui.security.events import (
     CheckRow,
 )
 from devstack_tui.security.pool import Pool
+from devstack_tui.security.proven import NOTHING, Record
+from devstack_tui.security.standing import Standings, headline
 from devstack_tui.stack.stack import Stack
 
 MATRIX = "matrix"
@@ -61,7 +63,7 @@ class Runner:
         catalogue: Catalogue,
         chosen: Sequence[Check],
         *,
-        proven: frozenset[str] = frozenset(),
+        record: Record = NOTHING,
         command: str = "",
         keep: bool = True,
         limits: Limits | None = None,
@@ -70,7 +72,7 @@ class Runner:
         self._audit = audit
         self._catalogue = catalogue
         self._chosen = tuple(chosen)
-        self._proven = proven
+        self._standings = Standings(catalogue.checks.values(), record)
         self._command = command
         self._keep = keep
         self._limits = limits or Limits()
@@ -93,7 +95,9 @@ class Runner:
                 yield refusal
                 return
             started, clock = time.time(), time.monotonic()
-            yield AuditPlanned(self._stack.name, dict(Counter(c.suite for c in self._chosen)))
+            kinds = len({check.kind for check in self._chosen if check.kind})
+            suites = dict(Counter(check.suite for check in self._chosen))
+            yield AuditPlanned(self._stack.name, suites, kinds)
             rows: dict[str, CheckRow] = {}
             async with contextlib.aclosing(self._pool().answers(_mixed(self._chosen))) as answers:
                 async for row in answers:
@@ -115,6 +119,7 @@ class Runner:
                 matrix=matrix,
                 notes=tuple(notes),
                 command=self._command,
+                headline=headline(rows.values()),
             )
             yield self._conclude(report)
         finally:
@@ -204,7 +209,7 @@ class Runner:
         # Tokens of this audit are known only by now.
         secrets = self._secrets | self._audit.issued_secrets()
         evidence = redact(found.evidence, secrets).strip()[:EVIDENCE_MAX]
-        known = results.row(check, check.id in self._proven)
+        known = results.row(check, self._standings)
         return results.decided(known, Finding(found.status, evidence), round(ms, 2), at)
 
     async def _matrix(self) -> tuple[tuple[MatrixCell, ...], list[str]]:

@@ -6,7 +6,8 @@ import contextlib
 import time
 import zlib
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Container, Iterable, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from devstack_tui.contracts.audit import Check, Sabotage
@@ -21,6 +22,7 @@ from devstack_tui.security.catalogue import Catalogue
 from devstack_tui.security.events import CheckDone, Proof, ProofStep
 from devstack_tui.security.runner import Limits, Runner
 from devstack_tui.security.sabotage_stack import SabotagedStack
+from devstack_tui.security.traced import Tracer
 from devstack_tui.stack.stack import Stack
 
 ALL = 0
@@ -117,9 +119,9 @@ class SabotageRun:
         checks = self._checks_to_run(sabotage, expected, alone)
         before = {check.id: self._baseline[check.id] for check in checks}
         yield ProofStep(sabotage.id, "before", _counted(before))
-        failure = ""
+        failure, tracer = "", Tracer()
         try:
-            broken = await self._broken(sabotage, checks)
+            broken = await self._broken(sabotage, checks, expected, tracer)
         except UnhealedError:
             raise
         except DevstackError as error:
@@ -128,7 +130,10 @@ class SabotageRun:
         outcome = failure or f"{len(turned)} turned red; {_counted(broken)}"
         yield ProofStep(sabotage.id, "broken", outcome)
         touched = expected | {id for id in before if broken[id] is not before[id]}
-        after = await self._look([check for check in checks if check.id in touched])
+        # Alone, each makes what it shared with others before: all of its code is seen.
+        after = await self._look(
+            [check for check in checks if check.id in touched], touched, tracer
+        )
         wanted = {id for id in expected if before[id] in _RED}
         proof = Proof(
             sabotage=sabotage.id,
@@ -138,6 +143,7 @@ class SabotageRun:
             strayed=tuple(sorted(turned - wanted)),
             stuck=tuple(sorted(id for id in after if after[id] is not before[id])),
             seconds=time.monotonic() - started,
+            ran=tracer.files(),
         )
         # What is stuck is held against this one alone.
         self._baseline.update(after)
@@ -160,7 +166,9 @@ class SabotageRun:
 
         return [check for check in self.catalogue.checks.values() if concerned(check)]
 
-    async def _broken(self, sabotage: Sabotage, checks: Sequence[Check]) -> Statuses:
+    async def _broken(
+        self, sabotage: Sabotage, checks: Sequence[Check], expected: set[str], tracer: Tracer
+    ) -> Statuses:
         """The outcome of the checks while the sabotage is in force."""
         undo = contextlib.ExitStack()
 
@@ -168,24 +176,31 @@ class SabotageRun:
             undo.enter_context(sabotage.apply(self.broken))
 
         try:
-            await _in_thread(apply)
-            found = await self._look(checks)
+            await _in_thread(tracer.of(apply))
+            found = await self._look(checks, expected, tracer)
         except BaseException:
             # Cancelled, perhaps while it was applied: that matters more than a failing undo.
             with contextlib.suppress(DevstackError):
                 await _in_thread(undo.close)
             raise
         try:
-            await _in_thread(undo.close)
+            await _in_thread(tracer.of(undo.close))
         except DevstackError as error:
             raise UnhealedError(
                 f"{sabotage.id} could not be undone: {error.message}", error.remedy
             ) from None
         return found
 
-    async def _look(self, checks: Iterable[Check]) -> Statuses:
-        """The status of each check now."""
+    async def _look(
+        self, checks: Iterable[Check], traced: Container[str] = (), tracer: Tracer | None = None
+    ) -> Statuses:
+        """The status of each check now; what those of `traced` run goes to the tracer."""
         checks = tuple(checks)
+        if tracer is not None:
+            checks = tuple(
+                replace(check, run=tracer.of(check.run)) if check.id in traced else check
+                for check in checks
+            )
         runner = Runner(
             self.stack,
             StackAudit(self.stack, before=self._audit),

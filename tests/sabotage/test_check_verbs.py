@@ -163,17 +163,17 @@ def test_the_matrix_is_as_declared(cli: Cli) -> None:
 
 def test_a_proof_on_a_stack_of_its_own_leaves_nothing_of_it(cli: Cli, home: Path) -> None:
     stacks = set((home / "devstack-tui").iterdir())
-    ended = cli.run("check", "prove", "vault.policy.postgres.wildcard", "--json", timeout=180)
+    ended = cli.run("check", "prove", "vault.policy.foreign", "--json", timeout=180)
     document = json.loads(ended.stdout)
     assert ended.returncode == 0, ended.stderr
-    assert [proof["sabotage"] for proof in document["proofs"]] == ["vault.policy.postgres.wildcard"]
+    assert [proof["sabotage"] for proof in document["proofs"]] == ["vault.policy.foreign"]
     assert document["proofs"][0]["turned"]
     assert set((home / "devstack-tui").iterdir()) == stacks
 
 
 def test_an_interrupted_proof_removes_its_stack_and_its_processes(cli: Cli, home: Path) -> None:
     stacks = set((home / "devstack-tui").iterdir())
-    child = cli.start("check", "prove", "vault.policy.postgres.wildcard", "--jsonl")
+    child = cli.start("check", "prove", "vault.policy.foreign", "--jsonl")
     assert child.stdout is not None
     for line in child.stdout:
         if "vault ready" in line:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import pytest
 
@@ -13,6 +13,8 @@ from devstack_tui.core.paths import StackPaths
 from devstack_tui.security import prove, sabotage_run
 from devstack_tui.security.audit import StackAudit
 from devstack_tui.security.catalogue import Catalogue
+from devstack_tui.security.proven import Record
+from devstack_tui.security.standing import Standings
 from devstack_tui.stack.stack import Stack
 from devstack_tui.state import directories
 from devstack_tui.state import instance as instances
@@ -72,6 +74,7 @@ def check(
     severity: Severity = Severity.HIGH,
     sabotage: str = "",
     needs: tuple[str, ...] = (),
+    kind: str = "",
 ) -> Check:
     """A fake check that finds, or raises, what it is asked to."""
 
@@ -91,9 +94,15 @@ def check(
         sabotage=sabotage,
         run=run,
         core=core,
+        kind=kind or id,
         group=group,
         needs=needs,
     )
+
+
+def standings(*checks: Check, turned: Iterable[str] = ()) -> Standings:
+    """`turned` are those that a sabotage was seen to turn, one each."""
+    return Standings(checks, Record({f"{id}.broken": (id,) for id in turned}, {}))
 
 
 class Switch:

@@ -15,7 +15,7 @@ from devstack_tui.core.history import History
 from devstack_tui.security import results, sarif
 from devstack_tui.security.events import AuditReport, CheckRow
 from devstack_tui.stack.stack import Stack
-from tests.unit.audit_kit import check, made_stack
+from tests.unit.audit_kit import check, made_stack, standings
 
 ROOT = Path(__file__).resolve().parents[2]
 REASONS = {
@@ -28,7 +28,8 @@ REASONS = {
 
 
 def row(id: str, status: Status, at: float = 1.0) -> CheckRow:
-    made = results.row(check(id, core="TLS 4", group="versions"), proven=True)
+    one = check(id, core="TLS 4", group="versions")
+    made = results.row(one, standings(one, turned=[id]))
     return results.decided(made, Finding(status, REASONS[status]), 2.5, at)
 
 
@@ -56,9 +57,9 @@ def test_the_last_result_of_a_check_is_of_the_last_run_that_had_it(stack: Stack)
 
 def test_a_check_that_never_ran_has_no_status(stack: Stack) -> None:
     results.keep(stack.paths, report("1", 1.0, row("a.1", Status.WARN)))
-    listed = results.listed(
-        [check("a.1"), check("a.2")], results.last(stack.paths, ["a.1", "a.2"]), frozenset(["a.2"])
-    )
+    checks = [check("a.1"), check("a.2")]
+    found = results.last(stack.paths, ["a.1", "a.2"])
+    listed = results.listed(checks, found, standings(*checks, turned=["a.2"]))
     assert [(one.status, one.proven) for one in listed] == [("WARN", False), (None, True)]
     assert listed[0].evidence == "ends in 50 days"
 

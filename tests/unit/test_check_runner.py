@@ -26,6 +26,7 @@ from devstack_tui.security.events import (
     AuditReport,
     CheckDone,
 )
+from devstack_tui.security.proven import Record
 from devstack_tui.security.runner import Limits, Runner
 from devstack_tui.stack.stack import Stack
 from tests.unit.audit_kit import PASSES, FakeAudit, check, made_stack
@@ -52,7 +53,7 @@ async def audited(
         audit or FakeAudit(stack),
         catalogue or Catalogue(checks, ()),
         checks,
-        proven=frozenset(["a.1"]),
+        record=Record({"a.1.broken": ("a.1",)}, {}),
         limits=limits,
     )
     return [event async for event in runner.run()]

@@ -9,6 +9,7 @@ import contextlib
 from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from devstack_tui.core.errors import DevstackError, UsageError
@@ -118,10 +119,28 @@ def proof(sabotage: str, *turned: str, missed: tuple[str, ...] = ()) -> Proof:
 def test_only_what_holds_is_recorded(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = room / "proven.json"
     monkeypatch.setattr(proven, "shipped", lambda _: path)
-    assert proven.proven() == frozenset()
+    assert proven.read() == proven.NOTHING
     proven.record(path, [proof("b", "x.2", "x.1"), proof("a", "x.3", missed=("x.4",)), proof("c")])
-    assert proven.turned_by() == {"b": ("x.1", "x.2")}
-    assert proven.proven() == {"x.1", "x.2"}
+    assert proven.read().turned == {"b": ("x.2", "x.1")}
+    assert proven.read().by("x.1") == ("b",)
+    assert proven.read().by("x.3") == ()
+
+
+def test_what_ran_for_a_proof_and_differs_now_makes_it_count_no_more(
+    room: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = room / "proven.json"
+    monkeypatch.setattr(proven, "shipped", lambda _: path)
+    digests = {"devstack_tui/a.py": "1", "configs/b.toml": "2"}
+    monkeypatch.setattr(proven, "digest", lambda name: digests[name])
+    ran = {"one": ("devstack_tui/a.py",), "two": ("configs/b.toml", "devstack_tui/a.py")}
+    made = [msgspec.structs.replace(proof(id, f"x.{id}"), ran=files) for id, files in ran.items()]
+    proven.record(path, made)
+    assert proven.read().changed == {}
+    digests["configs/b.toml"] = "3"
+    assert proven.read().changed == {"two": ("configs/b.toml",)}
+    assert proven.read().by("x.two") == ()
+    assert proven.read().by("x.one") == ("one",)
 
 
 def test_a_damaged_record_is_told(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,7 +148,7 @@ def test_a_damaged_record_is_told(room: Path, monkeypatch: pytest.MonkeyPatch) -
     path.write_text('{"sabotages": {"a": 1}}')
     monkeypatch.setattr(proven, "shipped", lambda _: path)
     with pytest.raises(DevstackError, match="is damaged"):
-        proven.proven()
+        proven.read()
 
 
 def test_an_installed_package_records_nothing(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:

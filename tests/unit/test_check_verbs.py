@@ -23,7 +23,8 @@ from devstack_tui.core.check import Status
 from devstack_tui.core.errors import UsageError
 from devstack_tui.security import results
 from devstack_tui.security.events import AuditReport, CheckRow, Proof
-from tests.unit.audit_kit import Switch, check, made_stack
+from devstack_tui.security.standing import headline
+from tests.unit.audit_kit import Switch, check, made_stack, standings
 
 Capture = pytest.CaptureFixture[str]
 
@@ -37,7 +38,8 @@ def parse(*words: str) -> argparse.Namespace:
 def row(
     id: str, status: Status | None, *, core: str = "", proven: bool = False, at: float = 0.0
 ) -> CheckRow:
-    made = results.row(check(id, core=core, sabotage="x.broken"), proven)
+    one = check(id, core=core, sabotage="x.broken")
+    made = results.row(one, standings(one, turned=[id] if proven else []))
     return results.decided(made, Finding(status, f"seen {id}"), 1.0, at) if status else made
 
 
@@ -51,7 +53,7 @@ def report(*rows: CheckRow) -> AuditReport:
     ("words", "sentence"),
     [
         (["prove"], "say what to prove"),
-        (["prove", "tls.01", "--all"], "say what to prove"),
+        (["prove", "tls", "--all", "--record"], "--record needs --all alone"),
         (["prove", "tls.01", "--record"], "--record needs --all"),
     ],
 )
@@ -123,18 +125,25 @@ def test_only_what_is_proven_counts_and_a_core_check_only_when_all_of_it_is() ->
         row("b.1", None, proven=True),
     ]
     counted = count(rows)
-    assert counted["a"] == {"proven": 2, "checks": 3, "core_proven": 1, "core": 2}
-    assert counted["all"] == {"proven": 3, "checks": 4, "core_proven": 1, "core": 2}
-    assert list(count_lines(counted))[-1].split() == ["all", "3", "4", "1", "2"]
+    assert (counted["a"]["proven"], counted["a"]["checks"]) == (2, 3)
+    assert (counted["all"]["core_proven"], counted["all"]["core"]) == (1, 2)
+    lines = list(count_lines(counted, headline(rows)))
+    assert lines[-2].split() == ["all", "3", "4", "3", "4", "1", "2"]
+    assert lines[-1] == "4 kinds, 4 instances, 3 kinds proven"
+
+
+def test_without_any_record_it_says_that_nothing_is_proven() -> None:
+    rows = [row("a.1", None)]
+    assert "none proven" in list(count_lines(count(rows), headline(rows)))[-1]
 
 
 def test_one_check_says_what_proves_it() -> None:
     sabotage = Switch().sabotage("x.broken")
-    text = "\n".join(show_lines(row("a.1", Status.PASS), sabotage, ["x.broken"], 60.0))
+    text = "\n".join(show_lines(row("a.1", Status.PASS), sabotage, "turned red by x.broken", 60.0))
     assert "x.broken: title of x.broken" in text
     assert "turned red by x.broken" in text
     assert "what is at stake" in text
-    text = "\n".join(show_lines(row("a.1", None), None, [], 60.0))
+    text = "\n".join(show_lines(row("a.1", None), None, "no", 60.0))
     assert "never run" in text
 
 

@@ -43,8 +43,10 @@ PRINTED = {
 }
 # Keys that have another name since.
 RENAMED = {"seed": "core", "seed_counts": "core_counts"}
-# What depends on the moment, on what runs now, or on how many checks there are by now.
-VOLATILE = {"at", "available", "reason", "baseline", "age_s", "seconds_ago", "notes", "beyond"}
+# What depends on the moment, on what runs now, or on how many checks there are and are proven now.
+VOLATILE = {
+    *("at", "available", "reason", "baseline", "age_s", "seconds_ago", "notes", "beyond", "proven")
+}
 
 
 @pytest.fixture

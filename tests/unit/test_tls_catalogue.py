@@ -97,7 +97,7 @@ def test_each_listener_is_asked_for_every_version_and_every_weak_cipher(
 def test_what_no_server_can_be_made_to_do_has_no_sabotage(every: dict[str, Check]) -> None:
     for unprovable in ("ssl3", "compression", "renegotiation", "cipher.rc4", "cipher.export"):
         assert every[f"tls.postgres.{unprovable}"].sabotage == ""
-    assert every["tls.vault.cipher.rc4"].sabotage == "tls.vault.weak_ciphers"
+    assert every["tls.vault.cipher.static_rsa"].sabotage == "tls.vault.weak_ciphers"
     assert every["tls.postgres.cipher.null"].sabotage == "tls.postgres.weak_ciphers"
     assert every["tls.reference-api.tls1_0"].sabotage == "tls.reference-api.old_protocols"
     assert every["tls.redis-1-bus.plain"].sabotage == "tls.redis.bus_plain"

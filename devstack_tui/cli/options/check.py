@@ -24,8 +24,8 @@ def check_options(verb: argparse.ArgumentParser, common: argparse.ArgumentParser
         made[name].add_argument(
             "--suite", action="append", default=[], metavar="SUITE", help="of this suite alone"
         )
-    flag(made["list"], "--count", "how many: only what was seen to fail counts")
-    flag(made["list"], "--unproven", "only those that nothing was seen to turn red")
+    flag(made["list"], "--count", "how many kinds and instances, and what was seen to fail")
+    flag(made["list"], "--unproven", "only those of kinds that nothing was seen to turn red")
     made["show"].add_argument("id", metavar="ID")
     made["run"].add_argument(
         "--junit", metavar="FILE", help="the results as JUnit XML; -: on stdout"
@@ -34,9 +34,9 @@ def check_options(verb: argparse.ArgumentParser, common: argparse.ArgumentParser
         "--sarif", metavar="FILE", help="the results as SARIF 2.1.0; -: on stdout"
     )
     made["prove"].add_argument(
-        "words", nargs="*", metavar="ID", help="checks, how their ids begin, or sabotages"
+        "words", nargs="*", metavar="ID", help="checks, how their ids begin, suites, or sabotages"
     )
-    flag(made["prove"], "--all", "every sabotage there is")
+    flag(made["prove"], "--all", "every sabotage there is (after a suite: of that suite)")
     flag(made["prove"], "--record", "write what holds into the source tree (with --all)")
     for name in ("run", "prove"):
         jsonl(made[name])

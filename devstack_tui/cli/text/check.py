@@ -18,9 +18,11 @@ from devstack_tui.security.events import (
     AuditReport,
     CheckDone,
     CheckRow,
+    Headline,
     Proof,
     ProofStep,
 )
+from devstack_tui.security.standing import Standing, headline
 
 SHORT = 40
 """So many checks are all shown after a run; of more, only those that did not pass."""
@@ -40,7 +42,7 @@ class Progress(Narration):
         match event:
             case AuditPlanned():
                 self._total = sum(event.suites.values())
-                self.say(f"{self._total} checks of the stack {event.stack!r}")
+                self.say(f"{self._total} checks of {event.kinds} kinds, stack {event.stack!r}")
             case CheckDone():
                 self._done(event.row)
             case AuditNote():
@@ -81,22 +83,30 @@ def list_lines(rows: Sequence[CheckRow], now: float) -> Iterator[str]:
         if (row.suite, row.group) != heading:
             heading = (row.suite, row.group)
             yield f"{row.suite} · {row.group}" if row.group else row.suite
-        proven = "proven" if row.proven else "-"
+        proven = row.proof if row.proof != Standing.UNPROVEN else "-"
         old = age(now - row.at) if row.at else "-"
         yield (
             f"  {row.status or '-':<12} {row.id:<{id_width}}  {row.core:<{core_width}}  "
-            f"{row.severity:<8} {proven:<6} {old:>7}  {row.title}"
+            f"{row.severity:<8} {proven:<13} {old:>7}  {row.title}"
         ).rstrip()
 
 
-def count_lines(counted: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
-    """How many checks of each suite were seen to fail."""
-    yield f"{'suite':<12} {'proven':>7} {'of ours':>8} {'core proven':>12} {'of core':>8}"
+def count_lines(counted: Mapping[str, Mapping[str, int]], whole: Headline) -> Iterator[str]:
+    """How many kinds there are in each suite, and what was seen to fail."""
+    columns = {
+        "kinds proven": "kinds_proven",
+        "of kinds": "kinds",
+        "broken itself": "proven",
+        "of instances": "instances",
+        "core proven": "core_proven",
+        "of core": "core",
+    }
+    yield f"{'suite':<12} " + " ".join(f"{name:>13}" for name in columns)
     for suite, found in counted.items():
-        yield (
-            f"{suite:<12} {found['proven']:>7} {found['checks']:>8} "
-            f"{found['core_proven']:>12} {found['core']:>8}"
-        )
+        yield f"{suite:<12} " + " ".join(f"{found[key]:>13}" for key in columns.values())
+    yield f"{whole}"
+    if whole.kinds_proven + whole.kinds_changed == 0:
+        yield "none proven: `devstack-tui check prove --all --record` in the source tree does"
 
 
 def count(rows: Sequence[CheckRow]) -> dict[str, dict[str, int]]:
@@ -107,6 +117,10 @@ def count(rows: Sequence[CheckRow]) -> dict[str, dict[str, int]]:
         suite: {
             "proven": sum(row.proven for row in members),
             "checks": len(members),
+            "kinds": headline(members).kinds,
+            "kinds_proven": headline(members).kinds_proven,
+            "kinds_changed": headline(members).kinds_changed,
+            "instances": headline(members).instances,
             "core_proven": len(_core(members) - _core(row for row in members if not row.proven)),
             "core": len(_core(members)),
         }
@@ -119,9 +133,7 @@ def _core(rows: Iterable[CheckRow]) -> set[str]:
     return {row.core for row in rows if row.core}
 
 
-def show_lines(
-    row: CheckRow, sabotage: Sabotage | None, turned_by: Sequence[str], now: float
-) -> Iterator[str]:
+def show_lines(row: CheckRow, sabotage: Sabotage | None, why: str, now: float) -> Iterator[str]:
     """Everything about one check."""
     yield f"{row.id}  {row.title}"
     facts = {
@@ -132,7 +144,8 @@ def show_lines(
         "at stake": row.stake,
         "remedy": row.remedy,
         "sabotage": f"{row.sabotage}: {sabotage.title}" if sabotage else row.sabotage or "none",
-        "proven": f"turned red by {', '.join(turned_by)}" if turned_by else "no",
+        "kind": row.kind or "sums up others",
+        "proven": why,
         "status": f"{row.status}, {age(now - row.at)} ago" if row.status else "never run",
         "evidence": row.evidence,
     }
@@ -163,6 +176,8 @@ def report_lines(report: AuditReport) -> Iterator[str]:
         found = Counter(row.status for row in report.checks if row.suite == suite)
         summary = ", ".join(f"{found[status]} {status}" for status in Status if found[status])
         yield f"{suite:<8} {found.total()} checks: {summary}"
+    if report.headline is not None:
+        yield f"{report.headline}"
     yield f"{report.verdict} after {report.seconds:.1f} s (audit {report.id})"
 
 

@@ -38,6 +38,7 @@ from devstack_tui.security.events import (
 )
 from devstack_tui.security.prove import Prover
 from devstack_tui.security.runner import Runner
+from devstack_tui.security.standing import Standings, headline
 from devstack_tui.stack.stack import Stack
 
 
@@ -63,16 +64,18 @@ def _chosen(
 
 def _list(stack: Stack, options: argparse.Namespace) -> int:
     with StackAudit(stack) as audit:
-        chosen, known = _chosen(Catalogue.of(audit), stack, options)
-    rows = results.listed(chosen, known, proven.proven())
+        catalogue = Catalogue.of(audit)
+        chosen, known = _chosen(catalogue, stack, options)
+    standings = Standings(catalogue.checks.values(), proven.read())
+    rows = results.listed(chosen, known, standings)
     if options.unproven:
-        rows = tuple(row for row in rows if not row.proven)
+        rows = tuple(row for row in rows if not (row.proven or row.kind_proven))
     if options.count:
-        counted = count(rows)
+        counted, whole = count(rows), headline(rows)
         if options.json:
-            print_json({"counts": counted})
+            print_json({"counts": counted, "headline": whole})
         else:
-            say("\n".join(count_lines(counted)))
+            say("\n".join(count_lines(counted, whole)))
     elif options.json:
         print_json({"checks": rows})
     else:
@@ -85,13 +88,14 @@ def _show(stack: Stack, options: argparse.Namespace) -> int:
         catalogue = Catalogue.of(audit)
     check = catalogue.get(options.id)
     known = results.last(stack.paths, [check.id])
-    turned = [id for id, checks in proven.turned_by().items() if check.id in checks]
-    row = results.listed([check], known, proven.proven())[0]
+    standings = Standings(catalogue.checks.values(), proven.read())
+    turned = standings.record.by(check.id)
+    row = results.listed([check], known, standings)[0]
     if options.json:
-        print_json({"checks": [row], "turned_by": turned})
+        print_json({"checks": [row], "turned_by": turned, "proof": standings.why(check.id)})
     else:
         sabotage = catalogue.sabotages.get(check.sabotage)
-        say("\n".join(show_lines(row, sabotage, turned, time.time())))
+        say("\n".join(show_lines(row, sabotage, standings.why(check.id), time.time())))
     return 0
 
 
@@ -122,7 +126,7 @@ def _run(stack: Stack, options: argparse.Namespace) -> int:
             f"no check is {' or '.join(options.words)} now", "see `devstack-tui check list`"
         )
     command = shlex.join(["devstack-tui", *sys.argv[1:]])
-    runner = Runner(stack, audit, catalogue, chosen, proven=proven.proven(), command=command)
+    runner = Runner(stack, audit, catalogue, chosen, record=proven.read(), command=command)
     return run_to_end(_audited(runner, options, files))
 
 
@@ -150,10 +154,10 @@ def _export(report: AuditReport, files: Mapping[str, Path]) -> None:
 
 
 def _prove(options: argparse.Namespace) -> int:
-    if bool(options.words) == options.all:
-        raise UsageError("say what to prove: checks or sabotages, or --all")
-    if options.record and not options.all:
-        raise UsageError("--record needs --all: what is recorded is all that is proven")
+    if not (options.words or options.all):
+        raise UsageError("say what to prove: checks, suites or sabotages, or --all")
+    if options.record and (options.words or not options.all):
+        raise UsageError("--record needs --all alone: what is recorded is all that is proven")
     path = proven.record_path() if options.record else None
     return run_to_end(_proved(Prover(options.words), path, options))
 

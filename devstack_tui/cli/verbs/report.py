@@ -22,9 +22,10 @@ from devstack_tui.report.coverage import CatalogueCheck
 from devstack_tui.report.html import html
 from devstack_tui.report.markdown import markdown
 from devstack_tui.report.model import Report
-from devstack_tui.security import proven
+from devstack_tui.security import proven, results
 from devstack_tui.security.audit import StackAudit
 from devstack_tui.security.catalogue import Catalogue
+from devstack_tui.security.standing import Standings
 
 
 def run(options: argparse.Namespace) -> int:
@@ -75,10 +76,14 @@ def _made(folder: Path) -> Path:
 
 
 def _known(catalogue: Catalogue) -> tuple[CatalogueCheck, ...]:
-    seen = proven.proven()
+    rows = results.listed(
+        catalogue.checks.values(), {}, Standings(catalogue.checks.values(), proven.read())
+    )
     return tuple(
-        CatalogueCheck(check.id, check.title, check.suite, check.id in seen)
-        for check in catalogue.checks.values()
+        CatalogueCheck(
+            row.id, row.title, row.suite, row.proven, kind=row.kind, kind_proven=row.kind_proven
+        )
+        for row in rows
     )
 
 

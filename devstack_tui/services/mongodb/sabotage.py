@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
-from collections.abc import Callable
+import ssl
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 
 from devstack_tui.contracts.audit import SabotageStack, TlsSabotage
+from devstack_tui.services.mongodb import wire
 from devstack_tui.services.mongodb.server import CONFIG_FILE, merged
 
 # OpenSSL has no TLS 1.0 and 1.1 above its security level 0.
@@ -35,6 +39,32 @@ def _off(stack: SabotageStack) -> AbstractContextManager[None]:
     return _changed(stack, change)
 
 
+@contextlib.contextmanager
+def _client(wrong: Callable[[ssl.SSLContext], None], _stack: SabotageStack) -> Iterator[None]:
+    """Our own client is what is wrong: the server stays as it is."""
+    right: Callable[[Path | str, str], ssl.SSLContext] = vars(wire)["client_context"]
+
+    def made(ca: Path | str, name: str) -> ssl.SSLContext:
+        context = right(ca, name)
+        wrong(context)
+        return context
+
+    setattr(wire, "client_context", made)  # noqa: B010 - of another type, on purpose
+    try:
+        yield
+    finally:
+        setattr(wire, "client_context", right)  # noqa: B010
+
+
+def _nameless(context: ssl.SSLContext) -> None:
+    context.check_hostname = False
+
+
+def _trusting(context: ssl.SSLContext) -> None:
+    _nameless(context)
+    context.verify_mode = ssl.CERT_NONE
+
+
 def _changed(
     stack: SabotageStack, change: Callable[[dict[str, Any]], dict[str, Any]]
 ) -> AbstractContextManager[None]:
@@ -50,6 +80,8 @@ SABOTAGE = TlsSabotage(
         "no_tls12": functools.partial(_set, _tls(disabledProtocols="TLS1_0,TLS1_1,TLS1_2")),
         "plain_closed": functools.partial(_set, _tls(mode="requireTLS")),
         "down_tls": _off,
+        "trusting_client": functools.partial(_client, _trusting),
+        "nameless_client": functools.partial(_client, _nameless),
     },
     weak_ciphers=functools.partial(_set, _WEAK),
     lenient=functools.partial(_set, _LENIENT),

@@ -10,15 +10,8 @@ from contextlib import AbstractContextManager
 from devstack_tui.contracts.audit import SabotageStack, TlsSabotage
 from devstack_tui.identity.owner_socket import CONFIG_FILE
 
-_CIPHERS = (
-    "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
-    "TLS_RSA_WITH_AES_128_GCM_SHA256",
-    "TLS_RSA_WITH_AES_128_CBC_SHA",
-    "TLS_RSA_WITH_3DES_EDE_CBC_SHA",
-    "TLS_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA",
-    "TLS_RSA_WITH_RC4_128_SHA",
-    "TLS_ECDHE_RSA_WITH_RC4_128_SHA",
-)
+# Of the weak ones a single family.
+_CIPHERS = ("TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", "TLS_RSA_WITH_AES_128_GCM_SHA256")
 
 
 def _set(values: dict[str, str], stack: SabotageStack) -> AbstractContextManager[None]:
@@ -36,6 +29,7 @@ def _set(values: dict[str, str], stack: SabotageStack) -> AbstractContextManager
 SABOTAGE = TlsSabotage(
     settings={
         "old_protocols": functools.partial(_set, {"tls_min_version": "tls10"}),
+        "tls1_1": functools.partial(_set, {"tls_min_version": "tls11"}),
         "no_tls13": functools.partial(_set, {"tls_max_version": "tls12"}),
         "no_tls12": functools.partial(_set, {"tls_min_version": "tls13"}),
         "plain_open": functools.partial(_set, {"tls_disable": "true"}),

@@ -10,7 +10,7 @@ from devstack_tui.loadgen.bounded_socket import begin_at_once, get, translated
 from devstack_tui.services.vault.client import connect
 
 # Go has no more of them, and these only where they are asked for by name.
-WEAK = frozenset({"rc4", "3des", "static_rsa", "static_rsa_cbc_sha1"})
+WEAK = frozenset({"static_rsa"})
 SETTINGS = {
     "tls": "tls_cert_file and tls_key_file of the listener",
     "protocols": 'tls_min_version = "tls12", and no tls_max_version',
