@@ -130,3 +130,42 @@ def mysql(cli: Cli, account: str = "mysql", database: str | None = None) -> Iter
         connection.cursor() as cursor,
     ):
         yield cursor
+
+
+@contextlib.contextmanager
+def redis_node(cli: Cli, index: int, user: str = "", password: str = "") -> Iterator[Any]:
+    """A client of one Redis node, by our own account or another."""
+    import redis
+
+    found = secret(cli, "redis-admin")
+    with contextlib.closing(
+        redis.Redis(
+            host="127.0.0.1",
+            port=ports(cli, "redis")["tls"] + index,
+            username=user or found["user"],
+            password=password or found["password"],
+            ssl=True,
+            ssl_ca_certs=ca(cli),
+            decode_responses=True,
+        )
+    ) as client:
+        yield client
+
+
+@contextlib.contextmanager
+def mongodb(cli: Cli, account: str = "mongodb") -> Iterator[Any]:
+    """A client of MongoDB; `mongodb-admin` is the account that administrates it."""
+    import pymongo
+
+    found = secret(cli, account)
+    with pymongo.MongoClient(
+        "127.0.0.1",
+        ports(cli, "mongodb")["main"],
+        username=found["user"],
+        password=found["password"],
+        tls=True,
+        tlsCAFile=ca(cli),
+        tlsDisableOCSPEndpointCheck=True,
+        serverSelectionTimeoutMS=5000,
+    ) as client:
+        yield client

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from devstack_tui.contracts.model import Credentials, Target
@@ -16,7 +16,7 @@ MECHANISM = "SCRAM-SHA-256"
 MADE = "accounts"
 """A file of ours that is there once the accounts are."""
 TIMEOUT_S = 10.0
-_AUTHENTICATION_FAILED = 18
+AUTHENTICATION_FAILED = 18
 
 Roles = list[dict[str, str]]
 
@@ -35,7 +35,7 @@ def _roles(names: list[str], target: Target) -> Roles:
     return [{"role": role, "db": database} for role, database in pairs]
 
 
-def settle(target: Target) -> None:
+def settle(target: Target, say: Callable[[str], None]) -> None:
     """Make the accounts, or what is missing of them. One that a release before had, which could do
     everything, keeps its password and loses the rest.
 
@@ -47,7 +47,7 @@ def settle(target: Target) -> None:
     with Wire(target, TIMEOUT_S) as wire:
         wire.login(ours.user, ours.password)
         for name, wanted in roles(target).items():
-            _keep(wire, name, wanted, target)
+            _keep(wire, name, wanted, target, say)
     if not _knows(target, target.credentials):
         raise _foreign(target.credentials)
 
@@ -57,7 +57,7 @@ def _knows(target: Target, account: Credentials) -> bool:
         try:
             wire.login(account.user, account.password)
         except Refused as error:
-            if error.code != _AUTHENTICATION_FAILED:
+            if error.code != AUTHENTICATION_FAILED:
                 raise
             return False
     return True
@@ -93,7 +93,7 @@ def _made(account: Credentials, wanted: Roles) -> dict[str, Any]:
     }
 
 
-def _keep(wire: Wire, name: str, wanted: Roles, target: Target) -> None:
+def _keep(wire: Wire, name: str, wanted: Roles, target: Target, say: Callable[[str], None]) -> None:
     """Make the account where it is missing, and mend it where it is not as declared."""
     found = wire.command(HOME, {"usersInfo": {"user": name, "db": HOME}})["users"]
     if not found:
@@ -101,6 +101,16 @@ def _keep(wire: Wire, name: str, wanted: Roles, target: Target) -> None:
     elif not as_declared(found[0], wanted):
         change = {"updateUser": name, "roles": wanted, "mechanisms": [MECHANISM]}
         wire.command(HOME, change)
+        say(f"{name} has the declared roles alone now")
+        if others := _others(wire, target):
+            say(f"{', '.join(others)}: from now on for {target.admin.user}, who may grant roles")
+
+
+def _others(wire: Wire, target: Target) -> list[str]:
+    """The databases that are neither mongod's own nor the applications'."""
+    known = {HOME, "local", "config", target.credentials.database}
+    listed = wire.command(HOME, {"listDatabases": 1, "nameOnly": True})["databases"]
+    return sorted({str(one["name"]) for one in listed} - known)
 
 
 def as_declared(account: Mapping[str, Any], wanted: Roles) -> bool:

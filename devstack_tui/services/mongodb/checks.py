@@ -22,6 +22,7 @@ from devstack_tui.contracts.audit import (
     SabotageStack,
 )
 from devstack_tui.contracts.model import Credentials, Target
+from devstack_tui.core.check import Status
 from devstack_tui.identity import account_checks
 from devstack_tui.identity.account_checks import (
     SETTING,
@@ -32,11 +33,19 @@ from devstack_tui.identity.account_checks import (
 )
 from devstack_tui.services.mongodb import accounts
 from devstack_tui.services.mongodb.accounts import HOME, MECHANISM
-from devstack_tui.services.mongodb.audit.facts import Facts, facts, let_in, value
+from devstack_tui.services.mongodb.audit.facts import (
+    Facts,
+    LockedOutError,
+    facts,
+    guessed,
+    let_in,
+    value,
+)
 from devstack_tui.services.mongodb.server import CONFIG_FILE
-from devstack_tui.services.mongodb.wire import Wire, salted
+from devstack_tui.services.mongodb.wire import MOST_ROUNDS, Wire, salted
 
 SERVICE = "mongodb"
+APPLICATION = "application"
 ROUNDS = 15000
 """The server's own number, below which a hash is too quick to try."""
 _QUICK = 5000
@@ -56,9 +65,9 @@ class MongodbChecks:
             make("roles", functools.partial(_judged, no_roles)),
         ]
         for role in declared(SERVICE)["accounts"]:
-            for kind, judge in (("passwords", password), ("rights", rights)):
-                run = functools.partial(_judged, functools.partial(judge, role))
-                found.append(make(kind, run, what=role))
+            found.append(make("passwords", functools.partial(_password, role), what=role))
+            run = functools.partial(_judged, functools.partial(rights, role))
+            found.append(make("rights", run, what=role))
         for name in declared(SERVICE)["settings"]:
             run = functools.partial(_judged, functools.partial(setting, name))
             found.append(make(SETTING, run, what=name))
@@ -94,8 +103,20 @@ def _no_login(audit: Audit) -> Finding:
     )
 
 
+def _password(role: str, audit: Audit) -> Finding:
+    try:
+        return _judged(functools.partial(password, role), audit)
+    except LockedOutError as error:
+        if role == APPLICATION:
+            raise
+        known = guessed(
+            audit, audit.target(SERVICE).admin.user, guesses(audit.target(SERVICE).admin.user)
+        )
+        return none_of([error.message + (f", but takes {known!r}" if known else "")], "")
+
+
 def _account(role: str, target: Target) -> Credentials:
-    return target.credentials if role == "application" else target.admin
+    return target.credentials if role == APPLICATION else target.admin
 
 
 def exactly(found: Facts, target: Target) -> Finding:
@@ -119,7 +140,9 @@ def rights(role: str, found: Facts, target: Target) -> Finding:
     decided = compared(
         "roles", accounts.named(account.get("roles")), accounts.named(accounts.roles(target)[name])
     )
-    tried = found.allowed if role == "application" else ()
+    tried = found.allowed if role == APPLICATION else ()
+    if tried is None and account_checks.passed(decided):
+        return Finding(Status.INCONCLUSIVE, f"{name} cannot log in: nothing was tried")
     wrong = [f"allowed when tried: {', '.join(tried)}"] if tried else []
     if not account_checks.passed(decided):
         wrong.insert(0, decided.evidence)
@@ -152,7 +175,10 @@ def password(role: str, found: Facts, target: Target) -> Finding:
 def _is(text: str, scram: dict[str, Any]) -> bool:
     """Whether a credential as mongod keeps it is of this password (RFC 5802, 3)."""
     try:
-        key = salted(text, base64.b64decode(scram["salt"]), int(scram["iterationCount"]))
+        rounds = int(scram["iterationCount"])
+        if rounds > MOST_ROUNDS:
+            return False
+        key = salted(text, base64.b64decode(scram["salt"]), rounds)
         stored = base64.b64decode(scram["storedKey"])
     except (KeyError, TypeError, ValueError, OverflowError, binascii.Error):
         return False

@@ -38,7 +38,7 @@ class MongodbServer:
     def complete(self, home: ServerHome, installation: Installation) -> None:  # noqa: ARG002
         """Wait until it accepts, then make its accounts and see that both can log in."""
         home.wait_for("MongoDB to accept connections", lambda: _answers(home))
-        accounts.settle(home.target)
+        accounts.settle(home.target, home.say)
         if home.files.stat(accounts.MADE) is None:
             home.files.write(accounts.MADE, "")
 

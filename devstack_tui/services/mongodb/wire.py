@@ -24,6 +24,8 @@ from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.tls import client_context
 
 _OP_MSG = 2013
+MOST_ROUNDS = 1_000_000
+"""Of hashing a password, that a server may ask for: a second."""
 _LARGEST = 48_000_000  # the protocol's own limit, bytes
 
 
@@ -134,7 +136,10 @@ def scram(password: str, first: str, server_first: str) -> tuple[str, str]:
     fields = {part[:1]: part[2:] for part in server_first.split(",")}
     if not fields.get("r", "").startswith(first.rpartition("r=")[2]):
         raise Refused("the server's answer is not to this login")
-    key = salted(password, base64.b64decode(fields["s"]), int(fields["i"]))
+    rounds = int(fields["i"])
+    if rounds > MOST_ROUNDS:
+        raise Refused(f"the server asks for {rounds} rounds of hashing")
+    key = salted(password, base64.b64decode(fields["s"]), rounds)
     final = f"c=biws,r={fields['r']}"
     signed = f"{first},{server_first},{final}".encode()
     client_key = hmac.digest(key, b"Client Key", "sha256")

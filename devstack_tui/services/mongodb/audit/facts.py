@@ -5,14 +5,16 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
 from devstack_tui.contracts.audit import Audit, ProtocolFault
 from devstack_tui.contracts.model import Target
+from devstack_tui.core.errors import DevstackError
 from devstack_tui.loadgen.bounded_socket import translated
-from devstack_tui.services.mongodb.accounts import HOME
+from devstack_tui.services.mongodb.accounts import AUTHENTICATION_FAILED, HOME
 from devstack_tui.services.mongodb.wire import Refused, Wire
 
 _UNAUTHORIZED = 13
@@ -31,16 +33,20 @@ DATABASES = ("list the databases", {"listDatabases": 1, "nameOnly": True})
 """An application is shown those that it may use."""
 
 
+class LockedOutError(DevstackError):
+    """An account of ours cannot log in any more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """`accounts` by `database.name`, each as `usersInfo` shows it with its credentials; `allowed`
-    is what the application could do of the `ATTEMPTS`."""
+    is what the application could do of the `ATTEMPTS`; None: it could not log in."""
 
     accounts: dict[str, dict[str, Any]]
     roles: tuple[str, ...]
     options: dict[str, Any]
     parameters: dict[str, Any]
-    allowed: tuple[str, ...]
+    allowed: tuple[str, ...] | None
 
 
 def facts(audit: Audit) -> Facts:
@@ -56,8 +62,7 @@ def _ask(audit: Audit) -> Facts:
             roles = wire.command(HOME, {"find": "system.roles", "batchSize": 1000})
             options = wire.command(HOME, {"getCmdLineOpts": 1})
             parameters = wire.command(HOME, {"getParameter": "*"})
-        with _in(target, audit) as wire:
-            allowed = tuple(_allowed(wire, ATTEMPTS))
+        allowed = _tried(target, audit)
     except OSError as error:
         raise translated(error) from None
     return Facts(
@@ -70,10 +75,24 @@ def _ask(audit: Audit) -> Facts:
 
 
 @contextlib.contextmanager
-def _in(target: Target, audit: Audit) -> Any:
+def _in(target: Target, audit: Audit) -> Iterator[Wire]:
+    who = target.credentials
     with Wire(target, audit.timeout) as wire:
-        wire.login(target.credentials.user, target.credentials.password)
+        try:
+            wire.login(who.user, who.password)
+        except Refused as error:
+            if error.code != AUTHENTICATION_FAILED:
+                raise
+            raise LockedOutError(f"it refuses the password of Vault for {who.user}") from None
         yield wire
+
+
+def _tried(target: Target, audit: Audit) -> tuple[str, ...] | None:
+    try:
+        with _in(target, audit) as wire:
+            return tuple(_allowed(wire, ATTEMPTS))
+    except LockedOutError:
+        return None
 
 
 def let_in(audit: Audit) -> list[str]:
@@ -108,6 +127,20 @@ def _allowed(wire: Wire, attempts: tuple[tuple[str, dict[str, Any]], ...]) -> li
                 raise
         found.append(what)
     return found
+
+
+def guessed(audit: Audit, name: str, words: Iterable[str]) -> str | None:
+    """The password that opens an account, of those that are tried; None if none does, or none that
+    could be tried in time. Raises `OSError`, `DevstackError`."""
+    target = audit.target("mongodb")
+    until = time.monotonic() + audit.timeout
+    for word in words:
+        if time.monotonic() > until:
+            break
+        with Wire(target, audit.timeout) as wire, contextlib.suppress(Refused):
+            wire.login(name, word)
+            return word
+    return None
 
 
 def value(found: Facts, row: Mapping[str, Any]) -> str | None:

@@ -30,7 +30,8 @@ binary_to_list(base64:encode(iolist_to_binary(rabbit_json:encode(#{
     cookie => [length(Cookie), length(lists:usort(Cookie))],
     settings => maps:merge(
         maps:from_list([{K, Set(K)} || K <- [
-            auth_backends, auth_mechanisms, loopback_users, password_hashing_module]]),
+            auth_backends, auth_mechanisms, loopback_users, password_hashing_module,
+            trace_vhosts]]),
         #{
             plugins => Shown(rabbit_plugins:active()),
             policies => Shown([proplists:get_value(name, P) ||

@@ -14,7 +14,14 @@ from devstack_tui.core.check import Status
 from devstack_tui.identity import account_checks
 from devstack_tui.identity.account_checks import SETTING, compared, declared, guesses, none_of
 from devstack_tui.services.redis import accounts
-from devstack_tui.services.redis.audit.facts import Account, NodeFacts, facts, let_in
+from devstack_tui.services.redis.audit.facts import (
+    Account,
+    LockedOutError,
+    NodeFacts,
+    facts,
+    guessed,
+    let_in,
+)
 from devstack_tui.services.redis.client import node_count, node_name, session
 
 SERVICE = "redis"
@@ -29,8 +36,8 @@ def checks(audit: Audit) -> tuple[Check, ...]:
     for index in range(node_count(audit.target(SERVICE))):
         make = functools.partial(account_checks.check, SERVICE, unit=node_name(index))
         found.append(make("no_login", functools.partial(_no_login, index)))
-        for kind, judge in (("accounts", exactly), ("passwords", as_kept)):
-            found.append(make(kind, functools.partial(_judged, index, judge)))
+        found.append(make("accounts", functools.partial(_judged, index, exactly)))
+        found.append(make("passwords", functools.partial(_passwords, index)))
         for role in declared(SERVICE)["privileged"]:
             judge = functools.partial(rights, role)
             found.append(make("rights", functools.partial(_judged, index, judge), what=role))
@@ -42,6 +49,14 @@ def checks(audit: Audit) -> tuple[Check, ...]:
 
 def _judged(index: int, judge: _Judge, audit: Audit) -> Finding:
     return judge(facts(audit, index), audit.target(SERVICE))
+
+
+def _passwords(index: int, audit: Audit) -> Finding:
+    try:
+        return _judged(index, as_kept, audit)
+    except LockedOutError as error:
+        known = guessed(audit, index, tuple(accounts.rules(audit.target(SERVICE))))
+        return none_of([error.message, *known], "")
 
 
 def _no_login(index: int, audit: Audit) -> Finding:
@@ -101,6 +116,8 @@ def rights(role: str, found: NodeFacts, target: Target) -> Finding:
         wrong.append(f"it reaches {has}; declared: {' '.join(sorted(reach)) or 'nothing'}")
     if role == accounts.APPLICATION and found.allowed:
         wrong.append(f"allowed when tried: {', '.join(found.allowed)}")
+    if role == accounts.APPLICATION and found.allowed is None and not wrong:
+        return Finding(Status.INCONCLUSIVE, f"{account.name} cannot log in: nothing was tried")
     return none_of(
         wrong, f"of what is administrative or dangerous: {', '.join(sorted(may)) or '-'}"
     )

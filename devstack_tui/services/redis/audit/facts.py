@@ -11,8 +11,10 @@ from typing import Any, cast
 
 from devstack_tui.contracts.audit import Audit, ProtocolFault
 from devstack_tui.contracts.model import Target
+from devstack_tui.core.errors import DevstackError
+from devstack_tui.identity.account_checks import guesses
 from devstack_tui.loadgen.bounded_socket import Reader, guarded, translated
-from devstack_tui.services.redis.accounts import APPLICATION, DEFAULT, REPLICA
+from devstack_tui.services.redis.accounts import APPLICATION, DEFAULT, REPLICA, replica_password
 from devstack_tui.services.redis.client import session, trust
 from devstack_tui.services.redis.loader import encode
 
@@ -27,6 +29,10 @@ ATTEMPTS: tuple[tuple[str, ...], ...] = (
     ("SHUTDOWN", "ABORT"),
     ("EVAL", "return redis.call('CONFIG', 'GET', 'save')", "0"),
 )
+
+
+class LockedOutError(DevstackError):
+    """Our own account cannot log in any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +52,12 @@ class Account:
 class NodeFacts:
     """`privileged` are the commands that an account may run of those that the server itself calls
     administrative or dangerous, by what the account is; None where it cannot be asked (6.2).
-    `allowed` are the `ATTEMPTS` that it let the application do."""
+    `allowed` are the `ATTEMPTS` that it let the application do; None: that could not log in."""
 
     accounts: dict[str, Account]
     settings: dict[str, str]
     privileged: dict[str, frozenset[str]] | None
-    allowed: tuple[str, ...]
+    allowed: tuple[str, ...] | None
 
 
 def facts(audit: Audit, index: int) -> NodeFacts:
@@ -69,20 +75,35 @@ def _ask(audit: Audit, index: int) -> NodeFacts:
                 client, [("ACL", "LIST"), ("CONFIG", "GET", "*"), ("MODULE", "LIST")]
             )
             privileged = _privileged(client, target)
-        with session(target, index, audit.timeout) as client:
-            tried = zip(ATTEMPTS, _answers(client, ATTEMPTS), strict=True)
+        allowed = _tried(target, index, audit.timeout)
+    except redis.AuthenticationError:
+        raise LockedOutError(f"it refuses the password of Vault for {target.admin.user}") from None
     except (redis.RedisError, OSError) as error:
         raise translated(error) from None
-    settings = dict(zip(_texts(config)[::2], _texts(config)[1::2], strict=False))
+    texts = _texts(config)
+    settings = dict(zip(texts[::2], texts[1::2], strict=False))
+    own = settings.get("masterauth") == replica_password(target)
+    settings["masterauth"] = "of the replicas" if own else "another"
     return NodeFacts(
         accounts={found.name: found for line in _texts(listed) if (found := account(line))},
         settings={**settings, "modules": ", ".join(_from_files(modules)) or "none"},
         privileged=privileged,
-        allowed=tuple(
-            " ".join(command[:2])
-            for command, answer in tried
-            if not isinstance(answer, redis.ResponseError)
-        ),
+        allowed=allowed,
+    )
+
+
+def _tried(target: Target, index: int, timeout: float) -> tuple[str, ...] | None:
+    import redis
+
+    try:
+        with session(target, index, timeout) as client:
+            answers = _answers(client, ATTEMPTS)
+    except redis.AuthenticationError:
+        return None
+    return tuple(
+        " ".join(command[:2])
+        for command, answer in zip(ATTEMPTS, answers, strict=True)
+        if not isinstance(answer, redis.ResponseError)
     )
 
 
@@ -103,21 +124,27 @@ def _answers(client: Any, commands: Sequence[tuple[str, ...]]) -> list[Any]:
 
 
 def _privileged(client: Any, target: Target) -> dict[str, frozenset[str]] | None:
+    (there,) = _answers(client, [("ACL", "DRYRUN", target.admin.user, "PING")])
+    if there != "OK":
+        return None
     names: set[str] = set()
     for listed in _answers(client, [("ACL", "CAT", "admin"), ("ACL", "CAT", "dangerous")]):
         names.update(_texts(listed))
     (about,) = _answers(client, [("COMMAND", "INFO", *sorted(names))])
-    # Name and number of words; those before 7.0 do not name subcommands, and have no DRYRUN.
-    words = {str(one[0]): one[1] for one in about if isinstance(one, list) and len(one) > 1}
+    # Name and number of words of each that is no container of others.
+    words = {
+        str(one[0]): one[1]
+        for one in (about if isinstance(about, list) else ())
+        if isinstance(one, list) and len(one) > 1 and not (len(one) > 9 and one[9])
+    }
+    if not words:
+        raise ProtocolFault("the node does not list its commands")
+    lines = [_command(name, arity) for name, arity in words.items()]
     found: dict[str, frozenset[str]] = {}
     for role, user in ((APPLICATION, target.credentials.user), (REPLICA, REPLICA)):
-        tries = {name: _command(name, arity) for name, arity in words.items()}
-        answers = _answers(client, [("ACL", "DRYRUN", user, *line) for line in tries.values()])
-        if any("unknown subcommand" in str(answer).lower() for answer in answers):
-            return None
-        found[role] = frozenset(
-            name for name, answer in zip(tries, answers, strict=True) if answer == "OK"
-        )
+        answers = _answers(client, [("ACL", "DRYRUN", user, *line) for line in lines])
+        allowed = zip(words, answers, strict=True)
+        found[role] = frozenset(name for name, answer in allowed if answer == "OK")
     return found
 
 
@@ -161,7 +188,8 @@ def _from_files(modules: object) -> list[str]:
     found = []
     for one in modules:
         pairs = dict(zip(one[::2], one[1::2], strict=False)) if isinstance(one, list) else {}
-        if path := pairs.get("path", "?"):
+        path = str(pairs.get("path", "/?"))
+        if "/" in path:  # a built-in one has its own name there, or nothing
             found.append(f"{pairs.get('name', '?')} ({path})")
     return found
 
@@ -200,6 +228,13 @@ def _knock(
         (f"{name} with an empty password", encode(b"AUTH", name.encode(), b""))
         for name in dict.fromkeys((DEFAULT, *names))
     ]
+    return _said(target, port, tls, timeout, tries)
+
+
+def _said(
+    target: Target, port: int, tls: bool, timeout: float, tries: Sequence[tuple[str, bytes]]
+) -> list[tuple[str, bytes]]:
+    """The first line of each answer to commands that are answered in one."""
     with contextlib.ExitStack() as stack:
         sock = stack.enter_context(socket.create_connection((target.endpoint.host, port), timeout))
         stack.enter_context(guarded(sock.fileno(), timeout))
@@ -214,3 +249,20 @@ def _knock(
             if not part or len(buffer) > _LINE * len(tries):
                 raise ProtocolFault("the node closed the connection, or answered too much")
     return list(zip((how for how, _ in tries), buffer.split(b"\r\n"), strict=False))
+
+
+def guessed(audit: Audit, index: int, names: Sequence[str]) -> list[str]:
+    """The accounts, with the password, that are opened by one that is tried first; over verified
+    TLS. Raises `OSError`, `DevstackError`."""
+    target = audit.target("redis")
+    tries = [(name, guess) for name in names for guess in guesses(name)]
+    lines = [(name, encode(b"AUTH", name.encode(), word.encode())) for name, word in tries]
+    try:
+        answers = _said(target, target.ports["tls"] + index, True, audit.timeout, lines)
+    except OSError as error:
+        raise translated(error) from None
+    return [
+        f"{name} has the password {word!r}"
+        for (name, word), (_, answer) in zip(tries, answers, strict=True)
+        if answer.startswith(b"+")
+    ]
