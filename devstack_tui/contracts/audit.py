@@ -162,9 +162,14 @@ OPENSSL_WEAK = frozenset(
         "static_rsa_cbc_sha1",
         "static_rsa_camellia",
         "static_rsa_aria",
+        "cbc",
     }
 )
 """What OpenSSL 3, as Debian builds it, still has behind `ALL:COMPLEMENTOFALL:@SECLEVEL=0`."""
+
+
+SECURITY_LEVEL_0 = frozenset({"sha1_signature"})
+"""What OpenSSL lets through besides where its security level is lowered to 0."""
 
 
 class PlainRefused(DevstackError):
@@ -210,6 +215,9 @@ class Listener:
     weak: frozenset[str] = frozenset()
     """The weak ciphers (by family) that its server can be made to accept, by its configuration and
     a leaf with an RSA key: only those have a sabotage."""
+    explained: Mapping[str, str] = field(default_factory=dict)
+    """Properties that the server has no setting for, and why they are borne: such a FAIL is a
+    WARN, as declared."""
     settings: Mapping[str, str] = field(default_factory=dict)
     """The server's own settings for the remedies: `tls`, `protocols`, `ciphers`, `plain`."""
 
@@ -356,8 +364,9 @@ class TlsSabotage:
     its own settings, each in the smallest way.
 
     `settings` are by the last word of the sabotage's id: `old_protocols` (1.0 and 1.1 are on),
-    `tls1_1`, `no_tls13`, `no_tls12`, `plain_closed`, `plain_open`, `down_tls`, `bus_plain`; and
-    what breaks a client of ours in place of the server: `trusting_client`, `nameless_client`.
+    `tls1_1`, `no_tls13`, `no_tls12`, `plain_closed`, `plain_open`, `down_tls`, `bus_plain`, the
+    properties of the group `strength` by their names; and what breaks a client of ours in place of
+    the server: `trusting_client`, `nameless_client`.
     """
 
     settings: Mapping[str, Breaking]
@@ -368,7 +377,7 @@ class TlsSabotage:
     bare: Breaking | None = None
     """It sends what its certificate file holds and nothing beside; None where it always does."""
     besides: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    """The properties that a wrong certificate, by the last word of its id, turns here besides those
-    that it turns everywhere."""
+    """The properties that a sabotage, by the last word of its id, turns here besides those that it
+    turns everywhere."""
     seconds: float = 1.0
     """About what a change and its end take together."""

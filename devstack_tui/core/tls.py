@@ -15,6 +15,13 @@ if TYPE_CHECKING:
     PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 
 _C = TypeVar("_C", bound=ssl.SSLContext)
+SERVER_CIPHERS = ":".join(
+    f"ECDHE-{key}-{cipher}"
+    for cipher in ("AES256-GCM-SHA384", "AES128-GCM-SHA256", "CHACHA20-POLY1305")
+    for key in ("ECDSA", "RSA")
+)
+"""What our servers take below TLS 1.3, by OpenSSL's names: forward secrecy and authenticated
+encryption alone (RFC 9325)."""
 
 
 class OwnName(ssl.SSLContext):

@@ -111,7 +111,8 @@ def _of(service: Service, audit: Audit) -> Iterator[Sabotage]:
             service=service.name,
             apply=change,
             seconds=own.seconds,
-            expects=by_clients(setting.turns) + by_nodes(setting.buses),
+            expects=by_clients({*setting.turns, *own.besides.get(what, ())})
+            + by_nodes({*setting.buses, *own.besides.get(what, ())}),
         )
 
 

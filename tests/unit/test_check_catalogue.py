@@ -130,6 +130,8 @@ UNPROVABLE = {
     "tls.compression",
     "tls.renegotiation",
     "tls.mutual",
+    # Nor to take a client's word that it tried better for nothing.
+    "tls.fallback",
     # A second server that joins needs the key of the first; another seal, a new stack.
     "vault.raft",
     "vault.seal",

@@ -14,9 +14,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from devstack_tui.contracts.audit import Finding, Listener, ProtocolFault, Untrusted
+from devstack_tui.contracts.audit import Audit, Finding, Listener, ProtocolFault, Untrusted
 from devstack_tui.core.check import Status
-from devstack_tui.core.tls import client_context
+from devstack_tui.core.tls import SERVER_CIPHERS, client_context
 from devstack_tui.security import forged_certs
 from devstack_tui.security.tls import (
     authority,
@@ -25,11 +25,15 @@ from devstack_tui.security.tls import (
     handshake,
     paths,
     protocol,
+    session,
+    strength,
     untrusted_ca,
 )
+from devstack_tui.security.tls.catalogue import _run
 from devstack_tui.security.tls.ciphers import WEAK
 from devstack_tui.security.tls.client_hello import SSL3, TLS1_0, TLS1_1, TLS1_2, TLS1_3
 from devstack_tui.security.tls.listener_audit import ListenerView, decide
+from devstack_tui.security.tls.properties import PROPERTIES
 from devstack_tui.services.rabbitmq import connection
 from tests.unit.tls_kit import DAY, NOW, FakeAudit, Pair, Pki, make, tls_server
 
@@ -235,6 +239,62 @@ def test_weak_ciphers_are_found_one_family_at_a_time(pki: Pki) -> None:
     assert bad(f"{strong}:AES128-GCM-SHA256") == {"static_rsa"}
     assert bad(f"{strong}:CAMELLIA128-SHA:@SECLEVEL=0") == {"static_rsa_camellia"}
     assert bad(f"{strong}:ARIA128-GCM-SHA256:@SECLEVEL=0") == {"static_rsa_aria"}
+    assert bad(f"{strong}:ECDHE-RSA-AES128-SHA:@SECLEVEL=0") == {"cbc"}
+    assert bad(f"{strong}:ECDHE-RSA-AES128-SHA256") == {"cbc"}
+
+
+STRENGTH = {
+    "client_renegotiation": strength.client_renegotiation,
+    "tickets": strength.tickets,
+    "weak_groups": strength.weak_groups,
+    "sha1_signature": strength.sha1_signature,
+    "cipher_order": strength.cipher_order,
+    "fallback": strength.fallback,
+}
+
+
+def strong(context: ssl.SSLContext) -> None:
+    context.set_ciphers(f"{SERVER_CIPHERS}:@SECLEVEL=2")
+    context.options |= ssl.OP_CIPHER_SERVER_PREFERENCE
+
+
+def client_s_order(context: ssl.SSLContext) -> None:
+    context.set_ciphers(f"{SERVER_CIPHERS}:@SECLEVEL=2")
+    context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
+
+
+@pytest.mark.parametrize(
+    ("tune", "expected"),
+    [
+        (strong, set()),
+        (ciphers_of(f"{SERVER_CIPHERS}:@SECLEVEL=0"), {"sha1_signature"}),
+        (client_s_order, {"cipher_order"}),
+        (only(ssl.TLSVersion.TLSv1_3), set()),
+        (only(ssl.TLSVersion.TLSv1_2), {"sha1_signature"}),
+    ],
+    ids=["good", "level 0", "client's order", "1.3 alone", "1.2 alone, level 0"],
+)
+def test_what_makes_a_handshake_weak_is_found_one_by_one(
+    pki: Pki, tune: Tune, expected: set[str]
+) -> None:
+    with tls_server(pki.write(pki.leaf(), pki.middle), tune) as listener:
+        found = {name: seen(pki, listener, body) for name, body in STRENGTH.items()}
+    assert {name for name, one in found.items() if one.status is not Status.PASS} == expected
+
+
+def test_a_ticket_s_lifetime_is_what_the_server_says(pki: Pki) -> None:
+    with tls_server(pki.write(pki.leaf(), pki.middle), strong) as listener:
+        found = session.ask(listener, 5.0)
+    assert (found.ticket_s, found.renegotiates) == (7200, False)
+
+
+def test_what_a_server_has_no_setting_for_is_a_warning_with_its_reason(pki: Pki) -> None:
+    known = next(one for one in PROPERTIES if one.name == "cipher_order")
+    with tls_server(pki.write(pki.leaf(), pki.middle), client_s_order) as listener:
+        audit = cast("Audit", FakeAudit(pki.ca, pki.files))
+        found = _run(listener, known.body, "it has no setting")(audit)
+    assert found.status is Status.WARN
+    assert found.evidence.endswith("as declared: it has no setting")
 
 
 def test_compression_and_renegotiation_of_a_good_server_are_as_they_must_be(pki: Pki) -> None:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
+import random
 import socket
 import ssl
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from devstack_tui.contracts.audit import ProtocolFault, Untrusted
 from devstack_tui.core.check import Status
 from devstack_tui.loadgen.bounded_socket import Reader, begin_at_once, get, guarded, translated
-from devstack_tui.security.tls import handshake, probe, protocol
+from devstack_tui.security.tls import handshake, probe, protocol, session
 from devstack_tui.security.tls.ciphers import STRONG
 from devstack_tui.security.tls.client_hello import TLS1_0, TLS1_2, Offer
 from devstack_tui.security.tls.listener_audit import ListenerView, decide
@@ -111,6 +114,42 @@ def test_a_whole_handshake_ends_in_time_too(lie: str) -> None:
     serve, _, _ = LIES[lie]
     with answering(serve) as listener, pytest.raises((ProtocolFault, TimeoutError)):
         handshake.look(listener, LIMIT)
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_a_client_of_our_own_ends_in_time_too(lie: str) -> None:
+    serve, _, _ = LIES[lie]
+    with answering(serve) as listener, pytest.raises((ProtocolFault, TimeoutError)):
+        session.ask(listener, LIMIT)
+
+
+class Recorded:
+    """As much of a socket as a client needs: what a server sent once, with some bytes changed."""
+
+    def __init__(self, raw: bytes) -> None:
+        self._raw = raw
+
+    def gettimeout(self) -> float:
+        return LIMIT
+
+    def settimeout(self, seconds: float) -> None: ...
+
+    def sendall(self, raw: bytes) -> None: ...
+
+    def recv(self, size: int) -> bytes:
+        part, self._raw = self._raw[:size], self._raw[size:]
+        return part
+
+
+def test_whatever_a_server_sends_is_read_or_named() -> None:
+    chosen = random.Random(20)
+    whole = recorded.FLIGHT
+    for _ in range(3000):
+        raw = bytearray(whole[: chosen.randint(1, len(whole))])
+        for _ in range(chosen.randint(0, 6)):
+            raw[chosen.randrange(len(raw))] = chosen.choice((0, 1, 20, 22, 127, 255))
+        with contextlib.suppress(ProtocolFault, OSError):
+            session._Client(cast("socket.socket", Recorded(bytes(raw))), None).run()
 
 
 @pytest.mark.parametrize("lie", ["silence", "drip"])

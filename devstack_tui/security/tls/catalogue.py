@@ -94,15 +94,21 @@ def _check(one: Property, listener: Listener, number: int | None) -> Check:
         stake=one.stake,
         remedy=one.remedy.format(**words),
         sabotage=f"tls.{service(listener.service).secret}.{what}" if provable else "",
-        run=_run(listener, one.body),
+        run=_run(listener, one.body, listener.explained.get(one.name, "")),
         kind=f"{SUITE}.{one.kind or one.name}",
         core=f"TLS {number}" if number else "",
         group=one.group,
     )
 
 
-def _run(listener: Listener, body: Body) -> Callable[[Audit], Finding]:
-    return lambda audit: decide(ListenerView(audit, listener), body)
+def _run(listener: Listener, body: Body, why: str) -> Callable[[Audit], Finding]:
+    def run(audit: Audit) -> Finding:
+        found = decide(ListenerView(audit, listener), body)
+        if why and found.status is Status.FAIL:
+            return Finding(Status.WARN, f"{found.evidence}; as declared: {why}")
+        return found
+
+    return run
 
 
 def _authority() -> tuple[Check, ...]:

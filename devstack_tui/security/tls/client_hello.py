@@ -59,17 +59,33 @@ ALERTS = {
 }
 
 
+GROUPS = (29, 23, 24, 25, 256)
+"""x25519, P-256, P-384, P-521, ffdhe2048."""
+# ECDSA and RSA (PSS and PKCS 1) with SHA-256, -384, -512, then SHA-1: which of them a server
+# refuses is not what most offers ask.
+SIGNATURES = (
+    0x0403, 0x0503, 0x0603, 0x0807, 0x0804, 0x0805, 0x0806, 0x0809, 0x0401, 0x0501, 0x0601,
+    0x0203, 0x0201,
+)  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class Offer:
     """What a ClientHello offers: one version at most, and the ciphers by their code points.
 
-    `name` goes into SNI; `deflate` offers compression beside none.
+    `name` goes into SNI; `deflate` offers compression beside none; `groups` and `signatures` are
+    code points as well; `ticket` asks for a session ticket; `bound` is what a renegotiation is
+    bound to the connection by (RFC 5746).
     """
 
     version: int
     ciphers: tuple[int, ...]
     name: str = ""
     deflate: bool = False
+    groups: tuple[int, ...] = GROUPS
+    signatures: tuple[int, ...] = SIGNATURES
+    ticket: bool = False
+    bound: bytes = b""
 
     def __str__(self) -> str:
         return VERSIONS[self.version]
@@ -97,6 +113,7 @@ class ServerHello:
     compression: int = 0
     extensions: dict[int, bytes] = field(default_factory=dict)
     retry: bool = False
+    random: bytes = b""
 
     @property
     def secure_renegotiation(self) -> bool:
@@ -110,41 +127,36 @@ def client_hello(offer: Offer) -> bytes:
     ciphers = offer.ciphers
     if offer.version == SSL3:
         ciphers += (_SCSV,)
-    extensions = b"" if offer.version == SSL3 else _vector(2, _extensions(offer))
+    extensions = b"" if offer.version == SSL3 else vector(2, _extensions(offer))
     body = (
         legacy.to_bytes(2, "big")
         + os.urandom(32)
         # A session id makes middleboxes and servers take TLS 1.3 for a resumption (RFC 8446, D.4).
-        + _vector(1, os.urandom(32) if offer.version == TLS1_3 else b"")
-        + _vector(2, _shorts(*ciphers))
-        + _vector(1, bytes([_DEFLATE, _NULL] if offer.deflate else [_NULL]))
+        + vector(1, os.urandom(32) if offer.version == TLS1_3 else b"")
+        + vector(2, shorts(*ciphers))
+        + vector(1, bytes([_DEFLATE, _NULL] if offer.deflate else [_NULL]))
         + extensions
     )
-    message = b"\x01" + _vector(3, body)
-    return bytes([HANDSHAKE]) + min(legacy, TLS1_0).to_bytes(2, "big") + _vector(2, message)
+    message = b"\x01" + vector(3, body)
+    return bytes([HANDSHAKE]) + min(legacy, TLS1_0).to_bytes(2, "big") + vector(2, message)
 
 
 def _extensions(offer: Offer) -> bytes:
-    groups = _shorts(29, 23, 24, 25, 256)  # x25519, P-256, P-384, P-521, ffdhe2048
-    # ECDSA and RSA (PSS and PKCS 1) with SHA-256, -384, -512, then SHA-1: which of them a server
-    # refuses is not what is asked.
-    signatures = _shorts(
-        0x0403, 0x0503, 0x0603, 0x0807, 0x0804, 0x0805, 0x0806, 0x0809, 0x0401, 0x0501, 0x0601,
-        0x0203, 0x0201,
-    )  # fmt: skip
-    parts = [(10, _vector(2, groups)), (11, _vector(1, b"\0"))]
+    parts = [(10, vector(2, shorts(*offer.groups))), (11, vector(1, b"\0"))]
     if offer.name:
-        parts.append((0, _vector(2, b"\0" + _vector(2, offer.name.encode("ascii")))))
+        parts.append((0, vector(2, b"\0" + vector(2, offer.name.encode("ascii")))))
     if offer.version >= TLS1_2:
-        parts.append((13, _vector(2, signatures)))
+        parts.append((13, vector(2, shorts(*offer.signatures))))
+    if offer.ticket:
+        parts.append((35, b""))
     if offer.version == TLS1_3:
         # Any 32 bytes are a public key of x25519, and nobody waits for its other half.
-        share = _shorts(29) + _vector(2, os.urandom(32))
-        parts.append((_SUPPORTED_VERSIONS, _vector(1, _shorts(TLS1_3))))
-        parts.append((51, _vector(2, share)))
+        share = shorts(29) + vector(2, os.urandom(32))
+        parts.append((_SUPPORTED_VERSIONS, vector(1, shorts(TLS1_3))))
+        parts.append((51, vector(2, share)))
     else:
-        parts.append((_RENEGOTIATION, _vector(1, b"")))
-    return b"".join(_shorts(code) + _vector(2, body) for code, body in parts)
+        parts.append((_RENEGOTIATION, vector(1, offer.bound)))
+    return b"".join(shorts(code) + vector(2, body) for code, body in parts)
 
 
 def record_header(raw: bytes) -> tuple[int, int]:
@@ -189,14 +201,14 @@ def server_hello(body: bytes, offer: Offer) -> ServerHello:
 
     Raises `ProtocolFault` when it cannot be read, or chooses what was not offered.
     """
-    reader = _Fields(body)
+    reader = Fields(body)
     version = reader.number(2)
     random = reader.take(32)
     reader.take(reader.number(1))
     cipher, compression = reader.number(2), reader.number(1)
     extensions: dict[int, bytes] = {}
     if reader.remaining:
-        inner = _Fields(reader.take(reader.number(2)))
+        inner = Fields(reader.take(reader.number(2)))
         while inner.remaining:
             code = inner.number(2)
             extensions[code] = inner.take(inner.number(2))
@@ -211,10 +223,10 @@ def server_hello(body: bytes, offer: Offer) -> ServerHello:
         raise ProtocolFault(f"it chose cipher {cipher:#06x}, which was not offered")
     if compression not in ((_NULL, _DEFLATE) if offer.deflate else (_NULL,)):
         raise ProtocolFault(f"it chose compression {compression}, which was not offered")
-    return ServerHello(version, cipher, compression, extensions, random == _RETRY)
+    return ServerHello(version, cipher, compression, extensions, random == _RETRY, random)
 
 
-class _Fields:
+class Fields:
     """The fields of a message, one after another."""
 
     def __init__(self, raw: bytes) -> None:
@@ -223,25 +235,30 @@ class _Fields:
 
     @property
     def remaining(self) -> int:
+        """How many bytes are left."""
         return len(self._raw) - self._at
 
     def take(self, size: int) -> bytes:
+        """The next bytes. Raises `ProtocolFault` where they are fewer."""
         if size > self.remaining:
             raise ProtocolFault(
-                f"its ServerHello ends after {len(self._raw)} bytes, in the middle of a field"
+                f"its message ends after {len(self._raw)} bytes, in the middle of a field"
             )
         self._at += size
         return self._raw[self._at - size : self._at]
 
     def number(self, size: int) -> int:
+        """The next bytes as a number. Raises as `take`."""
         return int.from_bytes(self.take(size), "big")
 
 
-def _vector(size: int, body: bytes) -> bytes:
+def vector(size: int, body: bytes) -> bytes:
+    """A body behind its length in `size` bytes."""
     return len(body).to_bytes(size, "big") + body
 
 
-def _shorts(*values: int) -> bytes:
+def shorts(*values: int) -> bytes:
+    """Numbers of two bytes each."""
     return b"".join(value.to_bytes(2, "big") for value in values)
 
 

@@ -20,12 +20,13 @@ from devstack_tui.contracts.audit import (
 from devstack_tui.contracts.service_files import CERT, KEY
 from devstack_tui.core.check import Status
 from devstack_tui.core.errors import DevstackError
-from devstack_tui.security.tls import facts, handshake, probe, untrusted_ca
+from devstack_tui.security.tls import facts, handshake, probe, session, untrusted_ca
 from devstack_tui.security.tls.ciphers import STRONG, TLS13
 from devstack_tui.security.tls.client_hello import TLS1_2, TLS1_3, Offer
 from devstack_tui.security.tls.facts import Facts
 from devstack_tui.security.tls.handshake import Session
 from devstack_tui.security.tls.probe import Answer
+from devstack_tui.security.tls.session import Seen
 
 _T = TypeVar("_T")
 MODERN = Offer(TLS1_2, STRONG, deflate=True)
@@ -76,8 +77,9 @@ class ListenerView:
 
     def answer(self, wanted: Offer) -> Answer:
         """What the server decides about an offer."""
-        key = f"offer:{wanted.version:x}:{wanted.ciphers}"
-        return self._once(key, lambda: probe.ask(self.listener, wanted, self.audit.timeout))
+        return self._once(
+            f"offer:{wanted!r}", lambda: probe.ask(self.listener, wanted, self.audit.timeout)
+        )
 
     def control(self) -> Answer:
         """A good offer that was accepted: without one, a refusal says nothing about what was
@@ -94,6 +96,16 @@ class ListenerView:
                 return found
             reasons.append(f"{good}: {found}")
         raise NotObservableError(f"good offers are refused as well ({', '.join(reasons)})")
+
+    def second(self) -> Seen:
+        """What comes of a client of TLS 1.2 that asks for another handshake. Raises
+        `NotObservableError` where there is no first one: why is another check's."""
+        try:
+            return self._once(
+                "second", lambda: session.ask(self.listener, self.audit.timeout, self._identity())
+            )
+        except ProtocolFault as error:
+            raise NotObservableError(f"no handshake in TLS 1.2: {error.message}") from None
 
     def work(self, tls: bool) -> str:
         """Real work, over verified TLS or in plain."""

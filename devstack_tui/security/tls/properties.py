@@ -9,7 +9,7 @@ import msgspec
 from devstack_tui.contracts.audit import Finding, Listener, Severity
 from devstack_tui.core.config import convert, read_toml
 from devstack_tui.core.paths import shipped
-from devstack_tui.security.tls import certificate, paths, protocol
+from devstack_tui.security.tls import certificate, paths, protocol, strength
 from devstack_tui.security.tls.ciphers import WEAK, Family
 from devstack_tui.security.tls.client_hello import SSL3, TLS1_0, TLS1_1, TLS1_2, TLS1_3
 from devstack_tui.security.tls.listener_audit import ListenerView
@@ -57,6 +57,8 @@ _NAMED = (
     *(certificate.verified, certificate.files, certificate.leaf),
     *(paths.query, paths.wrong_ca, paths.wrong_host, paths.plain),
     *(protocol.mutual, protocol.compression, protocol.renegotiation),
+    *(strength.client_renegotiation, strength.tickets, strength.weak_groups),
+    *(strength.sha1_signature, strength.cipher_order, strength.fallback),
 )
 _BODIES: Mapping[str, Body] = {
     **{body.__name__: body for body in _NAMED},

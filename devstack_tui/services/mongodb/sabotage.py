@@ -11,13 +11,16 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from devstack_tui.contracts.audit import SabotageStack, TlsSabotage
+from devstack_tui.contracts.audit import SECURITY_LEVEL_0, SabotageStack, TlsSabotage
+from devstack_tui.core.tls import SERVER_CIPHERS
 from devstack_tui.services.mongodb import wire
 from devstack_tui.services.mongodb.server import CONFIG_FILE, merged
 
 # OpenSSL has no TLS 1.0 and 1.1 above its security level 0.
-_OLD = {"setParameter": {"opensslCipherConfig": "DEFAULT:@SECLEVEL=0"}}
-_LENIENT = {"setParameter": {"opensslCipherConfig": "HIGH:!aNULL:!kRSA:@SECLEVEL=0"}}
+_OLD = {
+    "setParameter": {"opensslCipherConfig": f"{SERVER_CIPHERS}:ECDHE-ECDSA-AES128-SHA:@SECLEVEL=0"}
+}
+_LENIENT = {"setParameter": {"opensslCipherConfig": f"{SERVER_CIPHERS}:@SECLEVEL=0"}}
 _WEAK = {"setParameter": {"opensslCipherConfig": "ALL:COMPLEMENTOFALL:@SECLEVEL=0"}}
 
 
@@ -85,5 +88,6 @@ SABOTAGE = TlsSabotage(
     },
     weak_ciphers=functools.partial(_set, _WEAK),
     lenient=functools.partial(_set, _LENIENT),
+    besides=dict.fromkeys(("old_protocols", "weak_ciphers", "weak_key", "sha1"), SECURITY_LEVEL_0),
     seconds=4.0,
 )

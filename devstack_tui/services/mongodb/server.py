@@ -9,6 +9,7 @@ from devstack_tui.contracts.model import Installation, ServiceSettings
 from devstack_tui.contracts.server_home import HOST, ServerHome
 from devstack_tui.contracts.service import Server
 from devstack_tui.contracts.service_files import CA
+from devstack_tui.core.tls import SERVER_CIPHERS
 from devstack_tui.services.mongodb import accounts
 from devstack_tui.services.mongodb.cert_reload import join_certificate
 from devstack_tui.services.mongodb.config_syntax import configured
@@ -73,6 +74,7 @@ def configuration(home: ServerHome, data: str, pem: str) -> dict[str, Any]:
             # Clients prove themselves by password; mongod would warn of each without a certificate.
             "suppressNoTLSPeerCertificateWarning": True,
             "authenticationMechanisms": accounts.MECHANISM,
+            "opensslCipherConfig": SERVER_CIPHERS,
             "enableLocalhostAuthBypass": first,
         },
     }

@@ -13,7 +13,7 @@ from devstack_tui.services.mongodb.wire import Refused, Wire
 SETTINGS = {
     "tls": "net.tls.mode: preferTLS",
     "protocols": "net.tls.disabledProtocols: TLS1_0,TLS1_1",
-    "ciphers": "setParameter.opensslCipherConfig: HIGH:!aNULL:!eNULL:!kRSA",
+    "ciphers": "setParameter.opensslCipherConfig: ECDHE+AESGCM:ECDHE+CHACHA20",
     "plain": "net.tls.mode: preferTLS (requireTLS admits TLS alone)",
 }
 
@@ -34,6 +34,7 @@ class MongodbTls(OneListener):
         dual=True,
         core={"plain": 13, "verified": 14},
         weak=OPENSSL_WEAK,
+        explained={"cipher_order": "MongoDB has no setting for it; every cipher of ours is strong"},
         settings=SETTINGS,
     )
 

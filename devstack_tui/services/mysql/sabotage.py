@@ -7,13 +7,14 @@ import functools
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 
-from devstack_tui.contracts.audit import SabotageStack, TlsSabotage
+from devstack_tui.contracts.audit import SECURITY_LEVEL_0, SabotageStack, TlsSabotage
+from devstack_tui.core.tls import SERVER_CIPHERS
 from devstack_tui.services.mysql.client import connect
 
 TIMEOUT_S = 5.0
 # OpenSSL has no TLS 1.0 and 1.1 above its security level 0.
-_OLD = "ssl-cipher = DEFAULT:@SECLEVEL=0"
-_LENIENT = "ssl-cipher = HIGH:!aNULL:!kRSA:@SECLEVEL=0"
+_OLD = f"ssl-cipher = {SERVER_CIPHERS}:ECDHE-ECDSA-AES128-SHA:@SECLEVEL=0"
+_LENIENT = f"ssl-cipher = {SERVER_CIPHERS}:@SECLEVEL=0"
 
 
 def _set(lines: tuple[str, ...], stack: SabotageStack) -> AbstractContextManager[None]:
@@ -54,5 +55,6 @@ SABOTAGE = TlsSabotage(
     },
     weak_ciphers=functools.partial(_set, ("ssl-cipher = ALL:COMPLEMENTOFALL:@SECLEVEL=0",)),
     lenient=functools.partial(_set, (_LENIENT,)),
+    besides=dict.fromkeys(("old_protocols", "weak_ciphers", "weak_key", "sha1"), SECURITY_LEVEL_0),
     seconds=4.0,
 )

@@ -10,6 +10,7 @@ from devstack_tui.contracts.service import Server
 from devstack_tui.contracts.service_files import CA, CERT, KEY, ServiceFiles
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.programs import find_program
+from devstack_tui.core.tls import SERVER_CIPHERS
 from devstack_tui.services.mysql import accounts
 from devstack_tui.services.mysql.client import connect
 from devstack_tui.services.mysql.config_syntax import configured
@@ -35,6 +36,7 @@ ssl-cert = "{cert}"
 ssl-key = "{key}"
 ssl-ca = "{ca}"
 tls-version = TLSv1.2,TLSv1.3
+ssl-cipher = {ciphers}
 character-set-server = utf8mb4
 local-infile = 0
 """
@@ -88,6 +90,7 @@ class MysqlServer:
             port=home.port("main"),
             cert=_escaped(home.files.path(CERT)),
             key=_escaped(home.files.path(KEY)),
+            ciphers=SERVER_CIPHERS,
             ca=_escaped(home.files.path(CA)),
         )
         home.files.write("my.cnf", (text if mariadb else text + CONFIG_MYSQL) + tuning)

@@ -7,10 +7,14 @@ import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
-from devstack_tui.contracts.audit import SabotageStack, TlsSabotage
+from devstack_tui.contracts.audit import SECURITY_LEVEL_0, SabotageStack, TlsSabotage
+from devstack_tui.core.tls import SERVER_CIPHERS
 
 # OpenSSL has no TLS 1.0 and 1.1 above its security level 0.
-_OLD = {"ssl_min_protocol_version": "TLSv1", "ssl_ciphers": "DEFAULT:@SECLEVEL=0"}
+_OLD = {
+    "ssl_min_protocol_version": "TLSv1",
+    "ssl_ciphers": f"{SERVER_CIPHERS}:ECDHE-ECDSA-AES128-SHA:@SECLEVEL=0",
+}
 _WEAK = {"ssl_ciphers": "ALL:COMPLEMENTOFALL:@SECLEVEL=0"}
 
 
@@ -38,6 +42,7 @@ def _changed(
 SABOTAGE = TlsSabotage(
     settings={
         "old_protocols": functools.partial(_set, _OLD),
+        "sha1_signature": functools.partial(_set, {"ssl_ciphers": f"{SERVER_CIPHERS}:@SECLEVEL=0"}),
         "no_tls13": functools.partial(_set, {"ssl_max_protocol_version": "TLSv1.2"}),
         "no_tls12": functools.partial(_set, {"ssl_min_protocol_version": "TLSv1.3"}),
         "plain_closed": _encrypted_only,
@@ -46,5 +51,6 @@ SABOTAGE = TlsSabotage(
     weak_ciphers=functools.partial(_set, _WEAK),
     # It loads the certificate before the ciphers, which set the security level.
     lenient=None,
+    besides=dict.fromkeys(("old_protocols", "weak_ciphers"), SECURITY_LEVEL_0),
     seconds=0.2,
 )

@@ -6,6 +6,7 @@ from devstack_tui.contracts.model import Installation, ServiceSettings, Target
 from devstack_tui.contracts.server_home import HOST, ServerHome
 from devstack_tui.contracts.service import Server
 from devstack_tui.contracts.service_files import CA, CERT, KEY, ServiceFiles
+from devstack_tui.core.tls import SERVER_CIPHERS
 from devstack_tui.services.postgres import accounts
 from devstack_tui.services.postgres.client import connect
 from devstack_tui.services.postgres.config_syntax import configured
@@ -24,6 +25,8 @@ ssl_cert_file = '{cert}'
 ssl_key_file = '{key}'
 ssl_ca_file = '{ca}'
 ssl_min_protocol_version = 'TLSv1.2'
+ssl_ciphers = '{ciphers}'
+ssl_prefer_server_ciphers = on
 password_encryption = 'scram-sha-256'
 log_destination = 'stderr'
 logging_collector = off
@@ -82,6 +85,7 @@ class PostgresServer:
                 port=home.port("main"),
                 cert=_escaped(home.files.path(CERT)),
                 key=_escaped(home.files.path(KEY)),
+                ciphers=SERVER_CIPHERS,
                 ca=_escaped(home.files.path(CA)),
             )
             + tuning,

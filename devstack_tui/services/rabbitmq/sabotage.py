@@ -85,6 +85,9 @@ SABOTAGE = TlsSabotage(
         "old_protocols": functools.partial(_set, _OLD),
         "no_tls13": functools.partial(_set, "[{versions, ['tlsv1.2']}]"),
         "no_tls12": functools.partial(_set, "[{versions, ['tlsv1.3']}]"),
+        "client_renegotiation": functools.partial(_set, "[{client_renegotiation, true}]"),
+        "weak_groups": functools.partial(_set, "[{eccs, [x25519, secp256r1, secp224r1]}]"),
+        "cipher_order": functools.partial(_set, "[{honor_cipher_order, false}]"),
         "plain_closed": functools.partial(_closed, "main"),
         "down_tls": functools.partial(_closed, "tls"),
     },
@@ -93,6 +96,6 @@ SABOTAGE = TlsSabotage(
     lenient=lambda stack: contextlib.nullcontext(),
     bare=_bare,
     # It refuses clients that do not accept SHA-1 before they could refuse its certificate.
-    besides={"sha1": frozenset({"wrong_ca", "wrong_host"})},
+    besides={"sha1": frozenset({"wrong_ca", "wrong_host", "sha1_signature"})},
     seconds=0.5,
 )

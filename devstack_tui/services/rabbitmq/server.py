@@ -14,6 +14,7 @@ from devstack_tui.contracts.service import Server
 from devstack_tui.contracts.service_files import CERT, CHAIN, KEY, ServiceFiles
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.files import PRIVATE_FILE
+from devstack_tui.core.tls import SERVER_CIPHERS
 from devstack_tui.services.rabbitmq import accounts, erlang
 from devstack_tui.services.rabbitmq.client import connect
 from devstack_tui.services.rabbitmq.erl_call import COOKIE
@@ -23,23 +24,6 @@ CONFIG = """\
 # Written by devstack-tui at every start: a change here is lost.
 listeners.tcp.1 = {host}:{main}
 listeners.ssl.1 = {host}:{tls}
-ssl_options.cacertfile = {chain}
-ssl_options.certfile = {cert}
-ssl_options.keyfile = {key}
-ssl_options.verify = verify_none
-ssl_options.fail_if_no_peer_cert = false
-ssl_options.versions.1 = tlsv1.3
-ssl_options.versions.2 = tlsv1.2
-# Erlang's own list has static ECDH in it, without forward secrecy.
-ssl_options.ciphers.1 = TLS_AES_256_GCM_SHA384
-ssl_options.ciphers.2 = TLS_AES_128_GCM_SHA256
-ssl_options.ciphers.3 = TLS_CHACHA20_POLY1305_SHA256
-ssl_options.ciphers.4 = ECDHE-ECDSA-AES256-GCM-SHA384
-ssl_options.ciphers.5 = ECDHE-RSA-AES256-GCM-SHA384
-ssl_options.ciphers.6 = ECDHE-ECDSA-AES128-GCM-SHA256
-ssl_options.ciphers.7 = ECDHE-RSA-AES128-GCM-SHA256
-ssl_options.ciphers.8 = ECDHE-ECDSA-CHACHA20-POLY1305
-ssl_options.ciphers.9 = ECDHE-RSA-CHACHA20-POLY1305
 load_definitions = {definitions}
 auth_backends.1 = internal
 auth_mechanisms.1 = PLAIN
@@ -48,6 +32,26 @@ log.console = true
 log.connection.level = warning
 disk_free_limit.absolute = 50MB
 """
+# rabbitmq.conf has no word for the curves, of which Erlang by itself takes even those of 160 bits;
+# and the options of this file replace those of the other, so that they are all here. Erlang's own
+# list of ciphers has static ECDH in it, without forward secrecy.
+ADVANCED = """\
+%% Written by devstack-tui at every start: a change here is lost.
+[{{rabbit, [{{ssl_options, [
+  {{cacertfile, "{chain}"}},
+  {{certfile, "{cert}"}},
+  {{keyfile, "{key}"}},
+  {{verify, verify_none}},
+  {{fail_if_no_peer_cert, false}},
+  {{versions, ['tlsv1.3', 'tlsv1.2']}},
+  {{ciphers, [{ciphers}]}},
+  {{honor_cipher_order, true}},
+  {{eccs, [x25519, secp256r1, secp384r1, secp521r1]}},
+  {{client_renegotiation, false}},
+  {{secure_renegotiate, true}}
+]}}]}}].
+"""
+TLS13_CIPHERS = "TLS_AES_256_GCM_SHA384:TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256"
 # With the distribution running before RabbitMQ asks for it, the node never has a port on another
 # interface, and no second virtual machine is started to see that the port mapper is there.
 ARGUMENTS = """\
@@ -58,6 +62,13 @@ ARGUMENTS = """\
 """
 COMPLETE = "complete"
 SPOILT = "its Erlang cookie is spoilt or gone"
+
+
+def _advanced() -> str:
+    """The options of TLS, in Erlang's notation."""
+    names = f"{TLS13_CIPHERS}:{SERVER_CIPHERS}".split(":")
+    quoted = ", ".join(f'"{name}"' for name in names)
+    return ADVANCED.format(chain=CHAIN, cert=CERT, key=KEY, ciphers=quoted)
 
 
 class RabbitmqServer:
@@ -81,14 +92,11 @@ class RabbitmqServer:
                 host=HOST,
                 main=home.port("main"),
                 tls=home.port("tls"),
-                chain=CHAIN,
-                cert=CERT,
-                key=KEY,
                 definitions=accounts.DEFINITIONS,
             ),
         )
         # Where an older release kept the password; without a file of ours it would read the host's.
-        home.files.write("advanced.config", "[].\n")
+        home.files.write("advanced.config", _advanced())
         if home.files.stat(accounts.DEFINITIONS) is None:
             home.stop()  # a node that runs has its account from before
         home.files.write(accounts.DEFINITIONS, accounts.definitions(home.target))

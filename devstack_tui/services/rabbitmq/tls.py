@@ -13,12 +13,12 @@ from devstack_tui.services.rabbitmq.client import connect
 
 # Erlang speaks TLS by itself, with every cipher that it ever had but NULL and export grade.
 WEAK = frozenset(
-    {"anonymous", "rc4", "md5", "des", "3des", "psk", "static_rsa", "static_rsa_cbc_sha1"}
+    {"anonymous", "rc4", "md5", "des", "3des", "psk", "static_rsa", "static_rsa_cbc_sha1", "cbc"}
 )
 SETTINGS = {
     "tls": "listeners.ssl.1",
-    "protocols": "ssl_options.versions.1 = tlsv1.3 and .2 = tlsv1.2",
-    "ciphers": "ssl_options.ciphers: those of TLS 1.3, and ECDHE with GCM or ChaCha20",
+    "protocols": "versions of ssl_options in advanced.config to 'tlsv1.3' and 'tlsv1.2'",
+    "ciphers": "ssl_options of advanced.config: ciphers of TLS 1.3, and ECDHE with GCM or ChaCha20",
     "plain": "listeners.tcp.1 (listeners.tcp = none closes it)",
 }
 

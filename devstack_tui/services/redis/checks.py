@@ -47,8 +47,16 @@ class RedisChecks:
                 id=SABOTAGE,
                 title=f"{node_name(BROKEN)}: replication does not use TLS",
                 service="redis",
-                apply=_without_tls,
+                apply=functools.partial(_set, "tls-replication", "no", "yes"),
                 seconds=0.2,
+            ),
+            Sabotage(
+                id="redis.tickets",
+                title=f"{node_name(BROKEN)}: session tickets are good for more than two days",
+                service="redis",
+                apply=functools.partial(_set, "tls-session-cache-timeout", "200000", "300"),
+                seconds=0.2,
+                expects=(f"tls.{node_name(BROKEN)}.tickets",),
             ),
         )
 
@@ -128,19 +136,20 @@ def _ask_node(target: Target, index: int, timeout: float, ask: Callable[[Any], A
 
 
 @contextlib.contextmanager
-def _without_tls(stack: SabotageStack) -> Iterator[None]:
-    """The links that stand keep their TLS: it is the next one that would not have it."""
+def _set(name: str, wrong: str, usual: str, stack: SabotageStack) -> Iterator[None]:
+    """A setting of one node. The links that stand keep what they have: it is the next one that
+    would not have it."""
     target, timeout = stack.audit.target("redis"), stack.audit.timeout
 
     def turn(value: str) -> None:
-        change = operator.methodcaller("config_set", "tls-replication", value)
+        change = operator.methodcaller("config_set", name, value)
         _ask_node(target, BROKEN, timeout, change)
 
-    turn("no")
+    turn(wrong)
     try:
         yield
     finally:
-        turn("yes")
+        turn(usual)
 
 
 CHECKS: Checks = RedisChecks()

@@ -8,9 +8,10 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from devstack_tui.contracts.audit import SabotageStack, TlsSabotage
+from devstack_tui.contracts.audit import SECURITY_LEVEL_0, SabotageStack, TlsSabotage
 from devstack_tui.contracts.model import Target
 from devstack_tui.core.errors import DevstackError
+from devstack_tui.core.tls import SERVER_CIPHERS
 from devstack_tui.services.redis.cert_reload import TIMEOUT_S, configure
 from devstack_tui.services.redis.client import close, connect, look, node_count, node_name
 from devstack_tui.services.redis.tls import BUS
@@ -23,9 +24,12 @@ _PROTOCOLS = "tls-protocols"
 _DECLARED = "TLSv1.2 TLSv1.3"
 # OpenSSL has no TLS 1.0 and 1.1 above its security level 0, which outlives the list that set it
 # in no context of Redis: it makes another for every change.
-_OLD = {_PROTOCOLS: f"TLSv1 TLSv1.1 {_DECLARED}", "tls-ciphers": "DEFAULT:@SECLEVEL=0"}
+_OLD = {
+    _PROTOCOLS: f"TLSv1 TLSv1.1 {_DECLARED}",
+    "tls-ciphers": f"{SERVER_CIPHERS}:ECDHE-ECDSA-AES128-SHA:@SECLEVEL=0",
+}
 _WEAK = {"tls-ciphers": "ALL:COMPLEMENTOFALL:@SECLEVEL=0"}
-_USUAL = {_PROTOCOLS: _DECLARED, "tls-ciphers": ""}
+_USUAL = {_PROTOCOLS: _DECLARED, "tls-ciphers": SERVER_CIPHERS}
 _ANNOUNCED = ("cluster-announce-port", "cluster-announce-tls-port", "cluster-announce-bus-port")
 
 
@@ -178,5 +182,6 @@ SABOTAGE = TlsSabotage(
     weak_ciphers=functools.partial(_set, _WEAK),
     # It loads the certificate before the ciphers, which set the security level.
     lenient=None,
+    besides=dict.fromkeys(("old_protocols", "weak_ciphers"), SECURITY_LEVEL_0),
     seconds=2.0,
 )

@@ -9,6 +9,7 @@ from devstack_tui.contracts.server_home import HOST, ServerHome
 from devstack_tui.contracts.service import Server
 from devstack_tui.contracts.service_files import CA, CERT, KEY, ServiceFiles
 from devstack_tui.core.errors import DevstackError, UsageError
+from devstack_tui.core.tls import SERVER_CIPHERS
 from devstack_tui.services.redis import accounts, aof, nodes_conf
 from devstack_tui.services.redis.client import node_count, node_name, source_address
 from devstack_tui.services.redis.config_syntax import apply_to, configured, in_file
@@ -37,6 +38,8 @@ tls-key-file {key}
 tls-ca-cert-file {ca}
 tls-auth-clients no
 tls-protocols "TLSv1.2 TLSv1.3"
+tls-ciphers {ciphers}
+tls-prefer-server-ciphers yes
 tls-cluster yes
 tls-replication yes
 cluster-enabled yes
@@ -100,6 +103,7 @@ class RedisServer:
                 password=_quote(accounts.replica_password(home.target)),
                 cert=_quote(home.files.path(CERT)),
                 key=_quote(home.files.path(KEY)),
+                ciphers=SERVER_CIPHERS,
                 ca=_quote(home.files.path(CA)),
                 node_timeout=home.target.options["node_timeout_ms"],
             )

@@ -28,7 +28,7 @@ _SUFFIX = "-bus"
 SETTINGS = {
     "tls": "tls-port, tls-cert-file, tls-key-file and tls-ca-cert-file",
     "protocols": 'tls-protocols "TLSv1.2 TLSv1.3"',
-    "ciphers": "tls-ciphers HIGH:!aNULL:!eNULL:!kRSA",
+    "ciphers": "tls-ciphers ECDHE+AESGCM:ECDHE+CHACHA20",
     "plain": "port (0 closes it)",
 }
 BUS_SETTINGS = {**SETTINGS, "tls": "tls-cluster yes", "plain": "tls-cluster yes"}

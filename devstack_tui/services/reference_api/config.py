@@ -7,12 +7,11 @@ from pathlib import Path
 import msgspec
 
 from devstack_tui.core import codec
+from devstack_tui.core.tls import SERVER_CIPHERS
 
 FILE = "config.json"
-# Python's own choice since 3.10, written out: a context does not go back to it by itself.
-TLS_CIPHERS = (
-    "@SECLEVEL=2:ECDH+AESGCM:ECDH+CHACHA20:ECDH+AES:DHE+AES:!aNULL:!eNULL:!aDSS:!SHA1:!AESCCM"
-)
+# Written out, level and all: a context does not go back to it by itself.
+TLS_CIPHERS = f"@SECLEVEL=2:{SERVER_CIPHERS}"
 
 
 class Peer(msgspec.Struct, frozen=True):

@@ -9,15 +9,19 @@ from contextlib import AbstractContextManager
 
 import msgspec
 
-from devstack_tui.contracts.audit import SabotageStack, TlsSabotage
+from devstack_tui.contracts.audit import SECURITY_LEVEL_0, SabotageStack, TlsSabotage
 from devstack_tui.contracts.registry import service
 from devstack_tui.core import codec
+from devstack_tui.core.tls import SERVER_CIPHERS
 from devstack_tui.identity.certificates import HANDSHAKE_S, encrypted, served
 from devstack_tui.services.reference_api.config import FILE, TLS_CIPHERS
 from devstack_tui.services.reference_api.server import UNIT
 
 # OpenSSL has no TLS 1.0 and 1.1 above its security level 0.
-_OLD = {"tls_minimum": "TLSv1", "tls_ciphers": "DEFAULT:@SECLEVEL=0"}
+_OLD = {
+    "tls_minimum": "TLSv1",
+    "tls_ciphers": f"{SERVER_CIPHERS}:ECDHE-ECDSA-AES128-SHA:@SECLEVEL=0",
+}
 _LENIENT = {"tls_ciphers": TLS_CIPHERS.replace("@SECLEVEL=2", "@SECLEVEL=0")}
 _WEAK = {"tls_ciphers": "ALL:COMPLEMENTOFALL:@SECLEVEL=0"}
 
@@ -58,5 +62,6 @@ SABOTAGE = TlsSabotage(
     },
     weak_ciphers=functools.partial(_set, _WEAK),
     lenient=functools.partial(_set, _LENIENT),
+    besides=dict.fromkeys(("old_protocols", "weak_ciphers", "weak_key", "sha1"), SECURITY_LEVEL_0),
     seconds=1.5,
 )

@@ -18,7 +18,7 @@ from devstack_tui.services.reference_api.server import UNIT
 SETTINGS = {
     "tls": "its HTTPS port",
     "protocols": "the context's minimum_version TLS 1.2",
-    "ciphers": "the context's default ciphers",
+    "ciphers": "ciphers of ECDHE with GCM or ChaCha20",
     "plain": "its HTTP port",
 }
 

@@ -13,6 +13,9 @@ from devstack_tui.identity.owner_socket import CONFIG_FILE
 # Of the weak ones a single family.
 _CIPHERS = ("TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", "TLS_RSA_WITH_AES_128_GCM_SHA256")
 
+# The old protocols need a cipher of theirs.
+_OLD = "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA"
+
 
 def _set(values: dict[str, str], stack: SabotageStack) -> AbstractContextManager[None]:
     """Settings of the listener, in place of those it has."""
@@ -28,8 +31,10 @@ def _set(values: dict[str, str], stack: SabotageStack) -> AbstractContextManager
 
 SABOTAGE = TlsSabotage(
     settings={
-        "old_protocols": functools.partial(_set, {"tls_min_version": "tls10"}),
-        "tls1_1": functools.partial(_set, {"tls_min_version": "tls11"}),
+        "old_protocols": functools.partial(
+            _set, {"tls_min_version": "tls10", "tls_cipher_suites": _OLD}
+        ),
+        "tls1_1": functools.partial(_set, {"tls_min_version": "tls11", "tls_cipher_suites": _OLD}),
         "no_tls13": functools.partial(_set, {"tls_max_version": "tls12"}),
         "no_tls12": functools.partial(_set, {"tls_min_version": "tls13"}),
         "plain_open": functools.partial(_set, {"tls_disable": "true"}),

@@ -17,6 +17,7 @@ from devstack_tui.contracts.server_home import HOST, ServerHome
 from devstack_tui.contracts.service import Server
 from devstack_tui.contracts.service_files import CA, CERT, KEY, ServiceFiles
 from devstack_tui.core.errors import DevstackError, UnreachableError
+from devstack_tui.core.tls import SERVER_CIPHERS
 from devstack_tui.identity import approle_login, bootstrap, certificates
 from devstack_tui.identity.owner_socket import CONFIG_FILE, RootKey
 from devstack_tui.identity.vault_api import VaultApi, VaultError
@@ -44,6 +45,7 @@ listener "tcp" {{
   tls_cert_file   = {cert}
   tls_key_file    = {key}
   tls_min_version = "tls12"
+  tls_cipher_suites = "{ciphers}"
 }}
 
 audit "file" "file" {{
@@ -87,6 +89,7 @@ class VaultServer:
                 cert=json.dumps(home.files.path(CERT)),
                 key=json.dumps(home.files.path(KEY)),
                 audit=json.dumps(home.files.path(AUDIT_LOG)),
+                ciphers=_go_names(SERVER_CIPHERS),
             ),
         )
 
@@ -199,6 +202,18 @@ def _needs_root(keys: bootstrap.Keys, secrets: Path) -> str:
         return "its policies, AppRoles or secrets were made for others than those of now: made anew"
     lost = approle_login.lacking(secrets, bootstrap.ADMIN)
     return f"of the admin, {lost}" if lost else ""
+
+
+def _go_names(ciphers: str) -> str:
+    """OpenSSL's names as Go has them: HTTP/2 needs AES-128 with GCM, which is among them."""
+    replaced = (("-POLY1305", "-POLY1305-SHA256"), ("AES", "AES-"), ("-", "_"))
+    names = []
+    for name in ciphers.split(":"):
+        key, _, cipher = name.removeprefix("ECDHE-").partition("-")
+        for old, new in replaced:
+            cipher = cipher.replace(old, new)
+        names.append(f"TLS_ECDHE_{key}_WITH_{cipher}")
+    return ",".join(names)
 
 
 def _require_uninitialised(home: ServerHome) -> None:

@@ -11,10 +11,15 @@ from devstack_tui.services.vault.client import connect
 
 # Go has no more of them, and these only where they are asked for by name.
 WEAK = frozenset({"static_rsa"})
+EXPLAINED = {
+    "cipher_order": "Go takes ChaCha20 for a client that puts it first; every cipher is strong",
+    "sha1_signature": "Go has no setting for it; a client that verifies refuses such a signature",
+    "tickets": "Go gives tickets for seven days, under keys that it changes every day",
+}
 SETTINGS = {
     "tls": "tls_cert_file and tls_key_file of the listener",
     "protocols": 'tls_min_version = "tls12", and no tls_max_version',
-    "ciphers": "no tls_cipher_suites of your own",
+    "ciphers": "tls_cipher_suites to those of ECDHE with GCM or ChaCha20",
     "plain": "tls_disable = false",
 }
 
@@ -25,7 +30,13 @@ class VaultTls(OneListener):
     reloaded = "vault"
 
     listener = Listener(
-        "vault", "vault", begin_at_once, core={"verified": 20}, weak=WEAK, settings=SETTINGS
+        "vault",
+        "vault",
+        begin_at_once,
+        core={"verified": 20},
+        weak=WEAK,
+        explained=EXPLAINED,
+        settings=SETTINGS,
     )
 
     def query(self, target: Target, listener: Listener, tls: bool, timeout: float) -> str:
