@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import socket
 import threading
@@ -232,6 +233,20 @@ def test_a_program_beside_a_server_runs_as_its_account_in_its_environment(made: 
     home = engine.environment("redis-1")["HOME"]
     assert ended.output.splitlines() == [str(about.uid), f"{home} helper:redis more"]
     assert (ended.status, ended.errors) == (3, "no\n")
+
+
+def test_every_process_is_known_with_what_it_may_do(made: Made) -> None:
+    if made.cli is None:
+        pytest.skip("nothing runs in memory")
+    found = made.engine.processes()["redis"]
+    about = made.engine.files(REDIS).stat()
+    assert about is not None
+    assert {one.unit for one in found} >= {f"redis-{number}" for number in range(1, 7)}
+    for one in found:
+        assert (one.uids, one.groups, one.rights) == ({about.uid}, frozenset(), 0) or os.geteuid()
+        assert (one.core_bytes, one.privileges) == (0, False)
+        assert one.environment == made.engine.environment(one.unit)
+        assert "redis" in " ".join(one.arguments)
 
 
 def test_a_program_that_does_not_end_or_is_not_there_is_an_error(made: Made) -> None:
