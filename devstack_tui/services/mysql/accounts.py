@@ -24,7 +24,7 @@ TIMEOUT_S = 30.0
 HOSTS = (LOOPBACK, "localhost")
 """From where the application's account is let in; ours is by TCP alone."""
 SYSTEM = ("information_schema", "mysql", "performance_schema", "sys")
-_ACCESS_DENIED = 1045
+ACCESS_DENIED = 1045
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,30}")
 _DATABASE = "CREATE DATABASE IF NOT EXISTS `{}` CHARACTER SET utf8mb4"
 _GLOBAL = """
@@ -104,7 +104,7 @@ def refused(target: Target) -> bool:
     try:
         connect(target, 5, "").close()
     except pymysql.err.OperationalError as error:
-        if error.args[0] != _ACCESS_DENIED:
+        if error.args[0] != ACCESS_DENIED:
             raise
         return True
     return False

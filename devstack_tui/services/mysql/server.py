@@ -40,6 +40,10 @@ ssl-cipher = {ciphers}
 character-set-server = utf8mb4
 local-infile = 0
 """
+# With rights to files: this directory alone, which is empty.
+CONFIG_MARIADB = """\
+secure-file-priv = "{files}"
+"""
 # MySQL's package points this at a directory of its own, which may be closed to us; and its
 # X protocol would be a second port.
 CONFIG_MYSQL = """\
@@ -93,7 +97,10 @@ class MysqlServer:
             ciphers=SERVER_CIPHERS,
             ca=_escaped(home.files.path(CA)),
         )
-        home.files.write("my.cnf", (text if mariadb else text + CONFIG_MYSQL) + tuning)
+        own = CONFIG_MYSQL
+        if mariadb:
+            own = CONFIG_MARIADB.format(files=_escaped(home.files.directory("files")))
+        home.files.write("my.cnf", text + own + tuning)
 
     def complete(self, home: ServerHome, installation: Installation) -> None:
         """Wait until it accepts the stack's accounts, then make the probe's table."""
