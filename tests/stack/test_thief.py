@@ -20,7 +20,7 @@ from devstack_tui.contracts.workload import Bench
 from devstack_tui.services.mongodb.client import connect as mongodb
 from devstack_tui.services.mysql.client import connect as mysql
 from devstack_tui.services.postgres import pgbench
-from devstack_tui.services.rabbitmq.client import connect as rabbitmq
+from devstack_tui.services.rabbitmq import workloads as rabbitmq
 from devstack_tui.services.redis import bulk
 from devstack_tui.services.redis.client import connect as redis
 from devstack_tui.stack.stack import Stack
@@ -97,15 +97,11 @@ OWN: dict[str, tuple[str, Callable[[Target], object]]] = {
     "plain pymongo": ("mongodb", by_pymongo),
     "plain redis": ("redis", lambda target: redis(target, 0, LIMIT_S, tls=False)),
     "plain redis load": ("redis", lambda target: bulk.login(target, 0)),
-    "plain rabbitmq": ("rabbitmq", lambda target: rabbitmq(target, LIMIT_S, False).__enter__()),
+    "plain rabbitmq": ("rabbitmq", rabbitmq._open),
 }
 CLIENTS = OWN | {f"{name} {kind}": (name, use) for name in SERVICES for kind, use in EVERY.items()}
 """Everything of ours that logs in, and asks no other server of the service before."""
 del CLIENTS["vault acks"]  # it is given its token by the administrator, at the same server
-for pending in ("plain mysql", "plain rabbitmq"):
-    del CLIENTS[pending]
-for pending in ("postgres", "mysql", "rabbitmq"):
-    del CLIENTS[f"{pending} audit in plain"]
 
 
 @pytest.mark.parametrize("client", CLIENTS)
