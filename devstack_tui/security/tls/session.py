@@ -50,7 +50,7 @@ _NO_RENEGOTIATION = 100
 @dataclass(frozen=True, slots=True)
 class Seen:
     """`renegotiates`: whether it began another handshake that the client asked for; `answer` how it
-    said so. `ticket_s`: the lifetime of its session ticket in seconds, None without one."""
+    did so. `ticket_s`: the lifetime of its session ticket in seconds, None without one."""
 
     renegotiates: bool
     answer: str
@@ -103,11 +103,11 @@ class _Keys:
 
 @dataclass(slots=True)
 class _Client:
-    """One connection. `said` is every handshake message so far, which the keys are bound to."""
+    """One connection. `sent` is every handshake message so far, which the keys are bound to."""
 
     sock: socket.socket
     identity: Identity | None
-    said: bytearray = field(default_factory=bytearray)
+    sent: bytearray = field(default_factory=bytearray)
     pending: bytearray = field(default_factory=bytearray)
     reading: _Keys | None = None
     random: bytes = b""
@@ -126,7 +126,7 @@ class _Client:
         return self._judge(ticket)
 
     def _say(self, message: bytes) -> bytes:
-        self.said += message
+        self.sent += message
         return message
 
     # -- reading ---------------------------------------------------------------------------
@@ -237,12 +237,12 @@ class _Client:
         exchange = self._say(_handshake(16, vector(1, public)))
         flight += _record(HANDSHAKE, exchange)
         if wants and self.identity is not None:
-            signed = _signed(self.identity[1], bytes(self.said))
+            signed = _signed(self.identity[1], bytes(self.sent))
             flight += _record(HANDSHAKE, self._say(_handshake(15, signed)))
         master = _prf(secret, b"master secret", own_random + self.random, 48)
         block = _prf(master, b"key expansion", self.random + own_random, 40)
         writing, reading = _Keys(block[:16], block[32:36]), _Keys(block[16:32], block[36:40])
-        proof = _prf(master, b"client finished", hashlib.sha256(self.said).digest(), 12)
+        proof = _prf(master, b"client finished", hashlib.sha256(self.sent).digest(), 12)
         finished = writing.seal(HANDSHAKE, self._say(_handshake(_FINISHED, proof)))
         self.sock.sendall(flight + _record(_CHANGE_CIPHER, b"\1") + finished)
         return writing, reading, proof

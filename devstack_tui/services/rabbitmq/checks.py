@@ -1,4 +1,5 @@
-"""The checks of suite `auth` for RabbitMQ, and what turns one of each kind red."""
+"""The checks of RabbitMQ: suite `auth`, and the listeners of its nodes; and what turns one of each
+kind red."""
 
 from __future__ import annotations
 
@@ -26,6 +27,7 @@ from devstack_tui.identity import account_checks
 from devstack_tui.identity.account_checks import SETTING, compared, declared, guesses, none_of
 from devstack_tui.loadgen.bounded_socket import guarded, translated
 from devstack_tui.services.rabbitmq import accounts, erl_call
+from devstack_tui.services.rabbitmq.audit import nodes
 from devstack_tui.services.rabbitmq.audit.facts import Facts, facts
 from devstack_tui.services.rabbitmq.audit.knock import is_let_in
 
@@ -50,7 +52,7 @@ class RabbitmqChecks:
         for name in declared(SERVICE)["settings"]:
             run = functools.partial(_judged, functools.partial(setting, name))
             found.append(make(SETTING, run, what=name))
-        return tuple(found)
+        return (*found, *nodes.checks())
 
     def sabotages(self) -> tuple[Sabotage, ...]:
         """One of each kind, while the node runs."""
@@ -63,6 +65,13 @@ class RabbitmqChecks:
             _sabotage("rights.application", "gives applications rights by another pattern", _wider),
             _sabotage("vhosts", "has a virtual host that nobody declared", _host),
             _sabotage("cookie", "has a cookie that is guessed", _guessed_cookie),
+            Sabotage(
+                id="rabbitmq.epmd_stray",
+                title="the port mapper of RabbitMQ knows a node that is not ours",
+                service=SERVICE,
+                apply=nodes.stray,
+                seconds=0.1,
+            ),
             _sabotage("loopback_users", "would let guest in from anywhere", _anywhere),
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from devstack_tui.contracts.audit import Audit, Check, Checks, MatrixCell, Sabotage
 from devstack_tui.services.vault.audit import (
+    cluster,
     configuration,
     contents,
     files,
@@ -51,6 +52,7 @@ class VaultChecks:
             *configuration.checks(),
             *contents.checks(),
             *no_token.checks(),
+            *cluster.checks(),
         )
         return tuple(sorted(found, key=lambda check: (not check.core, check.core and check.id)))
 
