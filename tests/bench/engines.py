@@ -132,7 +132,7 @@ def redis_benchmark(entry: Entry, target: Target) -> float:
     params = entry.sizes.quick
     command = entry.name.rpartition(".")[2]
     name, throwaway = "devstack-tui-bench", secrets.token_hex(8)
-    nodes = [connect(target, index, 5) for index in range(node_count(target))]
+    nodes = [connect(target.as_admin(), index, 5) for index in range(node_count(target))]
     try:
         for node in nodes:
             node.execute_command(

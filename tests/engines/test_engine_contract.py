@@ -196,7 +196,7 @@ def test_the_server_knows_its_files_by_the_paths_that_the_engine_gives(made: Mad
     if made.cli is None:
         pytest.skip("no server knows files in memory")
     files = made.engine.files(REDIS)
-    client = connect(made.engine.target(REDIS), 0, 2, tls=True)
+    client = connect(made.engine.target(REDIS).as_admin(), 0, 2, tls=True)
     try:
         asked: Any = client.execute_command
         cert = asked("CONFIG GET", "tls-cert-file")["tls-cert-file"]

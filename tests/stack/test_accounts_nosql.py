@@ -37,6 +37,8 @@ def test_redis_nodes_of_an_earlier_release_get_their_accounts_while_they_run(liv
             node.config_set("masterauth", password)
             node.execute_command("ACL DELUSER", "devstack", "replica", "devstack_admin")
     ready(live, "redis")
+    ended = live.run("up", "reference-api")
+    assert "was running" in ended.stderr
     for index in range(NODES):
         with redis_node(live, index) as node:
             assert node.execute_command("ACL USERS") == [

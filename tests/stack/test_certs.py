@@ -84,6 +84,7 @@ def _redis(cli: Cli, stack: contextlib.ExitStack) -> Work:
             redis.Redis(
                 "127.0.0.1",
                 ports(cli, "redis")["tls"] + index,
+                username=secret(cli, "redis")["user"],
                 password=secret(cli, "redis")["password"],
                 ssl=True,
                 ssl_ca_certs=ca(cli),
@@ -242,7 +243,10 @@ def test_a_rotation_that_is_killed_is_taken_back_by_the_next_change(live: Cli, p
     assert not (files[0].parent / "before.json").exists()
     assert all(one["current"] for one in leaves(live)["redis"]["served"])
     with redis.Redis(
-        "127.0.0.1", ports(live, "redis")["main"], password=secret(live, "redis")["password"]
+        "127.0.0.1",
+        ports(live, "redis")["main"],
+        username=secret(live, "redis")["user"],
+        password=secret(live, "redis")["password"],
     ) as node:
         assert not list(node.scan_iter("*acks*"))
     assert live.run("certs", "rotate", "redis").returncode == 0

@@ -251,7 +251,7 @@ async def test_a_planned_switch_over_loses_nothing(context: Context, target: Tar
                 break
         instrument.expect(victim)
         replica = _replica_of(target, victim)
-        client = connect(target, replica, 2.0)
+        client = connect(target.as_admin(), replica, 2.0)
         try:
             at = time.monotonic()
             client.execute_command("CLUSTER FAILOVER")

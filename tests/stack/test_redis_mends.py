@@ -36,7 +36,7 @@ def test_a_slot_that_nobody_claims_is_given_back(
 ) -> None:
     assert fresh.run("up", "redis").returncode == 0
     fresh.enter(monkeypatch)
-    target = Stack(fresh.stack).engine().target(service("redis"))
+    target = Stack(fresh.stack).engine().target(service("redis")).as_admin()
     with session(target, 0, 5) as client:
         slot = client.execute_command("CLUSTER KEYSLOT", KEY)
     index = owner(target, slot)

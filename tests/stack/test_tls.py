@@ -67,10 +67,11 @@ def test_every_redis_node(live: Cli, tls: bool) -> None:
     found = secret(live, "redis")
     base = ports(live, "redis")["tls" if tls else "main"]
     options: dict[str, Any] = {"ssl": True, "ssl_ca_certs": ca(live)} if tls else {}
+    options |= {"username": found["user"], "password": found["password"]}
     for port in range(base, base + 6):
-        with redis.Redis("127.0.0.1", port, password=found["password"], **options) as node:
+        with redis.Redis("127.0.0.1", port, **options) as node:
             assert node.ping()
-    cluster = redis.cluster.RedisCluster("127.0.0.1", base, password=found["password"], **options)
+    cluster = redis.cluster.RedisCluster("127.0.0.1", base, **options)
     for n in range(50):
         cluster.set(f"test:{n}", n, ex=30)
     assert [cluster.get(f"test:{n}") for n in range(50)] == [str(n).encode() for n in range(50)]

@@ -98,7 +98,8 @@ def node(cli: Cli, number: int) -> Iterator[redis.Redis]:
     where = target(cli, "redis")
     client = redis.Redis(
         port=where.ports["tls"] + number - 1,
-        password=where.credentials.password,
+        username=where.admin.user,
+        password=where.admin.password,
         ssl=True,
         ssl_ca_certs=str(where.ca),
     )
@@ -153,7 +154,7 @@ def test_a_change_of_somebody_else_is_seen_on_its_node(nosql: Cli) -> None:
 
 def test_what_one_node_refuses_is_taken_back_on_the_others(nosql: Cli) -> None:
     with node(nosql, 4) as client:
-        client.execute_command("ACL", "SETUSER", "default", "-config|set")
+        client.execute_command("ACL", "SETUSER", "devstack_admin", "-config|set")
         try:
             with pytest.raises(DevstackError, match="redis-4 refuses hz=50"):
                 set_live(nosql, "redis", {"hz": "50"})

@@ -37,7 +37,8 @@ def node(cli: Cli, index: int = 0) -> Iterator[redis.Redis]:
     client = redis.Redis(
         host="127.0.0.1",
         port=ports(cli, "redis")["tls"] + index,
-        password=secret(cli, "redis")["password"],
+        username=secret(cli, "redis-admin")["user"],
+        password=secret(cli, "redis-admin")["password"],
         ssl=True,
         ssl_ca_certs=ca(cli),
     )

@@ -251,11 +251,16 @@ def _redis(cli: Cli) -> tuple[Words, dict[str, float]]:
 
     from devstack_tui.services.redis.client import node_count
 
-    found, at = clients.secret(cli, "redis"), clients.ports(cli, "redis")["main"]
+    found, at = clients.secret(cli, "redis-admin"), clients.ports(cli, "redis")["main"]
     answers = []
     for index in range(node_count(Stack(cli.stack).engine().target(service("redis")))):
         with contextlib.closing(
-            redis.Redis(port=at + index, password=found["password"], decode_responses=True)
+            redis.Redis(
+                port=at + index,
+                username=found["user"],
+                password=found["password"],
+                decode_responses=True,
+            )
         ) as node:
             answers.append(node.config_get("*"))
     same = {name: text for name, text in answers[0].items()
@@ -266,7 +271,7 @@ def _redis(cli: Cli) -> tuple[Words, dict[str, float]]:
 def _mongodb(cli: Cli) -> tuple[Words, dict[str, float]]:
     import pymongo
 
-    found, at = clients.secret(cli, "mongodb"), clients.ports(cli, "mongodb")["main"]
+    found, at = clients.secret(cli, "mongodb-admin"), clients.ports(cli, "mongodb")["main"]
     with pymongo.MongoClient(
         "127.0.0.1", at, username=found["user"], password=found["password"], tls=True,
         tlsCAFile=clients.ca(cli),

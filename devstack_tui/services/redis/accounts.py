@@ -59,12 +59,17 @@ def lines(target: Target) -> str:
 
 
 def convert(target: Target, index: int) -> None:
-    """Give a running node of an older release, which knows one account, those of now. What is
-    connected stays so."""
+    """Give a running node of an older release, which knows one account, those of now. Clients that
+    are connected by that one must log in again: they could do nothing more."""
     old = Credentials(DEFAULT, target.credentials.password)
     with session(msgspec.structs.replace(target, credentials=old), index, CONVERT_S) as client:
         send: Any = client.execute_command
         client.config_set("masteruser", REPLICA)
         client.config_set("masterauth", replica_password(target))
         for name, words in rules(target).items():
-            send("ACL SETUSER", name, "reset", *words)
+            if name != DEFAULT:
+                send("ACL SETUSER", name, "reset", *words)
+    with session(target.as_admin(), index, CONVERT_S) as client:
+        send = client.execute_command
+        send("ACL SETUSER", DEFAULT, "reset", *OFF)
+        send("CLIENT KILL", "TYPE", "normal", "USER", DEFAULT)

@@ -101,12 +101,12 @@ class RedisCache(Backend):
 
     @contextlib.asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
-        from redis.exceptions import AuthenticationError
+        from redis.exceptions import AuthenticationError, NoPermissionError
 
         async with self._slots:
             try:
                 yield
-            except AuthenticationError:
+            except (AuthenticationError, NoPermissionError):  # or the account is another by now
                 self.forget()
                 await self.close()
                 raise
@@ -139,13 +139,13 @@ class RedisCache(Backend):
     @contextlib.asynccontextmanager
     async def _cluster(self) -> AsyncIterator[RedisCluster]:
         """A cluster client for one request alone."""
-        from redis.exceptions import AuthenticationError
+        from redis.exceptions import AuthenticationError, NoPermissionError
 
         async with self._turn():
             cluster = self._idle.pop() if self._idle else await self._opened()
             try:
                 yield cluster
-            except AuthenticationError:  # it would try the old password for ever
+            except (AuthenticationError, NoPermissionError):  # it would stay so for ever
                 await cluster.aclose()
                 raise
             except BaseException:
