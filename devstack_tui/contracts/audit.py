@@ -113,6 +113,9 @@ class Audit(Protocol):
     def processes(self) -> Mapping[str, Sequence[ProcessFacts]]:
         """See `Engine.processes`; a fresh look."""
 
+    def commands(self) -> Sequence[tuple[str, str]]:
+        """See `Engine.commands`; a fresh look."""
+
     def tree(self) -> Iterator[tuple[Entry, Read]]:
         """See `core.file_tree.walk`: all that is below the stack's directory, and below `.jobs/`
         what its jobs have written."""

@@ -171,6 +171,10 @@ class Engine(Readable, UnitControl, Protocol):
     def processes(self) -> Mapping[str, Sequence[ProcessFacts]]:
         """Every process of the stack that runs, by its service. What ends meanwhile is left out."""
 
+    def commands(self) -> Sequence[tuple[str, str]]:
+        """Every process that runs where the servers do, whosever it is, by its name: how it was
+        started, in one line, as every user there may see it."""
+
     def interact(self, unit: str, argv: Sequence[str]) -> int:
         """Run a program beside a server at our terminal; returns its exit status. Raises
         `UnreachableError` for a unit that does not run, and OSError."""

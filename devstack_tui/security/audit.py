@@ -156,6 +156,10 @@ class StackAudit:
         """See the Protocol."""
         return self._engine.processes()
 
+    def commands(self) -> Sequence[tuple[str, str]]:
+        """See the Protocol."""
+        return self._engine.commands()
+
     def tree(self) -> Iterator[tuple[Entry, Read]]:
         """See the Protocol."""
         yield from walk(self._stack.paths.root)

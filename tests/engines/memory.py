@@ -238,6 +238,9 @@ class MemoryEngine:
     def processes(self) -> Mapping[str, Sequence[ProcessFacts]]:
         return {}
 
+    def commands(self) -> Sequence[tuple[str, str]]:
+        return ()
+
     def reload(self, unit: str) -> None:
         self._thing(unit).log.append("read again")
 

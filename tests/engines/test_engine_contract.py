@@ -291,7 +291,7 @@ def test_a_port_that_is_taken_is_reported_before_the_start(made: Made) -> None:
     with socket.create_server(("127.0.0.1", port)):
         with pytest.raises(DevstackError, match=f"mysql needs port {port}"):
             made.engine.prepare(mysql, Run())
-        (found,) = made.engine.examine(mysql)
+        (found,) = (one for one in made.engine.examine(mysql) if one.subject == "mysql")
         assert (found.subject, found.status) == ("mysql", "warning")
         assert f"port {port}" in found.detail
 
@@ -385,7 +385,6 @@ def _acts(engine: Engine, unit: str) -> list[Callable[[], object]]:
     """All that needs a unit that runs."""
     return [
         partial(engine.reload, unit),
-        partial(engine.listeners, unit),
         partial(engine.environment, unit),
         partial(engine.execute, unit, ["true"]),
         partial(engine.interact, unit, ["true"]),

@@ -207,6 +207,20 @@ def test_what_a_process_should_not_have_is_named(
     assert PASSWORD not in evidence
 
 
+@pytest.mark.usefixtures("home")
+def test_a_password_in_the_arguments_of_any_program_is_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(OneAudit, "commands", lambda _: [("vi", "vi x")])
+    assert found(rules.commands, STACK)[0] is Status.PASS
+    text = f"redis-cli --pass {PASSWORD}"
+    monkeypatch.setattr(OneAudit, "commands", lambda _: [("vi", "vi x"), ("redis-cli", text)])
+    assert found(rules.commands, STACK) == (
+        Status.FAIL,
+        "redis-cli was started with a secret of the stack",
+    )
+
+
 @pytest.mark.parametrize("groups", [frozenset({27}), frozenset({0})])
 @pytest.mark.usefixtures("home")
 def test_root_gives_a_server_no_other_group_and_no_shared_account(

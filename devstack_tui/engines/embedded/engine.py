@@ -284,6 +284,10 @@ class EmbeddedEngine(EmbeddedView):
         """See the Protocol."""
         return process_facts.look(self._records, self._instance.id)
 
+    def commands(self) -> Sequence[tuple[str, str]]:
+        """See the Protocol."""
+        return process_facts.commands()
+
     def execute(
         self,
         unit: str,

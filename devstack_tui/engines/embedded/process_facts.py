@@ -39,6 +39,12 @@ def look(records: Records, instance: str) -> dict[str, list[ProcessFacts]]:
     return found
 
 
+def commands() -> list[tuple[str, str]]:
+    """See `Engine.commands`."""
+    found = ((pid, process.arguments(pid)) for pid in process.pids())
+    return [(_program(pid, words), " ".join(words)) for pid, words in found if words]
+
+
 def _facts(pid: int, service: Service | None, unit: str) -> ProcessFacts | None:
     rights = process.rights(pid)
     account = account_of(service) if service else None

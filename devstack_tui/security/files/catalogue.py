@@ -82,6 +82,18 @@ FILES = (
         "on disk",
     ),
 )
+MACHINE = (
+    Kind(
+        "commands",
+        "nobody on this machine has started a program with a secret of {name} in its arguments",
+        Severity.HIGH,
+        "Every user of the machine may read the arguments of every process.",
+        "end it; a client takes a password from a file, its environment or standard input",
+        rules.commands,
+        STACK,
+        "processes",
+    ),
+)
 PROCESSES = (
     Kind(
         "account",
@@ -137,8 +149,9 @@ def id_of(kind: str, part: str) -> str:
 
 
 def _checks() -> Iterator[Check]:
-    for kind in FILES:
+    for kind in (*FILES, *MACHINE):
         yield _check(kind, STACK, IDENTITY, "the stack itself")
+    for kind in FILES:
         for service in services():
             yield _check(kind, service.name, service.name, _name(service))
     for kind in PROCESSES:

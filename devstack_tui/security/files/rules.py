@@ -140,6 +140,18 @@ def arguments(service: str, audit: Audit) -> Finding:
     )
 
 
+def commands(_part: str, audit: Audit) -> Finding:
+    """The same of whoever else works on this machine: clients, scripts, shells."""
+    known = known_secrets(audit)
+    found = audit.commands()
+    wrong = {
+        f"{name} was started with a secret of the stack"
+        for name, text in found
+        if any(secret in text for secret in known)
+    }
+    return _judged(sorted(wrong), f"{len(found)} processes: none of {len(known)} secrets")
+
+
 def environment(service: str, audit: Audit) -> Finding:
     """It is inherited by all that a server starts, and printed by many a crash report."""
     return _without_secret(service, audit, lambda one: list(one.environment.items()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -12,9 +13,12 @@ from functools import partial
 
 from devstack_tui.contracts.audit import Breaking, Sabotage, SabotageStack
 from devstack_tui.contracts.processes import Loosening
+from devstack_tui.contracts.registry import IDENTITY
 from devstack_tui.contracts.service_files import KEY
+from devstack_tui.core.environment import of_child
 from devstack_tui.core.errors import DevstackError
-from devstack_tui.security.files.catalogue import FILES, PROCESSES, SUITE
+from devstack_tui.security.files.catalogue import FILES, MACHINE, PROCESSES, SUITE, id_of
+from devstack_tui.security.files.scan import STACK
 
 SERIES = "series"
 STRAY = ".devstack-tui-stray"
@@ -33,6 +37,7 @@ def sabotages() -> tuple[Sabotage, ...]:
         "secrets": ("a text holds the password", _noted_password),
         "confined": ("it may leave core files", partial(_loosened, Loosening.LIMITS)),
         "arguments": ("a helper has the password as an argument", _argument),
+        "commands": ("a client has the password as an argument", _command),
         "environment": ("a helper has the password in its environment", _variable),
     }
     if os.geteuid() == 0:
@@ -45,10 +50,11 @@ def sabotages() -> tuple[Sabotage, ...]:
         Sabotage(
             id=f"{SUITE}.{kind.name}",
             title=f"{kind.proof}: {acts[kind.name][0]}",
-            service=kind.proof,
+            service=kind.proof if kind.proof != STACK else IDENTITY,
             apply=acts[kind.name][1],
+            expects=(id_of("commands", STACK),) if kind.name == "arguments" else (),
         )
-        for kind in (*FILES, *PROCESSES)
+        for kind in (*FILES, *MACHINE, *PROCESSES)
         if kind.name in acts
     )
 
@@ -120,6 +126,17 @@ def _password(stack: SabotageStack, kind: str) -> str:
 def _loosened(how: Loosening, stack: SabotageStack) -> Iterator[None]:
     with stack.loosened(_proof("confined"), how):
         yield
+
+
+@contextlib.contextmanager
+def _command(stack: SabotageStack) -> Iterator[None]:
+    """A program of ours, outside of the stack, until its input ends."""
+    argv = ["/bin/sh", "-c", "read end", _password(stack, "arguments")]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, env=of_child({})) as client:
+        try:
+            yield
+        finally:
+            client.communicate()
 
 
 def _argument(stack: SabotageStack) -> AbstractContextManager[None]:
