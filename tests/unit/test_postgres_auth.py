@@ -53,9 +53,9 @@ def test_a_password_is_guessed_by_its_hash(verifier: str, guess: str | None) -> 
         ("host", "::1", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "scram-sha-256", ""),
         ("local", "", "", "scram-sha-256", ""),
         ("host", "0.0.0.0", "0.0.0.0", "reject", ""),
-        ("host", "127.0.0.1", "255.255.255.255", "trust", "trust is not declared"),
-        ("host", "127.0.0.1", "255.255.255.255", "password", "password is not declared"),
-        ("local", "", "", "peer", "peer is not declared"),
+        ("host", "127.0.0.1", "255.255.255.255", "trust", "trust is not a declared method"),
+        ("host", "127.0.0.1", "255.255.255.255", "password", "password is not a declared"),
+        ("local", "", "", "peer", "peer is not a declared"),
         ("host", "0.0.0.0", "0.0.0.0", "scram-sha-256", "other machines"),
         ("host", "126.0.0.0", "254.0.0.0", "scram-sha-256", "other machines"),
         ("host", "all", "", "scram-sha-256", "other machines"),
@@ -75,7 +75,7 @@ def test_a_rule_for_replication_is_not_declared() -> None:
     rule = Rule(
         1, "host", ("replication",), ("all",), "127.0.0.1", "255.255.255.255", "scram-sha-256", ""
     )
-    assert "replication is not declared" in "; ".join(checks._wrong(rule))
+    assert "for replication" in "; ".join(checks._wrong(rule))
 
 
 @pytest.mark.parametrize(

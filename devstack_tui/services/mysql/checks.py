@@ -59,21 +59,18 @@ class MysqlChecks:
 
 
 def _no_login(way: str, audit: Audit) -> Finding:
-    """Every name that the server lists, that of nobody, and none at all, without a password."""
+    """Every name that the server lists, and that of nobody, without a password: he would come in as
+    an account without a name."""
     target = audit.target(NAME)
     try:
         listed = {account.user for account in facts(audit).accounts if not account.role}
     except AdminRefusedError:
         listed = {target.credentials.user, target.admin.user}
-    names = sorted({*listed, "root", "", NOBODY})
+    names = sorted({*listed, "root", NOBODY} - {""})
     if way == "sockets" and audit.files(NAME).stat(attempts.SOCKET) is None:
         return none_of((), "there is no Unix socket")
-    let = [
-        f"{name or 'somebody without a name'} is {how}"
-        for name in names
-        if (how := attempts.let_in(audit, way, name))
-    ]
-    return none_of(let, f"{', '.join(filter(None, names))}, and no name: each is refused")
+    let = [f"{name} is {how}" for name in names if (how := attempts.let_in(audit, way, name))]
+    return none_of(let, f"{', '.join(names)}: each is refused")
 
 
 def _accounts(audit: Audit) -> Finding:

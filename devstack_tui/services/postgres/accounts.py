@@ -24,7 +24,7 @@ TIMEOUT_S = 60.0
 _PLAIN = "LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS"
 _NEXT = "devstack_tui_application"
 _HELPER = "devstack_tui_conversion"
-_REFUSED = ("password authentication failed", "no pg_hba.conf entry", "does not exist")
+_REFUSED = ("authentication failed", "pg_hba.conf", "does not exist", "not permitted to log in")
 # What the first account owns and nobody gave an extension, as `ALTER` names it. Sequences of a
 # column go with their table, row types and arrays with what they are of.
 _OWNED = """

@@ -9,6 +9,7 @@ from functools import partial
 from devstack_tui.contracts.audit import Audit, Check, Checks, Finding, Sabotage
 from devstack_tui.contracts.model import Target
 from devstack_tui.core.check import Status
+from devstack_tui.core.errors import DevstackError
 from devstack_tui.identity import account_checks
 from devstack_tui.identity.account_checks import compared, declared, guesses, none_of
 from devstack_tui.services.postgres.accounts import MAINTENANCE, refused
@@ -21,6 +22,7 @@ from devstack_tui.services.postgres.audit.facts import (
     guessed,
 )
 from devstack_tui.services.postgres.client import connect
+from devstack_tui.services.postgres.server import HBA, HBA_FILE
 
 NAME = "postgres"
 WAYS = ("plain", "tls", "sockets")
@@ -95,15 +97,27 @@ def _no_login(way: str, audit: Audit) -> Finding:
     ]
     let = [who for who, answer in answers if answer == attempts.LET_IN]
     if let:
-        return none_of([f"let in without a password: {', '.join(let)}"], "")
+        return none_of([f"{', '.join(let)}: let in without a password"], "")
     seen = sorted({answer for _, answer in answers})
     return none_of((), "; ".join(seen) if answers else "it listens on no Unix socket")
 
 
 def _rules(audit: Audit) -> Finding:
-    found = facts(audit).rules
+    try:
+        found = facts(audit).rules
+    except AdminRefusedError as error:  # a rule may be why: then only the file can be read
+        lines = audit.files(NAME).read(HBA_FILE).decode(errors="replace").splitlines()
+        own = HBA.format(host=audit.target(NAME).endpoint.host)
+        more = [line for line in lines if line.strip() and line not in own.splitlines()]
+        return (
+            none_of([f"{line!r} is not declared" for line in more], "") if more else _error(error)
+        )
     wrong = [text for rule in found for text in _wrong(rule)]
     return none_of(wrong, "; ".join(map(str, found)) or "pg_hba.conf lets nobody in")
+
+
+def _error(error: DevstackError) -> Finding:
+    return Finding(Status.ERROR, error.message)
 
 
 def _wrong(rule: Rule) -> Iterator[str]:
@@ -111,13 +125,13 @@ def _wrong(rule: Rule) -> Iterator[str]:
     if rule.error:
         yield f"line {rule.line} is wrong: {rule.error}"
     elif rule.method not in wanted["methods"]:
-        yield f"{rule}: {rule.method} is not declared"
+        yield f"{rule} is not a declared method"
     elif rule.method != "reject":
         denied = sorted(set(rule.databases) & set(wanted["databases_denied"]))
         if denied:
-            yield f"{rule}: {', '.join(denied)} is not declared"
+            yield f"{rule} is for {', '.join(denied)}, which is not declared"
         if rule.type != "local" and not _own_machine(rule):
-            yield f"{rule}: other machines than this one are let in"
+            yield f"{rule} lets in other machines than this one"
 
 
 def _own_machine(rule: Rule) -> bool:
@@ -161,7 +175,7 @@ def _passwords(audit: Audit) -> Finding:
         found = facts(audit)
     except AdminRefusedError as error:
         let = list(_let_in(target, audit.timeout))
-        return none_of(let, "") if let else Finding(Status.ERROR, error.message)
+        return none_of(let, "") if let else _error(error)
     wrong, tried = [], 0
     for account in found.accounts:
         words = guesses(account.name, account.name[::-1], f"{account.name}123")

@@ -34,6 +34,7 @@ log_line_prefix = '%m [%p] '
 timezone = 'UTC'
 log_timezone = 'UTC'
 """
+HBA_FILE = "pg_hba.conf"
 # Dual mode as declared: `host` admits both TLS and plain connections. Nothing replicates.
 HBA = """\
 host all all {host}/32 scram-sha-256
@@ -73,7 +74,7 @@ class PostgresServer:
                 home.files.remove("initdb-password")
 
         cluster = home.build("cluster", make)
-        hba = home.files.write("pg_hba.conf", HBA.format(host=HOST))
+        hba = home.files.write(HBA_FILE, HBA.format(host=HOST))
         ident = home.files.write("pg_ident.conf", "")
         home.files.write(
             "postgresql.conf",

@@ -83,7 +83,7 @@ def _answer(reader: Reader) -> str:
 
 def allowed(audit: Audit) -> dict[str, str]:
     """What an application's account was let do of what is declared that it must not, by what that
-    is; each in a transaction that is taken back. Raises `DevstackError` and `OSError`."""
+    is; each in a transaction that is rolled back. Raises `DevstackError` and `OSError`."""
     import psycopg
 
     target = audit.target("postgres")
