@@ -15,7 +15,7 @@ from devstack_tui.contracts.service_files import CA, CERT, CHAIN, KEY, ServiceFi
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.files import make_dir, read_bytes, write_private
 from devstack_tui.core.tls import with_key_extensions
-from devstack_tui.identity import bootstrap
+from devstack_tui.identity import bootstrap, issued
 from devstack_tui.identity.certificates import read_certificate
 from devstack_tui.identity.vault_api import (
     VaultApi,
@@ -49,7 +49,7 @@ def obtain(
         if service.admin is not None:
             admin = _admin_account(client, service, lenient=renew)
         if renew or _due(service, files, vault.ca):
-            issue(client, service, files)
+            issued.note(vault.secrets, service.name, issue(client, service, files))
         if files.stat(SECRET_ID):
             give(vault.secrets, service.secret, files)
     finally:
@@ -194,8 +194,9 @@ def matches(files: ServiceFiles) -> bool:
     return leaf.public_key().public_bytes(pem, spki) == key.public_key().public_bytes(pem, spki)
 
 
-def issue(vault: VaultApi, service: Service, files: ServiceFiles) -> None:
-    """Have a leaf issued by the intermediate and write it with its key and its chain, 0600."""
+def issue(vault: VaultApi, service: Service, files: ServiceFiles) -> str:
+    """Have a leaf issued by the intermediate and write it with its key and its chain, 0600.
+    Returns its serial."""
     names = bootstrap.dns_names(service)
     answer = vault.call(
         "post",
@@ -209,6 +210,7 @@ def issue(vault: VaultApi, service: Service, files: ServiceFiles) -> None:
     root = answer["ca_chain"][-1] + "\n"
     leaf = answer["certificate"] + "\n" + answer["issuing_ca"] + "\n"
     _write(files, root, chain, answer["private_key"] + "\n", leaf)
+    return str(answer["serial_number"])
 
 
 def _write(files: ServiceFiles, root: str, chain: str, key: str, leaf: str) -> None:

@@ -47,10 +47,11 @@ class Catalogue:
         from devstack_tui.security import tls_sabotage
         from devstack_tui.security.files import sabotage as files
         from devstack_tui.security.network import sabotage as network
+        from devstack_tui.security.trust import sabotage as trust
 
         parts = _parts()
         sabotages = [sabotage for part in parts for sabotage in part.sabotages()]
-        sabotages += [*files.sabotages(), *network.sabotages()]
+        sabotages += [*files.sabotages(), *network.sabotages(), *trust.sabotages()]
         sabotages += tls_sabotage.sabotages(audit)
         known = {sabotage.id for sabotage in sabotages}
         return cls(
@@ -65,9 +66,11 @@ class Catalogue:
         from devstack_tui.security.files import catalogue as files
         from devstack_tui.security.network import catalogue as network
         from devstack_tui.security.tls import catalogue as tls
+        from devstack_tui.security.trust import catalogue as trust
 
         own = [check for part in _parts() for check in part.checks(audit)]
-        return (*own, *files.checks(), *network.checks(audit), *tls.checks(audit))
+        shared = (*files.checks(), *network.checks(audit), *trust.checks(audit))
+        return (*own, *shared, *tls.checks(audit))
 
     def choose(
         self,

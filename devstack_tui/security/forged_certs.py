@@ -6,14 +6,15 @@ the chain holds, and a client can refuse a leaf for its one fault alone.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import ipaddress
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
-from devstack_tui.contracts.audit import VaultClient
+from devstack_tui.contracts.audit import SabotageStack
 from devstack_tui.contracts.model import own_name
 from devstack_tui.core.tls import with_key_extensions
 from devstack_tui.security.tls import untrusted_ca
@@ -40,6 +41,8 @@ class Issuer:
 
     certificate: x509.Certificate
     key: Private = field(repr=False)
+    client: bool = False
+    """Whether the leaves that it signs are for clients, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +62,9 @@ Maker = Callable[[Issuer, Sequence[str]], ForgedCertificate]
 """Makes a leaf for these names (DNS names and addresses)."""
 
 
-def intermediate(root: VaultClient) -> Issuer:
-    """A CA signed by the stack's root; `root` is a token that may have it sign."""
+@contextlib.contextmanager
+def signed(stack: SabotageStack, ttl: str = "26280h", *, client: bool = False) -> Iterator[Issuer]:
+    """A CA signed by the stack's root, which revokes it at the end. No root token lives within."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
 
@@ -68,16 +72,28 @@ def intermediate(root: VaultClient) -> Issuer:
     key = _rsa(2048)
     name = _name("devstack-tui sabotage CA")
     request = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, hashes.SHA256())
-    answer = root.call(
-        "post",
-        "pki/root/sign-intermediate",
-        csr=request.public_bytes(serialization.Encoding.PEM).decode(),
-        common_name="devstack-tui sabotage CA",
-        ttl="26280h",
-        use_csr_values=False,
-        format="pem",
-    )["data"]
-    return Issuer(x509.load_pem_x509_certificate(answer["certificate"].encode()), key)
+    with stack.root() as root:
+        answer = root.call(
+            "post",
+            "pki/root/sign-intermediate",
+            csr=request.public_bytes(serialization.Encoding.PEM).decode(),
+            common_name="devstack-tui sabotage CA",
+            ttl=ttl,
+            use_csr_values=False,
+            format="pem",
+        )["data"]
+    try:
+        yield Issuer(x509.load_pem_x509_certificate(answer["certificate"].encode()), key, client)
+    finally:
+        with stack.root() as root:
+            root.call("post", "pki/revoke", serial_number=answer["serial_number"])
+
+
+def pem(issuer: Issuer) -> str:
+    """Its certificate, PEM."""
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    return issuer.certificate.public_bytes(Encoding.PEM).decode()
 
 
 def good(issuer: Issuer, names: Sequence[str]) -> ForgedCertificate:
@@ -115,15 +131,15 @@ def expired(issuer: Issuer, names: Sequence[str]) -> ForgedCertificate:
     return _certificate(issuer, names, until=ends)
 
 
-def other_ca(_issuer: Issuer, names: Sequence[str]) -> ForgedCertificate:
+def other_ca(issuer: Issuer, names: Sequence[str]) -> ForgedCertificate:
     """By a CA that signed nothing of the stack, which is sent along."""
     known = untrusted_ca.authority()
-    return _certificate(Issuer(known.certificate, known.key), names)
+    return _certificate(Issuer(known.certificate, known.key, issuer.client), names)
 
 
-def self_signed(_issuer: Issuer, names: Sequence[str]) -> ForgedCertificate:
+def self_signed(issuer: Issuer, names: Sequence[str]) -> ForgedCertificate:
     """By itself."""
-    return _certificate(None, names)
+    return _certificate(None, names, client=issuer.client)
 
 
 def wrong_san(issuer: Issuer, names: Sequence[str]) -> ForgedCertificate:  # noqa: ARG001
@@ -161,6 +177,21 @@ def long_life(issuer: Issuer, names: Sequence[str]) -> ForgedCertificate:
     return _certificate(issuer, names, until=datetime.datetime.now(datetime.UTC) + LONG)
 
 
+def others_name(issuer: Issuer, names: Sequence[str]) -> ForgedCertificate:
+    """For the name of another service, too."""
+    return _certificate(issuer, [*names, own_name("another")])
+
+
+def more_usage(issuer: Issuer, names: Sequence[str]) -> ForgedCertificate:
+    """For signing programs, too."""
+    return _certificate(issuer, names, code=True)
+
+
+def unissued(issuer: Issuer, names: Sequence[str]) -> ForgedCertificate:
+    """A good leaf that Vault has not issued."""
+    return _certificate(issuer, names)
+
+
 def wrong_usage(issuer: Issuer, names: Sequence[str]) -> ForgedCertificate:
     """For clients alone."""
     return _certificate(issuer, names, server=False)
@@ -173,6 +204,8 @@ def _certificate(
     key: Private | None = None,
     until: datetime.datetime | None = None,
     server: bool = True,
+    client: bool | None = None,
+    code: bool = False,
     chain: bool = True,
     sha1: bool = False,
 ) -> ForgedCertificate:
@@ -189,9 +222,14 @@ def _certificate(
         x509.IPAddress(ipaddress.ip_address(name)) if _address(name) else x509.DNSName(name)
         for name in names
     ]
-    purposes = [ExtendedKeyUsageOID.CLIENT_AUTH]
-    if server:
-        purposes.insert(0, ExtendedKeyUsageOID.SERVER_AUTH)
+    if client is None:
+        client = issuer is not None and issuer.client
+    wanted = {
+        ExtendedKeyUsageOID.SERVER_AUTH: server,
+        ExtendedKeyUsageOID.CLIENT_AUTH: client or not server,
+        ExtendedKeyUsageOID.CODE_SIGNING: code,
+    }
+    purposes = [usage for usage, whether in wanted.items() if whether]
     builder = (
         x509.CertificateBuilder()
         .subject_name(subject)

@@ -39,6 +39,7 @@ class _Breach(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     title: str
     turns: tuple[str, ...]
+    trust: tuple[str, ...] = ()
     buses: tuple[str, ...] = ()
     needs: str = ""
     seconds: float = 1.5
@@ -55,6 +56,7 @@ _NAMED = (
     *(forged_certs.expired, forged_certs.other_ca, forged_certs.self_signed),
     *(forged_certs.wrong_san, forged_certs.no_ip_san, forged_certs.no_intermediate),
     *(forged_certs.wrong_usage, forged_certs.long_life, forged_certs.weak_key, forged_certs.sha1),
+    *(forged_certs.others_name, forged_certs.more_usage, forged_certs.unissued),
 )
 _MAKERS: Mapping[str, forged_certs.Maker] = {
     **{make.__name__: make for make in _NAMED},
@@ -75,8 +77,8 @@ def _of(service: Service, audit: Audit) -> Iterator[Sabotage]:
     listeners = encrypted(service, audit.target(service.name))
     asserts = asserting(listeners)
     ways = {
-        "": _nothing,
-        "bare": own.bare or _nothing,
+        "": nothing,
+        "bare": own.bare or nothing,
         "lenient": own.lenient,
         "weak_ciphers": own.weak_ciphers,
     }
@@ -87,9 +89,12 @@ def _of(service: Service, audit: Audit) -> Iterator[Sabotage]:
                 id=f"{ids}.{what}",
                 title=f"{service.title} serves {swap.title}",
                 service=service.name,
-                apply=partial(_swapped, service, first, _MAKERS[what]),
-                seconds=swap.seconds + (0 if first is _nothing else own.seconds),
-                expects=asserts({*swap.turns, *own.besides.get(what, ())}),
+                apply=partial(swapped, service, first, _MAKERS[what]),
+                seconds=swap.seconds + (0 if first is nothing else own.seconds),
+                expects=(
+                    *asserts({*swap.turns, *own.besides.get(what, ())}),
+                    *_trusted(service, (*_known(service, swap), *swap.trust)),
+                ),
             )
     for what, breach in _FILE.files.items():
         beside = (id_of("modes", service.name),) if what == "key_mode" else ()
@@ -99,7 +104,7 @@ def _of(service: Service, audit: Audit) -> Iterator[Sabotage]:
             service=service.name,
             apply=partial(_SPOILED[what], service),
             seconds=0.5,
-            expects=asserts(breach.turns) + beside,
+            expects=(*asserts(breach.turns), *beside, *_trusted(service, breach.trust)),
         )
     by_nodes = asserting(one for one in listeners if one.mutual)
     by_clients = asserting(one for one in listeners if not one.mutual)
@@ -116,7 +121,19 @@ def _of(service: Service, audit: Audit) -> Iterator[Sabotage]:
         )
 
 
-def _nothing(_stack: SabotageStack) -> AbstractContextManager[None]:
+def _known(service: Service, swap: _Breach) -> tuple[str, ...]:
+    """Vault cannot be asked whether it knows a certificate of its own that no client trusts."""
+    return () if service.name == IDENTITY and "query" in swap.turns else ("known",)
+
+
+def _trusted(service: Service, kinds: tuple[str, ...]) -> Iterator[str]:
+    """The checks of suite `trust` that a certificate turns which Vault has not issued."""
+    yield from (f"trust.{service.secret}.{kind}" for kind in kinds)
+    if "known" in kinds:
+        yield "trust.pki.beyond"
+
+
+def nothing(_stack: SabotageStack) -> AbstractContextManager[None]:
     return contextlib.nullcontext()
 
 
@@ -124,15 +141,14 @@ def _nothing(_stack: SabotageStack) -> AbstractContextManager[None]:
 
 
 @contextlib.contextmanager
-def _swapped(
+def swapped(
     service: Service, first: Breaking, make: forged_certs.Maker, stack: SabotageStack
 ) -> Iterator[None]:
     """After `first`, the service serves the certificate of `make`; at the end its own again."""
     files = stack.audit.files(service.name)
     before = _leaf(files)
-    with stack.root() as root:
-        issuer = forged_certs.intermediate(root)
     with contextlib.ExitStack() as undo:
+        issuer = undo.enter_context(forged_certs.signed(stack, client=service.mutual_tls))
         undo.enter_context(first(stack))
         made = make(issuer, before.sans)
         undo.callback(_take, stack, service, before.serial)
@@ -174,11 +190,10 @@ def _leaf(files: ServiceFiles) -> Certificate:
 def _file_differs(service: Service, stack: SabotageStack) -> Iterator[None]:
     """The file holds another leaf for the same key."""
     files = stack.audit.files(service.name)
-    with stack.root() as root:
-        issuer = forged_certs.intermediate(root)
-    made = forged_certs.reissued(issuer, _leaf(files).sans, files.read(KEY))
-    with _unnoticed(service, stack, CERT, made.cert):
-        yield
+    with forged_certs.signed(stack, client=service.mutual_tls) as issuer:
+        made = forged_certs.reissued(issuer, _leaf(files).sans, files.read(KEY))
+        with _unnoticed(service, stack, CERT, made.cert):
+            yield
 
 
 @contextlib.contextmanager
@@ -240,6 +255,7 @@ def _authority() -> tuple[Sabotage, ...]:
             service=IDENTITY,
             apply=partial(_trusting, make),
             seconds=0.5,
+            expects=("trust.stack.ca",),
         )
         for what, title, make in kinds
     )

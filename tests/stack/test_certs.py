@@ -193,6 +193,8 @@ def test_every_server_takes_another_certificate_while_its_clients_go_on(live: Cl
         assert serial(live, port) == after[name]["serial"].lstrip("0"), name
     assert live.run("status").returncode == 0
     assert not list(live.root.glob("data/*/tls/before.json"))
+    audit = live.run("check", "run", "trust")
+    assert audit.returncode == 0, audit.stdout
 
 
 def test_a_wrong_name_is_refused_with_the_close_match(live: Cli) -> None:

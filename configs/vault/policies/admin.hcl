@@ -117,6 +117,14 @@ path "identity/oidc/+" {
   capabilities = ["read", "list"]
 }
 
+path "pki/certs" {
+  capabilities = ["list"]
+}
+
+path "pki_int/certs" {
+  capabilities = ["list"]
+}
+
 path "pki/keys" {
   capabilities = ["list"]
 }
