@@ -14,7 +14,7 @@ class ProcessFacts:
     with, which may hold secrets. `account` is the name of who it should run as, `uid` the number;
     `uids` and `gids` are all that it has. `rights` are its capabilities. `core_bytes` is the
     largest core file that it may leave (None: any), `privileges` whether a setuid program may give
-    it more."""
+    it more, `umask` which permissions the files that it makes lack."""
 
     unit: str
     program: str
@@ -28,6 +28,7 @@ class ProcessFacts:
     rights: int
     core_bytes: int | None
     privileges: bool
+    umask: int
 
     def __repr__(self) -> str:
         return f"ProcessFacts({self.unit!r}, {self.program!r})"

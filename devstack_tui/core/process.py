@@ -322,8 +322,8 @@ def _set_core_files(*, allowed: bool) -> None:
 @dataclass(frozen=True, slots=True)
 class Rights:
     """What a process may do: its user ids and group ids (all of them), further groups, the
-    capabilities that it has or can take, its soft limit of core files (None: unlimited), and
-    whether it can get no more by a setuid program."""
+    capabilities that it has or can take, its soft limit of core files (None: unlimited), whether
+    it can get no more by a setuid program, and which permissions its new files lack."""
 
     uids: frozenset[int]
     gids: frozenset[int]
@@ -331,6 +331,7 @@ class Rights:
     capabilities: int
     core_bytes: int | None
     no_new_privileges: bool
+    umask: int
 
 
 def rights(pid: int) -> Rights | None:
@@ -357,6 +358,7 @@ def rights(pid: int) -> Rights | None:
         functools.reduce(int.__or__, held, 0),
         int(core[1]) if core and core[1].isdigit() else None,
         rows.get("NoNewPrivs") == ["1"],
+        int(next(iter(rows.get("Umask", ())), "0"), 8),
     )
 
 

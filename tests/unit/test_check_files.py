@@ -142,6 +142,13 @@ def test_the_bytes_of_a_private_key_are_found(home: Path) -> None:
     assert found(rules.keys, STACK)[0] is Status.FAIL
 
 
+def test_a_core_file_and_a_token_are_found(home: Path) -> None:
+    put(home / "data/redis/core.123", b"\x7fELF")
+    assert "core.123 is a core file" in found(rules.links)[1]
+    put(home / "run/note", b"token s.abcdefghijklmnopqrstuvwx\n")
+    assert found(rules.secrets, STACK)[0] is Status.FAIL
+
+
 def test_a_password_in_a_file_that_is_not_declared_is_found(home: Path) -> None:
     put(home / "data/redis/redis.conf.bak", f"requirepass {PASSWORD}\n".encode())
     put(home / "history.db", b"SQLite format 3\0" + PASSWORD.encode())
@@ -176,6 +183,7 @@ def facts(**changes: object) -> ProcessFacts:
         "rights": 0,
         "core_bytes": 0,
         "privileges": False,
+        "umask": 0o077,
         **changes,
     }
     return ProcessFacts(**made)  # type: ignore[arg-type]
@@ -187,6 +195,7 @@ CASES = (
     (rules.account, {"rights": 1 << 21}, "capabilities 0x200000"),
     (rules.confined, {"core_bytes": None}, "core files of any size"),
     (rules.confined, {"privileges": True}, "new privileges"),
+    (rules.confined, {"umask": 0o022}, "umask 0022"),
     (rules.arguments, {"arguments": ("redis-cli", "-a", PASSWORD)}, "an argument"),
     (rules.environment, {"environment": {"PW": f"x{PASSWORD}"}}, "PW holds a secret"),
 )

@@ -18,6 +18,7 @@ from devstack_tui.core import process
 from devstack_tui.core.errors import DevstackError, UnreachableError
 from devstack_tui.core.paths import StackPaths
 from devstack_tui.core.process import INSTANCE_VARIABLE, UNIT_VARIABLE
+from devstack_tui.engines.embedded import accounts
 from devstack_tui.engines.embedded.engine import EmbeddedEngine
 from devstack_tui.engines.embedded.process_records import Record, Records
 from devstack_tui.state import directories, settings
@@ -52,7 +53,9 @@ def server(paths: StackPaths, child: Child) -> Callable[..., process.ProcessId]:
         made = instances.read(paths)
         assert made is not None
         marks = {INSTANCE_VARIABLE: made.id, UNIT_VARIABLE: unit}
-        started = child("sh", "-c", script, env={"PATH": os.defpath, **marks})
+        who = accounts.require(service(unit.removeprefix("helper:").partition("-")[0]))
+        ids = {"user": who.uid, "group": who.gid} if who.switched else {}
+        started = child("sh", "-c", script, env={"PATH": os.defpath, **marks}, **ids)
         assert started.stdout is not None
         assert started.stdout.readline() == "up\n"
         found = process.identify(started.pid)
@@ -152,6 +155,23 @@ def test_a_server_whose_starter_was_killed_before_it_wrote_the_pid_is_found_agai
     (record,) = records.all()
     assert record.process == running
     assert engine.recover() == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="all servers of a normal user are the user's")
+def test_what_another_servers_account_has_marked_is_not_taken_for_it(
+    engine: EmbeddedEngine, records: Records, child: Child, paths: StackPaths
+) -> None:
+    intend(records, spec("redis-0"), "redis", 0)
+    made = instances.read(paths)
+    who = accounts.require(service("postgres"))
+    assert made is not None
+    marks = {INSTANCE_VARIABLE: made.id, UNIT_VARIABLE: "redis-0"}
+    stranger = child("sh", "-c", "echo up; read end", env=marks, user=who.uid, group=who.gid)
+    assert stranger.stdout is not None
+    assert stranger.stdout.readline() == "up\n"
+    (note,) = engine.recover()
+    assert note.startswith("ended redis-0")
+    assert records.all()[0].process is None
 
 
 def test_what_a_server_started_is_not_taken_for_it_when_it_has_ended(

@@ -27,7 +27,7 @@ from devstack_tui.contracts.service import ProcessSpec, Server, Service
 from devstack_tui.contracts.tunable import Rolling
 from devstack_tui.contracts.unit_control import Completed
 from devstack_tui.core import files, machine, process
-from devstack_tui.core.errors import DevstackError, UnreachableError, UsageError
+from devstack_tui.core.errors import DevstackError, NotInstalledError, UnreachableError, UsageError
 from devstack_tui.core.events import Phase
 from devstack_tui.core.machine import Machine
 from devstack_tui.core.paths import StackPaths
@@ -112,7 +112,9 @@ class EmbeddedEngine(EmbeddedView):
     def furnish(self, service: Service) -> str:
         """See the Protocol."""
         made: list[str] = []
-        accounts.require(service, made.append)
+        with contextlib.suppress(NotInstalledError):
+            self.locate(service)
+            accounts.require(service, made.append)
         return " ".join(made)
 
     def free_offset(self, base: Iterable[int], reserved: Iterable[int]) -> int:

@@ -6,8 +6,10 @@ import os
 import signal
 from collections.abc import Callable, Mapping
 
+from devstack_tui.contracts.registry import services
 from devstack_tui.contracts.service import Service
 from devstack_tui.core import process
+from devstack_tui.engines.embedded.accounts import account_of
 from devstack_tui.engines.embedded.process_records import Record, Records
 
 HELPER = "helper:"
@@ -68,6 +70,14 @@ def _finish_stops(records: Records, end: Callable[[Record], object]) -> list[str
     return [f"stopped {record.unit}: its stop was interrupted" for record in stopping]
 
 
+def _may_be(known: Record, pid: int) -> bool:
+    """Whether it runs as the unit's account: another server's may give its processes any mark."""
+    service = next((one for one in services() if one.name == known.service), None)
+    account = account_of(service) if service else None
+    rights = process.rights(pid)
+    return account is not None and rights is not None and rights.uids == {account.uid}
+
+
 def _find_again(records: Records, owned: Mapping[int, str]) -> tuple[list[str], set[int]]:
     """Record what runs of each unit. Returns sentences, and the processes that belong to units."""
     recorded = {record.unit: record for record in records.all()}
@@ -79,9 +89,10 @@ def _find_again(records: Records, owned: Mapping[int, str]) -> tuple[list[str], 
         if known is None or not found:
             continue
         # One that was recorded and has ended is not found again: what has its mark, it started.
-        if known.process is None:
-            known = records.started(known, found[0])
-            notes.append(f"found {unit} again (pid {found[0].pid}): its start was interrupted")
+        own = [p for p in found if known.process is None and _may_be(known, p.pid)]
+        if own:
+            known = records.started(known, own[0])
+            notes.append(f"found {unit} again (pid {own[0].pid}): its start was interrupted")
         if known.process is not None:
             keep |= process.descendants([known.process.pid], process.table())
     return notes, keep

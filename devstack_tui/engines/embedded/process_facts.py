@@ -64,6 +64,7 @@ def _facts(pid: int, service: Service | None, unit: str) -> ProcessFacts | None:
         rights=rights.capabilities,
         core_bytes=rights.core_bytes,
         privileges=not rights.no_new_privileges,
+        umask=rights.umask,
     )
 
 

@@ -107,7 +107,7 @@ PROCESSES = (
     ),
     Kind(
         "confined",
-        "a process of {name} leaves no core file and gets no new rights",
+        "a process of {name} leaves no core file, gets no new rights, and shares no file",
         Severity.MEDIUM,
         "A core file is a copy of all passwords and keys in its memory.",
         "`devstack-tui restart {name}` starts it with both switched off",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Sequence
 
 from devstack_tui.contracts.audit import Audit, Finding
@@ -23,6 +24,9 @@ SHOWN = 5
 OTHERS = 0o077
 SPECIAL = 0o7000
 WALKABLE = 0o711
+UMASK = 0o066
+"""MySQL's has no more."""
+_CORE = re.compile(r"(?:.*/)?(?:core(?:\.\d+)?|erl_crash\.dump|vgcore\.\d+)")
 
 
 def modes(part: str, audit: Audit) -> Finding:
@@ -72,6 +76,8 @@ def _unusual(entry: Entry, stray: bool) -> str:
         return f"is a link to {entry.to}"
     if entry.kind in ("pipe", "device"):
         return f"is a {entry.kind}"
+    if entry.kind == "file" and entry.size and _CORE.fullmatch(entry.name):
+        return "is a core file: a copy of a server's memory"
     if entry.kind == "file" and entry.names > 1:
         return f"has {entry.names} names"
     if entry.kind != "link" and entry.mode & SPECIAL:
@@ -121,7 +127,8 @@ def _excess(one: ProcessFacts) -> str:
 
 
 def confined(service: str, audit: Audit) -> Finding:
-    """A crash leaves no copy of its memory, and no setuid program gives it rights."""
+    """A crash leaves no copy of its memory, no setuid program gives it rights, and what it writes
+    is its own."""
     found = [one for one in _processes(service, audit) if one.unit != "helper"]
     wrong = []
     for one in found:
@@ -130,7 +137,9 @@ def confined(service: str, audit: Audit) -> Finding:
             wrong.append(f"{_who(one)} may leave core files {size}")
         if one.privileges:
             wrong.append(f"{_who(one)} may get new privileges")
-    return _judged(wrong, f"{_many(found)}: no core files, no new privileges")
+        if one.umask & UMASK != UMASK:
+            wrong.append(f"{_who(one)} makes files that others may read, by umask {one.umask:04o}")
+    return _judged(wrong, f"{_many(found)}: no core files, no new privileges, files of their own")
 
 
 def arguments(service: str, audit: Audit) -> Finding:

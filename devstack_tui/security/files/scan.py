@@ -31,6 +31,8 @@ KEY_BYTES = 8191
 HEAD = 1024
 SHORTEST = 8
 """A secret of fewer characters would be found everywhere."""
+_TOKEN = re.compile(rb"(?<![\w./-])(?:s|hvs|hvb|hvr)\.[A-Za-z0-9]{24,}(?![\w.])")
+"""A token of Vault: none of the stack's is kept."""
 _PEM = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----([^-]*)")
 
 
@@ -73,7 +75,9 @@ def _look(audit: Audit) -> dict[str, Part]:
             keys |= found
         elif 0 < entry.size <= KEY_BYTES:
             pending.append((part, entry, data))
-        if any(secret in data for secret in secrets):
+        if any(secret in data for secret in secrets) or (
+            part is parts[STACK] and _TOKEN.search(data)
+        ):
             part.secrets.append(entry.name)
     for part, entry, data in pending:
         if any(key in data for key in keys):
