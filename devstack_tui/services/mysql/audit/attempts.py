@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import ssl
 from collections.abc import Iterable, Iterator
 
 from devstack_tui.contracts.audit import Audit
 from devstack_tui.contracts.model import Credentials, Target
 from devstack_tui.identity.account_checks import declared
-from devstack_tui.loadgen.bounded_socket import translated
+from devstack_tui.loadgen.bounded_socket import guarded, translated
 from devstack_tui.services.mysql.accounts import ACCESS_DENIED
 from devstack_tui.services.mysql.audit.facts import session
 from devstack_tui.services.mysql.client import connect
@@ -32,11 +33,15 @@ def let_in(audit: Audit, way: str, user: str) -> str:
     import pymysql
 
     target = audit.target("mysql")
+    where = (target.endpoint.host, target.endpoint.port)
     try:
         with contextlib.ExitStack() as held:
-            sock = None
             if way == "sockets":
-                sock = held.enter_context(audit.files("mysql").connect(SOCKET, audit.timeout))
+                sock = audit.files("mysql").connect(SOCKET, audit.timeout)
+            else:
+                sock = socket.create_connection(where, audit.timeout)
+            held.enter_context(sock)
+            held.enter_context(guarded(sock.fileno(), audit.timeout))
             connection = pymysql.connect(
                 host=target.endpoint.host,
                 port=target.endpoint.port,

@@ -22,36 +22,38 @@ if TYPE_CHECKING:
     from pymysql.cursors import Cursor
 
 NATIVE = "mysql_native_password"
-_ROUTINES = """
-SELECT CONCAT(LOWER(ROUTINE_TYPE), ' ', ROUTINE_SCHEMA, '.', ROUTINE_NAME), DEFINER
-FROM information_schema.routines WHERE SECURITY_TYPE = 'DEFINER' AND ROUTINE_SCHEMA NOT IN %s
-UNION ALL SELECT CONCAT('view ', TABLE_SCHEMA, '.', TABLE_NAME), DEFINER
-FROM information_schema.views WHERE SECURITY_TYPE = 'DEFINER' AND TABLE_SCHEMA NOT IN %s
-UNION ALL SELECT CONCAT('trigger ', TRIGGER_SCHEMA, '.', TRIGGER_NAME), DEFINER
-FROM information_schema.triggers WHERE TRIGGER_SCHEMA NOT IN %s
-UNION ALL SELECT CONCAT('event ', EVENT_SCHEMA, '.', EVENT_NAME), DEFINER
-FROM information_schema.events
-"""
-_LIBRARIES = """
-SELECT CONCAT('plugin ', PLUGIN_NAME, ' from ', PLUGIN_LIBRARY) FROM information_schema.plugins
-WHERE PLUGIN_LIBRARY IS NOT NULL AND PLUGIN_LIBRARY <> ''
-UNION ALL SELECT CONCAT('function ', name, ' from ', dl) FROM mysql.func
-UNION ALL SELECT CONCAT('server ', Server_name, ' at ', Host) FROM mysql.servers
-"""
+# One query for each table: those of a UNION may have collations that MySQL does not mix.
+_ROUTINES = (
+    "SELECT CONCAT(LOWER(ROUTINE_TYPE), ' ', ROUTINE_SCHEMA, '.', ROUTINE_NAME), DEFINER "
+    "FROM information_schema.routines "
+    "WHERE SECURITY_TYPE = 'DEFINER' AND ROUTINE_SCHEMA NOT IN %s",
+    "SELECT CONCAT('view ', TABLE_SCHEMA, '.', TABLE_NAME), DEFINER "
+    "FROM information_schema.views WHERE SECURITY_TYPE = 'DEFINER' AND TABLE_SCHEMA NOT IN %s",
+    "SELECT CONCAT('trigger ', TRIGGER_SCHEMA, '.', TRIGGER_NAME), DEFINER "
+    "FROM information_schema.triggers WHERE TRIGGER_SCHEMA NOT IN %s",
+    "SELECT CONCAT('event ', EVENT_SCHEMA, '.', EVENT_NAME), DEFINER "
+    "FROM information_schema.events WHERE EVENT_SCHEMA NOT IN %s",
+)
+_LIBRARIES = (
+    "SELECT CONCAT('plugin ', PLUGIN_NAME, ' from ', PLUGIN_LIBRARY) "
+    "FROM information_schema.plugins WHERE PLUGIN_LIBRARY IS NOT NULL AND PLUGIN_LIBRARY <> ''",
+    "SELECT CONCAT('function ', name, ' from ', dl) FROM mysql.func",
+    "SELECT CONCAT('server ', Server_name, ' at ', Host) FROM mysql.servers",
+)
 _GLOBAL = """
 SELECT GRANTEE, PRIVILEGE_TYPE, IS_GRANTABLE FROM information_schema.user_privileges
 WHERE PRIVILEGE_TYPE <> 'USAGE' OR IS_GRANTABLE = 'YES'
 """
-_BELOW = """
-SELECT GRANTEE, TABLE_SCHEMA, '*', PRIVILEGE_TYPE, IS_GRANTABLE
-FROM information_schema.schema_privileges
-UNION ALL SELECT GRANTEE, TABLE_SCHEMA, TABLE_NAME, PRIVILEGE_TYPE, IS_GRANTABLE
-FROM information_schema.table_privileges
-UNION ALL SELECT GRANTEE, TABLE_SCHEMA, TABLE_NAME, PRIVILEGE_TYPE, IS_GRANTABLE
-FROM information_schema.column_privileges
-UNION ALL SELECT CONCAT('''', User, '''@''', Host, ''''), Db, Routine_name, Proc_priv,
-  IF(FIND_IN_SET('Grant', Proc_priv), 'YES', 'NO') FROM mysql.procs_priv
-"""
+_BELOW = (
+    "SELECT GRANTEE, TABLE_SCHEMA, '*', PRIVILEGE_TYPE, IS_GRANTABLE "
+    "FROM information_schema.schema_privileges",
+    "SELECT GRANTEE, TABLE_SCHEMA, TABLE_NAME, PRIVILEGE_TYPE, IS_GRANTABLE "
+    "FROM information_schema.table_privileges",
+    "SELECT GRANTEE, TABLE_SCHEMA, TABLE_NAME, PRIVILEGE_TYPE, IS_GRANTABLE "
+    "FROM information_schema.column_privileges",
+    "SELECT CONCAT(''', User, ''@'', Host, '''), Db, Routine_name, Proc_priv, "
+    "IF(FIND_IN_SET('Grant', Proc_priv), 'YES', 'NO') FROM mysql.procs_priv",
+)
 _PROXIES = "SELECT User, Host, Proxied_user, Proxied_host FROM mysql.proxies_priv"
 _ROLES_MARIADB = "SELECT User, Host, Role FROM mysql.roles_mapping"
 _ROLES_MYSQL = "SELECT TO_USER, TO_HOST, FROM_USER FROM mysql.role_edges"
@@ -146,18 +148,24 @@ def _asked(cursor: Cursor) -> Facts:
         accounts=tuple(_mariadb(cursor) if mariadb else _mysql(cursor)),
         whole=whole,
         below=tuple(
-            (str(a), str(b), str(c), str(d), e == "YES") for a, b, c, d, e in _rows(cursor, _BELOW)
+            (str(a), str(b), str(c), str(d), e == "YES") for a, b, c, d, e in _all(cursor, _BELOW)
         ),
         others=tuple(others),
         settings={str(name): "NULL" if text is None else str(text) for name, text in values},
-        routines=tuple((str(a), str(b)) for a, b in _rows(cursor, _ROUTINES, (SYSTEM,) * 3)),
-        libraries=tuple(str(row[0]) for row in _rows(cursor, _LIBRARIES)),
+        routines=tuple((str(a), str(b)) for a, b in _all(cursor, _ROUTINES, (SYSTEM,))),
+        libraries=tuple(str(row[0]) for row in _all(cursor, _LIBRARIES)),
     )
 
 
 def _rows(cursor: Cursor, query: str, values: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
     cursor.execute(query, values or None)
     return list(cursor.fetchall())
+
+
+def _all(
+    cursor: Cursor, queries: tuple[str, ...], values: tuple[object, ...] = ()
+) -> list[tuple[Any, ...]]:
+    return [row for query in queries for row in _rows(cursor, query, values)]
 
 
 def _mysql(cursor: Cursor) -> Iterator[Account]:
