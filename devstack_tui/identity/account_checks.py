@@ -15,6 +15,8 @@ from devstack_tui.core.paths import shipped
 FILE = "configs/accounts.toml"
 SUITE = "auth"
 SETTING = "setting"
+SHORTEST = 16
+"""How many characters a password has that nobody types."""
 Run = Callable[[Audit], Finding]
 
 
@@ -35,6 +37,15 @@ def guesses(*names: str) -> tuple[str, ...]:
     """The passwords that are tried first: an account's own name, and those that servers and images
     come with."""
     return tuple(dict.fromkeys((*names, *_file()["guesses"])))
+
+
+def weak(name: str, password: str) -> str:
+    """Why the password that Vault has for an account is no good one; empty for one that is."""
+    if password in guesses(name):
+        return f"the password of {name} in Vault is one of the first to be tried"
+    if len(password) < SHORTEST:
+        return f"the password of {name} in Vault has {len(password)} characters only"
+    return ""
 
 
 def check(service: str, kind: str, run: Run, *, unit: str = "", what: str = "") -> Check:

@@ -159,7 +159,7 @@ def test_what_one_node_refuses_is_taken_back_on_the_others(nosql: Cli) -> None:
             with pytest.raises(DevstackError, match="redis-4 refuses hz=50"):
                 set_live(nosql, "redis", {"hz": "50"})
         finally:
-            client.execute_command("ACL", "SETUSER", "default", "+@all")
+            client.execute_command("ACL", "SETUSER", "devstack_admin", "+@all")
     assert read(nosql, "redis").effective["hz"].value == "10"
 
 

@@ -8,6 +8,7 @@ import socket
 import threading
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from devstack_tui.contracts.audit import ProtocolFault
@@ -30,7 +31,7 @@ TARGET = Target(
     Credentials("devstack", "of-the-application", "devstack"),
     Path("ca"),
     Path(),
-    admin=Credentials("devstack_admin", "of-ours"),
+    admin=Credentials("devstack_admin", "of-ours-and-no-others"),
 )
 USUAL = [f"user {name} {' '.join(words)}" for name, words in accounts.rules(TARGET).items()]
 
@@ -162,3 +163,12 @@ def test_no_bytes_make_the_login_of_amqp_fail_otherwise() -> None:
         for _ in range(chance.randrange(1, 6)):
             data[chance.randrange(len(data))] = chance.randrange(256)
         answered(bytes(data[: chance.randrange(len(data) + 1)]))
+
+
+@pytest.mark.parametrize("password", ["", "devstack", "postgres", "of-15-character"])
+def test_a_password_that_vault_has_may_be_weak_itself(password: str) -> None:
+    target = msgspec.structs.replace(TARGET, credentials=Credentials("devstack", password))
+    lines = [f"user {name} {' '.join(words)}" for name, words in accounts.rules(target).items()]
+    found = redis.as_kept(node(lines), target)
+    assert found.status is Status.FAIL
+    assert "in Vault" in found.evidence

@@ -156,6 +156,7 @@ def password(role: str, found: Facts, target: Target) -> Finding:
     if not isinstance(kept, dict):
         return account_checks.judged(False, f"{account.user} has no password")
     wrong = [f"{name} is on too" for name in sorted(set(kept) - {MECHANISM})]
+    wrong += filter(None, [account_checks.weak(account.user, account.password)])
     scram = kept.get(MECHANISM)
     if not isinstance(scram, dict):
         return none_of([*wrong, f"{account.user} cannot log in by {MECHANISM}"], "")

@@ -149,7 +149,7 @@ def password(found: Facts, target: Target) -> Finding:
     user = found.user(who.user)
     if user is None:
         return account_checks.judged(False, f"there is no account {who.user}")
-    wrong = []
+    wrong = list(filter(None, [account_checks.weak(who.user, who.password)]))
     if user.hashing != accounts.HASHING:
         wrong.append(f"hashed by {user.hashing.removeprefix('rabbit_password_hashing_')}")
     if not _is(user.hash, user.hashing, who.password):
@@ -206,6 +206,7 @@ def setting(name: str, found: Facts, target: Target) -> Finding:  # noqa: ARG001
 
 _Apply = Callable[[SabotageStack], AbstractContextManager[None]]
 _USERS = "rabbit_auth_backend_internal"
+_GUESSED = "a" * COOKIE_LENGTH
 _BY = '<<"devstack-tui">>'
 
 
@@ -292,8 +293,8 @@ def _guessed_cookie(stack: SabotageStack) -> Iterator[None]:
     path = ServicePath(stack.audit.files(SERVICE), erl_call.COOKIE)
     usual = path.read().decode().strip()
     set_to = "true = erlang:set_cookie(node(), list_to_atom(binary_to_list({})))"
-    _evaluate(stack, set_to.format(_text("devstack")))
-    with stack.edited(path, lambda _: "devstack"):
+    _evaluate(stack, set_to.format(_text(_GUESSED)))
+    with stack.edited(path, lambda _: _GUESSED):
         try:
             yield
         finally:

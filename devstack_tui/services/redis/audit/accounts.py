@@ -74,7 +74,7 @@ def exactly(found: NodeFacts, target: Target) -> Finding:
 def as_kept(found: NodeFacts, target: Target) -> Finding:
     """On with the one password of Vault, or off with none."""
     known = accounts.passwords(target)
-    wrong: list[str] = []
+    wrong = [reason for pair in known.items() if (reason := account_checks.weak(*pair))]
     for name in accounts.rules(target):
         if (account := found.accounts.get(name)) is not None:
             wrong += _password(account, known.get(name))
