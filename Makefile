@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 UV_LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --no-header
 
-.PHONY: run test test-servers test-sabotage test-long storm test-bare lint format setup setup-dev servers lock wheel screenshots bench clean
+.PHONY: run test test-servers test-sabotage test-long storm fuzz test-bare lint format setup setup-dev servers lock wheel screenshots bench clean
 
 run: setup servers
 	@$(BIN)/devstack-tui up
@@ -24,11 +24,16 @@ test-sabotage: setup-dev servers
 
 # Random faults on a real stack, round after round, then generated values of every parameter; SEED
 # repeats both. A short one is in `make test`.
-test-long: storm
+test-long: storm fuzz
 ROUNDS ?= 100
 VALUES ?= 1000
 storm: setup-dev servers
 	@$(BIN)/python -m tests.storm --rounds $(ROUNDS) --values $(VALUES) $(if $(SEED),--seed $(SEED))
+
+# What reads a server's bytes, given a million mutations of what servers sent; SEED repeats them.
+INPUTS ?= 1000000
+fuzz: setup-dev
+	@FUZZ=$(INPUTS) $(if $(SEED),SEED=$(SEED)) $(BIN)/pytest tests/unit/test_parsers_fuzz.py
 
 # The promise of `make run`, on Debian 12 and 13 as debootstrap leaves them; FULL=1: `make test` too.
 test-bare:

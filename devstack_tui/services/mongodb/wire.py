@@ -29,6 +29,9 @@ MOST_ROUNDS = 1_000_000
 _LARGEST = 48_000_000  # the protocol's own limit, bytes
 
 
+_FOREIGN = "what answers there does not speak MongoDB's protocol"
+
+
 class Refused(DevstackError):
     """mongod answered with an error; `code` is its number."""
 
@@ -84,9 +87,9 @@ class Wire:
             mechanism="SCRAM-SHA-256",
             options={"skipEmptyExchange": True},
         )
-        final, expected = scram(password, first, bytes(reply["payload"]).decode())
-        reply = self._sasl("saslContinue", final, conversationId=reply["conversationId"])
-        if not hmac.compare_digest(expected, bytes(reply["payload"]).decode()):
+        final, expected = scram(password, first, _payload(reply))
+        reply = self._sasl("saslContinue", final, conversationId=reply.get("conversationId"))
+        if not hmac.compare_digest(expected.encode(), _payload(reply).encode()):
             raise Refused("the server accepted a password that it does not know")
 
     def command(self, database: str, command: dict[str, Any]) -> dict[str, Any]:
@@ -98,13 +101,22 @@ class Wire:
         self._socket.sendall(struct.pack("<iiii", 16 + len(body), 1, 0, _OP_MSG) + body)
         length, _, _, code = struct.unpack("<iiii", self._read(16))
         if code != _OP_MSG or not 21 < length < _LARGEST:
-            raise Refused("what answers there does not speak MongoDB's protocol")
-        reply: dict[str, Any] = bson.decode(self._read(length - 16)[5:])
+            raise Refused(_FOREIGN)
+        try:
+            reply: dict[str, Any] = bson.decode(self._read(length - 16)[5:])
+        except (bson.errors.BSONError, ValueError, OverflowError):
+            raise Refused(_FOREIGN) from None
         # A write that failed is still `ok`.
-        wrong = [reply, *reply.get("writeErrors", []), reply.get("writeConcernError", {})]
+        failed = reply.get("writeErrors")
+        wrong = [
+            reply,
+            reply.get("writeConcernError"),
+            *(failed if isinstance(failed, list) else ()),
+        ]
         for error in wrong:
-            if "errmsg" in error:
-                raise Refused(str(error["errmsg"]), int(error.get("code", 0)))
+            if isinstance(error, dict) and "errmsg" in error:
+                code = error.get("code")
+                raise Refused(str(error["errmsg"]), code if isinstance(code, int) else 0)
         return reply
 
     def _sasl(self, verb: str, payload: str, **more: Any) -> dict[str, Any]:
@@ -136,10 +148,13 @@ def scram(password: str, first: str, server_first: str) -> tuple[str, str]:
     fields = {part[:1]: part[2:] for part in server_first.split(",")}
     if not fields.get("r", "").startswith(first.rpartition("r=")[2]):
         raise Refused("the server's answer is not to this login")
-    rounds = int(fields["i"])
-    if rounds > MOST_ROUNDS:
+    try:
+        rounds, salt = int(fields["i"]), base64.b64decode(fields["s"])
+    except (KeyError, ValueError):
+        raise Refused("the server's answer to the login is no SCRAM") from None
+    if not 0 < rounds <= MOST_ROUNDS:
         raise Refused(f"the server asks for {rounds} rounds of hashing")
-    key = salted(password, base64.b64decode(fields["s"]), rounds)
+    key = salted(password, salt, rounds)
     final = f"c=biws,r={fields['r']}"
     signed = f"{first},{server_first},{final}".encode()
     client_key = hmac.digest(key, b"Client Key", "sha256")
@@ -155,6 +170,13 @@ def salted(password: str, salt: bytes, iterations: int) -> bytes:
     # 15,000 rounds by default: once is enough for a password that does not change.
     prepared = unicodedata.normalize("NFKC", password).encode()
     return hashlib.pbkdf2_hmac("sha256", prepared, salt, iterations)
+
+
+def _payload(reply: dict[str, Any]) -> str:
+    found = reply.get("payload")
+    if not isinstance(found, bytes):
+        raise Refused("the server's answer to the login is no SCRAM")
+    return found.decode(errors="replace")
 
 
 def _text(raw: bytes) -> str:

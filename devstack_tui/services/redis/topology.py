@@ -6,6 +6,8 @@ import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from devstack_tui.core.errors import DevstackError
+
 SLOTS = 16384
 Range = tuple[int, int]
 """The first and the last slot of a run."""
@@ -58,6 +60,10 @@ class ClusterNode:
         return count(self.slots)
 
 
+class ViewError(DevstackError, ValueError):
+    """What a node says of the cluster is not as Redis says it."""
+
+
 @dataclass(frozen=True, slots=True)
 class View:
     """The cluster as the node number `index` (from 0) sees it.
@@ -74,7 +80,10 @@ class View:
     @property
     def me(self) -> ClusterNode:
         """The node that was asked."""
-        return next(node for node in self.nodes if node.myself)
+        found = next((node for node in self.nodes if node.myself), None)
+        if found is None:
+            raise ViewError("a node's view of the cluster lacks the node itself")
+        return found
 
     @property
     def ok(self) -> bool:
@@ -93,18 +102,30 @@ class View:
     def offset(self) -> int:
         """Its place in the replication stream, bytes."""
         replica = self.replication.get("slave_repl_offset")
-        return int(
+        return _number(
             str(self.replication.get("master_repl_offset", 0) if replica is None else replica)
         )
 
     def slots(self, state: str) -> int:
         """How many slots it holds for `assigned`, `ok`, `pfail` or `fail`."""
-        return int(self.info.get(f"cluster_slots_{state}", "0"))
+        return _number(self.info.get(f"cluster_slots_{state}", "0"))
+
+
+def _number(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ViewError(f"a node's view of the cluster has {text[:40]!r} for a number") from None
 
 
 def parse_nodes(text: str) -> tuple[ClusterNode, ...]:
-    """The reply of CLUSTER NODES. Slots that are being moved count for the node that has them."""
-    return tuple(_parse_node(line) for line in text.splitlines() if line.strip())
+    """The reply of CLUSTER NODES. Slots that are being moved count for the node that has them.
+
+    Raises `ViewError` for what is none."""
+    try:
+        return tuple(_parse_node(line) for line in text.splitlines() if line.strip())
+    except ValueError:
+        raise ViewError("CLUSTER NODES cannot be read: a node's view of the cluster") from None
 
 
 def _parse_node(line: str) -> ClusterNode:
@@ -116,7 +137,11 @@ def _parse_node(line: str) -> ClusterNode:
     for part in slots:
         if part and not part.startswith("["):
             first, _, last = part.partition("-")
-            ranges.append((int(first), int(last or first)))
+            run = int(first), int(last or first)
+            # Who looks at single slots would not end with a range without bounds.
+            if not 0 <= run[0] <= run[1] < SLOTS:
+                raise ValueError(f"slots {part}")
+            ranges.append(run)
     return ClusterNode(
         id=name,
         host=host,
