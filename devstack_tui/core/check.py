@@ -50,6 +50,24 @@ class Result(msgspec.Struct, frozen=True):
     remedy: str = ""
 
 
+class Headline(msgspec.Struct, frozen=True):
+    """How many kinds of checks there are, and instances of them. `kinds_changed` were proven before
+    code that ran for them changed; `instances_proven` were broken themselves."""
+
+    kinds: int
+    instances: int
+    kinds_proven: int
+    instances_proven: int
+    kinds_changed: int = 0
+
+    def __str__(self) -> str:
+        text = f"{self.kinds:,} kinds, {self.instances:,} instances"
+        text = f"{text}, {self.kinds_proven:,} kinds proven"
+        if self.kinds_changed:
+            text += f" ({self.kinds_changed:,} were, before their code changed)"
+        return text
+
+
 def verdict(results: Iterable[Result]) -> Status:
     """All of them together: a FAIL or an ERROR fails; without one, an INCONCLUSIVE decides nothing.
 

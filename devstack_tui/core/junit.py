@@ -20,10 +20,15 @@ _TAGS = {
 
 
 def document(
-    suite: str, results: Sequence[Result], seconds: float, times: Mapping[str, float] | None = None
+    suite: str,
+    results: Sequence[Result],
+    seconds: float,
+    times: Mapping[str, float] | None = None,
+    properties: Mapping[str, str] | None = None,
 ) -> str:
     """The results as the text of a JUnit file; they have just been made, in so many seconds.
-    `times` are the seconds of a check by its id, where that is known."""
+    `times` are the seconds of a check by its id, where that is known; `properties` are facts about
+    all of them."""
 
     def count(*statuses: Status) -> str:
         return str(sum(result.status in statuses for result in results))
@@ -40,7 +45,9 @@ def document(
         timestamp=time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(time.time() - seconds)),
         hostname=socket.gethostname() or "localhost",
     )
-    ElementTree.SubElement(root, "properties")
+    listed = ElementTree.SubElement(root, "properties")
+    for name, value in (properties or {}).items():
+        ElementTree.SubElement(listed, "property", name=name, value=inert(value))
     for result in results:
         duration = (times or {}).get(result.id, 0.0)
         case = ElementTree.SubElement(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
 
 from devstack_tui import __version__
 from devstack_tui.core import codec
-from devstack_tui.core.check import Status
+from devstack_tui.core.check import Headline, Status
 from devstack_tui.core.history import History
 from devstack_tui.core.redact import redact
 from devstack_tui.report import documents
@@ -29,10 +29,13 @@ def build(
     *,
     known: Sequence[CatalogueCheck] = (),
     secrets: frozenset[str] = frozenset(),
+    headline: Headline | None = None,
+    not_audited: Mapping[str, tuple[str, ...]] = {},
     now: Callable[[], float] = time.time,
 ) -> Report:
     """What the history of `stack` holds. `known` are the checks that exist, `secrets` are texts
-    that must not appear. Raises `DevstackError` when the history cannot be read."""
+    that must not appear, `headline` and `not_audited` what the checks are and what they leave out.
+    Raises `DevstackError` when the history cannot be read."""
     notes: list[str] = []
     runs: list[RunDocument] = []
     for kind, name in history.subjects():
@@ -61,6 +64,8 @@ def build(
         suites=tuple(suites),
         coverage=coverage(runs, known, stack),
         notes=(*notes, *history.notes),
+        headline=headline,
+        not_audited=dict(not_audited),
     )
     return redacted(report, secrets)
 

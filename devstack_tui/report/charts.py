@@ -96,7 +96,7 @@ def status_chart(rows: Sequence[Counts]) -> str:
             parts.append(svg.rect(at, y, width, 16, f"{row.suite}: {count:,} {status}", look=look))
             at += scale * count
         if row.proven:
-            title = f"{row.proven:,} proven"
+            title = f"{row.proven:,} broken themselves, and seen red"
             parts.append(svg.rect(LABEL, y + 14, scale * row.proven, 3, title, look="proven"))
         parts.append(svg.text(at + 6, y + 13, f"{row.total:,}"))
     return _chart(len(rows) * ROW + 4, "Checks by suite and status", parts)

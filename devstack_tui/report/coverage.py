@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -67,7 +68,7 @@ def coverage(runs: Sequence[RunDocument], known: Iterable[CatalogueCheck], stack
     )
     ours = {check.id for check in checks()}
     beyond = [
-        (one.suite, one.proven is True, seen.status(one.id))
+        _Counted(one.suite, one.proven is True, seen.status(one.id), one.kind, one.kind_proven)
         for one in catalogue.values()
         if one.id not in ours
     ]
@@ -75,11 +76,17 @@ def coverage(runs: Sequence[RunDocument], known: Iterable[CatalogueCheck], stack
     # is a check of another release.
     listed = {one.suite for one in catalogue.values()}
     beyond += [
-        (seen.suites[id], item.proven is True, item.status)
+        _Counted(seen.suites[id], item.proven is True, item.status)
         for id, item in seen.last.items()
         if id not in ours and seen.suites[id] not in listed
     ]
-    theirs = [(row.suite, row.proven is True, row.status) for row in rows]
+    theirs = [
+        _Counted(
+            *(row.suite, row.proven is True, row.status),
+            *((one.kind, one.kind_proven) if (one := catalogue.get(row.id)) else ()),
+        )
+        for row in rows
+    ]
     return Coverage(rows, _counts(theirs), _counts(beyond))
 
 
@@ -130,13 +137,27 @@ def _family(id: str) -> str:
     return id.rpartition(".")[0] or id
 
 
-def _counts(rows: Iterable[tuple[str, bool, str]]) -> tuple[Counts, ...]:
+class _Counted(NamedTuple):
+    suite: str
+    proven: bool
+    status: str
+    kind: str = ""
+    kind_proven: bool = False
+
+
+def _counts(rows: Iterable[_Counted]) -> tuple[Counts, ...]:
     """By suite, in the order in which they come."""
-    grouped: dict[str, list[tuple[bool, str]]] = {}
-    for suite, proven, status in rows:
-        grouped.setdefault(suite, []).append((proven, status))
-    made = []
-    for suite, found in grouped.items():
-        statuses = documents.in_order(status for _, status in found)
-        made.append(Counts(suite, len(found), sum(proven for proven, _ in found), statuses))
-    return tuple(made)
+    grouped: dict[str, list[_Counted]] = {}
+    for row in rows:
+        grouped.setdefault(row.suite, []).append(row)
+    return tuple(
+        Counts(
+            suite,
+            len(found),
+            sum(row.proven for row in found),
+            documents.in_order(row.status for row in found),
+            len({row.kind for row in found} - {""}),
+            len({row.kind for row in found if row.kind_proven} - {""}),
+        )
+        for suite, found in grouped.items()
+    )

@@ -64,9 +64,8 @@ def summary(report: Report) -> str:
     rows = report.coverage.core
     passed = sum(row.status == "PASS" for row in rows)
     proven_here = sum(row.proven is True for row in rows)
-    beyond = report.coverage.beyond
-    return (
+    core = (
         f"{passed} of the {len(rows)} core checks passed last, {proven_here} of the {len(rows)} "
-        f"are proven by sabotage. Beyond the core: {sum(one.total for one in beyond):,} checks, "
-        f"{sum(one.proven for one in beyond):,} proven."
+        "are proven by sabotage."
     )
+    return f"{core} Security: {report.headline}." if report.headline else core

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from devstack_tui.core.check import Headline
+
 MEASURED = "MEASURED"
 """The verdict of what measures and judges nothing."""
 UNKNOWN = "UNKNOWN"
@@ -95,12 +97,15 @@ class CoverageRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Counts(msgspec.Struct, frozen=True):
-    """Checks of one suite: how many there are, are proven, and have which last status."""
+    """Checks of one suite: how many there are, are proven, and have which last status; of how many
+    kinds they are instances, and how many of those are proven."""
 
     suite: str
     total: int
     proven: int
     by_status: dict[str, int]
+    kinds: int = 0
+    kinds_proven: int = 0
 
 
 class Coverage(msgspec.Struct, frozen=True):
@@ -112,7 +117,8 @@ class Coverage(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """`report --json`. `verdict` is that of the last results of all gates, drills and audits."""
+    """`report --json`. `verdict` is that of the last results of all gates, drills and audits;
+    `not_audited` what they say nothing about, by service."""
 
     stack: str
     at: float
@@ -121,3 +127,5 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     suites: tuple[Suite, ...]
     coverage: Coverage
     notes: tuple[str, ...] = ()
+    headline: Headline | None = None
+    not_audited: dict[str, tuple[str, ...]] = {}

@@ -93,6 +93,7 @@ def page(report: Report, timelines: Mapping[str, str] | None) -> Iterator[Block]
     yield Heading(2, "Last results")
     yield from _last(report) if report.suites else _first_steps(report.stack)
     yield from _coverage(report.coverage)
+    yield from _not_audited(report.not_audited)
     if timelines is not None:
         yield from _charts(report.suites, timelines)
     for suite in report.suites:
@@ -160,12 +161,27 @@ def _counts(title: str, counts: Sequence[Counts]) -> Iterator[Block]:
     yield Heading(3, title)
     yield Figure("", charts.status_chart(counts))
     rows = tuple(
-        _row(one.suite, f"{one.total:,}", f"{one.proven:,}", by_status(one.by_status))
+        _row(one.suite, *(f"{number:,}" for number in _figures(one)), by_status(one.by_status))
         for one in counts
     )
-    totals = [sum(one.total for one in counts), sum(one.proven for one in counts)]
+    totals = map(sum, zip(*map(_figures, counts), strict=True))
     foot = ("all", *(f"{total:,}" for total in totals), "")
-    yield Table(("Suite", "Checks", "Proven", "Last status"), rows, number=(1, 2), foot=foot)
+    heads = ("Suite", "Kinds", "Kinds proven", "Instances", "Broken themselves", "Last status")
+    yield Table(heads, rows, number=(1, 2, 3, 4), foot=foot)
+
+
+def _figures(one: Counts) -> tuple[int, ...]:
+    return one.kinds, one.kinds_proven, one.total, one.proven
+
+
+def _not_audited(found: Mapping[str, Sequence[str]]) -> Iterator[Block]:
+    if not found:
+        return
+    yield Heading(2, "Not audited")
+    yield Paragraph((Span("A green audit says nothing about what is listed here."),))
+    yield Bullets(
+        tuple(_row(f"{whose}: {one}") for whose, listed in found.items() for one in listed)
+    )
 
 
 def _charts(suites: Sequence[Suite], timelines: Mapping[str, str]) -> Iterator[Block]:

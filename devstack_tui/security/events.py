@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from devstack_tui.contracts.audit import MatrixCell
-from devstack_tui.core.check import Status
+from devstack_tui.core.check import Headline, Status
 from devstack_tui.core.events import Now, Timed
 
 
@@ -37,24 +37,6 @@ class CheckRow(msgspec.Struct, frozen=True, kw_only=True):
     at: Now = 0.0
 
 
-class Headline(msgspec.Struct, frozen=True):
-    """How many kinds of checks there are, and instances of them. `kinds_changed` were proven before
-    code that ran for them changed; `instances_proven` were broken themselves."""
-
-    kinds: int
-    instances: int
-    kinds_proven: int
-    instances_proven: int
-    kinds_changed: int = 0
-
-    def __str__(self) -> str:
-        text = f"{self.kinds:,} kinds, {self.instances:,} instances"
-        text = f"{text}, {self.kinds_proven:,} kinds proven"
-        if self.kinds_changed:
-            text += f" ({self.kinds_changed:,} were, before their code changed)"
-        return text
-
-
 class AuditPlanned(Timed, frozen=True, tag="audit_planned"):
     """Before the first check: how many there are, by suite, and of how many kinds."""
 
@@ -70,7 +52,7 @@ class CheckDone(msgspec.Struct, frozen=True, tag_field="event", tag="check_done"
 
 
 class AuditReport(msgspec.Struct, frozen=True, kw_only=True):
-    """`check run --json`."""
+    """`check run --json`. `not_audited`: what it says nothing about, by service."""
 
     id: str
     stack: str
@@ -83,6 +65,7 @@ class AuditReport(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
     command: str = ""
     headline: Headline | None = None
+    not_audited: dict[str, tuple[str, ...]] = {}
 
 
 class AuditNote(Timed, frozen=True, tag="audit_note"):

@@ -20,7 +20,9 @@ def _junit(report: AuditReport) -> str:
         for row in report.checks
     ]
     times = {row.id: row.ms / 1000 for row in report.checks}
-    return junit.document("check", rows, report.seconds, times)
+    facts = {f"not audited: {whose}": "; ".join(what) for whose, what in report.not_audited.items()}
+    facts = {"headline": str(report.headline or ""), **facts}
+    return junit.document("check", rows, report.seconds, times, facts)
 
 
 FORMS = {"json": _json, "junit": _junit, "sarif": sarif.text}

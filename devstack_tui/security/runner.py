@@ -29,6 +29,7 @@ from devstack_tui.security.events import (
     CheckDone,
     CheckRow,
 )
+from devstack_tui.security.not_audited import gaps
 from devstack_tui.security.pool import Pool
 from devstack_tui.security.proven import NOTHING, Record
 from devstack_tui.security.standing import Standings, headline
@@ -120,6 +121,7 @@ class Runner:
                 notes=tuple(notes),
                 command=self._command,
                 headline=headline(rows.values()),
+                not_audited=gaps(self._stack.selected()),
             )
             yield self._conclude(report)
         finally:

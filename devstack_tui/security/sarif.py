@@ -61,6 +61,10 @@ def document(report: AuditReport) -> dict[str, Any]:
                         "rules": [_rule(report.stack, row) for row in report.checks],
                     }
                 },
+                "properties": {
+                    "headline": str(report.headline or ""),
+                    "notAudited": report.not_audited,
+                },
                 "automationDetails": {"id": f"check/{report.stack}/{report.id}"},
                 "invocations": [
                     {
@@ -100,7 +104,9 @@ def _rule(stack: str, row: CheckRow) -> dict[str, Any]:
             "security-severity": _SCORES[Severity(row.severity)],
             "problem.severity": "error",
             "core": row.core,
+            "kind": row.kind,
             "proven": row.proven,
+            "kindProven": row.kind_proven,
         },
     }
 

@@ -13,7 +13,8 @@ from collections import Counter
 from collections.abc import Iterable
 
 from devstack_tui.contracts.audit import Check
-from devstack_tui.security.events import CheckRow, Headline
+from devstack_tui.core.check import Headline
+from devstack_tui.security.events import CheckRow
 from devstack_tui.security.proven import Record
 
 

@@ -60,13 +60,17 @@ def row(id: str, group: str, title: str, severity: str, service: str) -> Json:
     status, evidence = FOUND.get(id, ("PASS", f"{title}, as {service} answered: 200, 403"))
     if service == "rabbitmq" and suite == "tls":
         status, evidence = "SKIPPED", "rabbitmq is not in this stack"
+    proven = "cipher" not in id and "compression" not in id
+    proof = "not proven" if "compression" in id else "proven" if proven else "kind proven"
     return {
+        "kind": f"{suite}.{id.rpartition('.')[2]}",
+        "kind_proven": proof != "not proven", "proof": proof,
         "id": id, "core": "", "suite": suite, "group": group, "title": title,
         "severity": severity, "service": service,
         "stake": f"Whoever reaches {service} could act as somebody else, unseen.",
         "remedy": f"Set it right in the configuration of {service}, then: devstack-tui up",
         "sabotage": "" if "compression" in id else f"{suite}.{service}.broken",
-        "proven": "cipher" not in id and "compression" not in id,
+        "proven": proven,
         "status": status, "evidence": evidence, "ms": 12.5 + len(title) % 9, "at": AT - AGO,
     }  # fmt: skip
 

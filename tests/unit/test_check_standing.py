@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from devstack_tui.contracts.registry import BUILT_IN
 from devstack_tui.core import units
 from devstack_tui.core.config import read_toml
 from devstack_tui.core.paths import shipped
-from devstack_tui.security import results, traced
+from devstack_tui.security import not_audited, results, traced
 from devstack_tui.security.proven import Record
 from devstack_tui.security.standing import Standing, Standings, headline
 from devstack_tui.security.traced import Tracer, digest
@@ -106,3 +107,14 @@ def test_another_text_has_another_digest(tmp_path: Path, monkeypatch: pytest.Mon
     path.write_text("b")
     assert len(before) == 16
     assert digest("devstack_tui/x.py") != before
+
+
+# -- what is not covered -----------------------------------------------------------------------
+
+
+def test_every_service_of_ours_says_what_is_not_audited_of_it() -> None:
+    found = not_audited.gaps(name for name in BUILT_IN)
+    assert next(iter(found)) == not_audited.EVERYWHERE
+    assert len(found) == len(BUILT_IN) + 1
+    assert all(found.values())
+    assert not [whose for whose, texts in found.items() if "nobody has" in texts[0]]

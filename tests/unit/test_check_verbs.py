@@ -156,7 +156,7 @@ def test_after_a_long_audit_only_what_did_not_pass_is_shown() -> None:
     assert "seen b.1" in text
     assert "→ how to mend it" in text
     assert "SKIPPED  1 × seen b.2" in text
-    assert lines[-2] == "b        2 checks: 1 FAIL, 1 SKIPPED"
+    assert lines[-2] == "b        2 instances: 1 FAIL, 1 SKIPPED"
     assert lines[-1] == "FAIL after 1.5 s (audit r1)"
 
 

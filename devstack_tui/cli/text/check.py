@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from devstack_tui.cli.output import Narration, steering
 from devstack_tui.contracts.audit import MatrixCell, Sabotage
-from devstack_tui.core.check import Status
+from devstack_tui.core.check import Headline, Status
 from devstack_tui.core.units import age
 from devstack_tui.security.events import (
     AnySecurityEvent,
@@ -18,7 +18,6 @@ from devstack_tui.security.events import (
     AuditReport,
     CheckDone,
     CheckRow,
-    Headline,
     Proof,
     ProofStep,
 )
@@ -42,7 +41,8 @@ class Progress(Narration):
         match event:
             case AuditPlanned():
                 self._total = sum(event.suites.values())
-                self.say(f"{self._total} checks of {event.kinds} kinds, stack {event.stack!r}")
+                what = f"{self._total:,} instances of {event.kinds} kinds of checks"
+                self.say(f"{what}, stack {event.stack!r}")
             case CheckDone():
                 self._done(event.row)
             case AuditNote():
@@ -175,9 +175,14 @@ def report_lines(report: AuditReport) -> Iterator[str]:
     for suite in dict.fromkeys(row.suite for row in report.checks):
         found = Counter(row.status for row in report.checks if row.suite == suite)
         summary = ", ".join(f"{found[status]} {status}" for status in Status if found[status])
-        yield f"{suite:<8} {found.total()} checks: {summary}"
+        yield f"{suite:<8} {found.total():,} instances: {summary}"
     if report.headline is not None:
         yield f"{report.headline}"
+    if report.not_audited:
+        gaps = sum(len(found) for found in report.not_audited.values())
+        again = f"devstack-tui --stack {report.stack} report"
+        what = "vulnerabilities of versions, the data, the machine"
+        yield f"not audited: {what} … ({gaps} things, which `{again}` lists)"
     yield f"{report.verdict} after {report.seconds:.1f} s (audit {report.id})"
 
 

@@ -25,7 +25,9 @@ from devstack_tui.report.model import Report
 from devstack_tui.security import proven, results
 from devstack_tui.security.audit import StackAudit
 from devstack_tui.security.catalogue import Catalogue
-from devstack_tui.security.standing import Standings
+from devstack_tui.security.events import CheckRow
+from devstack_tui.security.not_audited import gaps
+from devstack_tui.security.standing import Standings, headline
 
 
 def run(options: argparse.Namespace) -> int:
@@ -34,8 +36,22 @@ def run(options: argparse.Namespace) -> int:
     history = History.of(stack.paths)
     with StackAudit(stack) as audit:
         secrets = audit.known_secrets()
-        known = _known(Catalogue.of(audit))
-    report = build(history, stack.name, known=known, secrets=secrets)
+        rows = _rows(Catalogue.of(audit))
+    report = build(
+        history,
+        stack.name,
+        known=[
+            CatalogueCheck(
+                *(row.id, row.title, row.suite, row.proven),
+                kind=row.kind,
+                kind_proven=row.kind_proven,
+            )
+            for row in rows
+        ],
+        secrets=secrets,
+        headline=headline(rows),
+        not_audited=gaps(stack.selected()),
+    )
     asked = _requested_files(options)
     texts = {path: make(report, history, secrets) for path, make in asked.items()}
     write(texts)
@@ -75,16 +91,9 @@ def _made(folder: Path) -> Path:
     return folder
 
 
-def _known(catalogue: Catalogue) -> tuple[CatalogueCheck, ...]:
-    rows = results.listed(
-        catalogue.checks.values(), {}, Standings(catalogue.checks.values(), proven.read())
-    )
-    return tuple(
-        CatalogueCheck(
-            row.id, row.title, row.suite, row.proven, kind=row.kind, kind_proven=row.kind_proven
-        )
-        for row in rows
-    )
+def _rows(catalogue: Catalogue) -> tuple[CheckRow, ...]:
+    standings = Standings(catalogue.checks.values(), proven.read())
+    return results.listed(catalogue.checks.values(), {}, standings)
 
 
 def _markdown(report: Report, _history: History, _secrets: frozenset[str]) -> str:

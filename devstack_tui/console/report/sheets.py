@@ -69,12 +69,15 @@ def counts_sheet(coverage: Coverage, ink: Ink) -> RenderableType:
 
 
 def _counts(rows: Sequence[Counts], ink: Ink) -> Table:
-    table = _table(("SUITE", "CHECKS", "PROVEN", "LAST STATUS"), ink, right=(1, 2))
+    table = _table(("SUITE", "KINDS", "PROVEN", "INSTANCES", "LAST STATUS"), ink, right=(1, 2, 3))
     for row in rows:
         summary = ", ".join(f"{count:,} {plain(name)}" for name, count in row.by_status.items())
-        table.add_row(plain(row.suite), f"{row.total:,}", f"{row.proven:,}", summary or BLANK)
-    total, proven = sum(row.total for row in rows), sum(row.proven for row in rows)
-    table.add_row(Text("all", "bold"), Text(f"{total:,}", "bold"), Text(f"{proven:,}", "bold"), "")
+        # What no catalogue has, such as a drill's steps, is of no kind.
+        kinds = (f"{row.kinds:,}", f"{row.kinds_proven:,}") if row.kinds else (BLANK, BLANK)
+        table.add_row(plain(row.suite), *kinds, f"{row.total:,}", summary or BLANK)
+    each = [(row.kinds, row.kinds_proven, row.total) for row in rows]
+    sums = (f"{sum(numbers):,}" for numbers in zip(*each, strict=True))
+    table.add_row(Text("all", "bold"), *(Text(number, "bold") for number in sums), "")
     return table
 
 

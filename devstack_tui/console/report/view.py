@@ -88,14 +88,10 @@ class ReportView:
             return Content.styled(
                 " Nothing was measured or checked yet: the other tabs do that", "$foreground 60%"
             )
-        rows, beyond = report.coverage.core, report.coverage.beyond
+        rows = report.coverage.core
         styles = {"PASS": "$text-success", "FAIL": "$text-error"}
-        detail = (
-            f"   {sum(row.status == 'PASS' for row in rows)} of the {len(rows)} core checks pass, "
-            f"{sum(row.proven is True for row in rows)} proven · "
-            f"{sum(one.total for one in beyond):,} beyond it, "
-            f"{sum(one.proven for one in beyond):,} proven"
-        )
+        detail = f"   {sum(row.status == 'PASS' for row in rows)}/{len(rows)} core checks pass"
+        detail += f" · {report.headline}" if report.headline else ""
         notes = f" · ▲ {plain(report.notes[0])}" if report.notes else ""
         return Content.assemble(
             Content.styled(

@@ -22,7 +22,8 @@ def check_facts(line: Line, now: float) -> Iterator[Fact]:
     yield Fact("Sabotage", tuple(_sabotage(row)))
     where = " › ".join(filter(None, [plain(row.suite), plain(row.group)]))
     core = f"core check {plain(row.core)}" if row.core else "beyond the core checks"
-    yield Fact("Place", ((f"{where} · {plain(row.service)}", ""), (f" · {core}", QUIET)))
+    kind = f" · one of {plain(row.kind)}" if row.kind else ""
+    yield Fact("Place", ((f"{where} · {plain(row.service)}", ""), (f" · {core}{kind}", QUIET)))
 
 
 def _result(line: Line, now: float) -> Iterator[Span]:
@@ -47,9 +48,11 @@ def _ago(seconds: float) -> str:
 
 def _sabotage(row: CheckRow) -> Iterator[Span]:
     glyph, word = proof(row)
-    yield f"{glyph} {word}", GOOD if row.proven else ""
+    yield f"{glyph} {word}", GOOD if row.proven or row.kind_proven else ""
     if row.proven:
         yield f" · {plain(row.sabotage)} was seen to turn it red", QUIET
+    elif row.kind_proven:
+        yield f" · another instance of {plain(row.kind)} was broken and turned red", QUIET
     elif row.sabotage:
         yield f" · {plain(row.sabotage)} should turn it red: check prove {plain(row.id)}", QUIET
     else:

@@ -94,6 +94,8 @@ class SecurityPane(JobPane):
         self._drawn_at = self.owner.now()
         self._draw_progress()
         self.suites.show(self.view.branches())
+        box = self.query_one("#security-tree", Vertical)
+        box.border_title, box.border_subtitle = self.view.headline()
         self._draw_list()
 
     def _draw_progress(self) -> None:

@@ -49,7 +49,9 @@ def proof(row: CheckRow) -> tuple[str, str]:
     """The glyph and the word for whether a check is proven by sabotage."""
     if row.proven:
         return "◆", "proven"
-    return ("◇", "not proven") if row.sabotage else ("–", "no sabotage")
+    if row.kind_proven:
+        return "◈", "kind proven"
+    return ("◇", row.proof or "not proven") if row.sabotage or row.proof else ("–", "no sabotage")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,7 @@ def _age(line: Line) -> Cell:
 
 def _proof(line: Line) -> Cell:
     glyph, _ = proof(line.row)
-    return Cell(glyph, GOOD if line.row.proven else QUIET)
+    return Cell(glyph, GOOD if line.row.proven or line.row.kind_proven else QUIET)
 
 
 def _core(line: Line) -> Cell:
@@ -130,7 +132,7 @@ BRANCHES = (
     Column("warn", "WARN", 4, 2, _counted(WARNED), right=True),
     Column("error", "ERR", 4, 3, _counted(ERROR), right=True),
     Column("skipped", "SKIP", 4, 5, _counted(SKIPPED), right=True),
-    Column("never", "TODO", 4, 4, _counted(NEVER), right=True),
+    Column("never", "NEW", 4, 4, _counted(NEVER), right=True),
 )
 
 CHECKS = (

@@ -23,7 +23,7 @@ from devstack_tui.identity.vault_api import VaultError, approle_files
 
 FILE = "configs/vault/checks.toml"
 SUITE = "approle"
-OTHER_SUITES = ("auth.vault.", "vault.", "tls.")
+OTHER_SUITES = ("auth.", "files.", "network.", "tls.", "trust.", "vault.")
 SECRET_ID_TTL_S = 900
 """Seconds after which what a killed audit leaves expires."""
 VAULT = "vault"

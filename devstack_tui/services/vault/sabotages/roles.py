@@ -105,8 +105,18 @@ def _guessable(stack: SabotageStack) -> contextlib.AbstractContextManager[None]:
             token_ttl=60,
         )
         vault.call("post", f"{path}/role-id", role_id=NOBODY)
+        # Whom a login by it makes: there before the first, whichever check looks first.
+        id = vault.call("post", "identity/entity", name=STRAY)["data"]["id"]
+        mount = vault.call("get", "sys/auth")["data"]["approle/"]["accessor"]
+        vault.call(
+            "post", "identity/entity-alias", name=NOBODY, canonical_id=id, mount_accessor=mount
+        )
 
-    return changed(stack, make, lambda vault: _quietly(vault, "delete", path))
+    def undo(vault: VaultClient) -> None:
+        _quietly(vault, "delete", path)
+        _quietly(vault, "delete", f"identity/entity/name/{STRAY}")
+
+    return changed(stack, make, undo)
 
 
 @contextlib.contextmanager

@@ -33,8 +33,12 @@ audit "file" "raw" {{
 """
 _TLS = '  tls_min_version = "tls12"\n'
 # What opens one door without a token, and one endpoint with one.
-OPENED: dict[str, tuple[str, str]] = {
-    "metrics": (_TLS, f"{_TLS}  telemetry {{ unauthenticated_metrics_access = true }}\n"),
+OPENED: dict[str, tuple[str, ...]] = {
+    "metrics": (
+        _TLS,
+        f"{_TLS}  telemetry {{ unauthenticated_metrics_access = true }}\n",
+        "vault.listeners",
+    ),
     "introspection": ("", "introspection_endpoint = true\n"),
 }
 NAME, OTHER = "rabbitmq", "mysql"
@@ -47,7 +51,7 @@ ISSUERS: dict[str, dict[str, Any]] = {
     "key_type": {"key_type": "rsa", "key_bits": 2048},
     "code_signing_flag": {"code_signing_flag": True},
 }
-ANY_NAME = ("other_name", "wildcard", "subdomain")
+ANY_NAME = ("other_name", "subdomain")
 """What a role that signs for any name signs for as well."""
 FILE = "vault.secret_id"
 
@@ -62,9 +66,9 @@ def sabotages() -> tuple[Sabotage, ...]:
             [f"issuer.{NAME}.{kind}" for kind in kinds],
             name=NAME,
         )
-    for door, (before, after) in OPENED.items():
+    for door, (before, after, *expects) in OPENED.items():
         change = partial(_replaced, before, after)
-        found += kit.sabotages({"config.{door}": partial(_configured, change)}, door=door)
+        found += kit.sabotages({"config.{door}": partial(_configured, change)}, expects, door=door)
     found += kit.sabotages({"files.{name}": _chmod}, name=FILE)
     found += kit.sabotages(
         {
