@@ -7,6 +7,9 @@ from devstack_tui.contracts.model import Credentials, Endpoint, ServiceSettings,
 from devstack_tui.contracts.service import Service
 from devstack_tui.core.programs import Hint
 
+TOKEN_FILE = "reference-api-token"
+"""Among the stack's secrets: what a write needs."""
+
 
 class Settings(ServiceSettings, frozen=True, kw_only=True):
     """`[services.reference_api]`: ports `main` (HTTP) and `tls` (HTTPS)."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from devstack_tui.services.reference_api import token
+from devstack_tui.services.reference_api import TOKEN_FILE, token
 from devstack_tui.services.reference_api.metrics import METRICS
 from devstack_tui.services.reference_api.replies import problem
 
@@ -123,7 +123,7 @@ class Guard:
             return None
         return _login(
             "a write needs the token of the stack: Authorization: Bearer, and what is in its "
-            f"secrets/{token.FILE}"
+            f"secrets/{TOKEN_FILE}"
         )
 
 

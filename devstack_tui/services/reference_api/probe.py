@@ -10,7 +10,7 @@ from devstack_tui.core.errors import UnreachableError
 from devstack_tui.core.http_connection import HttpConnection
 from devstack_tui.core.redact import redact
 from devstack_tui.core.tls import client_context
-from devstack_tui.services.reference_api import token
+from devstack_tui.services.reference_api import TOKEN_FILE
 
 
 def connect(target: Target, timeout: float) -> HttpConnection:
@@ -49,7 +49,7 @@ def probe(target: Target, timeout: float) -> Observation:
         problems=tuple(problems),
         facts={
             "backends": f"{healthy} of {len(backends)} healthy",
-            "token of writes": str(token.path(target.secrets)),
+            "token of writes": str(target.secrets / TOKEN_FILE),
         },
     )
 

@@ -10,15 +10,15 @@ from pathlib import Path
 
 from devstack_tui.core import files
 from devstack_tui.core.errors import UnreachableError
+from devstack_tui.services.reference_api import TOKEN_FILE
 
-FILE = "reference-api-token"
 _SCHEME = b"bearer "
 _WHOLE = re.compile(rb"[A-Za-z0-9_-]{43}")
 
 
 def path(secrets: Path) -> Path:
     """Where it is kept, 0600, among the stack's secrets."""
-    return secrets / FILE
+    return secrets / TOKEN_FILE
 
 
 def ensure(secrets: Path) -> str:
