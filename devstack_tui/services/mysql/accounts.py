@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pymysql.cursors import Cursor
 
 TIMEOUT_S = 30.0
+FILES = "files"
+"""The directory in which MariaDB may read and write files, for who has the right."""
 HOSTS = (LOOPBACK, "localhost")
 """From where the application's account is let in; ours is by TCP alone."""
 SYSTEM = ("information_schema", "mysql", "performance_schema", "sys")

@@ -8,7 +8,7 @@ from devstack_tui.contracts.audit import Audit, Check, Checks, Finding, Sabotage
 from devstack_tui.core.check import Status
 from devstack_tui.identity import account_checks
 from devstack_tui.identity.account_checks import declared, guesses, none_of
-from devstack_tui.services.mysql.accounts import HOSTS, SYSTEM, name_of, native_hash
+from devstack_tui.services.mysql.accounts import FILES, HOSTS, SYSTEM, name_of, native_hash
 from devstack_tui.services.mysql.audit import attempts, sabotages
 from devstack_tui.services.mysql.audit.facts import (
     NATIVE,
@@ -21,6 +21,8 @@ from devstack_tui.services.mysql.audit.facts import (
 
 NAME = "mysql"
 WAYS = ("plain", "tls", "sockets")
+PUBLIC = ("PUBLIC", "")
+"""MariaDB's role of everybody; what rights it has is another check's."""
 NOBODY = "devstack_tui_nobody"
 """No account's name: who lets him in asks nobody."""
 
@@ -81,7 +83,7 @@ def _accounts(audit: Audit) -> Finding:
     for account in found.accounts:
         if account.user in brought and account.host == "localhost":
             wrong += [] if account.locked else [f"{account} is not locked"]
-        elif str(account) not in ours:
+        elif str(account) not in ours and (account.user, account.host) != PUBLIC:
             kind = "the role" if account.role else "the account"
             wrong.append(f"{kind} {account} is not declared")
     missing = sorted(ours - {str(account) for account in found.accounts})
@@ -210,8 +212,9 @@ def _setting(name: str, audit: Audit) -> Finding:
     if value is None and only != found.flavour:
         return none_of((), f"only {only} has it")
     if name == "secure_file_priv":
-        wrong = [] if value and value != "/" else [f"it is {value!r}: everywhere"]
-        return none_of(wrong, f"it is {value!r}")
+        own = audit.files(NAME).path(FILES)
+        right = value in ("NULL", own, f"{own}/")
+        return account_checks.judged(right, f"it is {value!r}; declared: {own!r}, or none at all")
     if value is None and row.get("only"):
         return none_of((), f"{found.flavour} does not have it any more")
     return account_checks.setting(name, row, value)

@@ -99,7 +99,7 @@ class MysqlServer:
         )
         own = CONFIG_MYSQL
         if mariadb:
-            own = CONFIG_MARIADB.format(files=_escaped(home.files.directory("files")))
+            own = CONFIG_MARIADB.format(files=_escaped(home.files.directory(accounts.FILES)))
         home.files.write("my.cnf", text + own + tuning)
 
     def complete(self, home: ServerHome, installation: Installation) -> None:

@@ -51,7 +51,7 @@ _BELOW = (
     "FROM information_schema.table_privileges",
     "SELECT GRANTEE, TABLE_SCHEMA, TABLE_NAME, PRIVILEGE_TYPE, IS_GRANTABLE "
     "FROM information_schema.column_privileges",
-    "SELECT CONCAT(''', User, ''@'', Host, '''), Db, Routine_name, Proc_priv, "
+    "SELECT CONCAT(QUOTE(User), '@', QUOTE(Host)), Db, Routine_name, Proc_priv, "
     "IF(FIND_IN_SET('Grant', Proc_priv), 'YES', 'NO') FROM mysql.procs_priv",
 )
 _PROXIES = "SELECT User, Host, Proxied_user, Proxied_host FROM mysql.proxies_priv"

@@ -81,6 +81,9 @@ _CODE = """
 SELECT 'language ' || lanname FROM pg_language
 WHERE NOT lanpltrusted AND lanname NOT IN ('internal', 'c')
 UNION ALL SELECT 'extension ' || extname FROM pg_extension WHERE extname = ANY(%s)
+UNION ALL SELECT 'event trigger ' || evtname FROM pg_event_trigger
+UNION ALL SELECT 'subscription ' || subname FROM pg_subscription
+  WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())
 UNION ALL SELECT format('function %%s runs as %%s', p.oid::regprocedure, rolname)
   FROM pg_proc p JOIN pg_roles r ON r.oid = proowner
   WHERE prosecdef AND rolsuper AND p.oid >= 16384
