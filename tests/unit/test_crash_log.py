@@ -16,6 +16,7 @@ import pytest
 from devstack_tui.core import children, files
 from devstack_tui.core.children import Child
 from devstack_tui.services.redis.workloads import _Loaders
+from tests.unit.fake_acks import TARGET
 
 CRASH = "import ctypes; ctypes.string_at(0)"
 
@@ -124,7 +125,7 @@ def opened(pid: int) -> set[Path]:
 
 def test_the_redis_load_that_crashes_says_so(log: Path, until: Callable[..., None]) -> None:
     # Without clients it is ready at once, and waits for the word to begin.
-    with _Loaders([{"clients": []}]) as loaders:
+    with _Loaders(TARGET, [{"clients": []}]) as loaders:
         load = loaders._processes[0]
         until(lambda: log in opened(load.pid), "its log")
         loaders._frames.get(timeout=60)
