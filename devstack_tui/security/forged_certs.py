@@ -192,6 +192,11 @@ def unissued(issuer: Issuer, names: Sequence[str]) -> ForgedCertificate:
     return _certificate(issuer, names)
 
 
+def pointed(issuer: Issuer, names: Sequence[str]) -> ForgedCertificate:
+    """It names a list of what is revoked that is nobody's."""
+    return _certificate(issuer, names, revocation=f"http://{ELSEWHERE}/crl")
+
+
 def wrong_usage(issuer: Issuer, names: Sequence[str]) -> ForgedCertificate:
     """For clients alone."""
     return _certificate(issuer, names, server=False)
@@ -208,6 +213,7 @@ def _certificate(
     code: bool = False,
     chain: bool = True,
     sha1: bool = False,
+    revocation: str = "",
 ) -> ForgedCertificate:
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
@@ -245,6 +251,10 @@ def _certificate(
     builder = with_key_extensions(
         builder, key.public_key(), issuer.certificate if issuer else None, ca=False
     )
+    if revocation:
+        named = [x509.UniformResourceIdentifier(revocation)]
+        points = [x509.DistributionPoint(named, None, None, None)]
+        builder = builder.add_extension(x509.CRLDistributionPoints(points), critical=False)
     leaf = builder.sign(issuer.key if issuer else key, hashes.SHA256())
     pem = serialization.Encoding.PEM
     text = _with_sha1(leaf, issuer) if sha1 and issuer else leaf.public_bytes(pem).decode()

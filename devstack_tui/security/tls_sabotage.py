@@ -57,6 +57,7 @@ _NAMED = (
     *(forged_certs.wrong_san, forged_certs.no_ip_san, forged_certs.no_intermediate),
     *(forged_certs.wrong_usage, forged_certs.long_life, forged_certs.weak_key, forged_certs.sha1),
     *(forged_certs.others_name, forged_certs.more_usage, forged_certs.unissued),
+    forged_certs.pointed,
 )
 _MAKERS: Mapping[str, forged_certs.Maker] = {
     **{make.__name__: make for make in _NAMED},

@@ -15,7 +15,7 @@ from devstack_tui.core.errors import DevstackError, UnreachableError
 from devstack_tui.security.audit import StackAudit
 from devstack_tui.services.vault.audit.matrix import CORE_CELLS
 from devstack_tui.services.vault.checks import CHECKS
-from devstack_tui.services.vault.matrix import load, roles, secrets
+from devstack_tui.services.vault.matrix import load, owners, roles, secrets
 from devstack_tui.stack.stack import Stack
 from tests.conftest import Cli
 from tests.stack.clients import approle_token, vault
@@ -71,11 +71,16 @@ def living(live: Cli) -> dict[str, int]:
 
 
 def test_every_check_of_a_sound_stack_passes(seen: Seen) -> None:
-    wrong = {id: f for id, f in seen.findings.items() if f.status is not Status.PASS}
-    absent = {id for id, f in wrong.items() if f.status is Status.SKIPPED}
-    assert wrong.keys() == absent
+    wrong = {id: f.status for id, f in seen.findings.items() if f.status is not Status.PASS}
+    # The one unseal key is as declared.
+    assert wrong.pop("vault.seal") is Status.WARN
     # Forgejo has no program on most machines: it never got a secret_id.
-    assert absent <= {"approle.file.forgejo.secret_id", "approle.file.forgejo.accessor"}
+    assert set(wrong.values()) <= {Status.SKIPPED}
+    assert wrong.keys() <= {
+        "approle.file.forgejo.secret_id",
+        "approle.file.forgejo.accessor",
+        "vault.secret_id.forgejo.works",
+    }
 
 
 def test_the_ids_are_one_for_each_check_and_the_core_checks_are_all_there(seen: Seen) -> None:
@@ -93,20 +98,15 @@ def test_every_cell_is_one_check(seen: Seen) -> None:
         for operation in ("read", "write", "list", "delete")
         if (role, secret, operation) not in CORE_CELLS
     }
-    assert len(ids) == 9 * 8 * 4 - len(CORE_CELLS)
+    assert len(ids) == 9 * len(secrets()) * 4 - len(CORE_CELLS)
     assert ids <= seen.checks.keys()
-    assert {f"approle.pki.{role}.{owner}" for role in roles() for owner in secrets()} <= (
+    assert {f"approle.pki.{role}.{owner}" for role in roles() for owner in owners()} <= (
         seen.checks.keys()
     )
 
 
-def test_every_sabotage_that_a_check_names_exists_and_is_named(seen: Seen) -> None:
-    named = {check.sabotage for check in seen.checks.values()} - {""}
-    assert named == {sabotage.id for sabotage in CHECKS.sabotages()}
-
-
 def test_the_matrix_is_declared_and_real_for_every_cell(seen: Seen) -> None:
-    assert len(seen.matrix) == 9 * 8 * 4 + 9 * 8
+    assert len(seen.matrix) == 9 * len(secrets()) * 4 + 9 * 8
     assert all(cell.real is cell.declared for cell in seen.matrix)
     allowed = {(c.role, c.path) for c in seen.matrix if c.real and c.operation == "read"}
     assert allowed == {
@@ -182,6 +182,6 @@ def test_a_right_that_the_admin_does_not_have_is_told_with_its_remedy(stack: Sta
     from devstack_tui.services.vault.audit.kit import ask_as_admin
 
     with StackAudit(stack) as audit, pytest.raises(DevstackError) as caught:
-        ask_as_admin(audit, "get", "sys/config/cors")
-    assert "sys/config/cors" in caught.value.message
-    assert "down --wipe" in caught.value.remedy
+        ask_as_admin(audit, "get", "sys/host-info")
+    assert "sys/host-info" in caught.value.message
+    assert "devstack-tui up" in caught.value.remedy

@@ -188,3 +188,15 @@ path "sys/rotate/config" {
 path "sys/rotate/root/init" {
   capabilities = ["read", "sudo"]
 }
+
+path "sys/loggers" {
+  capabilities = ["read"]
+}
+
+path "pki/issuer/default" {
+  capabilities = ["read"]
+}
+
+path "pki_int/issuer/default" {
+  capabilities = ["read"]
+}

@@ -121,6 +121,19 @@ def key_size(view: ListenerView) -> Finding:
     return Finding(Status.PASS, seen)
 
 
+def revocation(view: ListenerView) -> Finding:
+    """Whom a client is to ask whether the leaf was revoked: of ours nobody, as declared."""
+    leaf = view.leaf()
+    if leaf.revocation:
+        return Finding(Status.FAIL, f"{leaf.subject} sends clients to {', '.join(leaf.revocation)}")
+    days = leaf.lifetime.days
+    return Finding(
+        Status.WARN,
+        f"{leaf.subject} names no CRL and no OCSP responder, as declared: it ends after {days} "
+        "days, and `devstack-tui certs rotate` has another served at once",
+    )
+
+
 def signature(view: ListenerView) -> Finding:
     """No certificate that is sent is signed by a broken hash."""
     sent = view.certificates()

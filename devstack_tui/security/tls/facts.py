@@ -33,6 +33,8 @@ class Facts:
     digest: str
     purposes: tuple[str, ...] | None
     ca: bool
+    revocation: tuple[str, ...] = ()
+    """The addresses that it names for what is revoked: lists (CRL) and responders (OCSP)."""
 
     @property
     def lifetime(self) -> datetime.timedelta:
@@ -110,7 +112,20 @@ def _facts(found: x509.Certificate, der: bytes) -> Facts:
         digest=digest.name if digest else "",
         purposes=None if purposes is None else tuple(one._name for one in purposes),
         ca=bool(basic and basic.ca),
+        revocation=_revocation(found),
     )
+
+
+def _revocation(found: x509.Certificate) -> tuple[str, ...]:
+    from cryptography import x509
+    from cryptography.x509.oid import AuthorityInformationAccessOID
+
+    points = _extension(found, x509.CRLDistributionPoints) or ()
+    lists = [name for point in points for name in point.full_name or ()]
+    access = _extension(found, x509.AuthorityInformationAccess) or ()
+    ocsp = AuthorityInformationAccessOID.OCSP
+    responders = [one.access_location for one in access if one.access_method == ocsp]
+    return tuple(str(name.value) for name in (*lists, *responders))
 
 
 def _extension(found: x509.Certificate, kind: type[_X]) -> _X | None:

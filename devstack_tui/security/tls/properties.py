@@ -53,6 +53,7 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
 _NAMED = (
     *(certificate.chain, certificate.san_dns, certificate.san_ip, certificate.validity),
     *(certificate.key_size, certificate.signature, certificate.lifetime, certificate.usage),
+    certificate.revocation,
     *(certificate.intermediate, certificate.file, certificate.key, certificate.key_mode),
     *(certificate.verified, certificate.files, certificate.leaf),
     *(paths.query, paths.wrong_ca, paths.wrong_host, paths.plain),

@@ -38,6 +38,7 @@ def checks() -> tuple[Check, ...]:
             "seal": _seal,
             "raft": _raft,
             "plugins": _plugins,
+            "loggers": _loggers,
         },
     )
 
@@ -48,10 +49,13 @@ def _state(audit: Audit) -> Mapping[str, Any]:
 
 def _listeners(audit: Audit) -> Finding:
     """The configuration in force; the sockets themselves are looked at beside."""
-    found = _state(audit).get("listeners")
+    state, own = _state(audit), f"https://{audit.target(VAULT).endpoint}"
+    found = state.get("listeners")
     if not isinstance(found, list) or not found:
         raise UnreachableError(f"{STATE} reports no listener")
     wrong, seen = [], []
+    if (elsewhere := state.get("api_addr")) != own:
+        wrong.append(f"clients are sent to {elsewhere}")
     for one in found:
         config = one.get("config") or {}
         where = f"{one.get('type')} {config.get('address')}"
@@ -123,6 +127,14 @@ def _raft(audit: Audit) -> Finding:
     found = [f"{one.get('node_id')} at {one.get('address')}" for one in servers]
     right = [one.get("address") for one in servers] == [own]
     return judged(right, f"{', '.join(found) or 'none'}; declared: one, at {own}")
+
+
+def _loggers(audit: Audit) -> Finding:
+    """What the log holds now, whatever the configuration says: at trace level, requests."""
+    levels = admin_answer(audit, "get", "sys/loggers").data
+    loud = sorted(name for name, level in levels.items() if level in ("trace", "debug"))
+    evidence = f"{len(levels)} loggers; at trace or debug level: {', '.join(loud[:5]) or 'none'}"
+    return judged(not loud, evidence)
 
 
 def _plugins(audit: Audit) -> Finding:

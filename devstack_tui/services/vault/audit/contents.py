@@ -5,11 +5,12 @@ from __future__ import annotations
 from functools import partial
 
 from devstack_tui.contracts.audit import Audit, Check, Finding
-from devstack_tui.contracts.registry import service
+from devstack_tui.contracts.registry import service, services
 from devstack_tui.identity.bootstrap import issuing
 from devstack_tui.services.vault.audit.issuers import issuing_role
 from devstack_tui.services.vault.audit.kit import (
     admin_answer,
+    ask,
     ask_as_admin,
     declared,
     judged,
@@ -26,6 +27,9 @@ METADATA = {
     "max_versions": 0,
     "metadata_cas_required": False,
 }
+ACCOUNT, PROBE = {"user", "password", "database"}, {"probe"}
+PASSWORD_CHARACTERS = 8
+"""Different ones: a password of ours has 32 characters, of 64."""
 # Settings of an issuing role beyond those that it is made with: as Vault makes them.
 ISSUING = {
     "allow_globs_in_identity_templates": False,
@@ -55,7 +59,11 @@ def checks() -> tuple[Check, ...]:
     """One for each secret, each issuing role and each CA."""
     found: list[Check] = []
     for name in secrets():
-        found += declared("contents", {"secret.{name}": partial(_secret, name)}, name=name)
+        runs = {
+            "secret.{name}": partial(_secret, name),
+            "secret.{name}.fields": partial(_fields, name),
+        }
+        found += declared("contents", runs, name=name)
     for name in owners():
         found += declared("contents", {"issuer.{name}.settings": partial(_role, name)}, name=name)
     for name in ("pki", "pki_int"):
@@ -72,6 +80,24 @@ def _secret(name: str, audit: Audit) -> Finding:
     if not last or last.get("destroyed") or last.get("deletion_time"):
         return judged(False, f"secret/{name}: its last version is deleted; {len(versions)} kept")
     return as_declared(f"secret/{name}", answer.data, METADATA)
+
+
+def _fields(name: str, audit: Audit) -> Finding:
+    """Read by whom it belongs to; no value of it is evidence."""
+    owner = next(one for one in services() if name in one.secrets)
+    account = owner.credentials if name == owner.secret else owner.admin
+    answer = ask(audit.login(owner.secret), "get", f"secret/data/{name}")
+    if not answer.ok:
+        return unsure(f"{owner.secret} cannot read secret/{name}: {answer}")
+    data = answer.data.get("data")
+    data = data if isinstance(data, dict) else {}
+    wrong = sorted(data.keys() ^ (ACCOUNT if account else PROBE))
+    if account and (data.get("user"), data.get("database")) != (account.user, account.database):
+        wrong.append("another user or database")
+    if account and len(set(str(data.get("password", "")))) < PASSWORD_CHARACTERS:
+        wrong.append("a password that can be guessed")
+    evidence = f"secret/{name} has {len(data)} fields; not as made: {', '.join(wrong) or 'none'}"
+    return judged(not wrong, evidence)
 
 
 def _role(name: str, audit: Audit) -> Finding:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -29,6 +30,7 @@ APPROLE = {
     "token_num_uses": 0,
     "token_strictly_bind_ip": False,
 }
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 Entity = Mapping[str, Any]
 
 
@@ -102,7 +104,9 @@ def _foreign(audit: Audit) -> Finding:
 
 
 def _approle(role: str, audit: Audit) -> Finding:
-    found = setting(audit, role)
+    found, role_id = setting(audit, role), _role_id(audit, role)
+    if not _UUID.fullmatch(role_id):
+        return judged(False, f"{role}-role: its role_id is none that Vault makes: {role_id[:40]!r}")
     clients = audit.target(VAULT).clients
     wide = [c for c in found.get("token_bound_cidrs") or ["0.0.0.0/0"] if not within(c, clients)]
     if wide:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from devstack_tui.contracts.audit import Audit, Check, Finding
-from devstack_tui.services.vault.audit.kit import declared, judged, raw, shared, unsure
+from devstack_tui.services.vault.audit.kit import declared, health, judged, raw, unsure
 
 PATHS = {
     "secret": "secret/data/postgres",
@@ -50,7 +50,7 @@ def checks() -> tuple[Check, ...]:
 
 def _refused(path: str, audit: Audit) -> Finding:
     """Refused without a token, beside a path that is for everybody."""
-    control = shared(audit, "no_token", lambda: raw(audit, "GET", "/v1/sys/health")[0].status)
+    control = health(audit)
     answer, _ = raw(audit, "GET", f"/v1/{path}")
     evidence = f"GET {path} without a token: {answer}; sys/health: {control}"
     if control != 200 or answer.status >= 500:

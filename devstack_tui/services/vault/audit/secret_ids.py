@@ -25,6 +25,7 @@ from devstack_tui.services.vault.audit.kit import (
     ask,
     declared,
     failed,
+    health,
     judged,
     passed,
     shared,
@@ -139,6 +140,8 @@ def _works(role: str, audit: Audit) -> Finding:
         if runs:
             return failed(f"the AppRole of {role} is not here: {error.strerror}")
         return Finding(Status.SKIPPED, f"{role} has not been started yet: it has no secret_id")
+    if (status := health(audit)) != 200:
+        raise UnreachableError(f"Vault does not let anybody in: sys/health answers {status}")
     answer = try_login(audit, role_id=role_id, secret_id=secret_id)
     if answer.ok:
         return passed(f"login with the pair in its files: {answer}; the token is revoked")

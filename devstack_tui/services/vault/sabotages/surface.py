@@ -175,6 +175,16 @@ def _key(stack: SabotageStack) -> AbstractContextManager[None]:
     return changed(stack, make, undo)
 
 
+def _field(stack: SabotageStack) -> AbstractContextManager[None]:
+    before: dict[str, Any] = {}
+
+    def make(vault: VaultClient) -> None:
+        before.update(vault.call("get", "secret/data/mysql")["data"]["data"])
+        _post(vault, "secret/data/mysql", data={**before, "note": "up"})
+
+    return changed(stack, make, lambda vault: _post(vault, "secret/data/mysql", data=before))
+
+
 _APPLIES: Mapping[str, kit.Apply] = {
     "acme": _acme,
     "mount.non_hmac": _tuned(
@@ -218,6 +228,12 @@ _APPLIES: Mapping[str, kit.Apply] = {
         stack,
         lambda vault: _post(vault, "secret/metadata/mysql", custom_metadata={"made": "up"}),
         lambda vault: _post(vault, "secret/metadata/mysql", custom_metadata={}),
+    ),
+    "secret.field": _field,
+    "loggers": lambda stack: changed(
+        stack,
+        lambda vault: _post(vault, "sys/loggers", level="trace"),
+        lambda vault: _delete(vault, "sys/loggers"),
     ),
     "issuer.uri": _written("pki_int/roles/mysql-role", allowed_uri_sans=["*"]),
     "pki.key": _key,
