@@ -94,7 +94,7 @@ def _of(service: Service, audit: Audit) -> Iterator[Sabotage]:
                 seconds=swap.seconds + (0 if first is nothing else own.seconds),
                 expects=(
                     *asserts({*swap.turns, *own.besides.get(what, ())}),
-                    *_trusted(service, (*_known(service, swap), *swap.trust)),
+                    *_trusted(service, swap),
                 ),
             )
     for what, breach in _FILE.files.items():
@@ -105,7 +105,7 @@ def _of(service: Service, audit: Audit) -> Iterator[Sabotage]:
             service=service.name,
             apply=partial(_SPOILED[what], service),
             seconds=0.5,
-            expects=(*asserts(breach.turns), *beside, *_trusted(service, breach.trust)),
+            expects=(*asserts(breach.turns), *beside, *_trusted(service, breach)),
         )
     by_nodes = asserting(one for one in listeners if one.mutual)
     by_clients = asserting(one for one in listeners if not one.mutual)
@@ -122,14 +122,12 @@ def _of(service: Service, audit: Audit) -> Iterator[Sabotage]:
         )
 
 
-def _known(service: Service, swap: _Breach) -> tuple[str, ...]:
-    """Vault cannot be asked whether it knows a certificate of its own that no client trusts."""
-    return () if service.name == IDENTITY and "query" in swap.turns else ("known",)
-
-
-def _trusted(service: Service, kinds: tuple[str, ...]) -> Iterator[str]:
-    """The checks of suite `trust` that a certificate turns which Vault has not issued."""
-    yield from (f"trust.{service.secret}.{kind}" for kind in kinds)
+def _trusted(service: Service, breach: _Breach) -> Iterator[str]:
+    """The checks of suite `trust` that a breach turns. Vault cannot be asked about a certificate of
+    its own that no client trusts."""
+    silent = service.name == IDENTITY and "query" in breach.turns
+    kinds = set(breach.trust) - ({"known", "ca"} if silent else set())
+    yield from (f"trust.{service.secret}.{kind}" for kind in sorted(kinds))
     if "known" in kinds:
         yield "trust.pki.beyond"
 
