@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from devstack_tui.core.check import Status, glyph
 from devstack_tui.report import documents
-from devstack_tui.report.model import Item, Report
+from devstack_tui.report.model import CoverageRow, Item, Report
 
 KINDS = {
     documents.CHECK: "Security checks",
@@ -37,13 +37,15 @@ def kind_title(kind: str) -> str:
     return KINDS.get(kind, kind.capitalize())
 
 
-def proven(value: bool | None, seen_red: float | None = None) -> str:
+def proven(row: CoverageRow) -> str:
     """`yes`, `no`, or by what else it is known that it can fail."""
-    if value:
+    if row.proven:
         return "yes"
-    if seen_red:
+    if row.kind_proven:
+        return "its kind"
+    if row.seen_red:
         return "seen red"
-    return "–" if value is None else "no"
+    return "–" if row.proven is None else "no"
 
 
 def by_status(counts: dict[str, int]) -> str:
@@ -63,9 +65,9 @@ def summary(report: Report) -> str:
     """One sentence about the coverage."""
     rows = report.coverage.core
     passed = sum(row.status == "PASS" for row in rows)
-    proven_here = sum(row.proven is True for row in rows)
+    proven_here = sum(row.proven is True or row.kind_proven for row in rows)
     core = (
         f"{passed} of the {len(rows)} core checks passed last, {proven_here} of the {len(rows)} "
-        "are proven by sabotage."
+        "are of kinds proven by sabotage."
     )
     return f"{core} Security: {report.headline}." if report.headline else core

@@ -81,7 +81,8 @@ class Suite(msgspec.Struct, frozen=True, kw_only=True):
 
 class CoverageRow(msgspec.Struct, frozen=True, kw_only=True):
     """One of the core checks. `status` is its last one, NOT RUN or NOT BUILT, and `reason` says
-    what decided it. `proven`: its sabotage was seen to turn it red, None where none is declared;
+    what decided it. `proven`: a sabotage was seen to turn it red, None where none is declared;
+    `kind_proven`: one turned another of its kind;
     `seen_red` when the history saw it FAIL or WARN last."""
 
     core: str
@@ -94,6 +95,7 @@ class CoverageRow(msgspec.Struct, frozen=True, kw_only=True):
     at: float | None = None
     seen_red: float | None = None
     command: str = ""
+    kind_proven: bool = False
 
 
 class Counts(msgspec.Struct, frozen=True):

@@ -147,7 +147,7 @@ def _coverage(found: Coverage) -> Iterator[Block]:
     rows = tuple(
         _row(
             *(row.core, _code(row.id), row.title, _verdict(row.status)),
-            *(proven(row.proven, row.seen_red), "" if row.status == "PASS" else row.reason),
+            *(proven(row), "" if row.status == "PASS" else row.reason),
         )
         for row in found.core
     )

@@ -154,6 +154,20 @@ class Catalogue:
         alike = (check for check in self.checks.values() if check.kind in kinds)
         return {check.sabotage for check in (*checks, *alike)} - {""}
 
+    def sample(self) -> tuple[Sabotage, ...]:
+        """The sabotages that prove every kind that can be proven, the narrowest first."""
+        turned = {
+            id: [self.checks[check].kind for check in self.expected(sabotage)]
+            for id, sabotage in self.sabotages.items()
+        }
+        chosen: set[str] = set()
+        seen: set[str] = set()
+        for id, kinds in sorted(turned.items(), key=lambda item: len(item[1])):
+            if fresh := {kind for kind in kinds if kind and kinds.count(kind) == 1} - seen:
+                seen |= fresh
+                chosen.add(id)
+        return tuple(found for id, found in self.sabotages.items() if id in chosen)
+
     def expected(self, sabotage: Sabotage) -> set[str]:
         """The checks that it must turn red: those that name it, and what it is bound to."""
         found = {

@@ -17,6 +17,9 @@ from devstack_tui.security.throwaway import ThrowawayStack
 WHOLE = "whole stack"
 """What a step is about that no single sabotage is meant by."""
 
+SHOWN = 12
+"""So many names stand in one sentence."""
+
 Events = AsyncGenerator[AnySecurityEvent, None]
 
 
@@ -89,7 +92,9 @@ class Prover:
         if not proofs and not wrong:
             wrong = ["nothing could be proven: what it needs is not installed"]
         if len(proofs) > 1 and (changed := await run.compare()):
-            wrong.append(f"in the end these are not as they were: {', '.join(changed)}")
+            more = f" and {len(changed) - SHOWN} more" if len(changed) > SHOWN else ""
+            names = ", ".join(changed[:SHOWN])
+            wrong.append(f"in the end these are not as they were: {names}{more}")
         held = not wrong and all(proof.holds for proof in proofs)
         return ProofDone(proofs, 0 if held else 1, "; ".join(wrong))
 

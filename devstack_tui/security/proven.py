@@ -6,6 +6,7 @@ while the files are what they were that ran for it; without the record nothing i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from devstack_tui.core import codec, files
 from devstack_tui.core.errors import DevstackError, UsageError
 from devstack_tui.core.paths import shipped
 from devstack_tui.security.events import Proof
-from devstack_tui.security.traced import digest
+from devstack_tui.security.traced import digest, written
 
 FILE = "baselines/proven.json"
 
@@ -79,12 +80,16 @@ def record_path() -> Path:
     return path
 
 
-def record(path: Path, proofs: Iterable[Proof]) -> None:
-    """Replace the file by these proofs; one that does not hold is left out.
+def record(path: Path, proofs: Iterable[Proof], since: float = math.inf) -> None:
+    """Replace the file by these proofs; one that does not hold is left out, and so is one with a
+    file of ours that was written after `since` (Unix time): other code ran than is there now.
 
     Raises `DevstackError` where it cannot be written.
     """
-    held = sorted((proof for proof in proofs if proof.holds), key=lambda proof: proof.sabotage)
+    held = sorted(
+        (one for one in proofs if one.holds and not any(written(name) > since for name in one.ran)),
+        key=lambda proof: proof.sabotage,
+    )
     names = sorted({name for proof in held for name in proof.ran})
     document = _Document(
         tuple((name, digest(name)) for name in names),

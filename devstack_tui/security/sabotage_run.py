@@ -234,7 +234,8 @@ async def _in_thread(work: Callable[[], object]) -> None:
 
 
 def _only(check: Check, service: str) -> bool:
-    return {check.service, *check.needs} == {service}
+    """Whether it is about this service; the one that all depend on is not broken beside others."""
+    return check.service == service and {*check.needs} <= {service, IDENTITY}
 
 
 def _redder(before: Status, now: Status) -> bool:

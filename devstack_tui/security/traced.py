@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
+import math
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -75,8 +76,19 @@ class Tracer:
 
 def digest(name: str) -> str:
     """Of a file as `Tracer.files` names it; empty where there is none any more."""
-    path = paths.shipped(name) if name.startswith(_CONFIGS) else _PACKAGE.parent / name
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+        return hashlib.sha256(_path(name).read_bytes()).hexdigest()[:16]
     except OSError:
         return ""
+
+
+def written(name: str) -> float:
+    """When the file was written last, Unix time."""
+    try:
+        return _path(name).stat().st_mtime
+    except OSError:
+        return math.inf
+
+
+def _path(name: str) -> Path:
+    return paths.shipped(name) if name.startswith(_CONFIGS) else _PACKAGE.parent / name

@@ -163,6 +163,7 @@ def _prove(options: argparse.Namespace) -> int:
 
 
 async def _proved(prover: Prover, path: Path | None, options: argparse.Namespace) -> int:
+    began = time.time()
     done = await _follow(prover.run(), options)
     if not isinstance(done, ProofDone):
         ended = ProofDone((), 130, "interrupted; the throwaway stack is removed")
@@ -172,7 +173,7 @@ async def _proved(prover: Prover, path: Path | None, options: argparse.Namespace
             return done.exit_code
         raise failure(done)
     if path is not None and not done.message:
-        proven.record(path, done.proofs)
+        proven.record(path, done.proofs, began)
     show(options, done, proof_lines(done.proofs))
     warn(done)
     return done.exit_code

@@ -23,6 +23,8 @@ def proof(row: CoverageRow) -> tuple[str, str]:
     """Whether the check is known to be able to fail, and the look of that."""
     if row.proven:
         return "◆ yes", GOOD
+    if row.kind_proven:
+        return "◈ kind", GOOD
     if row.seen_red:
         return "◇ seen", ""
     return (BLANK, QUIET) if row.proven is None else ("◇ no", WARN)

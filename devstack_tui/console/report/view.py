@@ -70,7 +70,7 @@ class ReportView:
             case "not run":
                 return row.status in (NOT_RUN, NOT_BUILT)
             case "not proven":
-                return row.proven is not True
+                return not (row.proven or row.kind_proven)
         return True
 
     def _matches(self, *texts: str) -> bool:
