@@ -231,6 +231,7 @@ def test_a_unit_that_runs_reads_its_files_again_when_it_is_asked_to(
     room: Path,
     until: Callable[..., None],
 ) -> None:
+    room.chmod(0o777)  # as root, the stand-in runs as another account
     mark = room / "again"
     script = f"trap 'echo again >{mark}' HUP; echo up; while :; do sleep 0.05; done"
     running = server("postgres", script)
@@ -288,6 +289,7 @@ def test_stopping_ends_the_last_started_first_and_forgets_all(
     server: Callable[..., process.ProcessId],
     room: Path,
 ) -> None:
+    room.chmod(0o777)  # as root, the stand-ins run as another account
     script = f"trap 'echo {{}} >> {room}/ended; exit' INT; echo up; while :; do sleep 0.02; done"
     for order, unit in enumerate(("redis-0", "redis-1", "redis-2")):
         running = server(unit, script.format(unit))
