@@ -10,7 +10,9 @@ from typing import Any
 from devstack_tui.contracts.audit import Audit, Check, Finding, Severity
 from devstack_tui.core.check import Status
 from devstack_tui.core.config import read_toml
+from devstack_tui.core.errors import UnreachableError
 from devstack_tui.core.paths import shipped
+from devstack_tui.loadgen.bounded_socket import translated
 
 FILE = "configs/accounts.toml"
 SUITE = "auth"
@@ -77,6 +79,16 @@ def check(service: str, kind: str, run: Run, *, unit: str = "", what: str = "") 
         kind=f"{SUITE}.{service}.{kind}",
         group="settings" if kind == SETTING else "accounts",
     )
+
+
+def unanswered(who: str, error: Exception, limit: float) -> Exception:
+    """A driver's or a socket's error, with the reason in words."""
+    found = translated(error)
+    if isinstance(found, TimeoutError):
+        return UnreachableError(f"{who} does not answer within {limit:g} s")
+    if isinstance(found, ConnectionRefusedError):
+        return UnreachableError(f"{who} does not run: the connection is refused")
+    return found
 
 
 def judged(right: bool, evidence: str) -> Finding:

@@ -177,7 +177,7 @@ def _is(text: str, scram: dict[str, Any]) -> bool:
     """Whether a credential as mongod keeps it is of this password (RFC 5802, 3)."""
     try:
         rounds = int(scram["iterationCount"])
-        if rounds > MOST_ROUNDS:
+        if not 0 < rounds <= MOST_ROUNDS:
             return False
         key = salted(text, base64.b64decode(scram["salt"]), rounds)
         stored = base64.b64decode(scram["storedKey"])

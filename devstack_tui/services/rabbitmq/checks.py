@@ -25,7 +25,7 @@ from devstack_tui.contracts.service_files import ServicePath
 from devstack_tui.core.tls import client_context
 from devstack_tui.identity import account_checks
 from devstack_tui.identity.account_checks import SETTING, compared, declared, guesses, none_of
-from devstack_tui.loadgen.bounded_socket import guarded, translated
+from devstack_tui.loadgen.bounded_socket import guarded
 from devstack_tui.services.rabbitmq import accounts, erl_call
 from devstack_tui.services.rabbitmq.audit import nodes
 from devstack_tui.services.rabbitmq.audit.facts import Facts, facts
@@ -120,7 +120,7 @@ def _knock(target: Target, tls: bool, timeout: float, mechanism: str, response: 
             raise
         return False  # a closed port lets nobody in
     except OSError as error:
-        raise translated(error) from None
+        raise account_checks.unanswered("RabbitMQ", error, timeout) from None
 
 
 # -- what the node reports ---------------------------------------------------------------------

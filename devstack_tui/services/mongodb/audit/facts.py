@@ -13,7 +13,7 @@ from typing import Any, cast
 from devstack_tui.contracts.audit import Audit, ProtocolFault
 from devstack_tui.contracts.model import Target
 from devstack_tui.core.errors import DevstackError
-from devstack_tui.loadgen.bounded_socket import translated
+from devstack_tui.identity.account_checks import unanswered
 from devstack_tui.services.mongodb.accounts import AUTHENTICATION_FAILED, HOME
 from devstack_tui.services.mongodb.wire import Refused, Wire
 
@@ -64,7 +64,7 @@ def _ask(audit: Audit) -> Facts:
             parameters = wire.command(HOME, {"getParameter": "*"})
         allowed = _tried(target, audit)
     except OSError as error:
-        raise translated(error) from None
+        raise unanswered("MongoDB", error, audit.timeout) from None
     return Facts(
         accounts={str(one.get("_id")): one for one in _tables(users.get("users"))},
         roles=tuple(str(one.get("_id")) for one in _tables(_part(roles, "cursor", "firstBatch"))),
@@ -106,10 +106,10 @@ def let_in(audit: Audit) -> list[str]:
                 ways = [*_allowed(wire, (*ATTEMPTS, DATABASES))]
         except ConnectionError as error:
             if tls or isinstance(error, ConnectionRefusedError):
-                raise translated(error) from None
+                raise unanswered("MongoDB", error, audit.timeout) from None
             continue  # where TLS is required, it closes what does not begin with it
         except OSError as error:
-            raise translated(error) from None
+            raise unanswered("MongoDB", error, audit.timeout) from None
         found += [f"{where}: {way}" for way in ways]
     return found
 

@@ -12,10 +12,10 @@ from typing import Any, cast
 from devstack_tui.contracts.audit import Audit, ProtocolFault
 from devstack_tui.contracts.model import Target
 from devstack_tui.core.errors import DevstackError
-from devstack_tui.identity.account_checks import guesses
-from devstack_tui.loadgen.bounded_socket import Reader, guarded, translated
+from devstack_tui.identity.account_checks import guesses, unanswered
+from devstack_tui.loadgen.bounded_socket import Reader, guarded
 from devstack_tui.services.redis.accounts import APPLICATION, DEFAULT, REPLICA, replica_password
-from devstack_tui.services.redis.client import session, trust
+from devstack_tui.services.redis.client import node_name, session, trust
 from devstack_tui.services.redis.loader import encode
 
 _LINE = 512
@@ -79,7 +79,7 @@ def _ask(audit: Audit, index: int) -> NodeFacts:
     except redis.AuthenticationError:
         raise LockedOutError(f"it refuses the password of Vault for {target.admin.user}") from None
     except (redis.RedisError, OSError) as error:
-        raise translated(error) from None
+        raise unanswered(node_name(index), error, audit.timeout) from None
     texts = _texts(config)
     settings = dict(zip(texts[::2], texts[1::2], strict=False))
     own = settings.get("masterauth") == replica_password(target)
@@ -213,7 +213,7 @@ def let_in(audit: Audit, index: int, names: Sequence[str]) -> list[str]:
                 raise
             continue  # a closed port lets nobody in
         except OSError as error:
-            raise translated(error) from None
+            raise unanswered(node_name(index), error, audit.timeout) from None
         found += [f"{where}: {how}" for how, answer in answers if not answer.startswith(b"-")]
     return found
 
@@ -260,7 +260,7 @@ def guessed(audit: Audit, index: int, names: Sequence[str]) -> list[str]:
     try:
         answers = _said(target, target.ports["tls"] + index, True, audit.timeout, lines)
     except OSError as error:
-        raise translated(error) from None
+        raise unanswered(node_name(index), error, audit.timeout) from None
     return [
         f"{name} has the password {word!r}"
         for (name, word), (_, answer) in zip(tries, answers, strict=True)
