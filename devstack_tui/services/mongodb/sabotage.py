@@ -35,8 +35,9 @@ def _set(more: dict[str, Any], stack: SabotageStack) -> AbstractContextManager[N
 def _off(stack: SabotageStack) -> AbstractContextManager[None]:
     def change(config: dict[str, Any]) -> dict[str, Any]:
         del config["net"]["tls"]
-        # With TLS off this option would keep it from starting.
-        del config["setParameter"]["suppressNoTLSPeerCertificateWarning"]
+        # With TLS off these would keep it from starting.
+        for name in ("suppressNoTLSPeerCertificateWarning", "opensslCipherConfig"):
+            del config["setParameter"][name]
         return config
 
     return _changed(stack, change)
