@@ -147,7 +147,6 @@ def test_the_verbs_tell_that_a_port_is_not_answered_by_its_node(live: Cli, kille
         assert check["status"] in ("FAIL", "ERROR")
         assert "not answered by a process of this stack's redis-1" in check["evidence"]
         live.run("check", "run", "tls.24")
-        live.run("bench", "run", "redis.get", "--quick", "--runs", "1")
         assert live.run("restart", "redis").returncode != 0
         assert thief.callers[ports(live, "redis")["main"]]
     seen = thief.heard.decode("latin-1")
