@@ -7,7 +7,6 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -70,8 +69,7 @@ def sabotages() -> tuple[Sabotage, ...]:
     for door, (before, after, *expects) in OPENED.items():
         change = partial(_replaced, before, after)
         found += kit.sabotages({"config.{door}": partial(_configured, change)}, expects, door=door)
-    for one in kit.sabotages({"files.{name}": _chmod}, name=FILE):
-        found.append(replace(one, expects=(*one.expects, "files.stack.modes")))
+    found += kit.sabotages({"files.{name}": _chmod}, name=FILE)
     found += kit.sabotages(
         {
             "files.root_token": _keep_root_token,
