@@ -12,6 +12,7 @@ from devstack_tui.contracts.service_files import CERT, CHAIN, ServicePath
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.identity.bootstrap import ADMIN
 from devstack_tui.identity.certificates import encrypted
+from devstack_tui.identity.vault_api import VaultError
 from devstack_tui.security.tls import facts
 from devstack_tui.security.tls.facts import Facts
 from devstack_tui.security.tls.listener_audit import ListenerView
@@ -140,7 +141,15 @@ def chains(audit: Audit) -> Iterator[tuple[str, Facts]]:
 
 def ask(audit: Audit, method: str, path: str) -> dict[str, Any]:
     """`data` of Vault's answer to the administrator's AppRole. Raises `DevstackError`."""
-    answer = audit.login(ADMIN).call(method, path).get("data")
+    try:
+        answer = audit.login(ADMIN).call(method, path).get("data")
+    except VaultError as error:
+        if error.status != 403:
+            raise
+        raise DevstackError(
+            f"the policy of {ADMIN}-role does not let the audit see {path}: "
+            "`devstack-tui up` renews it"
+        ) from None
     return answer if isinstance(answer, dict) else {}
 
 

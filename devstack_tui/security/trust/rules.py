@@ -164,8 +164,8 @@ def beyond(mount: str, audit: Audit) -> Finding:
     unsure: list[str] = []
     for serial in sorted(listed - own):
         one = _valid(audit, mount, serial)
-        if one is None or (mount == INTERMEDIATE and _declared(one) and one.begins < begun):
-            continue
+        if one is None or (mount == INTERMEDIATE and one.begins < begun and _declared(one, False)):
+            continue  # before it was written down; the leaves were for clients, too
         text = f"{serial} for {', '.join(sorted(one.names)) or one.common_name}"
         (unsure if mount == INTERMEDIATE and _declared(one) else wrong).append(text)
     evidence = f"{mount}/: {len(listed)} certificates issued, all of them known or over"
@@ -184,10 +184,10 @@ def _valid(audit: Audit, mount: str, serial: str) -> Leaf | None:
     return None if over else seen.leaf_of(found.der, serial)
 
 
-def _declared(one: Leaf) -> bool:
-    """Whether a certificate is as it is issued to one of the services."""
+def _declared(one: Leaf, use: bool = True) -> bool:
+    """Whether a certificate is as it is issued to one of the services; of its use, too."""
     return any(
-        not (_unlike(one, known.name) or _misused(one, known.name))
+        not (_unlike(one, known.name) or (use and _misused(one, known.name)))
         for known in services()
         if not known.unavailable
     )
