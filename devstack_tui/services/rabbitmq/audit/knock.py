@@ -38,7 +38,7 @@ def is_let_in(sock: socket.socket, mechanism: str, response: bytes) -> bool:
     try:
         return _method(reader)[0] == _TUNE
     except (ConnectionError, ProtocolFault):
-        return False  # refused without a word
+        return False  # refused, and no reason is given
 
 
 def _offered(greeting: bytes) -> list[str]:
