@@ -382,5 +382,7 @@ class TlsSabotage:
     besides: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """The properties that a sabotage, by the last word of its id, turns here besides those that it
     turns everywhere."""
+    companions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The checks of other suites (ids or patterns) that it turns: of a port that is closed."""
     seconds: float = 1.0
     """About what a change and its end take together."""

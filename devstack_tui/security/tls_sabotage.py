@@ -117,8 +117,11 @@ def _of(service: Service, audit: Audit) -> Iterator[Sabotage]:
             service=service.name,
             apply=change,
             seconds=own.seconds,
-            expects=by_clients({*setting.turns, *own.besides.get(what, ())})
-            + by_nodes({*setting.buses, *own.besides.get(what, ())}),
+            expects=(
+                *by_clients({*setting.turns, *own.besides.get(what, ())}),
+                *by_nodes({*setting.buses, *own.besides.get(what, ())}),
+                *own.companions.get(what, ()),
+            ),
         )
 
 

@@ -97,5 +97,9 @@ SABOTAGE = TlsSabotage(
     bare=_bare,
     # It refuses clients that do not accept SHA-1 before they could refuse its certificate.
     besides={"sha1": frozenset({"wrong_ca", "wrong_host", "sha1_signature"})},
+    companions={
+        "plain_closed": ("network.rabbitmq.port.main",),
+        "down_tls": ("network.rabbitmq.port.tls",),
+    },
     seconds=0.5,
 )

@@ -183,5 +183,9 @@ SABOTAGE = TlsSabotage(
     # It loads the certificate before the ciphers, which set the security level.
     lenient=None,
     besides=dict.fromkeys(("old_protocols", "weak_ciphers"), SECURITY_LEVEL_0),
+    companions={
+        "plain_closed": ("network.redis.port.redis-[0-9]",),
+        "down_tls": ("network.redis.port.redis-*_tls",),
+    },
     seconds=2.0,
 )

@@ -63,5 +63,9 @@ SABOTAGE = TlsSabotage(
     weak_ciphers=functools.partial(_set, _WEAK),
     lenient=functools.partial(_set, _LENIENT),
     besides=dict.fromkeys(("old_protocols", "weak_ciphers", "weak_key", "sha1"), SECURITY_LEVEL_0),
+    companions={
+        "plain_closed": ("network.reference-api.port.http", "network.reference-api.listeners"),
+        "down_tls": ("network.reference-api.port.https", "network.reference-api.listeners"),
+    },
     seconds=1.5,
 )
