@@ -40,7 +40,7 @@ def _watching() -> Iterator[set[str]]:
 
 def test_there_are_canaries_of_every_kind(live: Cli) -> None:
     kinds = {name.partition(" ")[0] for name in secrets(live)}
-    assert kinds == {"password", "secret_id", "unseal", "private"}
+    assert kinds == {"password", "secret_id", "token", "unseal", "private"}
     assert len(secrets(live)) > 15
 
 
