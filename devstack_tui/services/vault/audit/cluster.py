@@ -7,6 +7,7 @@ import ssl
 
 from devstack_tui.contracts.audit import Audit, Check, Finding, ProtocolFault, Severity
 from devstack_tui.core.check import Status
+from devstack_tui.core.errors import UnreachableError
 from devstack_tui.loadgen.bounded_socket import translated
 from devstack_tui.services.vault.audit.kit import VAULT, check
 
@@ -42,6 +43,11 @@ def _where(audit: Audit) -> tuple[str, int]:
     return target.endpoint.host, target.ports["cluster"]
 
 
+def _silent(audit: Audit) -> UnreachableError:
+    host, port = _where(audit)
+    return UnreachableError(f"Vault's port for its nodes, {host}:{port}, gives no answer")
+
+
 def _mutual(audit: Audit) -> Finding:
     """A handshake without a certificate, as a node would make it otherwise, and the first word
     after it: in TLS 1.3 the client is judged when it has done with the handshake."""
@@ -58,8 +64,8 @@ def _mutual(audit: Audit) -> Finding:
             seen = f"{wrapped.version()}, {wrapped.selected_alpn_protocol()}"
             wrapped.settimeout(audit.timeout)
             answer = wrapped.recv(1)
-    except (ConnectionRefusedError, TimeoutError):
-        raise
+    except (ConnectionRefusedError, TimeoutError) as error:
+        raise _silent(audit) from error
     except (ssl.SSLError, ConnectionError) as error:
         reason = str(getattr(error, "reason", None) or type(error).__name__)
         return Finding(Status.PASS, f"without a certificate: {reason.lower().replace('_', ' ')}")
@@ -74,6 +80,8 @@ def _plain(audit: Audit) -> Finding:
             sock.settimeout(audit.timeout)
             sock.sendall(b"GET /v1/sys/health HTTP/1.1\r\nHost: vault\r\n\r\n")
             answer = sock.recv(64)
+    except TimeoutError as error:
+        raise _silent(audit) from error
     except ConnectionError as error:
         found = translated(error)
         if not isinstance(found, ProtocolFault):
