@@ -148,7 +148,7 @@ class SabotageRun:
         # What is stuck is held against this one alone.
         self._baseline.update(after)
         self.proofs.append(proof)
-        yield ProofStep(sabotage.id, "restored", "holds" if proof.holds else "does not hold")
+        yield ProofStep(sabotage.id, "restored", _held(proof))
 
     async def compare(self) -> list[str]:
         """The checks whose status differs from before the first sabotage; runs all of them."""
@@ -236,6 +236,12 @@ async def _in_thread(work: Callable[[], object]) -> None:
 def _only(check: Check, service: str) -> bool:
     """Whether it is about this service; the one that all depend on is not broken beside others."""
     return check.service == service and {*check.needs} <= {service, IDENTITY}
+
+
+def _held(proof: Proof) -> str:
+    wrong = {"missed": proof.missed, "strayed": proof.strayed, "stuck": proof.stuck}
+    parts = [f"{what} {', '.join(ids)}" for what, ids in wrong.items() if ids]
+    return "holds" if proof.holds else f"does not hold: {'; '.join(parts) or 'nothing turned'}"
 
 
 def _redder(before: Status, now: Status) -> bool:
