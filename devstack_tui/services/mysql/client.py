@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from devstack_tui.contracts.model import Target
@@ -25,9 +26,33 @@ def connect(
     `database` is the target's own when None; an empty string selects none. Without `tls` it is
     plain, as a benchmark's own tools connect, and logs in only at the stack's own server.
     """
+    connection = _made(target, timeout, database, tls)
+    connection.connect(None if tls else _reached(target, timeout, prove=True))
+    return connection
+
+
+@contextlib.contextmanager
+def bounded(
+    target: Target, timeout: float, database: str | None = None, tls: bool = True
+) -> Iterator[Connection[Cursor]]:
+    """The same for one conversation that is over after `timeout` seconds, connecting included: the
+    driver alone grants them anew for every byte. Raises `TimeoutError` then."""
+    from devstack_tui.loadgen.bounded_socket import guarded
+
+    with contextlib.ExitStack() as held:
+        sock = held.enter_context(_reached(target, timeout, prove=not tls))
+        held.enter_context(guarded(sock.fileno(), timeout))
+        connection = _made(target, timeout, database, tls)
+        held.callback(lambda: connection.close() if connection.open else None)
+        connection.connect(sock)
+        yield connection
+
+
+def _made(target: Target, timeout: float, database: str | None, tls: bool) -> Connection[Cursor]:
+    """One that is not connected yet."""
     import pymysql
 
-    connection: Connection[Cursor] = pymysql.connect(
+    made: Connection[Cursor] = pymysql.connect(
         host=target.endpoint.host,
         port=target.endpoint.port,
         user=target.credentials.user,
@@ -44,12 +69,12 @@ def connect(
         autocommit=True,
         defer_connect=True,
     )
-    connection.connect(None if tls else _proven(target, timeout))
-    return connection
+    return made
 
 
-def _proven(target: Target, timeout: float) -> socket.socket:
-    """A plain connection to the stack's own server. Raises as the driver does."""
+def _reached(target: Target, timeout: float, *, prove: bool) -> socket.socket:
+    """A connection to the server, which is the stack's own if that is to be proven. Raises as the
+    driver does."""
     import pymysql
 
     from devstack_tui.contracts.peer import Peer
@@ -59,7 +84,8 @@ def _proven(target: Target, timeout: float) -> socket.socket:
         with contextlib.ExitStack() as undo:
             sock = undo.enter_context(socket.create_connection(where, timeout))
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            Peer.of(target).prove(sock)
+            if prove:
+                Peer.of(target).prove(sock)
             undo.pop_all()
             return sock
     except OSError as error:

@@ -18,9 +18,9 @@ from devstack_tui.contracts.audit import (
     TlsPart,
 )
 from devstack_tui.contracts.model import Credentials, Target
-from devstack_tui.loadgen.bounded_socket import Reader, guarded, translated
+from devstack_tui.loadgen.bounded_socket import Reader, translated
 from devstack_tui.services.mysql.cert_reload import reload
-from devstack_tui.services.mysql.client import connect
+from devstack_tui.services.mysql.client import bounded
 
 # https://dev.mysql.com/doc/dev/mysql-server/latest/group__group__cs__capabilities__flags.html
 PROTOCOL_41, SSL, SECURE_CONNECTION, PLUGIN_AUTH = 0x200, 0x800, 0x8000, 0x80000
@@ -107,13 +107,7 @@ class MysqlTls(OneListener):
         try:
             if not tls:
                 return _without_login(target, timeout)
-            connection = connect(target, timeout)
-            # The driver has no public name for its socket.
-            with (
-                contextlib.closing(connection),
-                guarded(connection._sock.fileno(), timeout),  # type: ignore[attr-defined]
-                connection.cursor() as cursor,
-            ):
+            with bounded(target, timeout) as connection, connection.cursor() as cursor:
                 cursor.execute("SHOW SESSION STATUS WHERE Variable_name IN ('Ssl_version')")
                 version = str((cursor.fetchone() or ("", ""))[1])
         except (pymysql.Error, OSError) as error:
@@ -131,7 +125,7 @@ def _without_login(target: Target, timeout: float) -> str:
 
     nobody = msgspec.structs.replace(target, credentials=Credentials(NOBODY))
     try:
-        with contextlib.closing(connect(nobody, timeout, "", tls=False)):
+        with bounded(nobody, timeout, "", tls=False):
             return f"it let {NOBODY} in without a password, in plain"
     except pymysql.err.OperationalError as error:
         if error.args[0] != _ACCESS_DENIED:
@@ -139,7 +133,7 @@ def _without_login(target: Target, timeout: float) -> str:
     # It refuses a wrong password before it refuses plain. Without TLS it cannot insist on that.
     with (
         contextlib.suppress(pymysql.err.OperationalError),
-        contextlib.closing(connect(target, timeout, "")) as connection,
+        bounded(target, timeout, "") as connection,
         connection.cursor() as cursor,
     ):
         cursor.execute("SELECT @@global.require_secure_transport")

@@ -14,9 +14,9 @@ from devstack_tui.contracts.model import Target
 from devstack_tui.core import codec
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.identity.account_checks import declared
-from devstack_tui.loadgen.bounded_socket import guarded, translated
+from devstack_tui.loadgen.bounded_socket import translated
 from devstack_tui.services.mysql.accounts import ACCESS_DENIED, SYSTEM
-from devstack_tui.services.mysql.client import connect
+from devstack_tui.services.mysql.client import bounded
 
 if TYPE_CHECKING:
     from pymysql.cursors import Cursor
@@ -120,11 +120,7 @@ def _ask(audit: Audit) -> Facts:
 @contextlib.contextmanager
 def session(target: Target, timeout: float) -> Iterator[Cursor]:
     """A cursor of a session that is over after `timeout` seconds, whatever the server does."""
-    with (
-        contextlib.closing(connect(target, timeout)) as connection,
-        guarded(connection._sock.fileno(), timeout),  # type: ignore[attr-defined]
-        connection.cursor() as cursor,
-    ):
+    with bounded(target, timeout) as connection, connection.cursor() as cursor:
         yield cursor
 
 
