@@ -38,7 +38,11 @@ def look(
         for inode in held & listed.keys():
             if one := _bound(unit, pid, listed[inode]):
                 bound[service].add(one)
-    others = [one for inode, one in listed.items() if one.listening and inode not in ours]
+    others = [
+        one
+        for inode, one in listed.items()
+        if one.kind == "tcp" and one.listening and inode not in ours
+    ]
     return {
         service: Bindings(
             host=HOST,
@@ -47,7 +51,9 @@ def look(
             foreign={
                 port: ports.holder(port)
                 for port in declared.values()
-                if any(covers(one.host) and one.port == port for one in others)
+                if any(
+                    one.port == port and _takes(one.host, port, bound[service]) for one in others
+                )
             },
             further=frozenset(_further(service, declared)),
         )
@@ -62,9 +68,11 @@ def _further(service: str, declared: Mapping[str, int]) -> Iterator[tuple[str, i
             yield host, declared[name]
 
 
-def covers(host: str) -> bool:
-    """Whether a socket at this address is met by clients of ours."""
-    return host == HOST or host in WILD
+def _takes(host: str, port: int, own: set[Bound]) -> bool:
+    """Whether another's socket at this address is met by clients of ours: the kernel prefers one at
+    their very address, which is the server's own."""
+    there = any(one.kind == "tcp" and (one.host, one.port) == (HOST, port) for one in own)
+    return host == HOST or (host in WILD and not there)
 
 
 def _units(records: list[Record], instance: str) -> dict[int, tuple[str, str]]:
