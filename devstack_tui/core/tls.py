@@ -28,7 +28,7 @@ class OwnName(ssl.SSLContext):
     """A client's context that accepts the server called `name` alone, at whatever address it is.
 
     Every driver gives the host that it connects to. That is the loopback address here, which each
-    certificate of a stack holds: it tells no service from another.
+    certificate of a stack holds: it does not distinguish one service from another.
     """
 
     name = ""

@@ -1,7 +1,7 @@
 """How far each check is proven, and the headline: kinds, their instances, and kinds proven.
 
 A *kind* is one decision; its *instances* are the checks that make it of different things. A kind is
-proven by a sabotage that turned exactly one of its instances red, and no more of them: it tells one
+proven by a sabotage that turned exactly one of its instances red, and no more of them: it knows one
 thing from the other. What a sabotage turned is proven itself; the other instances of a proven kind
 are decided by code that was seen to decide, and were not broken themselves.
 """

@@ -79,8 +79,8 @@ def check(paths: StackPaths) -> None:
         for parent in [paths.data, *paths.data.parents]:
             if not parent.stat().st_mode & 0o001:
                 raise DevstackError(
-                    f"{parent} is closed to other users: servers that refuse root could not "
-                    "reach their data",
+                    f"{parent} is closed to other users: servers, which run as accounts of "
+                    "their own, could not reach their data",
                     "set XDG_STATE_HOME to a directory that every user may enter, "
                     "or run as a normal user",
                 )

@@ -266,7 +266,7 @@ def key(name: str, audit: Audit) -> Finding:
     own = seen.leaves(audit, name)
     others: dict[bytes, str] = {}
     for other in itertools.takewhile(lambda one: one != name, seen.with_certificates(audit)):
-        # One that has none is told so by its own checks.
+        # One that has none fails its own checks.
         with contextlib.suppress(DevstackError):
             leaf = seen.leaf_of(seen.in_file(audit, other)[0].der, "")
             others[leaf.key] = service(other).secret
