@@ -37,6 +37,7 @@ class PostgresChecks:
             "rules": _rules,
             "ident": lambda audit: none_of(facts(audit).maps, "pg_ident.conf maps nobody"),
             "accounts": _accounts,
+            "databases": _stray_databases,
             "privileged": _privileged,
             "passwords": _passwords,
             "hashes": _hashes,
@@ -152,6 +153,16 @@ def _accounts(audit: Audit) -> Finding:
     target = audit.target(NAME)
     found = [account.name for account in facts(audit).accounts]
     return compared("accounts", found, (target.credentials.user, target.admin.user))
+
+
+def _stray_databases(audit: Audit) -> Finding:
+    """Those of a benchmark come and go. Another is no fault: somebody may want it."""
+    wanted = {audit.target(NAME).credentials.database, *declared(NAME)["databases"]["known"]}
+    found = facts(audit).databases
+    more = sorted(set(found) - wanted)
+    if more:
+        return Finding(Status.WARN, f"not declared: {', '.join(more)}")
+    return none_of((), ", ".join(found))
 
 
 def _privileged(audit: Audit) -> Finding:

@@ -38,7 +38,12 @@ FROM pg_hba_file_rules ORDER BY line_number
 """
 _MAPS = "SELECT line_number, map_name, sys_name, pg_username, error FROM pg_ident_file_mappings"
 _SETTINGS = "SELECT name, setting FROM pg_settings WHERE name = ANY(%s)"
-_OVERRIDES = "SELECT unnest(setconfig) FROM pg_db_role_setting"
+# An account's or a database's own, and what stands in the files: of a command that is not run now
+# the server shows no more than that.
+_OVERRIDES = """
+SELECT unnest(setconfig) FROM pg_db_role_setting
+UNION ALL SELECT name || '=' || setting FROM pg_file_settings WHERE setting IS NOT NULL
+"""
 _PARAMETERS = """
 SELECT format('%%s to %%s on %%s', privilege_type,
               CASE grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(grantee) END, parname)
@@ -231,11 +236,11 @@ def _rule(row: Sequence[Any]) -> Rule:
 
 
 def _with_overrides(values: dict[str, str], overrides: Iterable[str]) -> dict[str, str]:
-    """The settings, or what a role's or a database's own setting makes of one."""
+    """The settings, or what a role's, a database's or a file's own setting makes of one."""
     for text in overrides:
         name, _, value = text.partition("=")
         if name in values and value != values[name]:
-            values[name] = f"{value} (by ALTER ROLE or ALTER DATABASE)"
+            values[name] = f"{value} (by ALTER ROLE, DATABASE or SYSTEM)"
     return values
 
 

@@ -41,6 +41,11 @@ def sabotages() -> tuple[Sabotage, ...]:
             _sql((f"CREATE ROLE {STRAY}",), (f"DROP ROLE IF EXISTS {STRAY}",)),
         ),
         _made(
+            "databases",
+            "there is another database",
+            _sql((f"CREATE DATABASE {STRAY}",), (f"DROP DATABASE IF EXISTS {STRAY}",)),
+        ),
+        _made(
             "privileged",
             "the application's account may make databases",
             _sql(("ALTER ROLE devstack CREATEDB",), ("ALTER ROLE devstack NOCREATEDB",)),
