@@ -88,7 +88,7 @@ def test_it_has_the_drill_of_every_service_that_keeps_something(plugin: Cli, fau
 @pytest.mark.parametrize(
     "checks",
     [
-        ("tls.memcached",),
+        ("tls.memcached", "trust.memcached"),
         ("approle.login.memcached", "approle.policy.memcached", "approle.role.memcached"),
         ("approle.privilege.memcached", "approle.issuer.memcached", "approle.pki.memcached"),
         ("approle.matrix.memcached", "approle.file.memcached"),
@@ -100,7 +100,8 @@ def test_its_tls_and_its_rights_are_audited_like_any_other(
     """Its own secret alone, its own certificate alone: Vault is asked for everything else too."""
     rows = plugin.json("check", "run", *checks, timeout=240)["checks"]
     assert len(rows) >= 10
-    assert [row for row in rows if row["status"] not in ("PASS", "SKIPPED")] == []
+    # A WARN is of memcached itself: the order of ciphers, say.
+    assert [row for row in rows if row["status"] not in ("PASS", "WARN", "SKIPPED")] == []
 
 
 def test_its_certificate_is_rotated_while_it_runs(plugin: Cli) -> None:
