@@ -28,6 +28,7 @@ class MemcachedLauncher:
         """The one server. SIGUSR1 makes it write down where its items are before it ends."""
         files = home.files
         options = f"ssl_chain_cert={files.path(CERT)},ssl_key={files.path(KEY)}"
+        options += ",ssl_ciphers=ECDHE+AESGCM:ECDHE+CHACHA20"
         memory = str(home.settings.options()["memory_mib"])
         return [
             ProcessSpec(

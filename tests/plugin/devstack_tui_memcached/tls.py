@@ -19,6 +19,12 @@ SETTINGS = {
     "plain": "-l without notls:",
 }
 
+EXPLAINED = {
+    "cipher_order": "memcached has no setting for it; every cipher of ours is strong",
+    "client_renegotiation": "memcached has no setting for it",
+    "sha1_signature": "memcached has no setting for it",
+}
+
 
 class MemcachedTls:
     """See `devstack_tui.contracts.audit.TlsPart`."""
@@ -26,7 +32,17 @@ class MemcachedTls:
     def listeners(self, target: Target) -> tuple[Listener, ...]:
         """The one port."""
         host, port = target.endpoint.host, target.endpoint.port
-        return (Listener("memcached", "memcached", begin_at_once, host, port, settings=SETTINGS),)
+        return (
+            Listener(
+                "memcached",
+                "memcached",
+                begin_at_once,
+                host,
+                port,
+                settings=SETTINGS,
+                explained=EXPLAINED,
+            ),
+        )
 
     def query(self, target: Target, listener: Listener, tls: bool, timeout: float) -> str:
         """Its version."""
