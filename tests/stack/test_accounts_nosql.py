@@ -3,6 +3,7 @@ administrative is denied to them."""
 
 from __future__ import annotations
 
+import msgspec
 import pika
 import pymongo.errors
 import pytest
@@ -120,3 +121,65 @@ def test_a_rabbitmq_of_an_earlier_release_loses_its_administrator(
                 ssl_options=pika.SSLOptions(trusting(live), "localhost"),
             )
         )
+
+
+def failed(cli: Cli, name: str) -> set[str]:
+    """The checks of the suite that fail for this service, without the service's name."""
+    document = msgspec.json.decode(cli.run("check", "run", f"auth.{name}", "--json").stdout)
+    return {one["id"].split(".", 2)[2] for one in document["checks"] if one["status"] == "FAIL"}
+
+
+def test_functions_and_an_empty_password_of_redis_are_found(live: Cli) -> None:
+    loaded = "#!lua name=mine\nredis.register_function('one', function() return 1 end)"
+    with redis_node(live, 0) as node:
+        node.config_set("requirepass", "x" * 40)
+        node.config_set("requirepass", "")
+        functions = int(node.info("server")["redis_version"].split(".")[0]) >= 7
+        if functions:
+            node.execute_command("FUNCTION LOAD", loaded)
+        try:
+            assert failed(live, "redis-1") == {"passwords"} | (
+                {"functions"} if functions else set()
+            )
+        finally:
+            node.execute_command("ACL SETUSER", "default", "resetpass")
+            if functions:
+                node.execute_command("FUNCTION DELETE", "mine")
+    assert not failed(live, "redis-1")
+
+
+def test_what_mongodb_records_of_contents_is_found(live: Cli) -> None:
+    def command(verbosity: int) -> dict[str, object]:
+        return {"command": {"verbosity": verbosity}}
+
+    with mongodb(live, "mongodb-admin") as client:
+        client.devstack.command("profile", 2)
+        client.admin.command("setParameter", 1, logComponentVerbosity=command(5))
+        try:
+            assert failed(live, "mongodb") == {"profile", "verbosity"}
+        finally:
+            client.devstack.command("profile", 0)
+            client.admin.command("setParameter", 1, logComponentVerbosity=command(-1))
+            client.devstack.drop_collection("system.profile")
+    assert not failed(live, "mongodb")
+
+
+def test_a_permission_of_a_topic_in_rabbitmq_is_found(
+    live: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live.enter(monkeypatch)
+    engine = Stack(live.stack).engine()
+    files = engine.files(service("rabbitmq"))
+    found = secret(live, "rabbitmq")
+    user, host = (
+        "<<" + ",".join(map(str, found[key].encode())) + ">>" for key in ("user", "database")
+    )
+    own, any = "rabbit_auth_backend_internal", '<<".*">>'
+    made = f"{own}:set_topic_permissions({user}, {host}, {any}, {any}, {any}, <<100>>)"
+    assert erl_call.evaluate(engine, files, made) == "ok"
+    try:
+        assert failed(live, "rabbitmq") == {"topic_permissions"}
+    finally:
+        cleared = f"{own}:clear_topic_permissions({user}, {host}, <<100>>)"
+        erl_call.evaluate(engine, files, cleared)
+    assert not failed(live, "rabbitmq")

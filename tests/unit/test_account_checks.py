@@ -15,6 +15,7 @@ from devstack_tui.contracts.audit import ProtocolFault
 from devstack_tui.contracts.model import Credentials, Endpoint, Target
 from devstack_tui.core.check import Status
 from devstack_tui.services.mongodb import checks as mongodb
+from devstack_tui.services.mongodb.audit.facts import loud
 from devstack_tui.services.rabbitmq import checks as rabbitmq
 from devstack_tui.services.rabbitmq.accounts import hashed
 from devstack_tui.services.rabbitmq.audit.facts import Facts as RabbitmqFacts
@@ -22,7 +23,7 @@ from devstack_tui.services.rabbitmq.audit.facts import User
 from devstack_tui.services.rabbitmq.audit.knock import is_let_in
 from devstack_tui.services.redis import accounts
 from devstack_tui.services.redis.audit import accounts as redis
-from devstack_tui.services.redis.audit.facts import NodeFacts, account
+from devstack_tui.services.redis.audit.facts import NodeFacts, account, functions
 
 TARGET = Target(
     "redis",
@@ -56,6 +57,10 @@ def test_redis_accounts_are_as_declared() -> None:
     [
         ("default", "nopass", "default accepts any password"),
         ("default", "on", "default is on"),
+        ("default", "~*", "default has rights: ~*"),
+        ("default", "&news", "default has rights: &news"),
+        ("default", "+get", "default has rights: +get"),
+        ("default", "(~x +get)", "default has rights: (~x +get)"),
         ("devstack", "#" + accounts.fingerprint("devstack"), "further password, 'devstack'"),
         ("devstack_admin", "#" + accounts.fingerprint("x" * 40), "has a further password"),
         ("replica", "#" + accounts.fingerprint(""), "further password, ''"),
@@ -75,6 +80,26 @@ def test_keys_that_an_account_reaches_are_compared() -> None:
 @pytest.mark.parametrize("line", ["", "user", "user ", "no account", "user a", "user a #", "\0"])
 def test_a_line_that_is_no_account_is_read_all_the_same(line: str) -> None:
     account(line)
+
+
+def test_libraries_of_functions_are_named() -> None:
+    assert functions([]) == {"functions": "none"}
+    listed = [["library_name", "mine", "engine", "LUA", "functions", []], ["library_name"], 1]
+    assert functions(listed) == {"functions": "mine, ?, ?"}
+    assert functions(ValueError("unknown command 'FUNCTION'")) == {}
+    for garbled in (None, "OK", {}, ValueError("no permission")):
+        with pytest.raises(ProtocolFault):
+            functions(garbled)
+
+
+def test_parts_of_the_log_of_mongodb_that_are_loud_are_named() -> None:
+    usual = {"verbosity": 0, "storage": {"verbosity": -1, "journal": {"verbosity": -1}}}
+    assert not list(loud(usual))
+    assert list(loud({"verbosity": 1, "command": {"verbosity": 2}})) == ["all 1", "command 2"]
+    assert list(loud({"storage": {"journal": {"verbosity": "x"}}})) == ["journal x"]
+    for garbled in (None, 1, {"storage": 5}):
+        with pytest.raises(ProtocolFault):
+            list(loud(garbled))
 
 
 def test_a_hash_of_rabbitmq_is_of_one_password() -> None:

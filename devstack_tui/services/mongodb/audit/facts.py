@@ -33,6 +33,10 @@ DATABASES = ("list the databases", {"listDatabases": 1, "nameOnly": True})
 """An application is shown those that it may use."""
 
 
+PROFILE, VERBOSITY = "profile", "logComponentVerbosity"
+"""Judged like parameters: which databases are profiled, and which parts of the log are loud."""
+
+
 class LockedOutError(DevstackError):
     """An account of ours cannot log in any more."""
 
@@ -62,6 +66,7 @@ def _ask(audit: Audit) -> Facts:
             roles = wire.command(HOME, {"find": "system.roles", "batchSize": 1000})
             options = wire.command(HOME, {"getCmdLineOpts": 1})
             parameters = wire.command(HOME, {"getParameter": "*"})
+            levels = _levels(wire)
         allowed = _tried(target, audit)
     except OSError as error:
         raise unanswered("MongoDB", error, audit.timeout) from None
@@ -69,7 +74,11 @@ def _ask(audit: Audit) -> Facts:
         accounts={str(one.get("_id")): one for one in _tables(users.get("users"))},
         roles=tuple(str(one.get("_id")) for one in _tables(_part(roles, "cursor", "firstBatch"))),
         options=_table(options.get("parsed")),
-        parameters=parameters,
+        parameters={
+            **parameters,
+            PROFILE: ", ".join(f"{name} {level}" for name, level in levels.items()) or "none",
+            VERBOSITY: ", ".join(loud(parameters.get(VERBOSITY))) or "none",
+        },
         allowed=allowed,
     )
 
@@ -85,6 +94,23 @@ def _in(target: Target, audit: Audit) -> Iterator[Wire]:
                 raise
             raise LockedOutError(f"it refuses the password of Vault for {who.user}") from None
         yield wire
+
+
+def _levels(wire: Wire) -> dict[str, object]:
+    """The databases whose operations are recorded, with the level."""
+    listed = wire.command(HOME, {"listDatabases": 1, "nameOnly": True}).get("databases")
+    names = [str(one.get("name")) for one in _tables(listed)]
+    levels = {name: wire.command(name, {"profile": -1}).get("was") for name in names}
+    return {name: level for name, level in levels.items() if level != 0}
+
+
+def loud(found: object, name: str = "all") -> Iterator[str]:
+    """The components of the log that say more than usual, of nested tables of verbosity."""
+    for key, part in _table(found).items():
+        if key != "verbosity":
+            yield from loud(part, key)
+        elif not isinstance(part, int) or part > 0:
+            yield f"{name} {part}"
 
 
 def _tried(target: Target, audit: Audit) -> tuple[str, ...] | None:

@@ -34,6 +34,8 @@ binary_to_list(base64:encode(iolist_to_binary(rabbit_json:encode(#{
             trace_vhosts]]),
         #{
             plugins => Shown(rabbit_plugins:active()),
+            topic_permissions => Shown([maps:from_list(P) ||
+                P <- rabbit_auth_backend_internal:list_topic_permissions()]),
             policies => Shown([proplists:get_value(name, P) ||
                 P <- rabbit_policy:list() ++ rabbit_policy:list_op()]),
             parameters => Shown([proplists:get_value(name, P) ||

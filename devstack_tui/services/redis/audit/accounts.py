@@ -27,6 +27,8 @@ from devstack_tui.services.redis.client import node_count, node_name, session
 SERVICE = "redis"
 VICTIM = 4
 """The node that is sabotaged, from 0: none that the core checks name."""
+EMPTIED = 5
+"""Another, whose `default` gets an empty password."""
 _Judge = Callable[[NodeFacts, Target], Finding]
 
 
@@ -72,13 +74,15 @@ def exactly(found: NodeFacts, target: Target) -> Finding:
 
 
 def as_kept(found: NodeFacts, target: Target) -> Finding:
-    """On with the one password of Vault, or off with none."""
+    """On with the one password of Vault, or off with none and without any right."""
     known = accounts.passwords(target)
     wrong = [reason for pair in known.items() if (reason := account_checks.weak(*pair))]
     for name in accounts.rules(target):
         if (account := found.accounts.get(name)) is not None:
             wrong += _password(account, known.get(name))
-    return none_of(wrong, f"{', '.join(known)}: the one of Vault; {accounts.DEFAULT}: off")
+    return none_of(
+        wrong, f"{', '.join(known)}: the one of Vault; {accounts.DEFAULT}: off, without rights"
+    )
 
 
 def _password(account: Account, password: str | None) -> Iterator[str]:
@@ -86,6 +90,9 @@ def _password(account: Account, password: str | None) -> Iterator[str]:
         yield f"{account.name} accepts any password"
     if account.on is not (password is not None):
         yield f"{account.name} is {'on' if account.on else 'off'}"
+    granted = account.reach | account.commands - {"-@all"}
+    if password is None and granted:
+        yield f"{account.name} has rights: {' '.join(sorted(granted))}"
     wanted = {accounts.fingerprint(password)} if password is not None else set()
     known = {accounts.fingerprint(guess): guess for guess in guesses(account.name)}
     for kept in sorted(set(account.passwords) - wanted):
@@ -150,6 +157,13 @@ def sabotages() -> tuple[Sabotage, ...]:
             "has a second password for applications: their account's name",
             _acl("devstack", ">devstack"),
         ),
+        Sabotage(
+            f"auth.{node_name(EMPTIED)}.passwords",
+            f"{node_name(EMPTIED)} has an empty requirepass",
+            SERVICE,
+            _emptied,
+            seconds=0.1,
+        ),
         _sabotage(
             "rights.application",
             "lets applications read its configuration",
@@ -171,9 +185,9 @@ def _sabotage(
     )
 
 
-def _send(stack: SabotageStack, *commands: tuple[str, ...]) -> None:
+def _send(stack: SabotageStack, *commands: tuple[str, ...], index: int = VICTIM) -> None:
     target = stack.audit.target(SERVICE).as_admin()
-    with session(target, VICTIM, stack.audit.timeout) as client:
+    with session(target, index, stack.audit.timeout) as client:
         send: Any = client.execute_command
         for command in commands:
             send(*command)
@@ -190,6 +204,19 @@ def _acl(name: str, *rules: str) -> Callable[[SabotageStack], AbstractContextMan
             _send(stack, ("ACL SETUSER", name, "reset", *usual[name]))
 
     return changed
+
+
+@contextlib.contextmanager
+def _emptied(stack: SabotageStack) -> Iterator[None]:
+    """`default` stays off, and accepts any password once somebody turns it on. A requirepass that
+    was empty before changes nothing: it is another one first."""
+    set_to = "CONFIG SET", "requirepass"
+    try:
+        _send(stack, (*set_to, "x" * 40), (*set_to, ""), index=EMPTIED)
+        yield
+    finally:
+        again = ("ACL SETUSER", accounts.DEFAULT, "reset", *accounts.OFF)
+        _send(stack, (*set_to, ""), again, index=EMPTIED)
 
 
 @contextlib.contextmanager

@@ -19,6 +19,7 @@ from devstack_tui.services.redis.client import node_name, session, trust
 from devstack_tui.services.redis.loader import encode
 
 _LINE = 512
+_QUESTIONS = (("ACL", "LIST"), ("CONFIG", "GET", "*"), ("MODULE", "LIST"), ("FUNCTION", "LIST"))
 # They change nothing even where they are allowed.
 ATTEMPTS: tuple[tuple[str, ...], ...] = (
     ("CONFIG", "GET", "save"),
@@ -38,7 +39,7 @@ class LockedOutError(DevstackError):
 @dataclass(frozen=True, slots=True)
 class Account:
     """One line of ACL LIST: `passwords` as the node keeps them, `reach` its keys, channels and
-    selectors."""
+    selectors, `commands` the rules of its commands."""
 
     name: str
     on: bool
@@ -46,6 +47,7 @@ class Account:
     """Whether any password is accepted."""
     passwords: tuple[str, ...]
     reach: frozenset[str]
+    commands: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +73,7 @@ def _ask(audit: Audit, index: int) -> NodeFacts:
     target = audit.target("redis")
     try:
         with session(target.as_admin(), index, audit.timeout) as client:
-            listed, config, modules = _answers(
-                client, [("ACL", "LIST"), ("CONFIG", "GET", "*"), ("MODULE", "LIST")]
-            )
+            listed, config, modules, libraries = _answers(client, _QUESTIONS)
             privileged = _privileged(client, target)
         allowed = _tried(target, index, audit.timeout)
     except redis.AuthenticationError:
@@ -86,7 +86,11 @@ def _ask(audit: Audit, index: int) -> NodeFacts:
     settings["masterauth"] = "of the replicas" if own else "another"
     return NodeFacts(
         accounts={found.name: found for line in _texts(listed) if (found := account(line))},
-        settings={**settings, "modules": ", ".join(_from_files(modules)) or "none"},
+        settings={
+            **settings,
+            "modules": ", ".join(_from_files(modules)) or "none",
+            **functions(libraries),
+        },
         privileged=privileged,
         allowed=allowed,
     )
@@ -171,6 +175,7 @@ def account(line: str) -> Account | None:
             for word in words
             if word[0] in "~&%(" or word in ("allkeys", "allchannels")
         ),
+        commands=frozenset(word for word in words if word[0] in "+-"),
     )
 
 
@@ -192,6 +197,19 @@ def _from_files(modules: object) -> list[str]:
         if "/" in path:  # a built-in one has its own name there, or nothing
             found.append(f"{pairs.get('name', '?')} ({path})")
     return found
+
+
+def functions(libraries: object) -> dict[str, str]:
+    """The libraries of functions by name, as a setting; none of a version that has no functions."""
+    if isinstance(libraries, Exception) and "unknown command" in str(libraries).lower():
+        return {}
+    if not isinstance(libraries, list):
+        raise ProtocolFault(f"the node does not list its functions: {str(libraries)[:100]}")
+    pairs = [
+        dict(zip(map(str, one[::2]), one[1::2], strict=False)) if isinstance(one, list) else {}
+        for one in libraries
+    ]
+    return {"functions": ", ".join(str(one.get("library_name", "?")) for one in pairs) or "none"}
 
 
 # -- without a credential ----------------------------------------------------------------------
