@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
 from devstack_tui.contracts.audit import Sabotage, SabotageStack, VaultClient
+from devstack_tui.core.errors import DevstackError
 from devstack_tui.identity.bootstrap import TOKEN_MAX_TTL
 from devstack_tui.identity.owner_socket import CONFIG_FILE
-from devstack_tui.identity.vault_api import approle_files
+from devstack_tui.identity.vault_api import VaultError, approle_files
 from devstack_tui.services.vault.audit.kit import SECRET_ID_TTL_S, VAULT
 from devstack_tui.services.vault.audit.surface import Row, rows
 from devstack_tui.services.vault.sabotages import kit
-from devstack_tui.services.vault.sabotages.kit import added, changed, rewritten
+from devstack_tui.services.vault.sabotages.kit import changed, rewritten
 
 STRAY = "devstack-tui-stray"
+_GONE_S = 30.0
 ROLE = "auth/approle/role/mysql-role"
 TEN_YEARS_S = 10 * 365 * 24 * 3600
 FAR = ["0.0.0.0/0"]
@@ -49,9 +52,39 @@ def _of_rows() -> Iterator[Sabotage]:
 
 
 def _row(row: Row) -> kit.Apply:
-    if row.stray is not None:
-        return added(row.stray.path, **(row.stray.body or {"description": ""}))
+    stray = row.stray
+    if stray is not None:
+        body = stray.body or {"description": ""}
+
+        def remove(vault: VaultClient) -> None:
+            vault.call("delete", stray.path)
+            _until_unlisted(vault, row.path)
+
+        return lambda stack: changed(stack, lambda vault: _write(vault, stray.path, body), remove)
     return lambda stack: rewritten(stack, [row.path], lambda _: row.changes)
+
+
+def _write(vault: VaultClient, path: str, body: Mapping[str, Any]) -> None:
+    vault.call("post", path, **body)
+
+
+def _until_unlisted(vault: VaultClient, path: str) -> None:
+    """Wait until the list has what was added no more: a namespace is deleted after the answer.
+    Raises `DevstackError` when it stays."""
+    deadline = time.monotonic() + _GONE_S
+    while any(name.rstrip("/") == STRAY for name in _names(vault, path)):
+        if time.monotonic() > deadline:
+            raise DevstackError(f"{path} still lists {STRAY} after {_GONE_S:.0f} s")
+        time.sleep(0.05)
+
+
+def _names(vault: VaultClient, path: str) -> list[str]:
+    try:
+        return list(vault.call("list", path)["data"]["keys"])
+    except VaultError as error:
+        if error.status != 404:  # an empty list
+            raise
+        return []
 
 
 def _tuned(path: str, settings: Mapping[str, Any], back: Mapping[str, Any]) -> kit.Apply:
