@@ -37,10 +37,12 @@ class Severity(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one check saw. `evidence` is what decided: the certificate, the status, the bytes."""
+    """What one check saw. `evidence` is what decided: the certificate, the status, the bytes.
+    `remedy`: of an ERROR, what lets the check be made."""
 
     status: Status
     evidence: str
+    remedy: str = ""
 
 
 class VaultClient(Protocol):

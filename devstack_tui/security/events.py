@@ -38,11 +38,13 @@ class CheckRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AuditPlanned(Timed, frozen=True, tag="audit_planned"):
-    """Before the first check: how many there are, by suite, and of how many kinds."""
+    """Before the first check: how many there are, by suite, and of how many kinds; `sums` of them
+    only sum up others, and are of none."""
 
     stack: str
     suites: dict[str, int]
     kinds: int = 0
+    sums: int = 0
 
 
 class CheckDone(msgspec.Struct, frozen=True, tag_field="event", tag="check_done"):

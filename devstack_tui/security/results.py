@@ -85,9 +85,16 @@ def row(check: Check, standings: Standings) -> CheckRow:
 
 
 def decided(known: CheckRow, finding: Finding, ms: float, at: float) -> CheckRow:
-    """The check with what was found."""
+    """The check with what was found. What could not be made needs another remedy than its own,
+    which mends what it looks for."""
+    unmade = finding.status is Status.ERROR
     return msgspec.structs.replace(
-        known, status=finding.status, evidence=finding.evidence, ms=ms, at=at
+        known,
+        status=finding.status,
+        evidence=finding.evidence,
+        remedy=finding.remedy if unmade else known.remedy,
+        ms=ms,
+        at=at,
     )
 
 
@@ -99,6 +106,6 @@ def listed(
     for check in checks:
         known = row(check, standings)
         if (old := found.get(check.id)) is not None and old.status is not None:
-            known = decided(known, Finding(old.status, old.evidence), old.ms, old.at)
+            known = decided(known, Finding(old.status, old.evidence, old.remedy), old.ms, old.at)
         rows.append(known)
     return tuple(rows)

@@ -98,7 +98,8 @@ class Runner:
             started, clock = time.time(), time.monotonic()
             kinds = len({check.kind for check in self._chosen if check.kind})
             suites = dict(Counter(check.suite for check in self._chosen))
-            yield AuditPlanned(self._stack.name, suites, kinds)
+            sums = sum(not check.kind for check in self._chosen)
+            yield AuditPlanned(self._stack.name, suites, kinds, sums)
             rows: dict[str, CheckRow] = {}
             async with contextlib.aclosing(self._pool().answers(_mixed(self._chosen))) as answers:
                 async for row in answers:
@@ -138,8 +139,9 @@ class Runner:
                 message, remedy = error.message, error.remedy
         code = exit_code(report.verdict)
         if code == 3:
-            message = next(row.evidence for row in report.checks if row.status is Status.ERROR)
-            remedy = f"`devstack-tui --stack {self._stack.name} up`"
+            first = next(row for row in report.checks if row.status is Status.ERROR)
+            up = f"`devstack-tui --stack {self._stack.name} up`"
+            message, remedy = first.evidence, first.remedy or up
         return AuditDone(report, code, message, remedy)
 
     # -- before the first check ------------------------------------------------------------
@@ -155,7 +157,7 @@ class Runner:
             elif missing := self._audit.missing(name):
                 absent = Finding(Status.SKIPPED, missing)
             elif not self._audit.running(name):
-                absent = Finding(Status.ERROR, f"{title} does not run")
+                absent = Finding(Status.ERROR, f"{title} does not run", f"`devstack-tui up {name}`")
             else:
                 continue
             self._absent[name] = absent
@@ -189,9 +191,9 @@ class Runner:
         if found is None:
             try:
                 made = check.run(self._audit)
-                found = Finding(Status(made.status), str(made.evidence))
+                found = Finding(Status(made.status), str(made.evidence), str(made.remedy))
             except DevstackError as error:
-                found = Finding(Status.ERROR, error.message)
+                found = Finding(Status.ERROR, error.message, error.remedy)
             except OSError as error:
                 reason = error.strerror or str(error) or type(error).__name__
                 found = Finding(Status.ERROR, reason)
@@ -212,7 +214,8 @@ class Runner:
         secrets = self._secrets | self._audit.issued_secrets()
         evidence = redact(found.evidence, secrets).strip()[:EVIDENCE_MAX]
         known = results.row(check, self._standings)
-        return results.decided(known, Finding(found.status, evidence), round(ms, 2), at)
+        remedy = redact(found.remedy, secrets)
+        return results.decided(known, Finding(found.status, evidence, remedy), round(ms, 2), at)
 
     async def _matrix(self) -> tuple[tuple[MatrixCell, ...], list[str]]:
         if not any(check.group == MATRIX for check in self._chosen):

@@ -92,7 +92,7 @@ def text(report: AuditReport) -> str:
 
 def _rule(stack: str, row: CheckRow) -> dict[str, Any]:
     remedy = for_stack(row.remedy, stack)
-    markdown = f"**At stake:** {row.stake}\n\n**Remedy:** {remedy}"
+    markdown = f"**At stake:** {row.stake}" + (f"\n\n**Remedy:** {remedy}" if remedy else "")
     return {
         "id": row.id,
         "shortDescription": {"text": row.title},

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 
+import msgspec
 import pytest
 
 from devstack_tui.cli import main
 from devstack_tui.cli.options.check import check_options
+from devstack_tui.cli.output import work_on
 from devstack_tui.cli.text.check import (
+    amount,
     count,
     count_lines,
     list_lines,
@@ -164,6 +168,42 @@ def test_after_a_short_audit_all_are_shown() -> None:
     text = "\n".join(report_lines(report(row("a.1", Status.PASS))))
     assert "PASS     a.1" in text
     assert "→" not in text
+
+
+def test_what_could_not_be_made_is_said_once_for_each_reason_with_its_remedy() -> None:
+    def unmade(id: str, why: str, remedy: str) -> CheckRow:
+        return results.decided(row(id, None), Finding(Status.ERROR, why, remedy), 1.0, 0.0)
+
+    work_on("default")
+    rows = [row(f"a.{n}", Status.PASS) for n in range(60)]
+    down = [unmade(f"b.{n}", "X does not run", "`devstack-tui up x`") for n in range(3)]
+    lines = list(report_lines(report(*rows, *down, unmade("c.1", "no answer", ""))))
+    assert lines[:2] == ["ERROR    3 × X does not run (b 3)", "         → `devstack-tui up x`"]
+    assert lines[2].startswith("ERROR    c.1")
+    assert not any("how to mend it" in line for line in lines)
+    assert lines[-1] == "FAIL after 1.5 s (audit r1): 4 could not be made, which is no pass"
+
+
+def test_what_sums_up_others_is_no_instance_of_a_kind() -> None:
+    whole = msgspec.structs.replace(row("a.2", Status.PASS), kind="")
+    made = msgspec.structs.replace(report(whole), headline=headline([whole]))
+    assert list(report_lines(made))[-2] == "a        1 sum of others: 1 PASS"
+    assert amount(798, 3) == "798 instances and 3 sums of others"
+    made = report(row("a.1", Status.PASS), whole)
+    assert list(report_lines(made))[-2] == "a        1 instance and 1 sum of others: 2 PASS"
+
+
+def test_a_command_is_typed_for_its_stack_before_lines_break_and_never_broken() -> None:
+    work_on("usr")
+    try:
+        for width in range(40):
+            remedy = f"{'x' * width} `devstack-tui down` and `devstack-tui up --timeout 600`"
+            found = results.row(replace(check("a.1"), remedy=remedy), standings(check("a.1")))
+            text = "\n".join(show_lines(found, None, "no", 60.0))
+            assert "`devstack-tui --stack usr down`" in text
+            assert "`devstack-tui --stack usr up --timeout 600`" in text
+    finally:
+        work_on("default")
 
 
 def test_the_matrix_marks_what_is_not_as_declared() -> None:

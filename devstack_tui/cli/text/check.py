@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from devstack_tui.cli.output import Narration, steering
+from devstack_tui.cli.output import Narration, as_typed, steering
 from devstack_tui.contracts.audit import MatrixCell, Sabotage
 from devstack_tui.core.check import Headline, Status
 from devstack_tui.core.units import age
@@ -41,8 +42,8 @@ class Progress(Narration):
         match event:
             case AuditPlanned():
                 self._total = sum(event.suites.values())
-                what = f"{self._total:,} instances of {event.kinds} kinds of checks"
-                self.say(f"{what}, stack {event.stack!r}")
+                what = amount(self._total - event.sums, event.sums)
+                self.say(f"{what}, of {event.kinds} kinds of checks, stack {event.stack!r}")
             case CheckDone():
                 self._done(event.row)
             case AuditNote():
@@ -154,36 +155,80 @@ def show_lines(row: CheckRow, sabotage: Sabotage | None, why: str, now: float) -
 
 
 def _folded(name: str, text: str) -> Iterator[str]:
-    lines = [part for line in text.splitlines() for part in textwrap.wrap(line, WIDTH - 14)]
+    lines = [part for line in text.splitlines() for part in _wrapped(line, WIDTH - 14)]
     for number, line in enumerate(lines):
         yield f"  {name if not number else '':<12}{line}"
 
 
+def _wrapped(line: str, width: int) -> list[str]:
+    """`line` in parts that can be pasted: what stands in backquotes is not broken, nor is a word,
+    and a command names its stack before anything breaks, since half of one is not known for one."""
+    whole = re.sub(r"`[^`]*`", lambda found: found[0].replace(" ", "\xa0"), as_typed(line))
+    parts = textwrap.wrap(whole, width, break_on_hyphens=False, break_long_words=False)
+    return [part.replace("\xa0", " ") for part in parts]
+
+
 # -- an audit --------------------------------------------------------------------------------
+
+
+def amount(instances: int, sums: int) -> str:
+    """`798 instances and 3 sums of others`: what only sums up others is no instance of a kind."""
+    parts = [f"{instances:,} instance{'s' * (instances != 1)}"] if instances or not sums else []
+    parts += [f"{sums:,} sum{'s' * (sums != 1)} of others"] if sums else []
+    return " and ".join(parts)
 
 
 def report_lines(report: AuditReport) -> Iterator[str]:
     """What did not pass with its evidence and remedy, the suites, and the verdict."""
     short = len(report.checks) <= SHORT
     for row in report.checks:
-        if short or row.status not in (Status.PASS, Status.SKIPPED):
+        if short or row.status not in (Status.PASS, Status.SKIPPED, Status.ERROR):
             yield from _result(row)
-    reasons = Counter(row.evidence for row in report.checks if row.status is Status.SKIPPED)
     if not short:
-        for reason, number in reasons.items():
-            yield f"{Status.SKIPPED:<8} {number} × {reason}"
+        yield from _by_reason(report.checks)
     for suite in dict.fromkeys(row.suite for row in report.checks):
-        found = Counter(row.status for row in report.checks if row.suite == suite)
+        members = [row for row in report.checks if row.suite == suite]
+        found = Counter(row.status for row in members)
         summary = ", ".join(f"{found[status]} {status}" for status in Status if found[status])
-        yield f"{suite:<8} {found.total():,} instances: {summary}"
-    if report.headline is not None:
+        sums = sum(not row.kind for row in members)
+        yield f"{suite:<8} {amount(len(members) - sums, sums)}: {summary}"
+    if report.headline is not None and report.headline.kinds:
         yield f"{report.headline}"
     if report.not_audited:
         gaps = sum(len(found) for found in report.not_audited.values())
         again = f"devstack-tui --stack {report.stack} report"
         what = "vulnerabilities of versions, the data, the machine"
         yield f"not audited: {what} … ({gaps} things, which `{again}` lists)"
-    yield f"{report.verdict} after {report.seconds:.1f} s (audit {report.id})"
+    unseen = sum(row.status is Status.ERROR for row in report.checks)
+    failed = any(row.status is Status.FAIL for row in report.checks)
+    why = "" if failed or not unseen else f": {unseen} could not be made, which is no pass"
+    yield f"{report.verdict} after {report.seconds:.1f} s (audit {report.id}){why}"
+
+
+def _by_reason(rows: Sequence[CheckRow]) -> Iterator[str]:
+    """What could not be made, once for each reason; one that has a reason of its own in full."""
+    for status in (Status.ERROR, Status.SKIPPED):
+        alike: dict[tuple[str, str], list[CheckRow]] = {}
+        for row in rows:
+            if row.status is status:
+                remedy = row.remedy if status is Status.ERROR else ""
+                alike.setdefault((row.evidence, remedy), []).append(row)
+        for (reason, remedy), found in alike.items():
+            if status is Status.ERROR and len(found) == 1:
+                yield from _result(found[0])
+                continue
+            suites = Counter(row.suite for row in found)
+            where = ", ".join(f"{suite} {number}" for suite, number in suites.items())
+            yield from _hanging(f"{status:<8} ", f"{len(found)} × {reason} ({where})")
+            if remedy:
+                yield from _indented(f"→ {remedy}")
+
+
+def _hanging(head: str, text: str) -> Iterator[str]:
+    """`text` behind `head`, its further lines below its beginning."""
+    for line in _indented(text):
+        yield f"{head:<9}{line[9:]}"
+        head = ""
 
 
 def _result(row: CheckRow) -> Iterator[str]:
@@ -191,13 +236,13 @@ def _result(row: CheckRow) -> Iterator[str]:
     yield f"{row.status:<8} {row.id}{core}  {row.severity}  {row.title}"
     if row.evidence:
         yield from _indented(row.evidence)
-    if row.status in (Status.FAIL, Status.WARN) and row.remedy:
+    if row.status in (Status.FAIL, Status.WARN, Status.ERROR) and row.remedy:
         yield from _indented(f"→ {row.remedy}")
 
 
 def _indented(text: str) -> Iterator[str]:
     for line in text.splitlines():
-        yield from (f"{'':<9}{part}" for part in textwrap.wrap(line, WIDTH - 9))
+        yield from (f"{'':<9}{part}" for part in _wrapped(line, WIDTH - 9))
 
 
 def matrix_lines(cells: Sequence[MatrixCell]) -> Iterator[str]:

@@ -18,7 +18,8 @@ def check_facts(line: Line, now: float) -> Iterator[Fact]:
     if row.evidence:
         yield Fact("Evidence", ((_lines(row.evidence), ""),))
     yield Fact("At stake", ((_lines(row.stake), ""),))
-    yield Fact("Remedy", ((_lines(row.remedy), ""),))
+    if row.remedy:
+        yield Fact("Remedy", ((_lines(row.remedy), ""),))
     yield Fact("Sabotage", tuple(_sabotage(row)))
     where = " › ".join(filter(None, [plain(row.suite), plain(row.group)]))
     core = f"core check {plain(row.core)}" if row.core else "beyond the core checks"

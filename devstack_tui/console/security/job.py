@@ -124,5 +124,10 @@ def _latest(listed: CheckRow, known: CheckRow | None) -> CheckRow:
     if known is None or known.status is None or (listed.status and listed.at >= known.at):
         return listed
     return msgspec.structs.replace(
-        listed, status=known.status, evidence=known.evidence, ms=known.ms, at=known.at
+        listed,
+        status=known.status,
+        evidence=known.evidence,
+        remedy=known.remedy,
+        ms=known.ms,
+        at=known.at,
     )
