@@ -156,6 +156,8 @@ class Check:
     needs: tuple[str, ...] = ()
     """Further services; a check whose services are not in the stack is SKIPPED, and one whose
     service is down is an ERROR."""
+    without_server: bool = False
+    """Whether it is made while its service is down, too: what it finds wrong then is a FAIL."""
 
 
 OPENSSL_WEAK = frozenset(

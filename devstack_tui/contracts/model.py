@@ -8,6 +8,8 @@ from pathlib import Path
 
 import msgspec
 
+from devstack_tui.core.errors import UnreachableError
+
 LOOPBACK = "127.0.0.1"
 ADMIN_SUFFIX = "-admin"
 """How the names of the secrets of administrators' accounts end; no service is called so."""
@@ -75,17 +77,27 @@ class Target(msgspec.Struct, frozen=True):
     admin: Credentials = Credentials()
     """The account that administrates the server; empty where the service has only one account."""
 
+    spoilt: str = ""
+    """Which file with one of the accounts is damaged or gone, in words: `up` makes it anew."""
+
     prover: str = ""
     """The engine's part that proves who answers a connection, and its own text for that: for
     `contracts.peer`. Empty where it cannot be proven."""
 
     def as_admin(self) -> Target:
         """The same for administrating: the administrator's account, and the database of
-        `credentials`. Itself where the service has only one account."""
+        `credentials`. Itself where the service has only one account. Raises `UnreachableError`
+        rather than give the application's in its place."""
         if not self.admin.user:
+            self.require_accounts()
             return self
         account = msgspec.structs.replace(self.admin, database=self.credentials.database)
         return msgspec.structs.replace(self, credentials=account)
+
+    def require_accounts(self) -> None:
+        """Raises `UnreachableError` where a file with one of the accounts cannot be used."""
+        if self.spoilt:
+            raise UnreachableError(self.spoilt, f"`devstack-tui up {self.service}` makes it anew")
 
     @property
     def passwords(self) -> frozenset[str]:

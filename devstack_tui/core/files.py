@@ -84,6 +84,15 @@ def read_bytes(path: Path) -> bytes:
         return file.read()
 
 
+def read_word(path: Path) -> str:
+    """A secret or an id in a file of ours, without the space around it. Raises OSError, also for
+    bytes that are no text."""
+    try:
+        return read_bytes(path).decode().strip()
+    except UnicodeDecodeError:
+        raise OSError(errno.EILSEQ, "Its bytes are no text", str(path)) from None
+
+
 def read_text(path: Path, limit: int) -> str:
     """A text that somebody else has written, of at most `limit` bytes; UTF-16 is read by its mark,
     and what would act on a terminal is replaced. Raises `UsageError` for what is no such file."""

@@ -13,7 +13,7 @@ from devstack_tui.contracts.server_home import HOST
 from devstack_tui.contracts.service import IDENTITY, Service
 from devstack_tui.contracts.service_files import CA, CERT, CHAIN, KEY, ServiceFiles
 from devstack_tui.core.errors import DevstackError
-from devstack_tui.core.files import make_dir, read_bytes, write_private
+from devstack_tui.core.files import make_dir, read_bytes, read_word, write_private
 from devstack_tui.core.tls import with_key_extensions
 from devstack_tui.identity import bootstrap, issued
 from devstack_tui.identity.certificates import read_certificate
@@ -25,6 +25,7 @@ from devstack_tui.identity.vault_api import (
     credentials_path,
     login_as,
     read_admin,
+    spoilt,
 )
 
 RENEW_BELOW_DAYS = 90
@@ -121,15 +122,23 @@ def lacking(secrets: Path, name: str) -> str:
     """What is not there of the AppRole of `name` and is made anew, in words; empty if all is."""
     role, secret = approle_files(secrets, name)
     for path in (role, secret, bootstrap.accessor_of(secret)) if secrets.is_dir() else ():
-        if not path.is_file() or not path.stat().st_size:
-            return f"its AppRole's {path.name} is gone: it is made anew"
+        try:
+            word = read_word(path)
+        except OSError:
+            word = ""
+        if not word:
+            return f"its AppRole's {path.name} is gone or damaged: it is made anew"
     return ""
 
 
-def without_admin(secrets: Path, service: Service) -> str:
-    """Why a service that runs must be started once more to have its administrator's account, in
-    words; empty if it has it, or has none."""
-    if service.admin is None or not secrets.is_dir() or read_admin(secrets, service).user:
+def without_account(secrets: Path, service: Service) -> str:
+    """Why a service that runs must be started once more for its accounts, in words; empty if it has
+    them, or has none."""
+    if not secrets.is_dir():
+        return ""
+    if lost := spoilt(secrets, service):
+        return f"{lost}: it is made anew"
+    if service.admin is None or read_admin(secrets, service).user:
         return ""
     return "the account that administrates it is made"
 

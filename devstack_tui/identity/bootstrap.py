@@ -173,7 +173,10 @@ def mint_secret_id(vault: VaultApi, secrets: Path, name: str) -> None:
     answer = vault.call("post", f"auth/approle/role/{role}/secret-id")["data"]
     _, secret_file = approle_files(secrets, name)
     accessor_file = accessor_of(secret_file)
-    old = files.read_bytes(accessor_file).decode() if accessor_file.is_file() else ""
+    try:
+        old = files.read_word(accessor_file)
+    except OSError:
+        old = ""
     files.write_private(secret_file, answer["secret_id"])
     files.write_private(accessor_file, answer["secret_id_accessor"])
     if old:

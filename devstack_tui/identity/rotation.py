@@ -130,7 +130,8 @@ def check(intent: Intent) -> None:
 
 
 def _save(files: ServiceFiles) -> None:
-    saved = PreviousCertificate(*(files.read(name).decode() for name in (CERT, KEY, CA, CHAIN)))
+    texts = (files.read(name).decode(errors="replace") for name in (CERT, KEY, CA, CHAIN))
+    saved = PreviousCertificate(*texts)
     files.write(BEFORE, msgspec.json.encode(saved))
 
 

@@ -105,6 +105,19 @@ def approle_files(secrets: Path, name: str) -> tuple[Path, Path]:
     return folder / "role-id", folder / "secret-id"
 
 
+def approle_pair(secrets: Path, name: str) -> tuple[str, str]:
+    """The role_id and the secret_id of `name`. Raises `UnreachableError` where a file is not there,
+    or is no text."""
+    role, secret = approle_files(secrets, name)
+    try:
+        return files.read_word(role), files.read_word(secret)
+    except OSError as error:
+        raise UnreachableError(
+            f"{error.filename}, by which {name} logs in, cannot be read: {error.strerror}",
+            "`devstack-tui up` makes it anew",
+        ) from None
+
+
 def credentials_path(secrets: Path, name: str) -> Path:
     """The 0600 copy of a service's secret, for clients while Vault itself is down."""
     return secrets / "credentials" / f"{name}.json"
@@ -133,19 +146,27 @@ def _kept(path: Path) -> Credentials:
         return Credentials()
 
 
+def spoilt(secrets: Path, service: Service) -> str:
+    """Which file with an account of a service that was started is damaged or gone, in words; empty
+    if none is. A stack of the release that had one account a service has no administrators'."""
+    own, admin = credentials_path(secrets, service.name), admin_path(secrets, service.name)
+    wanted = [path for path, has in ((admin, service.admin), (own, service.credentials)) if has]
+    started = any(path.exists() for path in wanted)
+    for path in wanted if started else ():
+        if path.exists():
+            if not _kept(path).user:
+                return f"{path}, by which we log in, cannot be read or is damaged"
+        elif path != admin or any(own.parent.glob(f"*{ADMIN_SUFFIX}.json")):
+            return f"{path}, by which we log in, is gone"
+    return ""
+
+
 def login_as(target: Target, name: str, timeout: float = 10.0) -> VaultApi:
     """A client logged in by the AppRole of `name` (`postgres`, `reference-api`, `admin` …).
 
-    Raises `UnreachableError` when the AppRole's files are not there.
+    Raises `UnreachableError` as `approle_pair` does.
     """
-    role, secret = approle_files(target.secrets, name)
-    try:
-        role_id, secret_id = files.read_bytes(role).decode(), files.read_bytes(secret).decode()
-    except OSError as error:
-        raise UnreachableError(
-            f"the AppRole of {name} is not here: {error.strerror}",
-            "`devstack-tui up` makes it anew",
-        ) from None
+    role_id, secret_id = approle_pair(target.secrets, name)
     client = VaultApi(target, timeout=timeout)
     try:
         client.login(role_id, secret_id)

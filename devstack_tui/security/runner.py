@@ -38,6 +38,7 @@ from devstack_tui.stack.stack import Stack
 MATRIX = "matrix"
 """The group of checks whose run brings the matrix into the report."""
 EVIDENCE_MAX = 2000
+_UNDECIDED = (Status.ERROR, Status.INCONCLUSIVE)
 
 Events = AsyncGenerator[AnySecurityEvent, None]
 
@@ -189,19 +190,35 @@ class Runner:
         names = (check.service, *check.needs)
         found = next((self._absent[name] for name in names if name in self._absent), None)
         if found is None:
-            try:
-                made = check.run(self._audit)
-                found = Finding(Status(made.status), str(made.evidence), str(made.remedy))
-            except DevstackError as error:
-                found = Finding(Status.ERROR, error.message, error.remedy)
-            except OSError as error:
-                reason = error.strerror or str(error) or type(error).__name__
-                found = Finding(Status.ERROR, reason)
-            except Exception as error:
-                found = Finding(
-                    Status.ERROR, f"the check itself failed: {type(error).__name__}: {error}"
-                )
+            found = self._made(check)
+        elif check.without_server and found.status is Status.ERROR:
+            made = self._made(check)
+            found = made if made.status is Status.FAIL else found
         return self._row(check, found, (time.monotonic() - clock) * 1000, at)
+
+    def _made(self, check: Check) -> Finding:
+        found = self._run(check)
+        spoilt = self._audit.target(check.service).spoilt if found.status in _UNDECIDED else ""
+        if spoilt:
+            up = f"`devstack-tui up {check.service}` makes it anew"
+            return Finding(Status.ERROR, spoilt, up)
+        return found
+
+    def _run(self, check: Check) -> Finding:
+        try:
+            made = check.run(self._audit)
+            return Finding(Status(made.status), str(made.evidence), str(made.remedy))
+        except DevstackError as error:
+            return Finding(Status.ERROR, error.message, error.remedy)
+        except TimeoutError:
+            where = f"{service(check.service).title} ({self._audit.target(check.service).endpoint})"
+            why = f"{where} gave no answer within {self._audit.timeout:g} s"
+            return Finding(Status.ERROR, why)
+        except OSError as error:
+            return Finding(Status.ERROR, error.strerror or str(error) or type(error).__name__)
+        except Exception as error:
+            why = f"the check itself failed: {type(error).__name__}: {error}"
+            return Finding(Status.ERROR, why)
 
     def _late(self, check: Check, seconds: float) -> CheckRow:
         text = f"it was given up after {seconds:.0f} s"

@@ -152,7 +152,7 @@ class Workers:
             target = self._engine.target(service)
             if (
                 lost := approle_login.lacking(target.secrets, service.secret)
-                or approle_login.without_admin(target.secrets, service)
+                or approle_login.without_account(target.secrets, service)
                 or approle_login.undeclared(service, self._engine.files(service))
             ):
                 return lost

@@ -34,12 +34,13 @@ def probe_once(
         seen = service.probe()(target, timeout)
     except SaturatedError:
         raise
-    except UnreachableError as error:
-        raise UnreachableError(error.message, error.remedy) from None
-    except DevstackError as error:  # it answered, by a refusal
-        why = filter(None, [error.message, _unrecorded(service, files, began)])
-        raise UnreachableError("; ".join(why), error.remedy) from None
     except Exception as error:
+        target.require_accounts()
+        if isinstance(error, UnreachableError):
+            raise UnreachableError(error.message, error.remedy) from None
+        if isinstance(error, DevstackError):  # it answered, by a refusal
+            why = filter(None, [error.message, _unrecorded(service, files, began)])
+            raise UnreachableError("; ".join(why), error.remedy) from None
         raise UnreachableError(_reason(error, target)) from None
     if lost := _unrecorded(service, files, began):
         return msgspec.structs.replace(seen, problems=(*seen.problems, lost))

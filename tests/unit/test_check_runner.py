@@ -117,7 +117,7 @@ async def test_whatever_a_check_raises_is_an_error_in_words(stack: Stack) -> Non
     assert [row.evidence for row in made.checks] == [
         "Vault is sealed",
         "Connection refused",
-        "timed out",
+        "Vault (OpenBao) (127.0.0.1:18200) gave no answer within 3 s",
         "the check itself failed: KeyError: 'auth'",
     ]
 

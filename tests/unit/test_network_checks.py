@@ -140,6 +140,16 @@ def test_a_port_that_is_gone_or_another_s_fails() -> None:
     assert decide(thief, "port.redis-1") == (Status.FAIL, "port 6379 is held by nc (pid 7)")
 
 
+def test_whoever_holds_the_port_of_a_service_that_is_down_is_named() -> None:
+    thief = Looked((), foreign={6379: "nc (pid 7)"})
+    assert decide(thief, "port.redis-1") == (Status.FAIL, "port 6379 is held by nc (pid 7)")
+    with pytest.raises(DevstackError, match="no socket"):
+        decide(thief, "listeners")
+    ports = [one for one in catalogue.checks(thief) if ".port." in one.id]
+    assert ports
+    assert all(one.without_server for one in ports)
+
+
 def test_without_any_socket_nothing_is_decided() -> None:
     with pytest.raises(DevstackError, match="no socket"):
         decide(Looked(()), "listeners")

@@ -129,5 +129,8 @@ def test_together_is_as_bad_as_the_worst_and_names_it() -> None:
         "three": Finding(Status.FAIL, "gone"),
     }
     found = together(parts)
-    assert (found.status, found.evidence) == (Status.FAIL, "three: gone; 2 more are better")
+    assert (found.status, found.evidence) == (
+        Status.FAIL,
+        "three: gone; the others: 1 WARN, 1 PASS",
+    )
     assert together({"one": parts["one"]}).evidence == "one: fine"

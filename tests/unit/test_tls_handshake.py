@@ -292,7 +292,7 @@ def test_what_a_server_has_no_setting_for_is_a_warning_with_its_reason(pki: Pki)
     known = next(one for one in PROPERTIES if one.name == "cipher_order")
     with tls_server(pki.write(pki.leaf(), pki.middle), client_s_order) as listener:
         audit = cast("Audit", FakeAudit(pki.ca, pki.files))
-        found = _run(listener, known.body, "it has no setting")(audit)
+        found = _run(listener, known, "it has no setting")(audit)
     assert found.status is Status.WARN
     assert found.evidence.endswith("as declared: it has no setting")
 

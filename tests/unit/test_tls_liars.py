@@ -15,13 +15,14 @@ from typing import cast
 
 import pytest
 
-from devstack_tui.contracts.audit import ProtocolFault, Untrusted
+from devstack_tui.contracts.audit import Audit, Finding, Listener, ProtocolFault, Untrusted
 from devstack_tui.core.check import Status
 from devstack_tui.loadgen.bounded_socket import Reader, begin_at_once, get, guarded, translated
-from devstack_tui.security.tls import handshake, probe, protocol, session
+from devstack_tui.security.tls import catalogue, handshake, paths, probe, protocol, session
 from devstack_tui.security.tls.ciphers import STRONG
 from devstack_tui.security.tls.client_hello import TLS1_0, TLS1_2, Offer
 from devstack_tui.security.tls.listener_audit import ListenerView, decide
+from devstack_tui.security.tls.properties import PROPERTIES
 from devstack_tui.services.mysql.tls import begin as mysql_begin
 from devstack_tui.services.postgres.tls import begin as postgres_begin
 from tests.unit import tls_recorded as recorded
@@ -171,6 +172,33 @@ def test_a_server_without_tls_fails_what_it_should_do_and_decides_nothing_else()
     assert (modern.status, old.status) == (Status.FAIL, Status.INCONCLUSIVE)
     assert "not TLS" in modern.evidence
     assert "not TLS" in old.evidence
+
+
+def test_what_somebody_else_answers_at_a_port_is_an_error_that_names_the_holder() -> None:
+    known = next(one for one in PROPERTIES if one.name == "tls1_2")
+    with answering(LIES["garbage"][0]) as found:
+        listener = dataclasses.replace(found, service="postgres")
+        audit = FakeAudit(Path("none"))
+        run = catalogue._run(listener, known, "")
+        assert run(cast("Audit", audit)).status is Status.FAIL  # the server's own garbage
+        audit = FakeAudit(Path("none"))
+        audit.foreign = {listener.port: "python3 (pid 7)"}
+        finding = run(cast("Audit", audit))
+        assert finding.status is Status.ERROR
+        assert f"port {listener.port} is held by python3 (pid 7), not by" in finding.evidence
+        audit.up = False
+        finding = run(cast("Audit", audit))
+    assert finding == Finding(Status.ERROR, "PostgreSQL does not run", "`devstack-tui up postgres`")
+
+
+def test_our_own_file_of_whom_to_trust_is_named_when_it_cannot_be_used(tmp_path: Path) -> None:
+    (tmp_path / "ca.crt").write_text("nonsense")
+    for path in (tmp_path / "ca.crt", tmp_path / "gone"):
+        view = ListenerView(FakeAudit(path), Listener("x", "postgres", begin_at_once))  # type: ignore[arg-type]
+        for body in (paths.query, paths.wrong_ca, paths.wrong_host):
+            found = decide(view, body)
+            assert found.status is Status.ERROR
+            assert f"{path} cannot be read as certificates" in found.evidence
 
 
 def test_a_port_that_nobody_listens_on_fails() -> None:

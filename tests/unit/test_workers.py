@@ -25,6 +25,7 @@ from devstack_tui.core.errors import DevstackError, NotInstalledError
 from devstack_tui.core.events import Event, Phase, Progress
 from devstack_tui.core.lock import Owner, StackLock
 from devstack_tui.core.programs import Hint
+from devstack_tui.core.rooted_files import RootedFiles
 from devstack_tui.stack import orchestrator as module
 from devstack_tui.stack.orchestrator import Workers
 from devstack_tui.stack.stack import Stack
@@ -100,8 +101,9 @@ class FakeEngine:
         endpoint = Endpoint("tcp", "127.0.0.1", 1)
         return Target(service.name, endpoint, {}, Credentials(), Path("ca"), Path("secrets"))
 
-    def files(self, service: Service) -> None:
-        """None are looked at."""
+    def files(self, service: Service) -> RootedFiles:  # noqa: ARG002
+        """None is there."""
+        return RootedFiles(Path("nowhere"))
 
     def probe(self, service: Service, *_: object) -> Observation:
         found = self.problems.get(service.name, [])

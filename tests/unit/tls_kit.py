@@ -20,6 +20,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from devstack_tui.contracts import service_files
 from devstack_tui.contracts.audit import Listener
+from devstack_tui.contracts.bindings import Bindings
 from devstack_tui.core.rooted_files import RootedFiles
 from devstack_tui.core.tls import with_key_extensions
 
@@ -178,12 +179,20 @@ class FakeAudit:
         self.ca = ca
         self.timeout = timeout
         self._files = files
+        self.up = True
+        self.foreign: dict[int, str] = {}
         self._known: dict[str, tuple[object, Exception | None]] = {}
         self._lock = threading.Lock()
 
     def files(self, _service: str) -> RootedFiles:
         assert self._files is not None
         return RootedFiles(self._files.home)
+
+    def running(self, _service: str) -> bool:
+        return self.up
+
+    def bindings(self) -> dict[str, Bindings]:
+        return {"postgres": Bindings("127.0.0.1", {}, (), self.foreign)}
 
     def once(self, key: str, make: Callable[[], object]) -> object:
         with self._lock:

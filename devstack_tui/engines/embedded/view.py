@@ -11,7 +11,7 @@ from devstack_tui.core.rooted_files import RootedFiles
 from devstack_tui.engines.embedded.accounts import account_of
 from devstack_tui.engines.embedded.process_records import Records
 from devstack_tui.engines.embedded.process_units import Units
-from devstack_tui.identity.vault_api import read_admin, read_credentials
+from devstack_tui.identity.vault_api import read_admin, read_credentials, spoilt
 
 if TYPE_CHECKING:
     from devstack_tui.contracts.engine import UnitEvent
@@ -59,6 +59,7 @@ class EmbeddedView:
             clients=CLIENTS,
             nodes=NODES,
             admin=read_admin(self._paths.secrets, service),
+            spoilt=spoilt(self._paths.secrets, service),
             prover=f"{PROVER}:{self._paths.run}",
         )
 

@@ -135,6 +135,7 @@ def _held(one: Service, name: str, port: int) -> Check:
         remedy=f"end what took port {port}; `devstack-tui restart {one.name}`",
         sabotage=f"{SUITE}.{one.secret}.gone" if label == "http" else "",
         run=functools.partial(_decide, one.name, functools.partial(_lost, name), port=port),
+        without_server=True,
         kind=f"{SUITE}.port",
         group="ports",
     )
@@ -152,10 +153,10 @@ def _lost(name: str, found: Bindings) -> Iterable[str]:
 def _decide(
     name: str, wrong: Callable[[Bindings], Iterable[str]], audit: Audit, port: int | None = None
 ) -> Finding:
-    first = _look(audit, name)
+    first = _look(audit, name, port)
     if found := sorted(set(wrong(first))):
         # What is gone by now was a moment's.
-        second = _look(audit, name, later=True)
+        second = _look(audit, name, port, later=True)
         found = [one for one in wrong(second) if one in found]
     if found:
         return Finding(Status.FAIL, "; ".join(sorted(set(found))))
@@ -163,8 +164,9 @@ def _decide(
     return Finding(Status.PASS, "; ".join(seen))
 
 
-def _look(audit: Audit, name: str, later: bool = False) -> Bindings:
-    """The service's, of one look for all of them. Raises `DevstackError`."""
+def _look(audit: Audit, name: str, port: int | None, later: bool = False) -> Bindings:
+    """The service's, of one look for all of them. Raises `DevstackError` where it has no socket,
+    unless somebody else holds the `port`."""
 
     def again() -> object:
         time.sleep(AGAIN_S)
@@ -172,7 +174,7 @@ def _look(audit: Audit, name: str, later: bool = False) -> Bindings:
 
     made = audit.once("bindings again", again) if later else audit.once("bindings", audit.bindings)
     found = cast(dict[str, Bindings], made).get(name)
-    if found is None or not found.sockets:
+    if found is None or not (found.sockets or port in found.foreign):
         raise DevstackError(f"no socket of {service(name).title} was found: it may have ended")
     return found
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from typing import cast
 
 from devstack_tui.contracts.audit import Audit, Check, Finding, Listener, Severity
+from devstack_tui.contracts.bindings import Bindings
 from devstack_tui.contracts.registry import IDENTITY, service, services
 from devstack_tui.core.check import Status
+from devstack_tui.core.errors import DevstackError
 from devstack_tui.security.tls import authority, certificate, paths
 from devstack_tui.security.tls.listener_audit import ListenerView, decide, together
 from devstack_tui.security.tls.properties import (
@@ -95,21 +98,44 @@ def _check(one: Property, listener: Listener, number: int | None) -> Check:
         stake=one.stake,
         remedy=one.remedy.format(**words),
         sabotage=f"tls.{service(listener.service).secret}.{what}" if provable else "",
-        run=_run(listener, one.body, listener.explained.get(one.name, "")),
+        run=_run(listener, one, listener.explained.get(one.name, "")),
         kind=f"{SUITE}.{one.kind or one.name}",
         core=f"TLS {number}" if number else "",
         group=one.group,
     )
 
 
-def _run(listener: Listener, body: Body, why: str) -> Callable[[Audit], Finding]:
+def _run(listener: Listener, one: Property, why: str) -> Callable[[Audit], Finding]:
     def run(audit: Audit) -> Finding:
-        found = decide(ListenerView(audit, listener), body)
+        found = _of(audit, listener, one.body, files=one.per_service)
         if why and found.status is Status.FAIL:
             return Finding(Status.WARN, f"{found.evidence}; as declared: {why}")
         return found
 
     return run
+
+
+def _of(audit: Audit, listener: Listener, body: Body, files: bool = False) -> Finding:
+    """What `body` finds of a listener; nothing can be said of one that somebody else holds, or
+    whose service does not run. `files`: it looks at files, too, which say the same all the same."""
+    found = decide(ListenerView(audit, listener), body)
+    if files or found.status not in (Status.FAIL, Status.INCONCLUSIVE):
+        return found
+    title = service(listener.service).title
+    if not audit.running(listener.service):
+        up = f"`devstack-tui up {listener.service}`"
+        return Finding(Status.ERROR, f"{title} does not run", up)
+    try:
+        seen = cast("Mapping[str, Bindings]", audit.once("bindings", audit.bindings))
+    except DevstackError:  # of another account's processes nothing can be seen
+        return found
+    holder = seen[listener.service].foreign.get(listener.port) if listener.service in seen else ""
+    if holder:
+        why = f"port {listener.port} is held by {holder}, not by {title}"
+        why = f"{why}: what it answers says nothing of {title}"
+        restart = f"end it; `devstack-tui restart {listener.service}`"
+        return Finding(Status.ERROR, why, restart)
+    return found
 
 
 def _authority() -> tuple[Check, ...]:
@@ -197,7 +223,7 @@ def _sum(
             return Finding(Status.SKIPPED, "none of its services is in the stack")
         # Side by side: each of several that hang takes its time limit.
         with ThreadPoolExecutor(len(there)) as pool:
-            found = pool.map(lambda one: decide(ListenerView(audit, one), body), there)
+            found = pool.map(lambda one: _of(audit, one, body), there)
             return together(dict(zip((one.name for one in there), found, strict=True)))
 
     whose = of[0].service
@@ -208,7 +234,8 @@ def _sum(
         severity=Severity.HIGH,
         service=whose if len({one.service for one in of}) == 1 else IDENTITY,
         stake="One service without working TLS is enough to have passwords cross in clear.",
-        remedy="the row of the service that is named has the remedy",
+        remedy="`devstack-tui up` for what does not run; else `devstack-tui check run tls`: the "
+        "check of the listener that is named has the remedy",
         sabotage=f"tls.{service(whose).secret}.{sabotage}",
         run=run,
         kind=f"{SUITE}.every",

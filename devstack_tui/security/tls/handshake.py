@@ -88,11 +88,19 @@ def verify(
     """
     context = strict(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
     context.check_hostname = bool(name)
+    trust(context, ca)
+    return _shake(context, listener, name, timeout, identity)
+
+
+def trust(context: ssl.SSLContext, ca: Path) -> None:
+    """Have a client trust what is in the file. Raises `DevstackError` where it cannot be used."""
     try:
         context.load_verify_locations(cafile=str(ca))
-    except ssl.SSLError as error:
-        raise DevstackError(f"{ca} cannot be read as certificates: {error.reason}") from None
-    return _shake(context, listener, name, timeout, identity)
+    except OSError as error:  # of OpenSSL, too
+        why = getattr(error, "reason", None) or error.strerror
+        raise DevstackError(
+            f"{ca} cannot be read as certificates: {why}", "`devstack-tui up` writes it again"
+        ) from None
 
 
 def _shake(

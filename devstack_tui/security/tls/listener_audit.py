@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ssl
+from collections import Counter
 from collections.abc import Callable
 from typing import TypeVar, cast
 
@@ -113,6 +115,7 @@ class ListenerView:
 
     def refused_work(self, ca: bool = False, host: bool = False) -> str:
         """Real work over TLS by a client that trusts another root, or wants another service."""
+        self._root()
         target = self.audit.target(self.listener.service)
         if ca:
             target = msgspec.structs.replace(target, ca=untrusted_ca.authority().path)
@@ -120,7 +123,14 @@ class ListenerView:
             target = msgspec.structs.replace(target, service=untrusted_ca.SERVICE)
         return self._part().query(target, self.listener, True, self.audit.timeout)
 
+    def _root(self) -> None:
+        """Raises `DevstackError` where our own file of whom to trust cannot be used, which says
+        nothing of the server."""
+        handshake.trust(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), self.audit.ca)
+
     def _query(self, listener: Listener, tls: bool) -> str:
+        if tls:
+            self._root()
         target = self.audit.target(listener.service)
         return self._part().query(target, listener, tls, self.audit.timeout)
 
@@ -150,7 +160,7 @@ def decide(view: ListenerView, body: Callable[[ListenerView], Finding]) -> Findi
     except (Untrusted, PlainRefused, ProtocolFault, ConnectionRefusedError) as error:
         return Finding(Status.FAIL, _words(error, view.listener))
     except (DevstackError, OSError) as error:
-        return Finding(Status.ERROR, _words(error, view.listener))
+        return Finding(Status.ERROR, _words(error, view.listener), getattr(error, "remedy", ""))
 
 
 _WORST = (
@@ -170,8 +180,10 @@ def together(findings: dict[str, Finding]) -> Finding:
     bad = [one for one in ordered if one[1].status is worst and worst is not Status.PASS]
     shown = bad or ordered
     evidence = "; ".join(f"{name}: {finding.evidence}" for name, finding in shown)
-    rest = len(ordered) - len(shown)
-    return Finding(worst, f"{evidence}; {rest} more are better" if rest else evidence)
+    counts = Counter(str(finding.status) for _, finding in ordered[len(shown) :])
+    others = ", ".join(f"{count} {status}" for status, count in counts.items())
+    remedy = shown[0][1].remedy
+    return Finding(worst, f"{evidence}; the others: {others}" if others else evidence, remedy)
 
 
 def _words(error: Exception, listener: Listener) -> str:

@@ -19,6 +19,20 @@ def connect(
     """An autocommit connection; `timeout` (seconds) covers connecting and each statement."""
     import psycopg
 
+    seconds = max(1, round(timeout))
+    try:
+        return _connected(target, timeout, seconds, database)
+    except psycopg.errors.ConnectionTimeout:
+        raise psycopg.errors.ConnectionTimeout(
+            f"PostgreSQL at {target.endpoint} gave no answer within {seconds} s"
+        ) from None
+
+
+def _connected(
+    target: Target, timeout: float, seconds: int, database: str | None
+) -> psycopg.Connection[tuple[object, ...]]:
+    import psycopg
+
     return psycopg.connect(
         # The name is what is verified, the address where it is.
         host=target.name,
@@ -33,7 +47,7 @@ def connect(
         sslkey=NO_FILE,
         sslcrl=NO_FILE,
         gssencmode="disable",
-        connect_timeout=max(1, round(timeout)),
+        connect_timeout=seconds,
         options=f"-c statement_timeout={int(timeout * 1000)}",
         application_name="devstack-tui",
         autocommit=True,

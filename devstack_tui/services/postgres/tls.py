@@ -25,7 +25,7 @@ _PROTOCOL_3 = (3 << 16).to_bytes(4, "big")
 
 SETTINGS = {
     "tls": "ssl = on",
-    "protocols": "ssl_min_protocol_version = 'TLSv1.2'",
+    "protocols": "ssl_min_protocol_version = 'TLSv1.2', and no ssl_max_protocol_version",
     "ciphers": "ssl_ciphers = 'ECDHE+AESGCM:ECDHE+CHACHA20'",
     "plain": "`host` in pg_hba.conf (`hostssl` admits TLS alone)",
 }

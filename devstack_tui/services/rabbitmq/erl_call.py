@@ -36,7 +36,7 @@ def evaluate(
     program = caller()
     if program is None:
         raise DevstackError("erl_call is not on this machine: it belongs to Erlang")
-    named = re.search(r"^-sname (\S+)$", files.read("vm.args").decode(), re.M)
+    named = re.search(r"^-sname (\S+)$", files.read("vm.args").decode(errors="replace"), re.M)
     if named is None:
         raise DevstackError(f"{files.path('vm.args')} does not name the node")
     argv = [str(program), "-sname", named[1], "-e"]

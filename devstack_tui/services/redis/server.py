@@ -122,7 +122,7 @@ class RedisServer:
         nodes = [one for one in home.files.list() if one.startswith("redis-")]
         formed = any(home.files.stat(f"{one}/nodes.conf") for one in nodes)
         if formed and home.files.stat(TOPOLOGY):
-            present = home.files.read(TOPOLOGY).decode().strip()
+            present = home.files.read(TOPOLOGY).decode(errors="replace").strip()
             if present != wanted:
                 raise DevstackError(
                     f"the Redis cluster of stack {home.stack!r} has {present} nodes (masters + "
@@ -142,7 +142,10 @@ class RedisServer:
 def _has_aof(files: ServiceFiles, config: str) -> bool:
     """Whether a node's configuration, as it was written last, has the append-only file."""
     try:
-        return in_file(files.read(config).decode()).get("appendonly", ("", 0))[0] == "yes"
+        return (
+            in_file(files.read(config).decode(errors="replace")).get("appendonly", ("", 0))[0]
+            == "yes"
+        )
     except FileNotFoundError:
         return False
 

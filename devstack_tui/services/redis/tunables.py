@@ -115,7 +115,7 @@ def _ask(target: Target, files: ServiceFiles, index: int) -> _Node:
 
 def _file(files: ServiceFiles, path: str) -> dict[str, tuple[str, int]] | None:
     try:
-        return in_file(files.read(own_name(files, path)).decode())
+        return in_file(files.read(own_name(files, path)).decode(errors="replace"))
     except (OSError, ValueError, DevstackError):
         return None
 

@@ -46,8 +46,12 @@ class Request:
     headers: tuple[str, ...] = ("Host: {host}",)
     body: bytes = b""
 
-    def __str__(self) -> str:
-        return ", ".join((self.line, *self.headers)).replace("Host: {host}, ", "")
+    def shown(self, words: Mapping[str, str]) -> str:
+        """As it was sent; its own Host is left out beside other headers."""
+        own, *others = self.headers or ("no Host",)
+        headers = others if others and own == "Host: {host}" else [own, *others]
+        lines = _filled([self.line, *headers], words)
+        return ", ".join(f"{line}(empty)" if line.endswith(": ") else line for line in lines)
 
 
 def _get(path: str, refused: tuple[int, ...] = ()) -> Request:
@@ -245,10 +249,10 @@ def _check(door: Door, name: str, run: Callable[[Audit], Finding]) -> Check:
 
 
 def _closed(door: Door, tls: bool, audit: Audit) -> Finding:
-    passed, answers = [], []
+    passed, answers, words = [], [], _words(audit, tls)
     for request in door.requests:
         status, _ = _ask(audit, request, tls)
-        answers.append(f"{request}: {status}")
+        answers.append(f"{request.shown(words)} → {status}")
         if status not in request.refused:
             passed.append(answers[-1])
     # Where everything is answered alike, whoever answers, nothing is decided.
@@ -313,18 +317,23 @@ def _secret(path: str, body: bytes) -> str:
 def _ask(audit: Audit, request: Request, tls: bool) -> tuple[int, bytes]:
     """Status and body of the answer to one request on a connection of its own. Raises
     `DevstackError` or `OSError`."""
-    target = audit.target(NAME)
-    host, port = target.endpoint.host, target.ports["tls" if tls else "main"]
-    words = {"host": f"{host}:{port}", "port": str(port), "scheme": "https" if tls else "http"}
+    target, words = audit.target(NAME), _words(audit, tls)
     head = _filled([f"{request.line} HTTP/1.1", *request.headers], words)
     head += [f"Content-Length: {len(request.body)}"] if request.body else []
     raw = "\r\n".join([*head, "Connection: close", "", ""]).encode() + request.body
     try:
-        return _status(_sent(target, port, raw, tls, audit.timeout))
+        return _status(_sent(target, int(words["port"]), raw, tls, audit.timeout))
     except TimeoutError:
         raise DevstackError(f"{words['host']} gave no answer in time") from None
     except OSError as error:
         raise translated(error) from None
+
+
+def _words(audit: Audit, tls: bool) -> dict[str, str]:
+    """What fills in the requests of one listener."""
+    target = audit.target(NAME)
+    host, port = target.endpoint.host, target.ports["tls" if tls else "main"]
+    return {"host": f"{host}:{port}", "port": str(port), "scheme": "https" if tls else "http"}
 
 
 def _filled(lines: Iterable[str], words: Mapping[str, str]) -> list[str]:

@@ -17,7 +17,7 @@ from devstack_tui.services.reference_api.server import UNIT
 
 SETTINGS = {
     "tls": "its HTTPS port",
-    "protocols": "the context's minimum_version TLS 1.2",
+    "protocols": "the context's minimum_version TLS 1.2, and no maximum_version",
     "ciphers": "ciphers of ECDHE with GCM or ChaCha20",
     "plain": "its HTTP port",
 }

@@ -68,7 +68,7 @@ class VaultAcks:
         path = _token_path(target, run)
         if not path.exists():
             return set()
-        with VaultApi(target, path.read_text(), TIMEOUT_S) as client:
+        with VaultApi(target, files.read_word(path), TIMEOUT_S) as client:
             try:
                 keys = client.call("list", FOLDER)["data"]["keys"]
             except VaultError as error:
@@ -82,7 +82,7 @@ class VaultAcks:
         path = _token_path(target, run)
         if not path.exists():
             return
-        with VaultApi(target, path.read_text(), TIMEOUT_S) as client:
+        with VaultApi(target, files.read_word(path), TIMEOUT_S) as client:
             try:
                 client.revoke()
             except VaultError as error:
@@ -97,7 +97,7 @@ class VaultAcks:
 
 def _token(target: Target, run: str) -> str:
     try:
-        return _token_path(target, run).read_text()
+        return files.read_word(_token_path(target, run))
     except FileNotFoundError:
         raise UnreachableError(f"the run {run} has no token", "prepare it first") from None
 

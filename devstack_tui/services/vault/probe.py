@@ -6,7 +6,7 @@ import time
 
 from devstack_tui.contracts.model import Observation, Target
 from devstack_tui.core.errors import UnreachableError
-from devstack_tui.identity.vault_api import VaultApi, approle_files
+from devstack_tui.identity.vault_api import VaultApi, approle_pair
 
 
 def probe(target: Target, timeout: float) -> Observation:
@@ -17,8 +17,7 @@ def probe(target: Target, timeout: float) -> Observation:
             raise UnreachableError("Vault is not initialised", "`devstack-tui up` initialises it")
         if health["sealed"]:
             raise UnreachableError("Vault is sealed", "`devstack-tui up vault` unseals it")
-        role, secret = approle_files(target.secrets, "vault")
-        client.login(role.read_text(), secret.read_text())
+        client.login(*approle_pair(target.secrets, "vault"))
         started = time.perf_counter()
         data = client.call("get", "secret/data/vault")["data"]
         latency = (time.perf_counter() - started) * 1000

@@ -5,7 +5,7 @@ from __future__ import annotations
 from devstack_tui.contracts.audit import Listener, OneListener, PlainRefused, ProtocolFault, TlsPart
 from devstack_tui.contracts.model import Target
 from devstack_tui.core.errors import DevstackError
-from devstack_tui.identity.vault_api import approle_files
+from devstack_tui.identity.vault_api import approle_pair
 from devstack_tui.loadgen.bounded_socket import begin_at_once, get, translated
 from devstack_tui.services.vault.client import connect
 
@@ -51,10 +51,10 @@ class VaultTls(OneListener):
 def _secret(target: Target, timeout: float) -> str:
     import hvac.exceptions
 
-    role, secret = approle_files(target.secrets, "vault")
+    role_id, secret_id = approle_pair(target.secrets, "vault")
     try:
         with connect(target, timeout) as client:
-            client.auth.approle.login(role.read_text().strip(), secret.read_text().strip())
+            client.auth.approle.login(role_id, secret_id)
             client.secrets.kv.v2.read_secret_version("vault", raise_on_deleted_version=True)
     except hvac.exceptions.VaultDown:
         raise DevstackError("Vault is sealed: it does no work") from None

@@ -126,7 +126,7 @@ def rights(role: str, found: NodeFacts, target: Target) -> Finding:
     if role == accounts.APPLICATION and found.allowed is None and not wrong:
         return Finding(Status.INCONCLUSIVE, f"{account.name} cannot log in: nothing was tried")
     return none_of(
-        wrong, f"of what is administrative or dangerous: {', '.join(sorted(may)) or '-'}"
+        wrong, f"administrative or dangerous, as declared: {', '.join(sorted(may)) or 'nothing'}"
     )
 
 

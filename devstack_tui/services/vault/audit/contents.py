@@ -96,8 +96,8 @@ def _fields(name: str, audit: Audit) -> Finding:
         wrong.append("another user or database")
     if account and len(set(str(data.get("password", "")))) < PASSWORD_CHARACTERS:
         wrong.append("a password that can be guessed")
-    evidence = f"secret/{name} has {len(data)} fields; not as made: {', '.join(wrong) or 'none'}"
-    return judged(not wrong, evidence)
+    has = ", ".join(sorted(map(str, data)))
+    return judged(not wrong, f"secret/{name} has {has}; not as made: {', '.join(wrong) or 'none'}")
 
 
 def _role(name: str, audit: Audit) -> Finding:

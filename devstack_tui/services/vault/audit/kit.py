@@ -16,6 +16,7 @@ from devstack_tui.contracts.audit import Audit, Check, Finding, Severity, VaultC
 from devstack_tui.core.check import Status
 from devstack_tui.core.config import read_toml
 from devstack_tui.core.errors import DevstackError, UnreachableError
+from devstack_tui.core.files import read_word
 from devstack_tui.core.paths import shipped
 from devstack_tui.core.tls import client_context
 from devstack_tui.identity.bootstrap import ADMIN, TOKEN_MAX_TTL
@@ -31,6 +32,11 @@ OK = (200, 204)
 ABSENT = (404, 405)
 """A list of nothing, and what this version of Vault does not have."""
 T = TypeVar("T")
+_ROOT = " with a root token"
+_NO_ROOT = (
+    f"{_ROOT}; the stack keeps none: without one, `devstack-tui down --wipe` and `devstack-tui up` "
+    "make a new stack, without its data"
+)
 _FILLED_IN = re.compile(r"\.?\{\w+\}")
 """The part of an id by which instances of one kind differ."""
 
@@ -184,10 +190,13 @@ class AppRoleCredentials:
 
 def role_id(audit: Audit, name: str) -> str:
     """Of the AppRole of `name`. Raises `UnreachableError` when it is not here."""
+    path = approle_files(audit.secrets, name)[0]
     try:
-        return approle_files(audit.secrets, name)[0].read_text()
+        return read_word(path)
     except OSError as error:
-        raise UnreachableError(f"the AppRole of {name} is not here: {error.strerror}") from None
+        raise UnreachableError(
+            f"{path}, by which {name} logs in, cannot be read: {error.strerror}"
+        ) from None
 
 
 @contextlib.contextmanager
@@ -299,7 +308,9 @@ def _declared(
         text(row["title"]),
         run,
         text(sabotage.get(whose, "") if isinstance(sabotage, dict) else sabotage),
-        text(row["remedy"]),
+        text(
+            row["remedy"].replace(f"{_ROOT}, or make a new stack", _ROOT).replace(_ROOT, _NO_ROOT)
+        ),
         severity=Severity(row["severity"]),
         stake=text(row["stake"]),
         group=row["group"],

@@ -12,13 +12,14 @@ from devstack_tui.contracts.audit import Audit, Check, Finding
 from devstack_tui.contracts.registry import services
 from devstack_tui.core.check import Status
 from devstack_tui.core.errors import UnreachableError
+from devstack_tui.core.files import read_word
 from devstack_tui.identity.bootstrap import (
     ADMIN,
     ADMIN_SECRET_ID_TTL,
     SECRET_ID_TTL,
     accessor_of,
 )
-from devstack_tui.identity.vault_api import VaultError, approle_files
+from devstack_tui.identity.vault_api import VaultError, approle_files, approle_pair
 from devstack_tui.services.vault.audit.kit import (
     SECRET_ID_TTL_S,
     VAULT,
@@ -92,7 +93,7 @@ def _life(role: str, audit: Audit) -> Finding:
     long = {a: life_s(one) for a, one in found.items() if life_s(one) > _ttl(role) + 1}
     words = ", ".join(f"accessor {a}: {s / 86400:.0f} days" for a, s in [*long.items()][:SHOWN])
     most = f"none is longer than {_ttl(role) // 86400} days"
-    return judged(not long, f"{len(found)} are alive; {words or most}")
+    return judged(not long, f"secret_ids alive: {len(found)}; {words or most}")
 
 
 def _cidrs(role: str, audit: Audit) -> Finding:
@@ -103,7 +104,9 @@ def _cidrs(role: str, audit: Audit) -> Finding:
         for accessor, one in found.items()
     }
     words = ", ".join(f"accessor {a}: {' '.join(c)}" for a, c in [*wide.items()][:SHOWN] if c)
-    return judged(not words, f"{len(found)} are alive; bound more widely: {words or 'none'}")
+    return judged(
+        not words, f"secret_ids alive: {len(found)}; bound more widely: {words or 'none'}"
+    )
 
 
 def _bounds(one: Mapping[str, Any]) -> list[str]:
@@ -113,7 +116,7 @@ def _bounds(one: Mapping[str, Any]) -> list[str]:
 def _ours(role: str, audit: Audit) -> Finding:
     """An audit's own are short: whatever else there is, is in the service's file."""
     try:
-        kept = accessor_of(approle_files(audit.secrets, role)[1]).read_text().strip()
+        kept = read_word(accessor_of(approle_files(audit.secrets, role)[1]))
     except OSError:
         kept = ""
     found = living(audit, role)
@@ -126,19 +129,19 @@ def _ours(role: str, audit: Audit) -> Finding:
         f"accessor {a}, made {str(one.get('creation_time'))[:19]}"
         for a, one in [*stray.items()][:SHOWN]
     )
-    return judged(not stray, f"{len(found)} are alive; of nobody here: {words or 'none'}")
+    return judged(
+        not stray, f"secret_ids alive: {len(found)}; in no file of the stack: {words or 'none'}"
+    )
 
 
 def _works(role: str, audit: Audit) -> Finding:
     """A real login with what lies in the files; its token is revoked at once."""
     runs = role == ADMIN or any(s.secret == role and audit.running(s.name) for s in services())
     try:
-        role_id, secret_id = (
-            path.read_text().strip() for path in approle_files(audit.secrets, role)
-        )
-    except OSError as error:
+        role_id, secret_id = approle_pair(audit.secrets, role)
+    except UnreachableError as error:
         if runs:
-            return failed(f"the AppRole of {role} is not here: {error.strerror}")
+            return failed(f"{error.message}; {error.remedy}")
         return Finding(Status.SKIPPED, f"{role} has not been started yet: it has no secret_id")
     if (status := health(audit)) != 200:
         raise UnreachableError(f"Vault does not let anybody in: sys/health answers {status}")
