@@ -318,7 +318,7 @@ def test_what_a_dead_server_said_last_is_told_without_secrets(
     records.started(intend(records, spec("postgres"), "postgres", 0), ended)
     (paths.logs / "postgres.log").write_text("up\nFATAL: password=hunter2hunter2 is wrong\n\n \n")
     words = engine.exit_reason(service("postgres"))
-    assert words.startswith("postgres has ended: FATAL: password=")
+    assert words.startswith("postgres has ended; its log ends with: FATAL: password=")
     assert "hunter2" not in words
 
 

@@ -69,7 +69,7 @@ class Logs:
             new = record.process is None and time.time() - record.started < SPAWN_S
             if not record.alive and not new:
                 line = last_line(self.path(record.unit))
-                return f"{record.unit} has ended" + (f": {line}" if line else "")
+                return f"{record.unit} has ended" + (f"; its log ends with: {line}" if line else "")
         return ""
 
 
