@@ -74,7 +74,7 @@ def _suite(runs: Sequence[RunDocument], now: float) -> Suite:
     """The last of `runs`, newest first; of an audit, every check's own last result."""
     last = runs[0]
     results, notes = last.results, last.notes
-    verdict, figures = last.verdict, last.figures
+    verdict, figures, older = last.verdict, last.figures, 0
     if last.kind == CHECK:
         found: dict[str, Item] = {}
         for ran in runs:
@@ -86,7 +86,8 @@ def _suite(runs: Sequence[RunDocument], now: float) -> Suite:
             verdict = documents.worst(item.status for item in results)
     counts = documents.counted(results)
     if last.kind == CHECK:
-        figures = f"{len(results):,} checks: {documents.counts_text(counts)}"
+        earlier = f"; {older:,} of them are of earlier runs" if older else ""
+        figures = f"{len(results):,} checks: {documents.counts_text(counts)}{earlier}"
     return Suite(
         key=f"{last.kind} {last.subject}",
         kind=last.kind,

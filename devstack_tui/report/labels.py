@@ -17,6 +17,15 @@ KINDS = {
     documents.COST: "What a kill costs",
     documents.AUTO: "Searches",
 }
+COUNTED = (
+    "These tables do not add up to the kinds and instances of the security checks: drills, gates "
+    "and checks that only sum up others are in them too, and a kind can be in both."
+)
+PROVEN = (
+    "Proven: “yes” was broken itself by a sabotage, “its kind” at another instance; “seen red” "
+    "was FAIL or WARN in a run of this stack, without a sabotage, and is not counted as proven; "
+    "“no” was neither; “–” has no sabotage."
+)
 WORST = ("FAIL", "ERROR", "INCONCLUSIVE", "WARN")
 FIRST_STEPS = (
     ("up", "start the stack"),

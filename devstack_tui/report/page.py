@@ -9,7 +9,16 @@ from dataclasses import dataclass
 from devstack_tui.core.errors import command
 from devstack_tui.core.units import age, moment
 from devstack_tui.report import charts
-from devstack_tui.report.labels import FIRST_STEPS, by_status, kind_title, loud, proven, summary
+from devstack_tui.report.labels import (
+    COUNTED,
+    FIRST_STEPS,
+    PROVEN,
+    by_status,
+    kind_title,
+    loud,
+    proven,
+    summary,
+)
 from devstack_tui.report.model import Counts, Coverage, Item, Report, Suite
 
 TEXT, CODE, VERDICT = "text", "code", "verdict"
@@ -143,6 +152,7 @@ def _coverage(found: Coverage) -> Iterator[Block]:
     yield Heading(2, "Coverage")
     yield from _counts("The core checks", found.core_counts)
     yield from _counts("Beyond the core checks", found.beyond)
+    yield Paragraph((Span(COUNTED),))
     yield Heading(3, "The core checks one by one")
     rows = tuple(
         _row(
@@ -153,6 +163,7 @@ def _coverage(found: Coverage) -> Iterator[Block]:
     )
     heads = ("Core", "Ours", "Title", "Status", "Proven", "Reason")
     yield Table(heads, rows, short=(0, 3, 4))
+    yield Paragraph((Span(PROVEN),))
 
 
 def _counts(title: str, counts: Sequence[Counts]) -> Iterator[Block]:

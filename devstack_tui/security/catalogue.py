@@ -101,16 +101,24 @@ class Catalogue:
             raise unknown_name("check", id, self.checks) if id else UNNAMED
         return self.checks[id]
 
+    def broken_at(self, check: Check) -> str:
+        """The check of the same kind that a sabotage is of; empty for none."""
+        alike = (one for one in self.checks.values() if one.kind and one.kind == check.kind)
+        return next((one.id for one in alike if one.sabotage), "")
+
     def _named(self, word: str, last: Mapping[str, Status]) -> list[str]:
         if word in self.checks:
             return [word]
         if not word:
             raise UNNAMED
         lower = word.lower()
+        # A group that is called as a suite (`files`) is not meant by that name.
+        group = lower if all(check.suite != lower for check in self.checks.values()) else ""
         found = [
             check.id
             for check in self.checks.values()
-            if lower in (check.suite, check.group.lower(), check.severity, check.core.lower())
+            if lower in (check.suite, check.severity, check.core.lower())
+            or (group and group == check.group.lower())
             or check.service == lower.replace("-", "_")
             or _begins(check.id, word)
             or last.get(check.id, "").lower() == lower

@@ -73,6 +73,19 @@ def test_a_word_is_an_id_a_prefix_a_group_a_service_a_severity_or_a_status(
     assert names(catalogue, word) == expected
 
 
+def test_a_suite_is_not_a_group_of_the_same_name_in_another_suite() -> None:
+    made = Catalogue([check("files.1"), check("tls.1", group="files")], [])
+    assert names(made, "files") == ["files.1"]
+
+
+def test_a_check_says_where_its_kind_is_broken() -> None:
+    made = Catalogue(
+        [check("a.1", kind="k"), check("a.2", kind="k", sabotage="k.broken"), check("a.3")], []
+    )
+    found = [made.broken_at(one) for one in made.checks.values()]
+    assert found == ["a.2", "a.2", ""]
+
+
 def test_words_add_up_and_a_suite_narrows(catalogue: Catalogue) -> None:
     assert names(catalogue, "tls.01", "login") == ["approle.10", "tls.01"]
     assert names(catalogue, "high", suites=("approle",)) == ["approle.10"]

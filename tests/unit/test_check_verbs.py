@@ -149,6 +149,9 @@ def test_one_check_says_what_proves_it() -> None:
     assert "what is at stake" in text
     text = "\n".join(show_lines(row("a.1", None), None, "no", 60.0))
     assert "never run" in text
+    other = msgspec.structs.replace(row("a.1", None), sabotage="")
+    text = "\n".join(show_lines(other, None, "no", 60.0, "a.2"))
+    assert "none of its own: its kind is broken at a.2" in text
 
 
 def test_after_a_long_audit_only_what_did_not_pass_is_shown() -> None:

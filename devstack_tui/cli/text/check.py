@@ -134,9 +134,12 @@ def _core(rows: Iterable[CheckRow]) -> set[str]:
     return {row.core for row in rows if row.core}
 
 
-def show_lines(row: CheckRow, sabotage: Sabotage | None, why: str, now: float) -> Iterator[str]:
-    """Everything about one check."""
+def show_lines(
+    row: CheckRow, sabotage: Sabotage | None, why: str, now: float, elsewhere: str = ""
+) -> Iterator[str]:
+    """Everything about one check; `elsewhere` is where its kind is broken, if it is not itself."""
     yield f"{row.id}  {row.title}"
+    none = f"none of its own: its kind is broken at {elsewhere}" if elsewhere else "none"
     facts = {
         "suite": f"{row.suite} · {row.group}" if row.group else row.suite,
         "core": row.core or "beyond the core checks",
@@ -144,7 +147,7 @@ def show_lines(row: CheckRow, sabotage: Sabotage | None, why: str, now: float) -
         "severity": row.severity,
         "at stake": row.stake,
         "remedy": row.remedy,
-        "sabotage": f"{row.sabotage}: {sabotage.title}" if sabotage else row.sabotage or "none",
+        "sabotage": f"{row.sabotage}: {sabotage.title}" if sabotage else row.sabotage or none,
         "kind": row.kind or "sums up others",
         "proven": why,
         "status": f"{row.status}, {age(now - row.at)} ago" if row.status else "never run",

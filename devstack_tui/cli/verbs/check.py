@@ -95,7 +95,9 @@ def _show(stack: Stack, options: argparse.Namespace) -> int:
         print_json({"checks": [row], "turned_by": turned, "proof": standings.why(check.id)})
     else:
         sabotage = catalogue.sabotages.get(check.sabotage)
-        say("\n".join(show_lines(row, sabotage, standings.why(check.id), time.time())))
+        elsewhere = catalogue.broken_at(check)
+        lines = show_lines(row, sabotage, standings.why(check.id), time.time(), elsewhere)
+        say("\n".join(lines))
     return 0
 
 

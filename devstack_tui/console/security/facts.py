@@ -11,8 +11,8 @@ from devstack_tui.present.text import duration, millis, plain
 from devstack_tui.security.events import CheckRow
 
 
-def check_facts(line: Line, now: float) -> Iterator[Fact]:
-    """The lines of a check; `now` is Unix time."""
+def check_facts(line: Line, now: float, elsewhere: str = "") -> Iterator[Fact]:
+    """The lines of a check; `now` is Unix time, `elsewhere` where its kind is broken."""
     row = line.row
     yield Fact("Result", tuple(_result(line, now)))
     if row.evidence:
@@ -20,7 +20,7 @@ def check_facts(line: Line, now: float) -> Iterator[Fact]:
     yield Fact("At stake", ((_lines(row.stake), ""),))
     if row.remedy:
         yield Fact("Remedy", ((_lines(row.remedy), ""),))
-    yield Fact("Sabotage", tuple(_sabotage(row)))
+    yield Fact("Sabotage", tuple(_sabotage(row, elsewhere)))
     where = " › ".join(filter(None, [plain(row.suite), plain(row.group)]))
     core = f"core check {plain(row.core)}" if row.core else "beyond the core checks"
     kind = f" · one of {plain(row.kind)}" if row.kind else ""
@@ -47,7 +47,7 @@ def _ago(seconds: float) -> str:
     return "just now" if seconds < 60 else f"{duration(seconds)} ago"
 
 
-def _sabotage(row: CheckRow) -> Iterator[Span]:
+def _sabotage(row: CheckRow, elsewhere: str) -> Iterator[Span]:
     glyph, word = proof(row)
     yield f"{glyph} {word}", GOOD if row.proven or row.kind_proven else ""
     if row.proven:
@@ -56,6 +56,10 @@ def _sabotage(row: CheckRow) -> Iterator[Span]:
         yield f" · another instance of {plain(row.kind)} was broken and turned red", QUIET
     elif row.sabotage:
         yield f" · {plain(row.sabotage)} should turn it red: check prove {plain(row.id)}", QUIET
+    elif elsewhere:
+        yield f" · its kind is broken at {plain(elsewhere)}", QUIET
+    elif not row.kind:
+        yield " · red when one of those is that it sums up", QUIET
     else:
         yield " · no change on this machine can turn it red", QUIET
 

@@ -35,6 +35,8 @@ def audit_line(
         return _running(job, now) if job.running else _ended(job, now)
     if trouble:
         return Content.styled(f" ✗ {plain(trouble)}", BAD)
+    if not counts:
+        return Content.styled(" The checks are being listed …", QUIET)
     if counts.get(NEVER) == sum(counts.values()):
         return Content.styled(
             " No check was made yet: a makes all, g those of the list, r the chosen", QUIET

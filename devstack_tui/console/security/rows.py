@@ -107,8 +107,7 @@ def _severity(line: Line) -> Cell:
 
 def _id(line: Line) -> Cell:
     # The end of an id says more than its beginning, which many have in common.
-    id = plain(line.row.id)
-    return Cell(id, KEY)
+    return Cell(plain(line.row.id), KEY)
 
 
 def _age(line: Line) -> Cell:
@@ -138,7 +137,7 @@ BRANCHES = (
 CHECKS = (
     Column("status", "STATUS", 9, 0, _status),
     Column("severity", "SEV", 4, 2, _severity),
-    Column("id", "CHECK", 18, 0, _id, most=50),
+    Column("id", "CHECK", 18, 0, _id, most=50, ample=0),
     Column("title", "TITLE", 12, 1, lambda line: Cell(plain(line.row.title)), wide=True),
     Column("core", "CORE", 4, 5, _core, right=True),
     Column("age", "AGE", 4, 4, _age, right=True),

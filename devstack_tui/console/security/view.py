@@ -87,13 +87,14 @@ class SecurityView:
         return found
 
     def headline(self) -> tuple[str, str]:
-        """`161 kinds, 154 proven` and `1,700 instances`; empty before they are known."""
+        """`161 kinds, 154 proven` and `1,700 instances, 3 sums`; empty before they are known."""
         whole = headline(self._jobs.rows.values())
         if not whole.kinds:
             return "", ""
+        sums = len(self._jobs.rows) - whole.instances
         return (
             f"{whole.kinds:,} kinds, {whole.kinds_proven:,} proven",
-            f"{whole.instances:,} instances",
+            f"{whole.instances:,} instances{f', {sums} sums' if sums else ''}",
         )
 
     def branches(self) -> dict[str, CheckTreeRow]:
@@ -134,13 +135,19 @@ class SecurityView:
         line = self.line(id, now)
         if line is None:
             return "", ()
-        return f"{plain(line.row.id)} · {plain(line.row.title)}", tuple(check_facts(line, now))
+        kind = line.row.kind
+        alike = (row for row in self._jobs.rows.values() if kind and row.kind == kind)
+        elsewhere = next((row.id for row in alike if row.sabotage), "")
+        title = f"{plain(line.row.id)} · {plain(line.row.title)}"
+        return title, tuple(check_facts(line, now, elsewhere))
 
     def title(self, shown: int) -> str:
         """`tls › versions · 12 of 40`."""
         name = "Checks" if self.node == ALL else plain(self.node.replace("/", " › "))
+        if not self._jobs.rows:
+            return name
         total = sum(1 for _ in self._within())
-        return f"{name} · {shown}" if shown == total else f"{name} · {shown} of {total}"
+        return f"{name} · {shown:,}" if shown == total else f"{name} · {shown:,} of {total:,}"
 
     def filters(self) -> str:
         """The filters in force, or how to set them."""

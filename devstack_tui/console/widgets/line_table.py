@@ -27,7 +27,8 @@ AMPLE = 40
 class Column:
     """A column: the highest `rank` is dropped first; a `wide` one takes the room that is left.
 
-    One with a `most` grows to that once the wide one has `AMPLE`, and is cut at its beginning."""
+    One with a `most` grows to that once the wide one has `ample` more than its width, and is cut at
+    its beginning."""
 
     key: str
     label: str
@@ -37,6 +38,7 @@ class Column:
     right: bool = False
     wide: bool = False
     most: int = 0
+    ample: int = AMPLE
 
 
 def fit(columns: Sequence[Column], width: int) -> dict[str, int]:
@@ -53,7 +55,7 @@ def fit(columns: Sequence[Column], width: int) -> dict[str, int]:
     widths = {c.key: c.width for c in columns if c.key in chosen}
     for column in columns:
         if column.most and column.key in chosen:
-            more = min(max(spare - AMPLE, 0), column.most - column.width)
+            more = min(max(spare - column.ample, 0), column.most - column.width)
             widths[column.key] += more
             spare -= more
     return {c.key: widths[c.key] + (spare if c.wide else 0) for c in columns if c.key in chosen}
