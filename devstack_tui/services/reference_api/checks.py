@@ -47,10 +47,10 @@ class Request:
     body: bytes = b""
 
     def shown(self, words: Mapping[str, str]) -> str:
-        """As it was sent; its own Host is left out beside other headers."""
-        own, *others = self.headers or ("no Host",)
-        headers = others if others and own == "Host: {host}" else [own, *others]
-        lines = _filled([self.line, *headers], words)
+        """As it was sent; its own Host is left out where it is the only one."""
+        hosts = sum(header.startswith("Host:") for header in self.headers)
+        headers = [one for one in self.headers if hosts > 1 or one != "Host: {host}"]
+        lines = _filled([self.line, *headers, *([] if hosts else ["no Host"])], words)
         return ", ".join(f"{line}(empty)" if line.endswith(": ") else line for line in lines)
 
 
