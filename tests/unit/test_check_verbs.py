@@ -191,6 +191,9 @@ def test_what_sums_up_others_is_no_instance_of_a_kind() -> None:
     whole = msgspec.structs.replace(row("a.2", Status.PASS), kind="")
     made = msgspec.structs.replace(report(whole), headline=headline([whole]))
     assert list(report_lines(made))[-2] == "a        1 sum of others: 1 PASS"
+    rows = [row("a.1", None, proven=True), whole]
+    counted = list(count_lines(count(rows), headline(rows)))[-1]
+    assert counted == "1 kinds, 1 instances, 1 kinds proven; and 1 sum of others"
     assert amount(798, 3) == "798 instances and 3 sums of others"
     made = report(row("a.1", Status.PASS), whole)
     assert list(report_lines(made))[-2] == "a        1 instance and 1 sum of others: 2 PASS"

@@ -105,7 +105,8 @@ def count_lines(counted: Mapping[str, Mapping[str, int]], whole: Headline) -> It
     yield f"{'suite':<12} " + " ".join(f"{name:>13}" for name in columns)
     for suite, found in counted.items():
         yield f"{suite:<12} " + " ".join(f"{found[key]:>13}" for key in columns.values())
-    yield f"{whole}"
+    sums = counted["all"]["sums"]
+    yield f"{whole}" + (f"; and {amount(0, sums)}" if sums else "")
     if whole.kinds_proven + whole.kinds_changed == 0:
         yield "none proven: `devstack-tui check prove --all --record` in the source tree does"
 
@@ -122,6 +123,7 @@ def count(rows: Sequence[CheckRow]) -> dict[str, dict[str, int]]:
             "kinds_proven": headline(members).kinds_proven,
             "kinds_changed": headline(members).kinds_changed,
             "instances": headline(members).instances,
+            "sums": sum(not row.kind for row in members),
             "core_proven": len(_core(members) - _core(row for row in members if not row.proven)),
             "core": len(_core(members)),
         }
