@@ -51,7 +51,7 @@ async def test_the_last_result_of_every_suite_and_the_77_checks_are_listed(
         assert "redis.failover sigkill" in text
         assert "write window" in text
         assert "Failover 1" in text
-        assert "of the 77 core checks pass" in text
+        assert "/77 core checks pass" in text
         assert "y devstack-tui check run approle" in text
 
 

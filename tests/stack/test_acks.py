@@ -148,6 +148,8 @@ def test_a_write_to_a_server_that_is_held_still_is_indeterminate(
         for pid in family:
             os.kill(pid, signal.SIGSTOP)
         try:
+            # A busy machine's server may still answer for a moment.
+            wait_for(lambda: all(process.frozen(pid) for pid in family))
             with pytest.raises(Indeterminate) as caught:
                 writer.write(2)
         finally:

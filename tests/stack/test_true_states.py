@@ -28,9 +28,10 @@ def engine(live: Cli, monkeypatch: pytest.MonkeyPatch) -> Engine:
 
 @contextlib.contextmanager
 def nodes(target: Target) -> Iterator[list[Node]]:
-    """A connection to every node of Redis."""
+    """A connection to every node of Redis, of our own account."""
+    admin = target.as_admin()
     with contextlib.ExitStack() as stack:
-        yield [stack.enter_context(contextlib.closing(Node(target, i, 5))) for i in range(6)]
+        yield [stack.enter_context(contextlib.closing(Node(admin, i, 5))) for i in range(6)]
 
 
 def test_slots_that_their_master_gave_up_are_named(live: Cli, engine: Engine) -> None:
