@@ -150,6 +150,8 @@ async def test_another_tab_keeps_the_job_and_its_end_is_told_there(
         await until(
             pilot, lambda: pane_of(app).jobs.current and not pane_of(app).jobs.current.running
         )
+        # It is said after the job's end, not with it.
+        await until(pilot, lambda: len(app._notifications) > 0)
         told = [note.message for note in app._notifications]
         assert told == ["● Apply pending: done in 4.2 s"]
 
