@@ -168,24 +168,19 @@ def accessor_of(secret_file: Path) -> Path:
 
 
 def mint_secret_id(vault: VaultApi, secrets: Path, name: str) -> None:
-    """A fresh secret_id for the AppRole of `name`; the one that it replaces is destroyed."""
-    role = f"{name}-role"
-    answer = vault.call("post", f"auth/approle/role/{role}/secret-id")["data"]
+    """A fresh secret_id for the AppRole of `name`; every other one of it is destroyed: the one that
+    it replaces, whose accessor may be lost, and what a killed command left."""
+    role = f"auth/approle/role/{name}-role"
+    answer = vault.call("post", f"{role}/secret-id")["data"]
+    own = answer["secret_id_accessor"]
     _, secret_file = approle_files(secrets, name)
-    accessor_file = accessor_of(secret_file)
-    try:
-        old = files.read_word(accessor_file)
-    except OSError:
-        old = ""
     files.write_private(secret_file, answer["secret_id"])
-    files.write_private(accessor_file, answer["secret_id_accessor"])
-    if old:
+    files.write_private(accessor_of(secret_file), own)
+    for accessor in vault.call("list", f"{role}/secret-id")["data"]["keys"]:
+        if accessor == own:
+            continue
         try:
-            vault.call(
-                "post",
-                f"auth/approle/role/{role}/secret-id-accessor/destroy",
-                secret_id_accessor=old,
-            )
+            vault.call("post", f"{role}/secret-id-accessor/destroy", secret_id_accessor=accessor)
         except VaultError as error:
             if error.status not in (403, 404, 500):  # it has expired: there is nothing to destroy
                 raise
