@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from devstack_tui.contracts.audit import Audit, Check, Finding, Severity
@@ -89,6 +90,25 @@ def unanswered(who: str, error: Exception, limit: float) -> Exception:
     if isinstance(found, ConnectionRefusedError):
         return UnreachableError(f"{who} does not run: the connection is refused")
     return found
+
+
+def checks(
+    service: str,
+    ways: Iterable[str],
+    no_login: Callable[[str, Audit], Finding],
+    runs: Mapping[str, Run],
+    of_setting: Callable[[str, Audit], Finding],
+) -> tuple[Check, ...]:
+    """Those of a service with one server: a login by each way, each of `runs` by its kind, and each
+    declared setting."""
+    return (
+        *(check(service, "no_login", partial(no_login, way), what=way) for way in ways),
+        *(check(service, kind, run) for kind, run in runs.items()),
+        *(
+            check(service, SETTING, partial(of_setting, name), what=name)
+            for name in declared(service)["settings"]
+        ),
+    )
 
 
 def judged(right: bool, evidence: str) -> Finding:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from devstack_tui.contracts.audit import Audit, Check, Checks, Finding, Sabotage
 from devstack_tui.core.check import Status
 from devstack_tui.identity import account_checks
@@ -41,19 +39,7 @@ class MysqlChecks:
             "attempts": _attempts,
             "code": _code,
         }
-        return (
-            *(
-                account_checks.check(NAME, "no_login", partial(_no_login, way), what=way)
-                for way in WAYS
-            ),
-            *(account_checks.check(NAME, kind, run) for kind, run in runs.items()),
-            *(
-                account_checks.check(
-                    NAME, account_checks.SETTING, partial(_setting, name), what=name
-                )
-                for name in declared(NAME)["settings"]
-            ),
-        )
+        return account_checks.checks(NAME, WAYS, _no_login, runs, _setting)
 
     def sabotages(self) -> tuple[Sabotage, ...]:
         """What turns them red."""

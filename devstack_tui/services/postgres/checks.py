@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator
-from functools import partial
 
 from devstack_tui.contracts.audit import Audit, Check, Checks, Finding, Sabotage
 from devstack_tui.contracts.model import Target
@@ -55,19 +54,7 @@ class PostgresChecks:
                 facts(audit).parameters, "no parameter was granted to anybody"
             ),
         }
-        return (
-            *(
-                account_checks.check(NAME, "no_login", partial(_no_login, way), what=way)
-                for way in WAYS
-            ),
-            *(account_checks.check(NAME, kind, run) for kind, run in runs.items()),
-            *(
-                account_checks.check(
-                    NAME, account_checks.SETTING, partial(_setting, name), what=name
-                )
-                for name in declared(NAME)["settings"]
-            ),
-        )
+        return account_checks.checks(NAME, WAYS, _no_login, runs, _setting)
 
     def sabotages(self) -> tuple[Sabotage, ...]:
         """What turns them red."""
