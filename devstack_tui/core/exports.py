@@ -18,20 +18,22 @@ MODE = 0o666
 
 
 def require_possible(paths: Iterable[Path]) -> None:
-    """Raise `UsageError` for the first path where no file can be made or replaced."""
+    """Raise `UsageError` for the first path where no file can be made or replaced. The directory
+    that a file lies in may be made with it; more that is missing is rather a slip."""
     for path in paths:
         if path == STDOUT:
             continue
         if path.exists() and not path.is_file():
             raise UsageError(f"{path} is no regular file", "name a file that can be replaced")
-        if not path.parent.is_dir():
+        folder = path.parent if path.parent.exists() else path.absolute().parent.parent
+        if not folder.is_dir():
             raise UsageError(
                 f"{path} cannot be written: there is no directory {path.parent}",
                 f"make it: mkdir -p {shlex.quote(str(path.parent))}",
             )
-        if not os.access(path.parent, os.W_OK | os.X_OK):
+        if not os.access(folder, os.W_OK | os.X_OK):
             raise UsageError(
-                f"{path} cannot be written: no right to make a file in {path.parent.absolute()}",
+                f"{path} cannot be written: no right to make a file in {folder.absolute()}",
                 "name a file in a directory of yours",
             )
 
@@ -46,6 +48,7 @@ def write(texts: Mapping[Path, str]) -> None:
     try:
         for path, text in texts.items():
             if path != STDOUT:
+                path.parent.mkdir(exist_ok=True)
                 made.append((_temporary(path, text), path))
         for temporary, path in made:
             temporary.replace(path)

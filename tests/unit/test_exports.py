@@ -55,12 +55,17 @@ def options(**given: object) -> argparse.Namespace:
     return argparse.Namespace(**given)
 
 
-def test_no_directory_is_made_and_a_missing_one_is_named_before_any_work(tmp_path: Path) -> None:
-    path = tmp_path / "no such" / "c.xml"
+def test_the_last_directory_is_made_and_more_is_named_before_any_work(tmp_path: Path) -> None:
+    last = tmp_path / "build" / "c.xml"
+    assert asking.asked(options(junit=str(last)), "junit") == {"junit": last}
+    assert not last.parent.exists()
+    asking.write({last: "<x/>"})
+    assert last.read_text() == "<x/>"
+    path = tmp_path / "no such" / "deep" / "c.xml"
     with pytest.raises(UsageError, match="there is no directory") as refused:
         asking.asked(options(junit=str(path)), "junit")
     assert refused.value.remedy == f"make it: mkdir -p '{path.parent}'"
-    assert not path.parent.exists()
+    assert not path.parent.parent.exists()
     with pytest.raises(UsageError, match="is no regular file"):
         asking.asked(options(junit=str(tmp_path)), "junit")
 

@@ -110,7 +110,7 @@ def test_strict_tells_the_verdict_and_a_bad_path_is_a_usage_error(
     twice = call(environment, "--html", str(tmp_path / "r"), "--md", str(tmp_path / "r"))
     assert twice.returncode == 2
     assert not (tmp_path / "r").exists()
-    missing = call(environment, "--md", str(tmp_path / "no" / "r.md"))
+    missing = call(environment, "--md", str(tmp_path / "no" / "such" / "r.md"))
     assert missing.returncode == 2
     assert "there is no directory" in missing.stderr
     shown = call(environment, "--md", "-", "--html", str(tmp_path / "r"))
