@@ -137,7 +137,7 @@ BRANCHES = (
 CHECKS = (
     Column("status", "STATUS", 9, 0, _status),
     Column("severity", "SEV", 4, 2, _severity),
-    Column("id", "CHECK", 18, 0, _id, most=50, ample=0),
+    Column("id", "CHECK", 18, 0, _id, most=40, ample=4),
     Column("title", "TITLE", 12, 1, lambda line: Cell(plain(line.row.title)), wide=True),
     Column("core", "CORE", 4, 5, _core, right=True),
     Column("age", "AGE", 4, 4, _age, right=True),
