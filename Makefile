@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 UV_LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --no-header
 
-.PHONY: run test test-servers test-sabotage test-long storm fuzz test-bare lint format setup setup-dev servers lock wheel screenshots bench clean
+.PHONY: run test test-servers test-sabotage test-long storm fuzz long test-bare lint format setup setup-dev servers lock wheel screenshots bench clean
 
 run: setup servers
 	@$(BIN)/devstack-tui up
@@ -22,9 +22,11 @@ test: setup-dev servers test-servers
 test-sabotage: setup-dev servers
 	@SABOTAGES=all $(BIN)/pytest tests/sabotage
 
+# All that takes hours.
+test-long: storm fuzz long
+
 # Random faults on a real stack, round after round, then generated values of every parameter; SEED
 # repeats both. A short one is in `make test`.
-test-long: storm fuzz
 ROUNDS ?= 100
 VALUES ?= 1000
 storm: setup-dev servers
@@ -34,6 +36,12 @@ storm: setup-dev servers
 INPUTS ?= 1000000
 fuzz: setup-dev
 	@FUZZ=$(INPUTS) $(if $(SEED),SEED=$(SEED)) $(BIN)/pytest tests/unit/test_parsers_fuzz.py
+
+# Every drill with every fault and victim, and what else is in tests/long; how often: TIMES, and what
+# each file says.
+TIMES ?= 10
+long: setup-dev servers
+	@TIMES=$(TIMES) $(BIN)/pytest -s tests/long
 
 # The promise of `make run`, on Debian 12 and 13 as debootstrap leaves them; FULL=1: `make test` too.
 test-bare:
