@@ -38,11 +38,18 @@ class Severity(enum.StrEnum):
 @dataclass(frozen=True, slots=True)
 class Finding:
     """What one check saw. `evidence` is what decided: the certificate, the status, the bytes.
-    `remedy`: of an ERROR, what lets the check be made."""
+    `remedy`: of an ERROR, what lets the check be made. `declared`: a WARN that the declared
+    configuration brings about."""
 
     status: Status
     evidence: str
     remedy: str = ""
+    declared: bool = False
+
+
+def as_declared(evidence: str) -> Finding:
+    """A WARN that what is declared brings about; `evidence` says so, and why it is borne."""
+    return Finding(Status.WARN, evidence, declared=True)
 
 
 class VaultClient(Protocol):

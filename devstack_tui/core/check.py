@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import enum
+from collections import Counter
 from collections.abc import Iterable
+from typing import Protocol
 
 import msgspec
 
@@ -41,13 +43,55 @@ def glyph(verdict: str) -> str:
 
 
 class Result(msgspec.Struct, frozen=True):
-    """One check's outcome: `evidence` is what was measured, `remedy` what to do about it."""
+    """One check's outcome: `evidence` is what was measured, `remedy` what to do about it.
+    `declared`: a WARN that the declared configuration brings about."""
 
     id: str
     title: str
     status: Status
     evidence: str
     remedy: str = ""
+    declared: bool = False
+
+
+class Judged(Protocol):
+    """A result of any capability, as far as `--strict` reads it."""
+
+    @property
+    def status(self) -> str | None: ...
+
+    @property
+    def declared(self) -> bool: ...
+
+
+def worded(one: Judged) -> str:
+    """The status of a result as a user reads it: `WARN, as declared`."""
+    return f"{one.status}, as declared" if warned_as_declared(one) else str(one.status)
+
+
+def warned_as_declared(one: Judged) -> bool:
+    """Whether it is a WARN that the declared configuration brings about."""
+    return one.declared and one.status == Status.WARN
+
+
+def counts_text(results: Iterable[Judged]) -> str:
+    """`21 PASS, 2 FAIL, 3 WARN (2 as declared)`, in the order of `Status`."""
+    made = [one for one in results if one.status is not None]
+    found = Counter(str(one.status) for one in made)
+    declared = sum(map(warned_as_declared, made))
+    order = {str(status): place for place, status in enumerate(Status)}
+    parts = []
+    for name in sorted(found, key=lambda name: (order.get(name, len(order)), name)):
+        text = f"{found[name]:,} {name}"
+        parts.append(f"{text} ({declared:,} as declared)" if name == "WARN" and declared else text)
+    return ", ".join(parts)
+
+
+def strict(code: int, results: Iterable[Judged]) -> int:
+    """The exit status with `--strict`: what would be 0 is 1 for a WARN that nothing declares."""
+    if code == 0 and any(one.status == Status.WARN and not one.declared for one in results):
+        return 1
+    return code
 
 
 class Headline(msgspec.Struct, frozen=True):

@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from xml.etree import ElementTree
 
-from devstack_tui.core.check import Result, Status
+from devstack_tui.core.check import Result, Status, worded
 from devstack_tui.core.redact import inert
 
 _TAGS = {
@@ -57,7 +57,7 @@ def document(
             message = inert(f"{result.status}: {result.title}: {result.evidence}")
             found = ElementTree.SubElement(case, tag, message=message, type=result.status)
             found.text = inert(result.remedy)
-    evidence = (f"{one.status} {one.id} {one.title}: {one.evidence}" for one in results)
+    evidence = (f"{worded(one)} {one.id} {one.title}: {one.evidence}" for one in results)
     ElementTree.SubElement(root, "system-out").text = inert("\n".join(evidence))
     ElementTree.SubElement(root, "system-err")
     made: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)

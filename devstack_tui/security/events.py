@@ -12,9 +12,10 @@ from devstack_tui.core.events import Now, Timed
 class CheckRow(msgspec.Struct, frozen=True, kw_only=True):
     """One check with its last result: `checks[]` of `check list` and `check run`.
 
-    `status` is None before the first run; `ms` how long it took; `proven` whether a sabotage was
-    seen to turn it red on a real stack, `kind_proven` whether one turned exactly one of its kind,
-    `proof` both in words. `kind` is empty for one that only sums up others.
+    `status` is None before the first run; `ms` how long it took; `declared`: a WARN that the
+    declared configuration brings about. `proven` whether a sabotage was seen to turn it red on a
+    real stack, `kind_proven` whether one turned exactly one of its kind, `proof` both in words.
+    `kind` is empty for one that only sums up others.
     """
 
     id: str
@@ -35,6 +36,7 @@ class CheckRow(msgspec.Struct, frozen=True, kw_only=True):
     evidence: str = ""
     ms: float = 0.0
     at: Now = 0.0
+    declared: bool = False
 
 
 class AuditPlanned(Timed, frozen=True, tag="audit_planned"):

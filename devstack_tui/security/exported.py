@@ -16,7 +16,10 @@ def _json(report: AuditReport) -> str:
 
 def _junit(report: AuditReport) -> str:
     rows = [
-        Result(row.id, row.title, row.status or Status.ERROR, row.evidence, row.remedy)
+        Result(
+            *(row.id, row.title, row.status or Status.ERROR, row.evidence),
+            *(row.remedy, row.declared),
+        )
         for row in report.checks
     ]
     times = {row.id: row.ms / 1000 for row in report.checks}

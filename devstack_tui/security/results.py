@@ -92,6 +92,7 @@ def decided(known: CheckRow, finding: Finding, ms: float, at: float) -> CheckRow
         known,
         status=finding.status,
         evidence=finding.evidence,
+        declared=finding.declared,
         remedy=finding.remedy if unmade else known.remedy,
         ms=ms,
         at=at,
@@ -106,6 +107,7 @@ def listed(
     for check in checks:
         known = row(check, standings)
         if (old := found.get(check.id)) is not None and old.status is not None:
-            known = decided(known, Finding(old.status, old.evidence, old.remedy), old.ms, old.at)
+            finding = Finding(old.status, old.evidence, old.remedy, old.declared)
+            known = decided(known, finding, old.ms, old.at)
         rows.append(known)
     return tuple(rows)

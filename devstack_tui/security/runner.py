@@ -207,7 +207,9 @@ class Runner:
     def _run(self, check: Check) -> Finding:
         try:
             made = check.run(self._audit)
-            return Finding(Status(made.status), str(made.evidence), str(made.remedy))
+            return Finding(
+                Status(made.status), str(made.evidence), str(made.remedy), bool(made.declared)
+            )
         except DevstackError as error:
             return Finding(Status.ERROR, error.message, error.remedy)
         except TimeoutError:
@@ -232,7 +234,8 @@ class Runner:
         evidence = redact(found.evidence, secrets).strip()[:EVIDENCE_MAX]
         known = results.row(check, self._standings)
         remedy = redact(found.remedy, secrets)
-        return results.decided(known, Finding(found.status, evidence, remedy), round(ms, 2), at)
+        finding = Finding(found.status, evidence, remedy, found.declared)
+        return results.decided(known, finding, round(ms, 2), at)
 
     async def _matrix(self) -> tuple[tuple[MatrixCell, ...], list[str]]:
         if not any(check.group == MATRIX for check in self._chosen):

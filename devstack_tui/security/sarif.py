@@ -16,7 +16,7 @@ import msgspec
 
 from devstack_tui import __version__
 from devstack_tui.contracts.audit import Severity
-from devstack_tui.core.check import Status
+from devstack_tui.core.check import Status, warned_as_declared
 from devstack_tui.core.errors import for_stack
 from devstack_tui.core.paths import shipped
 from devstack_tui.security.events import AuditReport, CheckRow
@@ -114,6 +114,7 @@ def _rule(stack: str, row: CheckRow) -> dict[str, Any]:
 def _result(stack: str, row: CheckRow, index: int) -> dict[str, Any]:
     assert row.status is not None
     kind, level = _KINDS[row.status]
+    level = "note" if warned_as_declared(row) else level
     prefix = "could not be decided: " if row.status is Status.ERROR else ""
     return {
         "ruleId": row.id,

@@ -37,6 +37,12 @@ def jsonl(*verbs: Parser) -> None:
         flag(verb, "--jsonl", "a JSON object for each event")
 
 
+def strict(*verbs: Parser) -> None:
+    """`--strict`."""
+    for verb in verbs:
+        flag(verb, "--strict", "exit 1 for a warning, unless what is declared brings it about")
+
+
 def way(*verbs: Parser, force: str = "") -> None:
     """`--wait` and `--force`, which also stands for `force`."""
     for verb in verbs:

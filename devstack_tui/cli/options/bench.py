@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from devstack_tui.cli.options import Parser, flag, json, jsonl, size, sub_verbs, whole
+from devstack_tui.cli.options import Parser, flag, json, jsonl, size, strict, sub_verbs, whole
 
 HELPS = {
     "list": "the workloads, and the runs that were kept",
@@ -38,5 +38,6 @@ def regress_options(verb: Parser, _: Parser) -> None:
     size(verb)
     verb.add_argument("--junit", metavar="FILE", help="the checks as JUnit XML; -: on stdout")
     flag(verb, "--self-test", "test the gate itself: no false alarm, and a slowdown caught")
+    strict(verb)
     json(verb)
     jsonl(verb)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from devstack_tui.cli.options import flag, json, jsonl, sub_verbs
+from devstack_tui.cli.options import flag, json, jsonl, strict, sub_verbs
 
 HELPS = {
     "list": "the security checks: what they are about, whether they are proven, their last results",
@@ -40,4 +40,5 @@ def check_options(verb: argparse.ArgumentParser, common: argparse.ArgumentParser
     flag(made["prove"], "--record", "write what holds into the source tree (with --all)")
     for name in ("run", "prove"):
         jsonl(made[name])
+    strict(made["run"])
     json(*made.values())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from devstack_tui.cli.options import flag, json, jsonl, seconds, sub_verbs, whole
+from devstack_tui.cli.options import flag, json, jsonl, seconds, strict, sub_verbs, whole
 
 HELPS = {
     "list": "the drills: their faults and victims",
@@ -29,6 +29,7 @@ def drill_options(verb: argparse.ArgumentParser, common: argparse.ArgumentParser
         _repeats(made[name])
     made["run"].add_argument("--junit", metavar="FILE", help="the steps as JUnit XML; -: on stdout")
     _svg(made["run"])
+    strict(made["run"])
     made["sweep"].add_argument(
         "drill", metavar="DRILL", nargs="?", help="(default: the first that has such a setting)"
     )

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from devstack_tui.cli.output import Narration, as_typed, steering
 from devstack_tui.contracts.audit import MatrixCell, Sabotage
-from devstack_tui.core.check import Headline, Status
+from devstack_tui.core.check import Headline, Status, counts_text, worded
 from devstack_tui.core.units import age
 from devstack_tui.security.events import (
     AnySecurityEvent,
@@ -152,7 +152,7 @@ def show_lines(
         "sabotage": f"{row.sabotage}: {sabotage.title}" if sabotage else row.sabotage or none,
         "kind": row.kind or "sums up others",
         "proven": why,
-        "status": f"{row.status}, {age(now - row.at)} ago" if row.status else "never run",
+        "status": f"{worded(row)}, {age(now - row.at)} ago" if row.status else "never run",
         "evidence": row.evidence,
     }
     for name, text in facts.items():
@@ -193,8 +193,7 @@ def report_lines(report: AuditReport) -> Iterator[str]:
         yield from _by_reason(report.checks)
     for suite in dict.fromkeys(row.suite for row in report.checks):
         members = [row for row in report.checks if row.suite == suite]
-        found = Counter(row.status for row in members)
-        summary = ", ".join(f"{found[status]} {status}" for status in Status if found[status])
+        summary = counts_text(members)
         sums = sum(not row.kind for row in members)
         yield f"{suite:<8} {amount(len(members) - sums, sums)}: {summary}"
     if report.headline is not None and report.headline.kinds:
@@ -238,7 +237,7 @@ def _hanging(head: str, text: str) -> Iterator[str]:
 
 def _result(row: CheckRow) -> Iterator[str]:
     core = f" ({row.core})" if row.core else ""
-    yield f"{row.status:<8} {row.id}{core}  {row.severity}  {row.title}"
+    yield f"{worded(row):<8} {row.id}{core}  {row.severity}  {row.title}"
     if row.evidence:
         yield from _indented(row.evidence)
     if row.status in (Status.FAIL, Status.WARN, Status.ERROR) and row.remedy:

@@ -21,6 +21,7 @@ from devstack_tui.cli.output import narrate, print_json, say, show
 from devstack_tui.cli.running import chosen, existing, follow, run_to_end, size_of
 from devstack_tui.cli.text.bench import document_of, run_line, show_event
 from devstack_tui.core import codec, junit
+from devstack_tui.core.check import strict
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.fingerprint import host
 from devstack_tui.core.history import History
@@ -206,4 +207,4 @@ async def _regress(stack: Stack, options: argparse.Namespace) -> int:
     write(texts)
     if options.json:
         print_json({"verdict": done.verdict, "seconds": done.seconds, "checks": done.checks})
-    return done.exit_code
+    return strict(done.exit_code, done.checks) if options.strict else done.exit_code

@@ -25,6 +25,7 @@ from devstack_tui.cli.text.check import (
 )
 from devstack_tui.contracts.audit import Check
 from devstack_tui.contracts.registry import IDENTITY
+from devstack_tui.core.check import strict
 from devstack_tui.core.errors import UnreachableError, UsageError
 from devstack_tui.security import proven, results
 from devstack_tui.security.audit import StackAudit
@@ -143,7 +144,7 @@ async def _audited(runner: Runner, options: argparse.Namespace, files: Mapping[s
     _export(done.report, files)
     show(options, done.report, report_lines(done.report))
     warn(done)
-    return done.exit_code
+    return strict(done.exit_code, done.report.checks) if options.strict else done.exit_code
 
 
 def _export(report: AuditReport, files: Mapping[str, Path]) -> None:

@@ -24,6 +24,7 @@ from devstack_tui.cli.text.drill import (
     sweep_lines,
 )
 from devstack_tui.core import codec, junit
+from devstack_tui.core.check import strict
 from devstack_tui.core.errors import UnreachableError
 from devstack_tui.core.history import History
 from devstack_tui.drill import timeline
@@ -161,7 +162,7 @@ async def _drill(runner: Runner, options: argparse.Namespace, files: Mapping[str
     elif not options.jsonl:
         say("\n".join(report_lines(done.report)))
     warn(done)
-    return done.exit_code
+    return strict(done.exit_code, done.report.steps) if options.strict else done.exit_code
 
 
 def _sweep(stack: Stack, options: argparse.Namespace) -> int:

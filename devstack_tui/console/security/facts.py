@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from devstack_tui.console.security.rows import Line, proof
+from devstack_tui.core.check import warned_as_declared
 from devstack_tui.present.cells import Fact, Span, verdict
 from devstack_tui.present.looks import BUSY, GOOD, QUIET
 from devstack_tui.present.text import duration, millis, plain
@@ -37,6 +38,8 @@ def _result(line: Line, now: float) -> Iterator[Span]:
     else:
         cell = verdict(row.status.value)
         yield cell.text, cell.look
+        if warned_as_declared(row):
+            yield ", as declared", QUIET
     yield f" · severity {plain(row.severity)}", ""
     if row.status is not None:
         yield f" · {_ago(now - row.at)}", QUIET

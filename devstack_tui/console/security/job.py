@@ -127,6 +127,7 @@ def _latest(listed: CheckRow, known: CheckRow | None) -> CheckRow:
         listed,
         status=known.status,
         evidence=known.evidence,
+        declared=known.declared,
         remedy=known.remedy,
         ms=known.ms,
         at=known.at,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from devstack_tui.console.widgets.line_table import Column
-from devstack_tui.core.check import Status
+from devstack_tui.core.check import Status, warned_as_declared
 from devstack_tui.present.cells import Cell, verdict
 from devstack_tui.present.looks import BAD, BUSY, GOOD, KEY, QUIET, WARN
 from devstack_tui.present.text import BLANK, plain
@@ -97,6 +97,8 @@ def _status(line: Line) -> Cell:
     if line.waits:
         return Cell("… waiting", BUSY)
     status = line.row.status
+    if warned_as_declared(line.row):
+        return Cell(verdict("WARN").text, QUIET)
     return verdict(status.value) if status else Cell("· never", QUIET)
 
 

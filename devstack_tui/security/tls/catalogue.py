@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import cast
 
-from devstack_tui.contracts.audit import Audit, Check, Finding, Listener, Severity
+from devstack_tui.contracts.audit import Audit, Check, Finding, Listener, Severity, as_declared
 from devstack_tui.contracts.bindings import Bindings
 from devstack_tui.contracts.registry import IDENTITY, service, services
 from devstack_tui.core.check import Status
@@ -109,7 +109,7 @@ def _run(listener: Listener, one: Property, why: str) -> Callable[[Audit], Findi
     def run(audit: Audit) -> Finding:
         found = _of(audit, listener, one.body, files=one.per_service)
         if why and found.status is Status.FAIL:
-            return Finding(Status.WARN, f"{found.evidence}; as declared: {why}")
+            return as_declared(f"{found.evidence}; as declared: {why}")
         return found
 
     return run

@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Callable, Iterable
 
 from devstack_tui.contracts import registry
-from devstack_tui.contracts.audit import Finding
+from devstack_tui.contracts.audit import Finding, as_declared
 from devstack_tui.contracts.model import own_name
 from devstack_tui.contracts.service_files import CERT, KEY, ServicePath
 from devstack_tui.core.check import Status
@@ -127,10 +127,9 @@ def revocation(view: ListenerView) -> Finding:
     if leaf.revocation:
         return Finding(Status.FAIL, f"{leaf.subject} sends clients to {', '.join(leaf.revocation)}")
     days = leaf.lifetime.days
-    return Finding(
-        Status.WARN,
+    return as_declared(
         f"{leaf.subject} names no CRL and no OCSP responder, as declared: it ends after {days} "
-        "days, and `devstack-tui certs rotate` has another served at once",
+        "days, and `devstack-tui certs rotate` has another served at once"
     )
 
 

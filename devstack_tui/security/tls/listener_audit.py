@@ -182,8 +182,9 @@ def together(findings: dict[str, Finding]) -> Finding:
     evidence = "; ".join(f"{name}: {finding.evidence}" for name, finding in shown)
     counts = Counter(str(finding.status) for _, finding in ordered[len(shown) :])
     others = ", ".join(f"{count} {status}" for status, count in counts.items())
-    remedy = shown[0][1].remedy
-    return Finding(worst, f"{evidence}; the others: {others}" if others else evidence, remedy)
+    evidence = f"{evidence}; the others: {others}" if others else evidence
+    declared = all(finding.declared for _, finding in shown)
+    return Finding(worst, evidence, shown[0][1].remedy, declared)
 
 
 def _words(error: Exception, listener: Listener) -> str:

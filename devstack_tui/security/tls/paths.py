@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from devstack_tui.contracts.audit import Finding, PlainRefused, Untrusted
+from devstack_tui.contracts.audit import Finding, PlainRefused, Untrusted, as_declared
 from devstack_tui.core.check import Status
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.security.tls.listener_audit import ListenerView, NotObservableError
@@ -27,7 +27,7 @@ def plain(view: ListenerView) -> Finding:
         return Finding(Status.PASS, f"refused: {error.message}")
     if not listener.dual:
         return Finding(Status.FAIL, f"declared to speak TLS alone, but {seen}")
-    return Finding(Status.WARN, f"{seen}, as declared: passwords and data cross loopback in clear")
+    return as_declared(f"{seen}, as declared: passwords and data cross loopback in clear")
 
 
 def query(view: ListenerView) -> Finding:

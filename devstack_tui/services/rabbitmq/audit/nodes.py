@@ -16,6 +16,7 @@ from devstack_tui.contracts.audit import (
     ProtocolFault,
     SabotageStack,
     Severity,
+    as_declared,
 )
 from devstack_tui.contracts.model import Target
 from devstack_tui.core.check import Status
@@ -76,7 +77,7 @@ def _names(audit: Audit) -> Finding:
     evidence = f"epmd at {port} says to anybody on loopback: {seen}"
     if [*found.values()] != [own]:
         return Finding(Status.FAIL, f"{evidence}; declared: one node, at {own}")
-    return Finding(Status.WARN, f"{evidence}; as declared: it has no TLS and asks for no login")
+    return as_declared(f"{evidence}; as declared: it has no TLS and asks for no login")
 
 
 def names(target: Target, timeout: float) -> tuple[int, dict[str, int]]:
@@ -116,10 +117,9 @@ def _distribution(audit: Audit) -> Finding:
     status = answer[1:].decode("ascii", "replace").partition(":")[0]
     if status not in (*DECIDED, "named"):
         raise ProtocolFault(f"Erlang's distribution answered {status!r}")
-    return Finding(
-        Status.WARN,
+    return as_declared(
         f"in plain at {port} it answered {status}, and asks for the cookie next; as declared: "
-        "loopback alone, and only for our own tools",
+        "loopback alone, and only for our own tools"
     )
 
 

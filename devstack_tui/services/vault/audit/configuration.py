@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from devstack_tui.contracts.audit import Audit, Check, Finding
-from devstack_tui.core.check import Status
+from devstack_tui.contracts.audit import Audit, Check, Finding, as_declared
 from devstack_tui.core.errors import UnreachableError
 from devstack_tui.identity.owner_socket import SOCKET
 from devstack_tui.services.vault.audit.kit import (
@@ -113,9 +112,8 @@ def _seal(audit: Audit) -> Finding:
     odd = [name for name in ("migration", "recovery_seal", "progress") if found.get(name)]
     if kept != (SHARES, SHARES) or found.get("type") != "shamir" or odd:
         return judged(False, f"{evidence}, declared shamir, 1 of 1; {', '.join(odd)}".rstrip("; "))
-    return Finding(
-        Status.WARN,
-        f"{evidence}, as declared: whoever can read the one file with the unseal key opens Vault",
+    return as_declared(
+        f"{evidence}, as declared: whoever can read the one file with the unseal key opens Vault"
     )
 
 
