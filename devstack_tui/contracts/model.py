@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import enum
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -121,11 +123,29 @@ class NodeObservation(msgspec.Struct, frozen=True):
     latency_ms: float | None = None
 
 
+class RelaxedSetting(msgspec.Struct, frozen=True):
+    """A setting in force that is for development only: `why` is what a crash can then lose or
+    spoil, `production` the value with which it cannot."""
+
+    service: str
+    name: str
+    value: str
+    production: str
+    why: str
+
+    def __str__(self) -> str:
+        return (
+            f"development only: {self.service}.{self.name} = {self.value}, "
+            f"for production {self.production}: {self.why}"
+        )
+
+
 class Observation(msgspec.Struct, frozen=True):
     """What one probe saw: the service did its work in `latency_ms`.
 
     `problems` are reasons why a service that answers is not healthy: it is then degraded.
-    A probe that got no answer raises instead.
+    `settings` are the values in force of parameters that can be relaxed, in canonical form, of
+    each node that differs. A probe that got no answer raises instead.
     """
 
     latency_ms: float
@@ -135,6 +155,8 @@ class Observation(msgspec.Struct, frozen=True):
     problems: tuple[str, ...] = ()
     nodes: tuple[NodeObservation, ...] = ()
     facts: dict[str, str] = {}
+    settings: Mapping[str, tuple[str, ...]] = {}
+    development_only: tuple[RelaxedSetting, ...] = ()
 
 
 class Latency(msgspec.Struct, frozen=True):
@@ -228,6 +250,7 @@ class ServiceStatus(msgspec.Struct, frozen=True):
     units: tuple[UnitUsage, ...] = ()
     nodes: tuple[NodeObservation, ...] = ()
     facts: dict[str, str] = {}
+    development_only: tuple[RelaxedSetting, ...] = ()
 
 
 class Repair(msgspec.Struct, frozen=True):
@@ -261,6 +284,11 @@ class StackStatus(msgspec.Struct, frozen=True):
         """Whether every required service is healthy."""
         return all(s.state is State.HEALTHY for s in self.services if s.required)
 
+    @property
+    def development_only(self) -> tuple[RelaxedSetting, ...]:
+        """Of every service that answered."""
+        return tuple(one for row in self.services for one in row.development_only)
+
     def get(self, name: str) -> ServiceStatus | None:
         """The row of service `name`."""
         return next((s for s in self.services if s.name == name), None)
@@ -292,3 +320,17 @@ class Installation:
     version: str
     flavour: str
     series: str
+
+    def within(self, flavour: str | None, since: str | None, until: str | None) -> bool:
+        """Whether it is of this flavour, this version or later, and before that; None: any."""
+        version = version_numbers(self.version)
+        return (
+            flavour in (None, self.flavour)
+            and (since is None or version >= version_numbers(since))
+            and (until is None or version < version_numbers(until))
+        )
+
+
+def version_numbers(version: str) -> tuple[int, ...]:
+    """`10.11.14` as numbers that can be compared."""
+    return tuple(int(part) for part in re.findall(r"\d+", version))

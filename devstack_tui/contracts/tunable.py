@@ -64,7 +64,8 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
     `kilo` is what a K behind a number stands for, where that is not 1024 or not of sizes only.
     The default follows from the value of the parameter `follows`, if that is one.
     A value may be relaxed in durability if it is among `relaxed`, or beyond `relaxed_above` or
-    `relaxed_below`; `durability` then says what a crash can lose. `candidates` are worth a try by
+    `relaxed_below`; `durability` then says what a crash can lose. It is so only while other
+    parameters have the values of `relaxed_with`. `candidates` are worth a try by
     the search: never of what limits the service's use (how many sessions, what is evicted, when a
     node is given up).
     """
@@ -85,6 +86,7 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
     follows: str = ""
     durability: str = ""
     relaxed: tuple[str, ...] = ()
+    relaxed_with: dict[str, str] = {}
     relaxed_above: float | None = None
     relaxed_below: float | None = None
     reader: str = ""

@@ -97,12 +97,13 @@ def promise_of(service: Service, acks: Acks, context: Context) -> DurabilityGuar
             allowance, notes=(f"its settings could not be read: {error.message}",)
         )
     found = []
+    others = {name: one.value for name, one in reading.effective.items() if not one.nodes}
     for parameter in reading.parameters:
         effective = reading.effective.get(parameter.name)
         if effective is None:
             continue
         set_to = {effective.value, *effective.nodes.values()}
-        if any(parameter_values.relaxed(parameter, value) for value in set_to):
+        if any(parameter_values.relaxed(parameter, value, others) for value in set_to):
             found.append(f"{parameter.name} = {effective.value} ({parameter.durability})")
     return DurabilityGuarantee(allowance, tuple(found))
 

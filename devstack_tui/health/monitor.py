@@ -335,6 +335,7 @@ def _judged(row: ServiceStatus, seen: Observation, gone: str, memory: _Memory) -
         latency_ms=_latency(memory.latencies),
         nodes=seen.nodes,
         facts=facts,
+        development_only=seen.development_only,
     )
 
 

@@ -9,6 +9,7 @@ from typing import TypeVar
 import msgspec
 
 from devstack_tui import __version__
+from devstack_tui.contracts.model import RelaxedSetting
 from devstack_tui.core import codec
 from devstack_tui.core.check import Headline, Status
 from devstack_tui.core.history import History
@@ -31,10 +32,13 @@ def build(
     secrets: frozenset[str] = frozenset(),
     headline: Headline | None = None,
     not_audited: Mapping[str, tuple[str, ...]] = {},
+    development_only: Sequence[RelaxedSetting] = (),
+    unasked: Sequence[str] = (),
     now: Callable[[], float] = time.time,
 ) -> Report:
     """What the history of `stack` holds. `known` are the checks that exist, `secrets` are texts
-    that must not appear, `headline` and `not_audited` what the checks are and what they leave out.
+    that must not appear, `headline` and `not_audited` what the checks are and what they leave out;
+    `development_only` are settings in force, `unasked` services of which that is not known.
     Raises `DevstackError` when the history cannot be read."""
     notes: list[str] = []
     runs: list[RunDocument] = []
@@ -48,6 +52,9 @@ def build(
         if unread:
             what = f"{kind} {name}".strip()
             notes.append(f"{unread} of the last runs of {what} cannot be read: left out")
+    if unasked:
+        what = "do not answer: their settings that are for development only are not known"
+        notes.append(f"{', '.join(unasked)} {what}")
     runs.sort(key=lambda ran: ran.at, reverse=True)
     at = now()
     grouped: dict[tuple[str, str], list[RunDocument]] = {}
@@ -66,6 +73,7 @@ def build(
         notes=(*notes, *history.notes),
         headline=headline,
         not_audited=dict(not_audited),
+        development_only=tuple(development_only),
     )
     return redacted(report, secrets)
 

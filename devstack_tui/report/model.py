@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from devstack_tui.contracts.model import RelaxedSetting
 from devstack_tui.core.check import Headline
 
 MEASURED = "MEASURED"
@@ -120,7 +121,8 @@ class Coverage(msgspec.Struct, frozen=True):
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """`report --json`. `verdict` is that of the last results of all gates, drills and audits;
-    `not_audited` what they say nothing about, by service."""
+    `not_audited` what they say nothing about, by service; `development_only` the settings that
+    were in force when it was made."""
 
     stack: str
     at: float
@@ -131,3 +133,4 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
     headline: Headline | None = None
     not_audited: dict[str, tuple[str, ...]] = {}
+    development_only: tuple[RelaxedSetting, ...] = ()

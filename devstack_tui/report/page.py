@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from devstack_tui.contracts.model import RelaxedSetting
 from devstack_tui.core.errors import command
 from devstack_tui.core.units import age, moment
 from devstack_tui.report import charts
@@ -99,6 +100,7 @@ def page(report: Report, timelines: Mapping[str, str] | None) -> Iterator[Block]
     yield _line(report.verdict, f"{moment(report.at)} · devstack-tui {report.version}")
     yield Paragraph((Span(summary(report)),))
     yield from map(Note, report.notes)
+    yield from _development_only(report.development_only)
     yield Heading(2, "Last results")
     yield from _last(report) if report.suites else _first_steps(report.stack)
     yield from _coverage(report.coverage)
@@ -107,6 +109,18 @@ def page(report: Report, timelines: Mapping[str, str] | None) -> Iterator[Block]
         yield from _charts(report.suites, timelines)
     for suite in report.suites:
         yield from _details(suite)
+
+
+def _development_only(settings: Sequence[RelaxedSetting]) -> Iterator[Block]:
+    if settings:
+        yield Heading(2, "For development only")
+        rows = tuple(
+            _row(
+                _code(f"{one.service}.{one.name}"), _code(one.value), _code(one.production), one.why
+            )
+            for one in settings
+        )
+        yield Table(("Setting", "In force", "For production", "What a crash costs"), rows)
 
 
 def _line(verdict: str, text: str, code: str = "") -> Paragraph:

@@ -1,15 +1,22 @@
-"""One probe, made safe: whatever a driver raises becomes one sentence without secrets."""
+"""One probe, made safe: whatever a driver raises becomes one sentence without secrets; and what of
+the settings that it saw is for development only."""
 
 from __future__ import annotations
 
+import functools
+import re
 import time
-from typing import TYPE_CHECKING
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from devstack_tui.contracts.model import Observation, Target
+from devstack_tui.contracts.model import Installation, Observation, RelaxedSetting, Target
 from devstack_tui.contracts.service import Service
 from devstack_tui.core.errors import DevstackError, SaturatedError, UnreachableError
+from devstack_tui.core.paths import resource
 from devstack_tui.core.redact import brief, redact
 
 if TYPE_CHECKING:
@@ -42,9 +49,73 @@ def probe_once(
             why = filter(None, [error.message, _unrecorded(service, files, began)])
             raise UnreachableError("; ".join(why), error.remedy) from None
         raise UnreachableError(_reason(error, target)) from None
+    if seen.settings:
+        found = Installation(Path(), seen.version, seen.facts.get("flavour", ""), "")
+        relaxed = development_only(service.name, seen.settings, found)
+        seen = msgspec.structs.replace(seen, development_only=relaxed)
     if lost := _unrecorded(service, files, began):
         return msgspec.structs.replace(seen, problems=(*seen.problems, lost))
     return seen
+
+
+def development_only(
+    service: str, settings: Mapping[str, tuple[str, ...]], installation: Installation
+) -> tuple[RelaxedSetting, ...]:
+    """Which of the settings in force are relaxed, by what `configs/parameters` declares."""
+    found = []
+    for name, tables in _declared(service).items():
+        fields: dict[str, Any] = {}
+        for table in tables:
+            if installation.within(*map(table.get, ("flavour", "since", "until"))):
+                fields |= table
+        if not fields.get("durability") or fields.get("absent"):
+            continue
+        for value in settings.get(name, ()):
+            needs: dict[str, str] = fields.get("relaxed_with", {})
+            matters = all(text in settings.get(other, text) for other, text in needs.items())
+            if matters and _relaxed(fields, value):
+                safe = _for_production(fields)
+                found.append(RelaxedSetting(service, name, value, safe, fields["durability"]))
+    return tuple(found)
+
+
+@functools.cache
+def _declared(service: str) -> dict[str, tuple[dict[str, Any], ...]]:
+    """The tables of every parameter of the service that can be relaxed, the general one first.
+
+    They alone are parsed: whoever looks has no time for the whole catalogue of
+    `state/parameter_catalogue.py`.
+    """
+    path = resource(f"configs/parameters/{service}.toml")
+    if not path.exists():
+        return {}
+    entries = re.split(r"^(?=\[parameters\.)", path.read_text(encoding="utf-8"), flags=re.M)
+    text = "".join(entry for entry in entries if re.search(r"^durability =", entry, re.M))
+    tables = tomllib.loads(text).get("parameters", {})
+    return {name: (entry, *entry.get("when", ())) for name, entry in tables.items()}
+
+
+def _relaxed(fields: Mapping[str, Any], value: str) -> bool:
+    """As `parameter_values.relaxed`, of the fields as they are written."""
+    if value in fields.get("relaxed", ()):
+        return True
+    limits = {name: fields[name] for name in ("relaxed_above", "relaxed_below") if name in fields}
+    if not limits or value == fields["default"]:
+        return False
+    from devstack_tui.core import units
+
+    number = float(units.parse(fields["kind"], value))
+    above, below = (
+        float(units.parse(fields["kind"], str(limits[name]))) if name in limits else number
+        for name in ("relaxed_above", "relaxed_below")
+    )
+    return number > above or number < below
+
+
+def _for_production(fields: Mapping[str, Any]) -> str:
+    """The server's own default, or the first value that is safe where that is not."""
+    values = (fields["default"], *fields.get("candidates", ()), *fields.get("choices", ()))
+    return next((str(one) for one in values if not _relaxed(fields, one)), "another value")
 
 
 def _unrecorded(service: Service, files: ServiceFiles | None, began: float) -> str:

@@ -9,14 +9,13 @@ conditions hold, a later one after an earlier one; `absent` takes the parameter 
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 
-from devstack_tui.contracts.model import Installation
+from devstack_tui.contracts.model import Installation, version_numbers
 from devstack_tui.contracts.tunable import Apply, Kind, Parameter, ServerSyntax
 from devstack_tui.core import units
 from devstack_tui.core.config import convert, fault, read_toml
@@ -58,6 +57,7 @@ class _Fields(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     follows: str | None = None
     durability: str | None = None
     relaxed: _Texts = None
+    relaxed_with: dict[str, str] | None = None
     relaxed_above: _Limit = None
     relaxed_below: _Limit = None
     reader: str | None = None
@@ -66,12 +66,7 @@ class _Fields(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     def holds(self, installation: Installation) -> bool:
         """Whether the conditions of this table are those of the installation."""
-        version = version_numbers(installation.version)
-        return (
-            self.flavour in (None, installation.flavour)
-            and (self.since is None or version >= version_numbers(self.since))
-            and (self.until is None or version < version_numbers(self.until))
-        )
+        return installation.within(self.flavour, self.since, self.until)
 
 
 class _Entry(_Fields):
@@ -198,11 +193,6 @@ def _parameter(
         flavour=installation.flavour, major=major, minor=minor
     )
     return convert(fields, Parameter, path, at)
-
-
-def version_numbers(version: str) -> tuple[int, ...]:
-    """`10.11.14` as numbers that can be compared."""
-    return tuple(int(part) for part in re.findall(r"\d+", version))
 
 
 def configured(

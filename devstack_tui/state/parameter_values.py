@@ -6,7 +6,8 @@ from __future__ import annotations
 import contextlib
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import msgspec
@@ -224,8 +225,13 @@ def describe(found: Effective) -> str:
     return f"{found.value} ({found.source}{place}{waits})"
 
 
-def relaxed(parameter: Parameter, text: str) -> bool:
-    """Whether a crash can lose acknowledged writes with this value."""
+def relaxed(
+    parameter: Parameter, text: str, others: Mapping[str, str] = MappingProxyType({})
+) -> bool:
+    """Whether a crash can lose acknowledged writes with this value, while the service's `others`
+    are as they are; of those that are not among them the worst is assumed."""
+    if any(others.get(name, with_) != with_ for name, with_ in parameter.relaxed_with.items()):
+        return False
     if any(same(parameter, text, one) for one in parameter.relaxed):
         return True
     value = parsed(parameter, text)

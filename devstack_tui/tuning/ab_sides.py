@@ -131,16 +131,18 @@ def relaxed_of(show: Show, service: str, overlay: Settings) -> tuple[str, ...]:
     """`name=value` of every parameter that is relaxed in durability once `overlay` is in effect,
     whether the overlay sets it or not."""
     effective = {row.name: row.effective for row in show.parameters if row.service == service}
-    found = []
-    for name, parameter in parameters_of(show, service).items():
-        text = (
-            _text(parameter, overlay[name])
-            if name in overlay
-            else effective.get(name) or parameter.default
-        )
-        if parameter_values.relaxed(parameter, text):
-            found.append(f"{name}={text}")
-    return tuple(found)
+    parameters = parameters_of(show, service)
+    values = {
+        name: _text(parameter, overlay[name])
+        if name in overlay
+        else effective.get(name) or parameter.default
+        for name, parameter in parameters.items()
+    }
+    return tuple(
+        f"{name}={text}"
+        for name, text in values.items()
+        if parameter_values.relaxed(parameters[name], text, values)
+    )
 
 
 def _text(parameter: Parameter, value: str | None) -> str:

@@ -87,9 +87,10 @@ def look(stack: Stack, services: Sequence[str] = (), *, durable: bool = False) -
             tuple(known(engine, service.name).values()), {}
         )
         catalogue += reading.parameters
+        values = {name: one.value for name, one in reading.effective.items() if not one.nodes}
         for parameter in reading.parameters:
             found = reading.effective.get(parameter.name)
-            rows.append(_row(beside, parameter, found))
+            rows.append(_row(beside, parameter, found, values))
     show = Show(
         stack=stack.name,
         parameters=tuple(rows),
@@ -143,7 +144,12 @@ def _read(engine: Engine, chosen: Sequence[Service]) -> tuple[dict[str, Reading]
     return readings, {name: str(a) for name, a in answers.items() if isinstance(a, str)}
 
 
-def _row(beside: _ShowContext, parameter: Parameter, found: Effective | None) -> Row:
+def _row(
+    beside: _ShowContext,
+    parameter: Parameter,
+    found: Effective | None,
+    others: Mapping[str, str],
+) -> Row:
     store = beside.store
     mine = store.values.get(parameter.service, {}).get(parameter.name)
     if found is not None and mine is None and found.source == "set at run time":
@@ -156,7 +162,7 @@ def _row(beside: _ShowContext, parameter: Parameter, found: Effective | None) ->
     home = beside.homes[service]
     foreign = parameter_values.overruled(parameter, mine, found, home) if found else ""
     halfway = bool(foreign) and parameter.key in beside.unfinished
-    is_relaxed = bool(effective) and parameter_values.relaxed(parameter, effective)
+    is_relaxed = bool(effective) and parameter_values.relaxed(parameter, effective, others)
     target = parameter.default if pending == DEFAULT else pending
     return Row(
         service=service,

@@ -104,6 +104,21 @@ def test_the_published_profile_is_applied_and_taken_back_to_the_same_document(li
         assert effective["mongodb.wiredTigerCacheSizeGB"] == "1GB"
         assert effective["redis.appendonly"] == "off"
         assert {row["set_by"] for row in changed} == {"profile optimized"}
+        relaxed = {
+            f"{one['service']}.{one['name']}": one["production"]
+            for row in live.json("status")["services"]
+            for one in row["development_only"]
+        }
+        assert relaxed == {
+            "postgres.synchronous_commit": "on",
+            "mysql.innodb_flush_log_at_trx_commit": "1",
+            "redis.save": "3600 1 300 100 60 10000",
+            "redis.appendonly": "on",
+        }
+        shown = live.run("status").stdout
+        assert "development only: postgres.synchronous_commit = off, for production on: a " in shown
+        reported = live.json("report")["development_only"]
+        assert {f"{one['service']}.{one['name']}" for one in reported} == relaxed.keys()
         with postgres(live) as connection:
             told = connection.execute("SHOW shared_buffers").fetchone()
         assert told == ("512MB",)

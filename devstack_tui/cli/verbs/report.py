@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,12 +12,15 @@ import msgspec
 from devstack_tui.cli.exports import once, write
 from devstack_tui.cli.output import narrate
 from devstack_tui.cli.running import existing
+from devstack_tui.contracts.model import StackStatus
+from devstack_tui.contracts.registry import service
 from devstack_tui.core import codec, exports
 from devstack_tui.core.errors import DevstackError, UsageError
 from devstack_tui.core.history import History
 from devstack_tui.drill import timeline
 from devstack_tui.drill.events import DrillReport
 from devstack_tui.drill.runner import KIND
+from devstack_tui.health.monitor import Monitor
 from devstack_tui.report.build import build, redacted, strict_exit
 from devstack_tui.report.coverage import CatalogueCheck
 from devstack_tui.report.html import html
@@ -28,6 +32,7 @@ from devstack_tui.security.catalogue import Catalogue
 from devstack_tui.security.events import CheckRow
 from devstack_tui.security.not_audited import gaps
 from devstack_tui.security.standing import Standings, headline
+from devstack_tui.stack.view import StackView
 
 
 def run(options: argparse.Namespace) -> int:
@@ -37,6 +42,7 @@ def run(options: argparse.Namespace) -> int:
     with StackAudit(stack) as audit:
         secrets = audit.known_secrets()
         rows = _rows(Catalogue.of(audit))
+    status = asyncio.run(_looked(stack.name))
     report = build(
         history,
         stack.name,
@@ -51,6 +57,8 @@ def run(options: argparse.Namespace) -> int:
         secrets=secrets,
         headline=headline(rows),
         not_audited=gaps(stack.selected()),
+        development_only=status.development_only,
+        unasked=_unasked(status),
     )
     asked = _requested_files(options)
     texts = {path: make(report, history, secrets) for path, make in asked.items()}
@@ -62,6 +70,21 @@ def run(options: argparse.Namespace) -> int:
     elif not texts:
         print(markdown(report), end="")
     return strict_exit(report) if options.strict else 0
+
+
+async def _looked(name: str) -> StackStatus:
+    """The servers as they are now: a stored result knows nothing of the settings in force."""
+    monitor = Monitor(StackView(name))
+    try:
+        return await monitor.look()
+    finally:
+        monitor.close()
+
+
+def _unasked(status: StackStatus) -> list[str]:
+    """The services with parameters that did not answer the look."""
+    silent = [row.name for row in status.services if row.required and not row.version]
+    return [name for name in silent if service(name).tunables() is not None]
 
 
 Make = Callable[[Report, History, frozenset[str]], str]

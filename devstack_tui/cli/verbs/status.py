@@ -165,7 +165,8 @@ def table(status: StackStatus) -> RenderableType:
     healthy = sum(row.state is State.HEALTHY for row in status.services if row.required)
     required = sum(row.required for row in status.services)
     summary = cell(f"stack {status.stack} ({status.engine}): {healthy} of {required} healthy{busy}")
-    return Group(summary, grid, *notes)
+    relaxed = [cell(str(one), "yellow") for one in status.development_only]
+    return Group(summary, grid, *relaxed, *notes)
 
 
 def _number(value: float | None) -> str:

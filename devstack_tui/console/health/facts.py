@@ -45,11 +45,14 @@ def facts(service: ServiceStatus, now: float) -> Iterator[Fact]:
 
 
 def _trouble(service: ServiceStatus) -> Iterator[Fact]:
-    """Why it is not well, and what to do."""
+    """Why it is not well, what to do, and what of its settings a crash would cost."""
     if service.reason:
         yield Fact("Why", ((plain(service.reason), state_look(service.state)),))
     if service.remedy:
         yield Fact("Do", ((plain(service.remedy), ""),))
+    for one in service.development_only:
+        text = f"▲ {one.name} = {one.value}, for production {one.production}"
+        yield Fact("Development only", ((plain(text), WARN), (f" · {plain(one.why)}", QUIET)))
 
 
 def node_rows(service: ServiceStatus) -> Iterator[tuple[Span, ...]]:

@@ -10,6 +10,8 @@ from devstack_tui.contracts.model import Observation, Target
 from devstack_tui.core.errors import SaturatedError
 from devstack_tui.services.mongodb.wire import Wire
 
+RELAXABLE = ("journalCommitInterval",)
+"""Settings that can be relaxed, in milliseconds: see configs/parameters."""
 COLLECTION = "devstack_tui_probe"
 # Of serverStatus only the connections are read; the other sections cost the server time.
 _STATUS: dict[str, Any] = {
@@ -28,6 +30,7 @@ def probe(target: Target, timeout: float) -> Observation:
     with _connected(target, timeout) as wire:
         wire.login(ours.user, ours.password)
         status = wire.command("admin", _STATUS)
+        found = wire.command("admin", {"getParameter": 1, **dict.fromkeys(RELAXABLE, 1)})
     with _connected(target, timeout - (time.monotonic() - began)) as wire:
         tls = wire.tls
         role = _role(wire.command("admin", {"hello": 1}))
@@ -59,6 +62,7 @@ def probe(target: Target, timeout: float) -> Observation:
             "connections": f"{clients} of {clients + free}",
             "storage": str(status.get("storageEngine", {}).get("name", "")),
         },
+        settings={name: (f"{found[name]}ms",) for name in RELAXABLE if name in found},
     )
 
 

@@ -22,6 +22,14 @@ _UPSERT = (
 _READ = f"SELECT token FROM {TABLE} WHERE id = 1"  # noqa: S608 - a constant
 _NO_MORE = (1040, 1203, 1226)
 """Errors: too many connections, of all, of the account, or by the account's own limit."""
+RELAXABLE = (
+    "innodb_flush_log_at_trx_commit",
+    "innodb_doublewrite",
+    "innodb_flush_method",
+    "sync_binlog",
+)
+"""Settings that can be relaxed: see configs/parameters."""
+_SETTINGS = f"SHOW GLOBAL VARIABLES WHERE Variable_name IN {RELAXABLE}"
 _STATUS = "SHOW STATUS WHERE Variable_name IN ('Ssl_version', 'Threads_connected')"
 
 
@@ -33,6 +41,8 @@ def probe(target: Target, timeout: float) -> Observation:
         )
         cursor.execute(_STATUS)
         status = {str(name): str(value) for name, value in cursor.fetchall()}
+        cursor.execute(_SETTINGS)
+        settings = {str(name): (str(value).lower(),) for name, value in cursor.fetchall()}
         token = time.time_ns()
         started = time.perf_counter()
         problems: list[str] = []
@@ -60,6 +70,7 @@ def probe(target: Target, timeout: float) -> Observation:
             "flavour": "MariaDB" if "mariadb" in rest.lower() else "MySQL",
             "connections": f"{clients} of {limit}",
         },
+        settings=settings,
     )
 
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from devstack_tui.contracts.model import Installation, Target
+from devstack_tui.contracts.model import Installation, Target, version_numbers
 from devstack_tui.contracts.service_files import ServiceFiles
 from devstack_tui.contracts.tunable import Parameter, Reading, Tunables
 from devstack_tui.core.errors import DevstackError, UnreachableError
@@ -28,7 +28,7 @@ from devstack_tui.services.mysql.variables import (
 )
 from devstack_tui.state import parameter_catalogue
 from devstack_tui.state.parameter_advice import RuleBasedTunables
-from devstack_tui.state.parameter_catalogue import version_numbers, with_fields
+from devstack_tui.state.parameter_catalogue import with_fields
 from devstack_tui.state.parameter_values import to_server
 
 if TYPE_CHECKING:

@@ -14,20 +14,25 @@ if TYPE_CHECKING:
     import psycopg
 
 TABLE = "devstack_tui_probe"
+RELAXABLE = ("synchronous_commit", "fsync", "full_page_writes")
+"""Settings that can be relaxed: see configs/parameters."""
 _NO_MORE = re.compile(r"sorry, too many clients.*|remaining connection slots.*|too many conn.*")
 _FACTS = """
 SELECT current_setting('server_version'), pg_is_in_recovery(),
        current_setting('transaction_read_only'),
        (SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid()),
        (SELECT sum(numbackends)::int FROM pg_stat_database),
-       current_setting('max_connections')::int
+       current_setting('max_connections')::int,
+       (SELECT array_agg(current_setting(name, true)) FROM unnest(%s::text[]) AS name)
 """
 
 
 def probe(target: Target, timeout: float) -> Observation:
     """Write a fresh value and read it back. The latency is of the write and the read."""
     with _connect(target, timeout) as connection:
-        version, recovery, read_only, tls, clients, limit = _row(connection.execute(_FACTS))
+        row = _row(connection.execute(_FACTS, [list(RELAXABLE)]))
+        version, recovery, read_only, tls, clients, limit, settings = row
+        assert isinstance(settings, list)
         token = time.time_ns()
         started = time.perf_counter()
         problems: list[str] = []
@@ -56,6 +61,7 @@ def probe(target: Target, timeout: float) -> Observation:
         tls=str(tls or ""),
         problems=tuple(problems),
         facts={"connections": f"{clients} of {limit}"},
+        settings=dict(zip(RELAXABLE, ((str(one),) for one in settings), strict=True)),
     )
 
 

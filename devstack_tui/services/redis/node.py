@@ -9,7 +9,7 @@ from devstack_tui.core.errors import DevstackError
 from devstack_tui.services.redis.client import trust
 from devstack_tui.services.redis.topology import View, parse_info, parse_nodes
 
-Reply = str | int | None
+Reply = str | int | None | list[object]
 
 
 class RefusedError(DevstackError):
@@ -50,8 +50,8 @@ class Node:
         return self._socket.version() or ""
 
     def ask(self, *commands: tuple[str, ...]) -> list[Reply]:
-        """The answers to commands that are sent at once; each is a string, a number or nothing.
-        Raises `RefusedError` for the first that is an error, and `OSError`."""
+        """The answers to commands that are sent at once; each is a string, a number, nothing or
+        a list of these. Raises `RefusedError` for the first that is an error, and `OSError`."""
         self._socket.sendall(b"".join(map(_encoded, commands)))
         found = [self._reply() for _ in commands]
         for reply in found:
@@ -73,7 +73,7 @@ class Node:
             parse_info(server),
         )
 
-    def _reply(self) -> Reply | RefusedError:
+    def _reply(self, inside: bool = False) -> Reply | RefusedError:
         line = self._replies.readline()
         if not line.endswith(b"\r\n"):
             raise ConnectionResetError("the node closed the connection")
@@ -89,6 +89,8 @@ class Node:
                 return None
             case b"$":
                 return self._replies.read(int(text) + 2)[:-2].decode(errors="replace")
+            case b"*" if not inside:
+                return [self._reply(inside=True) for _ in range(int(text))]
         raise OSError(f"a reply begins with {kind!r}")
 
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from devstack_tui.contracts.model import NodeObservation, Observation, State, Target
 from devstack_tui.core.errors import SaturatedError, UnreachableError
@@ -20,6 +20,9 @@ from devstack_tui.services.redis.client import FULL, is_full, node_count, node_n
 from devstack_tui.services.redis.node import Node, RefusedError
 from devstack_tui.services.redis.topology import View
 
+RELAXABLE = ("save", "appendonly", "appendfsync", "no-appendfsync-on-rewrite", "rdbchecksum")
+"""Settings that can be relaxed: see configs/parameters."""
+_WORDS = {"yes": "on", "no": "off"}
 KEY = "devstack-tui:probe"
 KEPT_S = 30
 LISTED = 4
@@ -36,6 +39,7 @@ class _Answer:
     error: str = ""
     full: bool = False
     """Whether it runs and takes no more clients."""
+    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 def probe(target: Target, timeout: float) -> Observation:
@@ -83,6 +87,12 @@ def probe(target: Target, timeout: float) -> Observation:
         problems=tuple(problems + refused),
         nodes=tuple(_node(target, index, best, views, answers[index]) for index in range(total)),
         facts=facts,
+        settings={
+            name: tuple(
+                dict.fromkeys(a.settings[name] for a in answers.values() if name in a.settings)
+            )
+            for name in RELAXABLE
+        },
     )
 
 
@@ -93,11 +103,31 @@ def _ask(target: Target, index: int, timeout: float) -> _Answer:
         started = time.perf_counter()
         client.ask(("PING",))
         latency = (time.perf_counter() - started) * 1000
-        return _Answer(client, client.look(index), latency)
+        view = client.look(index)
+        return _Answer(client, view, latency, settings=_settings(client, target))
     except Exception as error:  # the driver has many; all mean that the node does not serve
         if client is None and isinstance(error, (RefusedError, OSError)) and is_full(target, index):
             return _Answer(error=FULL, full=True)
         return _Answer(client, error=_plain(error, timeout))
+
+
+def _settings(client: Node, target: Target) -> Mapping[str, str]:
+    """What can be relaxed, as the node has it; nothing where it refuses our own account."""
+    ours, its = target.admin, target.credentials
+    asked = [("CONFIG", "GET", name) for name in RELAXABLE]
+    try:
+        found = client.ask(
+            ("AUTH", ours.user, ours.password), *asked, ("AUTH", its.user, its.password)
+        )
+    except RefusedError:
+        return {}
+    pairs = [reply for reply in found if isinstance(reply, list) and len(reply) == 2]
+    values = {str(name): str(value) for name, value in pairs}
+    words = {
+        name: text if name == "appendfsync" else _WORDS.get(text, text)
+        for name, text in values.items()
+    }
+    return {**words, "save": " ".join(values.get("save", "").split()) or "off"}
 
 
 def _plain(error: Exception, timeout: float) -> str:
