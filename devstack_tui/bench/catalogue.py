@@ -8,12 +8,12 @@ import msgspec
 
 from devstack_tui.contracts.registry import require_usable, services
 from devstack_tui.contracts.service import Service
+from devstack_tui.contracts.sizes import SIZES
 from devstack_tui.contracts.workload import Workload
 from devstack_tui.core.config import convert, fault, read_toml
 from devstack_tui.core.errors import unknown_name
 from devstack_tui.core.paths import resource
 
-SIZES = ("full", "quick")
 Number = int | float | str | bool
 
 
@@ -23,11 +23,15 @@ class Sizes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     title: str
     full: dict[str, Number]
     quick: dict[str, Number]
+    smoke: dict[str, Number] = {}
+    """As `quick` for a second, where it is not given."""
 
     def params(self, size: str) -> dict[str, Number]:
         """The numbers of one size. Raises `UsageError` for an unknown one."""
         if size not in SIZES:
             raise unknown_name("size", size, SIZES)
+        if size == "smoke":
+            return self.smoke or {**self.quick, "seconds": SIZES[size].least_s}
         return self.full if size == "full" else self.quick
 
 

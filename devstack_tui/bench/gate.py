@@ -10,6 +10,7 @@ from devstack_tui.bench.baseline import Baseline
 from devstack_tui.bench.canary import Canary
 from devstack_tui.bench.events import RunResult
 from devstack_tui.bench.thresholds import GateCheck, LatencyCheck, Regress
+from devstack_tui.contracts import sizes
 from devstack_tui.core import stats
 from devstack_tui.core.check import Result, Status, verdict
 from devstack_tui.core.fingerprint import Fingerprint
@@ -38,16 +39,19 @@ def judge(
         )
     results = []
     for check in rules.checks:
-        reason = _not_measured(runs.get(check.workload, ()))
+        of = runs.get(check.workload, ())
+        reason = _not_measured(of)
         if check.workload in absent:
             results.append(Result(check.id, check.title, Status.SKIPPED, absent[check.workload]))
         elif reason:
             results.append(Result(check.id, check.title, Status.ERROR, reason))
+        elif short := sizes.no_verdict(size, min(run.seconds for run in of)):
+            longer = "run it with --quick, or at full size"
+            results.append(Result(check.id, check.title, Status.INCONCLUSIVE, short, longer))
         elif isinstance(check, LatencyCheck):
-            results.append(latency(check, runs[check.workload], rules.confidence))
+            results.append(latency(check, of, rules.confidence))
         else:
             record = _record(check.workload, size)
-            of = runs[check.workload]
             found = _against(check, of, prints[check.workload], known, rules, record=record)
             if moved and found.status in (Status.PASS, Status.FAIL):
                 found = Result(check.id, check.title, Status.INCONCLUSIVE, moved, record)
@@ -64,8 +68,8 @@ def judge(
 
 
 def _record(workload: str, size: str) -> str:
-    sized = f" --size {size}" if size != "full" else ""
-    return f"`devstack-tui bench record{sized} {workload}` records what this host gives now"
+    command = " ".join(["devstack-tui", "bench", "record", *sizes.words(size), workload])
+    return f"`{command}` records what this host gives now"
 
 
 def _not_measured(runs: Sequence[RunResult]) -> str:

@@ -28,7 +28,7 @@ from devstack_tui.core.journal import Journal
 from devstack_tui.stack.stack import Stack
 
 GATES = 20
-SECONDS = {"full": 3, "quick": 1}
+SECONDS = {"full": 3, "quick": 1, "smoke": 1}
 FALSE_ALARMS = 0.05
 """The stated rate: at most this share of gates may FAIL when nothing changed."""
 HELD = 0.5

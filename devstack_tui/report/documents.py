@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from devstack_tui.contracts import sizes
 from devstack_tui.core import codec
 from devstack_tui.core.check import Result, Status, verdict
 from devstack_tui.core.errors import command, for_stack
@@ -102,10 +103,6 @@ def _sized(name: str, size: str) -> str:
     return name if size in ("", "full") else f"{name} ({size})"
 
 
-def _quick(size: str) -> tuple[str, ...]:
-    return ("--quick",) if size == "quick" else ()
-
-
 def _ran(row: Row, subject: str, found: str, figures: str, again: str, **more: Any) -> RunDocument:
     return RunDocument(
         kind=row.kind,
@@ -132,7 +129,7 @@ def _gate(row: Row, stack: str) -> list[RunDocument]:
 def _regress(row: Row, stack: str) -> list[RunDocument]:
     (made,) = _gate(row, stack)
     flag = ("--self-test",) if row.name == SELF_TEST else ()
-    again = command(stack, "regress", *flag, *_quick(row.size))
+    again = command(stack, "regress", *flag, *sizes.words(row.size))
     return [replace(made, command=again)]
 
 
@@ -182,7 +179,7 @@ def _bench(row: Row, stack: str) -> list[RunDocument]:
     columns = zip(*((t.throughput, t.p50, t.p95, t.p99) for t in found.ticks), strict=True)
     series = Series(found.unit, *columns) if found.ticks else None
     summary = str(Status.ERROR) if found.problem else MEASURED
-    again = command(stack, "bench", "run", row.name, *_quick(row.size))
+    again = command(stack, "bench", "run", row.name, *sizes.words(row.size))
     name = _sized(row.name, row.size)
     return [_ran(row, name, summary, figures, again, notes=tuple(notes), series=series)]
 
@@ -193,7 +190,7 @@ def _ab(row: Row, stack: str) -> list[RunDocument]:
     bounds = "not bounded" if low is None or high is None else f"{low:.3f} to {high:.3f}"
     figures = f"B ÷ A {found.ratio:.3f} ({bounds} at 95 %), {found.pairs} pairs"
     again = found.command or command(
-        stack, "tune", "ab", found.a, found.b, "--workload", row.name, *_quick(row.size)
+        stack, "tune", "ab", found.a, found.b, "--workload", row.name, *sizes.words(row.size)
     )
     ratios = tuple(b / a for a, b in found.samples if a)
     subject = f"{_sized(row.name, row.size)}: {found.b} against {found.a}"

@@ -58,7 +58,7 @@ def pairs(
     count: int,
 ) -> list[float]:
     """Ours and theirs in turn, the order changed from pair to pair, on the same data."""
-    bench = Bench(target, entry.sizes.quick, lambda _: None, threading.Event(), client)
+    bench = Bench(target, entry.sizes.params("quick"), lambda _: None, threading.Event(), client)
     ratios = []
     try:
         for number in range(count):
@@ -76,7 +76,7 @@ def pairs(
 
 def pgbench(entry: Entry, target: Target) -> float:
     """Transactions per second, as pgbench prints them."""
-    params = entry.sizes.quick
+    params = entry.sizes.params("quick")
     program = sorted(Path("/usr/lib/postgresql").glob("*/bin/pgbench"))[-1]
     ended = subprocess.run(
         [
@@ -98,7 +98,7 @@ def mysqlslap(entry: Entry, target: Target) -> float:
     """Rows per second of the same statement, one client."""
     from devstack_tui.services.mysql.workloads import bulk_statement
 
-    params = entry.sizes.quick
+    params = entry.sizes.params("quick")
     rows, statements = int(params["rows_per_statement"]), int(params["statements"])
     with tempfile.TemporaryDirectory() as folder:
         options = Path(folder) / "my.cnf"
@@ -129,7 +129,7 @@ def redis_benchmark(entry: Entry, target: Target) -> float:
     """
     from devstack_tui.services.redis.client import close, connect, node_count
 
-    params = entry.sizes.quick
+    params = entry.sizes.params("quick")
     command = entry.name.rpartition(".")[2]
     name, throwaway = "devstack-tui-bench", secrets.token_hex(8)
     nodes = [connect(target.as_admin(), index, 5) for index in range(node_count(target))]

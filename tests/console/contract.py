@@ -68,7 +68,7 @@ class Call:
     """Whether the real one takes minutes."""
 
 
-QUICK = "--size quick --runs 2 --jsonl"
+QUICK = "--size smoke --runs 2 --jsonl"
 CALLS = (
     Call("up postgres --jsonl", Event),
     Call("restart reference_api --jsonl", Event),
@@ -76,7 +76,7 @@ CALLS = (
     Call("doctor --json", Findings),
     Call("logs postgres --jsonl", LogLine),
     Call(f"bench run redis.get {QUICK}", BenchEvent | RegressDone),
-    Call("regress --quick --jsonl", BenchEvent | RegressDone, slow=True),
+    Call("regress --size smoke --jsonl", BenchEvent | RegressDone, slow=True),
     Call("bench list --json", Benchmarks),
     Call("bench show {run} --json", RunResult),
     Call("bench compare published:baseline {run} --force --json", Comparisons),
@@ -93,7 +93,7 @@ CALLS = (
     Call("tune show --json", Show),
     Call("tune apply baseline --yes --jsonl", TuneEvent),
     Call("tune revert --yes --jsonl", TuneEvent),
-    Call("tune ab baseline optimized --workload postgres.point_select --quick --pairs 1 "
+    Call("tune ab baseline optimized --workload postgres.point_select --size smoke --pairs 1 "
          "--only synchronous_commit --yes --jsonl", TuneEvent),
     Call("tune cost postgres --profile current --yes --jsonl", TuneEvent),
     Call("report --json", Report),

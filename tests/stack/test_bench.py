@@ -1,4 +1,4 @@
-"""Benchmarks and the regression gate on the real stack, with runs of half a second."""
+"""Benchmarks and the regression gate on the real stack, with runs of a second."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from tests.conftest import Cli
 from tests.stack.clients import postgres
 
 NAMES = tuple(Catalogue().entries)
+SMOKE = ("--size", "smoke")
 RUN_KEYS = {
     "workload", "size", "engine", "throughput", "latency_ms", "errors", "client_bound",
     "fingerprint",
@@ -27,12 +28,10 @@ RUN_KEYS = {
 
 @pytest.fixture(scope="module")
 def bench(live: Cli, project: Path) -> Iterator[Cli]:
-    """The shared stack, with every quick workload made smaller by the user's own workloads.toml."""
+    """The shared stack, with every workload made smaller by the user's own workloads.toml."""
     text = (project / "configs" / "workloads.toml").read_text()
     text = re.sub(r"scale = \d+", "scale = 1", text)
     text = re.sub(r"(rows|keys) = \d+", r"\1 = 10000", text)
-    # pgbench takes whole seconds.
-    text = re.sub(r"(quick = .*)seconds = [25]", r"\1seconds = 1", text)
     config = live.state / "config" / "devstack-tui"
     config.mkdir(parents=True, exist_ok=True)
     (config / "workloads.toml").write_text(text)
@@ -49,7 +48,7 @@ def _databases(cli: Cli) -> list[str]:
 
 def test_every_workload_measures_something_and_leaves_nothing(bench: Cli) -> None:
     before = _databases(bench)
-    document = bench.json("bench", "run", "--quick", "--runs", "1", timeout=180)
+    document = bench.json("bench", "run", *SMOKE, "--runs", "1", timeout=180)
     assert [run["workload"] for run in document["runs"]] == list(NAMES)
     for run in document["runs"]:
         assert run.keys() >= RUN_KEYS
@@ -75,25 +74,25 @@ def test_the_history_keeps_each_run_with_its_settings_and_seconds(bench: Cli) ->
     assert len(table) == 1 + len(shown["ticks"])
 
 
-def test_the_gate_judges_nine_checks_against_what_was_recorded_and_refuses_an_edited_baseline(
+def test_the_gate_has_nine_checks_no_verdict_from_a_second_and_refuses_an_edited_baseline(
     bench: Cli, tmp_path: Path
 ) -> None:
     names = ("mysql.bulk_insert", "redis.get")
-    recorded = bench.run("bench", "record", *names, "--quick", timeout=180)
+    recorded = bench.run("bench", "record", *names, *SMOKE, timeout=180)
     assert recorded.returncode == 0, recorded.stderr
     junit = tmp_path / "regress.xml"
-    ended = bench.run("regress", "--quick", "--json", "--junit", str(junit), timeout=600)
+    ended = bench.run("regress", *SMOKE, "--json", "--junit", str(junit), timeout=600)
     document = msgspec.json.decode(ended.stdout)
     assert [check["id"] for check in document["checks"]] == [f"perf.0{n}" for n in range(1, 10)]
-    # What the verdict is, noise decides; that it is the exit status and no error, it does not.
-    assert ended.returncode == {"PASS": 0, "FAIL": 1, "INCONCLUSIVE": 4}[document["verdict"]]
-    assert not [check for check in document["checks"] if check["status"] == "ERROR"]
-    limits = {c["id"]: c["status"] for c in document["checks"] if c["id"] >= "perf.05"}
-    assert limits["perf.05"] == limits["perf.06"] == "PASS"
+    # A second of each is no verdict on a server, whatever it measured.
+    assert ended.returncode == 4
+    assert document["verdict"] == "INCONCLUSIVE"
+    assert {check["status"] for check in document["checks"]} == {"INCONCLUSIVE"}
+    assert document["checks"][0]["evidence"] == "smoke: too short for a verdict"
     assert 'tests="9"' in junit.read_text()
     (path,) = (bench.state / "config" / "devstack-tui" / "baselines").glob("*.json")
     path.write_text(path.read_text().replace("rows/s", "rows"))
-    ended = bench.run("regress", "--quick")
+    ended = bench.run("regress", *SMOKE)
     assert ended.returncode == 1
     assert "was edited" in ended.stderr
 
@@ -151,7 +150,7 @@ def test_two_benchmarks_at_once_are_refused(bench: Cli) -> None:
     first = bench.start("bench", "run", "api.health", "--size", "full", "--runs", "1", "--jsonl")
     assert first.stdout is not None
     assert any('"event":"tick"' in line for line in first.stdout)
-    second = bench.run("bench", "run", "redis.get", "--quick")
+    second = bench.run("bench", "run", "redis.get", *SMOKE)
     first.communicate(timeout=60)
     assert second.returncode == 1
     assert "another benchmark runs" in second.stderr

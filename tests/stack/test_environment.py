@@ -125,7 +125,7 @@ def test_under_all_at_once_it_is_found_healthy_and_measured(live: Cli, tmp_path:
     assert {n: [u["pid"] for u in row["units"]] for n, row in cli.status().items()} == {
         name: [unit["pid"] for unit in units] for name, units in pids.items()
     }
-    tpcb = cli.run("bench", "run", "--quick", "--runs", "1", "postgres.tpcb", "redis.get")
+    tpcb = cli.run("bench", "run", "--size", "smoke", "--runs", "1", "postgres.tpcb", "redis.get")
     assert tpcb.returncode == 0, tpcb.stderr
 
 

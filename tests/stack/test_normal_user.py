@@ -73,7 +73,7 @@ def test_the_servers_run_as_that_user(home: Path) -> None:
             "tls.24",
         )
         assert both.returncode == 0, both.stdout
-        load = ("bench", "run", "redis.get", "--quick", "--runs", "1")
+        load = ("bench", "run", "redis.get", "--size", "smoke", "--runs", "1")
         ended = _as(who, home, path, python, "-m", "devstack_tui", "--stack", STACK, *load)
         assert ended.returncode == 0, ended.stdout + ended.stderr
         owners = {path.lstat().st_uid for path in home.rglob("*")}

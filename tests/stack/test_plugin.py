@@ -70,7 +70,7 @@ def test_what_it_logs_can_be_read(plugin: Cli) -> None:
 
 
 def test_its_own_workload_is_measured(plugin: Cli) -> None:
-    (run, *_) = plugin.json("bench", "run", "memcached.get", "--quick")["runs"]
+    (run, *_) = plugin.json("bench", "run", "memcached.get", "--size", "smoke")["runs"]
     assert run["workload"] == "memcached.get"
     assert run["throughput"]["median"] > 0
     assert not run["problem"]

@@ -135,7 +135,7 @@ def kill(cli: Cli, *names: str) -> None:
     [
         (("postgres",), "status"),
         (("vault",), "status"),
-        (("redis",), "bench run redis.get --quick --runs 1"),
+        (("redis",), "bench run redis.get --size smoke --runs 1"),
         (("mysql",), "tune set mysql max_connections=99 --now --yes"),
         (("vault",), "check matrix"),
         (("mongodb",), "drill plan mongodb.restart"),

@@ -12,7 +12,7 @@ import pytest
 from tests.conftest import Cli
 from tests.stack.conftest import take_down
 
-QUICK = ("--workload", "postgres.point_select", "--quick")
+QUICK = ("--workload", "postgres.point_select", "--size", "smoke")
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def test_an_ab_reports_its_pairs_and_what_b_can_lose_and_keeps_b_if_told_so(lab:
     assert (report["pairs"], report["interval"]) == (1, [None, None])
     assert [change["parameter"] for change in report["changes"]] == ["synchronous_commit"]
     assert report["samples"][0][0] > 0
-    assert report["command"].endswith("--size quick --pairs 1 --only synchronous_commit")
+    assert report["command"].endswith("--size smoke --pairs 1 --only synchronous_commit")
     assert any("for development only" in told for told in report["costs"])
     assert any(cost["sentence"] in told for told in report["costs"])
     assert effective(lab)["synchronous_commit"] == "off"
@@ -115,7 +115,7 @@ def test_an_ab_that_is_ended_from_outside_gives_back_what_was(
         (("ab", "baseline", "baseline", *QUICK), "nothing to compare"),
         (("ab", "baseline", "optimized", "--workload", "postgres.tpcc"), "postgres.tpcb"),
         (("ab", "baseline", "optimized", *QUICK, "--only", "work_men"), "work_mem"),
-        (("auto", "postgres.tpcb", "--quick", "--budget", "30s"), "the proof alone takes"),
+        (("auto", "postgres.tpcb", "--size", "smoke", "--budget", "30s"), "the proof alone takes"),
         (("auto", "postgres.tpcb", "--save", "baseline"), "no name for a profile"),
         (("cost", "vault"), "no parameters"),
     ],

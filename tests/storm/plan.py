@@ -242,7 +242,7 @@ def _changing(chance: random.Random, services: Sequence[str]) -> tuple[str, ...]
             ("tune", "set", tuned, chance.choice(VALUES[tuned]), "--now", "--yes"),
             ("tune", "apply", "optimized", "--service", tuned, "--yes"),
             ("tune", "revert", "--yes"),
-            ("bench", "run", "--quick", "--runs", "1", workload),
+            ("bench", "run", "--size", "smoke", "--runs", "1", workload),
         )
     )
 

@@ -12,6 +12,8 @@ from devstack_tui.bench import baseline, compare, gate, thresholds
 from devstack_tui.bench.baseline import Baseline, BaselineWorkload
 from devstack_tui.bench.canary import Canary
 from devstack_tui.bench.events import LatencyMs, RunResult
+from devstack_tui.contracts import sizes
+from devstack_tui.contracts.sizes import SIZES
 from devstack_tui.core.check import Result, Status, exit_code, verdict
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.fingerprint import Fingerprint, host
@@ -24,11 +26,13 @@ def depends(name: str) -> Fingerprint:
     return host().of({"Server": "1"}, "engine 1", {"name": name})
 
 
-def run(name: str, throughput: float, ms: float = 1.0, samples: int = 500) -> RunResult:
+def run(
+    name: str, throughput: float, ms: float = 1.0, samples: int = 500, seconds: float = 5.0
+) -> RunResult:
     latency = Histogram()
     latency.add(ms, samples)
     return RunResult(
-        "id", name, "quick", 1, 0.0, 1.0, 1, samples, throughput, "ops/s", 1,
+        "id", name, "quick", 1, 0.0, seconds, 1, samples, throughput, "ops/s", 1,
         LatencyMs(ms, ms, ms, ms), latency.buckets(), {}, 0.1, 0.1, False, 1.0, "e", "1", {}, "f",
     )  # fmt: skip
 
@@ -50,13 +54,16 @@ def known(rules: thresholds.Regress) -> Baseline:
 def judge(
     rules: thresholds.Regress,
     known: Baseline | None,
+    *,
     factor: float = 1.0,
     ms: float = 1.0,
     canary: Canary = CANARY,
+    size: str = "quick",
+    seconds: float = 5.0,
     **changed: list[RunResult],
 ) -> dict[str, Result]:
     runs = {
-        name: [run(name, factor * n, ms) for n in (98, 99, 100, 101, 102)]
+        name: [run(name, factor * n, ms, seconds=seconds) for n in (98, 99, 100, 101, 102)]
         for name in rules.workloads
     }
     results = gate.judge(
@@ -66,6 +73,7 @@ def judge(
         known=known,
         canaries=(canary, canary),
         absent={},
+        size=size,
     )
     return {result.id: result for result in results}
 
@@ -204,3 +212,37 @@ def test_what_a_damaged_baseline_asks_for_is_possible(
 def test_a_comparison_that_decides_nothing_is_no_success(verdicts: list[str], code: int) -> None:
     rows = tuple(compare.Row("w", 1.0, 1.0, "u", 1.0, None, one) for one in verdicts)
     assert compare.exit_code(compare.Comparison("a", "b", rows)) == code
+
+
+@pytest.mark.parametrize(
+    ("size", "seconds", "said"),
+    [
+        ("smoke", 60.0, "smoke: too short for a verdict"),
+        ("quick", 4.8, "quick: runs of 4.8 s are too short for a verdict (at least 5 s)"),
+        ("quick", 4.9, ""),  # the clock of a client may end a run a little early
+        ("full", 29.3, "full: runs of 29.3 s are too short for a verdict (at least 30 s)"),
+        ("full", 29.4, ""),
+        ("enormous", 60.0, "enormous: not a size that this version knows"),
+    ],
+)
+def test_runs_that_are_too_short_give_no_verdict_at_all(
+    rules: thresholds.Regress, known: Baseline, size: str, seconds: float, said: str
+) -> None:
+    found = judge(rules, known, factor=0.7, ms=500, size=size, seconds=seconds)
+    if said:
+        assert {found[f"perf.0{n}"].evidence for n in range(1, 9)} == {said}
+        assert {result.status for result in found.values()} == {Status.INCONCLUSIVE}
+    else:
+        assert {result.status for result in found.values()} == {Status.FAIL}
+
+
+def test_one_run_that_was_too_short_is_enough(rules: thresholds.Regress, known: Baseline) -> None:
+    runs = [run("redis.get", 100.0), run("redis.get", 100.0, seconds=2.0)]
+    found = judge(rules, known, redis__get=runs)
+    assert found["perf.04"].status is Status.INCONCLUSIVE
+    assert found["perf.03"].status is Status.PASS
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_command_line_says_its_size_and_says_it_back(size: str) -> None:
+    assert sizes.of_words(("redis.get", *sizes.words(size))) == size

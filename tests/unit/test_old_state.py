@@ -43,9 +43,21 @@ PRINTED = {
 }
 # Keys that have another name since.
 RENAMED = {"seed": "core", "seed_counts": "core_counts"}
-# What depends on the moment, on what runs now, or on how many checks there are and are proven now.
+# What depends on the moment, on what runs now, on how many checks there are and are proven now, or
+# on which sizes a run can have now.
 VOLATILE = {
-    *("at", "available", "reason", "baseline", "age_s", "seconds_ago", "notes", "beyond", "proven")
+    *(
+        "at",
+        "available",
+        "reason",
+        "baseline",
+        "age_s",
+        "seconds_ago",
+        "notes",
+        "beyond",
+        "proven",
+        "sizes",
+    )
 }
 
 

@@ -52,8 +52,16 @@ def way(*verbs: Parser, force: str = "") -> None:
 
 def size(verb: Parser) -> None:
     """`--size` and `--quick`."""
+    from devstack_tui.contracts.sizes import DEFAULT, SIZES
+
     either = verb.add_mutually_exclusive_group()
-    either.add_argument("--size", choices=("full", "quick"), default="full", help="(default: full)")
+    either.add_argument(
+        "--size",
+        choices=tuple(SIZES),
+        default=DEFAULT,
+        help="how long a run lasts: full decides core checks (default), quick gives a verdict, "
+        "smoke (a second) gives none",
+    )
     either.add_argument("--quick", action="store_true", help="the same as --size quick")
 
 

@@ -13,13 +13,14 @@ from functools import partial
 import msgspec
 
 from devstack_tui.bench import baseline, canary, compare, regress, selftest
-from devstack_tui.bench.catalogue import SIZES, Catalogue, Entry
+from devstack_tui.bench.catalogue import Catalogue, Entry
 from devstack_tui.bench.events import BenchDone, RegressDone, RunResult
 from devstack_tui.bench.runner import Runner
 from devstack_tui.cli.exports import asked, write
 from devstack_tui.cli.output import narrate, print_json, say, show
 from devstack_tui.cli.running import chosen, existing, follow, run_to_end, size_of
 from devstack_tui.cli.text.bench import document_of, run_line, show_event
+from devstack_tui.contracts.sizes import SIZES
 from devstack_tui.core import codec, junit
 from devstack_tui.core.check import strict
 from devstack_tui.core.errors import DevstackError

@@ -16,6 +16,7 @@ from devstack_tui.bench.events import (
 )
 from devstack_tui.console.bench.model import Comparisons, Listing, RunSeries
 from devstack_tui.console.pane_jobs import Jobs, PaneJob, ask
+from devstack_tui.contracts import sizes
 from devstack_tui.contracts.workload import Tick
 from devstack_tui.jobs.files import JobStarted
 
@@ -34,7 +35,7 @@ class BenchRequest:
         """The benchmark that a job was started with."""
         words = started.words
         if started.verb == "regress":
-            return cls((), "quick" if "--quick" in words else "full")
+            return cls((), sizes.of_words(words))
         *workloads, _, size, _, runs = words
         return cls(tuple(workloads), size, int(runs))
 
@@ -52,7 +53,7 @@ class BenchRequest:
     def words(self) -> tuple[str, ...]:
         """The command line behind the verb."""
         if self.gate:
-            return ("--quick",) if self.size == "quick" else ()
+            return sizes.words(self.size)
         return (*self.workloads, "--size", self.size, "--runs", str(self.runs))
 
     @property

@@ -9,11 +9,10 @@ from dataclasses import dataclass, field
 import msgspec
 
 from devstack_tui.bench.events import RunResult
+from devstack_tui.contracts.sizes import SIZES
 from devstack_tui.contracts.workload import Tick
 from devstack_tui.core import codec
 from devstack_tui.core.histogram import Histogram
-
-SIZES = ("quick", "full")
 
 
 class Workload(msgspec.Struct, frozen=True):
@@ -25,7 +24,7 @@ class Workload(msgspec.Struct, frozen=True):
     unit: str = ""
     available: bool = True
     reason: str = ""
-    sizes: tuple[str, ...] = SIZES
+    sizes: tuple[str, ...] = tuple(SIZES)
 
 
 class Baseline(msgspec.Struct, frozen=True):

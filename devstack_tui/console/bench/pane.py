@@ -24,6 +24,7 @@ from devstack_tui.console.job_pane import JobPane
 from devstack_tui.console.keys import bindings
 from devstack_tui.console.screens.sheet import Ink, SheetScreen, check_text, comparison_table
 from devstack_tui.console.widgets.line_table import LineTable
+from devstack_tui.contracts.sizes import SIZES
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.plot import SCALES
 from devstack_tui.core.plot_svg import svg
@@ -168,8 +169,9 @@ class BenchPane(JobPane):
         self.redraw()
 
     def action_bench_size(self) -> None:
-        """The other size."""
-        self.view.size = "full" if self.view.size == "quick" else "quick"
+        """The next size."""
+        names = tuple(SIZES)
+        self.view.size = names[(names.index(self.view.size) + 1) % len(names)]
         self.redraw()
 
     def action_bench_more(self) -> None:

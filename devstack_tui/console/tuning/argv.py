@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from devstack_tui.contracts import sizes
 from devstack_tui.jobs.files import JobStarted
 
 CURRENT, PENDING, BASELINE = "current", "pending", "baseline"
@@ -60,9 +61,8 @@ def reverting(to: int | None = None) -> TuningRequest:
 
 def proving(a: str, b: str, workload: str, size: str, pairs: int, *, ablate: bool) -> TuningRequest:
     """B against A; `ablate` also measures what each parameter contributes to the difference."""
-    sizes = ("--quick",) if size == "quick" else ()
     last = ("--ablate",) if ablate else ()
-    words = (a, b, "--workload", workload, *sizes, "--pairs", str(pairs), *last)
+    words = (a, b, "--workload", workload, *sizes.words(size), "--pairs", str(pairs), *last)
     return TuningRequest("ab", words, f"A/B {a} against {b}, {workload}", b)
 
 
@@ -75,8 +75,7 @@ def costing(service: str, profile: str = CURRENT) -> TuningRequest:
 
 def searching(workload: str, size: str, budget: str, durable: bool) -> TuningRequest:
     """Search the catalogue for `budget`, a duration."""
-    sizes = ("--quick",) if size == "quick" else ()
-    words = (workload, *sizes, "--budget", budget, *(("--durable",) if durable else ()))
+    words = (workload, *sizes.words(size), "--budget", budget, *(("--durable",) if durable else ()))
     return TuningRequest("auto", words, f"Search for {workload}, {budget}")
 
 

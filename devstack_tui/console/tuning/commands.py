@@ -34,6 +34,7 @@ from devstack_tui.console.tuning.job import TuningJobs
 from devstack_tui.console.tuning.plan_screen import TuningPlanScreen
 from devstack_tui.console.tuning.sheets import change_table, diff_table, import_table
 from devstack_tui.console.tuning.view import TuningView, Values
+from devstack_tui.contracts.sizes import SIZES
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.events import Planned
 from devstack_tui.present.text import plain
@@ -299,7 +300,7 @@ class TuningCommands(JobPane):
             Setting("a", "A", sides, CURRENT),
             Setting("b", "B", sides, b),
             Setting("workload", "Workload", names, names[0]),
-            Setting("size", "Size", ("quick", "full"), "quick"),
+            Setting("size", "Size", tuple(SIZES), "quick"),
             Setting("pairs", "Pairs", PAIRS, PAIRS[0]),
             Setting("ablate", "Ablate", ("no", "yes"), "no"),
         )
@@ -326,7 +327,7 @@ class TuningCommands(JobPane):
             return
         settings = (
             Setting("workload", "Workload", names, names[0]),
-            Setting("size", "Size", ("quick", "full"), "quick"),
+            Setting("size", "Size", tuple(SIZES), "quick"),
             Setting("budget", "Time", BUDGETS, BUDGETS[1]),
             Setting("durable", "Durable", ("yes", "no"), "yes"),
         )
