@@ -27,7 +27,8 @@ Table = dict[str, dict[str, str]]
 
 class HistoryEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One applied change: `values` are before and after by `service.parameter` (None: as the
-    server comes), `set_by` who had set them before, `sources` which source won afterwards."""
+    server comes), `set_by` who had set them, and what was set anew to the value that it had,
+    `sources` which source won afterwards."""
 
     number: int
     at: float
@@ -124,18 +125,19 @@ def decode(raw: bytes | str) -> StoredParameters:
 
 
 def entry(
-    tuned: StoredParameters,
+    before: StoredParameters,
+    after: StoredParameters,
     by: str,
     values: dict[str, tuple[str | None, str | None]],
     sources: dict[str, str],
 ) -> HistoryEntry:
-    """The next entry of the history: `tuned` is the store before the change."""
+    """The next entry of the history, of a change from one store to another."""
     return HistoryEntry(
-        number=tuned.next_number,
+        number=before.next_number,
         at=time.time(),
         by=by,
         values=values,
-        set_by={key: tuned.set_by[key] for key in values if key in tuned.set_by},
+        set_by={k: who for k, who in before.set_by.items() if after.set_by.get(k) != who},
         sources=sources,
     )
 

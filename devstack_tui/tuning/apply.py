@@ -145,7 +145,9 @@ def _recorded(
         return store
     changed = {f"{c.service}.{c.parameter}": (c.before, c.after) for c in prepared.planned.changes}
     return store.with_entry(
-        parameter_store.entry(prepared.before, prepared.options.by, changed, sources)
+        parameter_store.entry(
+            prepared.before, prepared.after, prepared.options.by, changed, sources
+        )
     )
 
 

@@ -63,10 +63,10 @@ def _given_back(
     gone = {f"{service}.{name}": (mine.pop(name), None) for name in names if name in mine}
     if not gone:
         return store
-    entry = parameter_store.entry(store, "set", dict(gone), {})
     set_by = {key: who for key, who in store.set_by.items() if key not in gone}
     values = {**store.values, service: mine}
-    return msgspec.structs.replace(store, values=values, set_by=set_by).with_entry(entry)
+    after = msgspec.structs.replace(store, values=values, set_by=set_by)
+    return after.with_entry(parameter_store.entry(store, after, "set", dict(gone), {}))
 
 
 def drop(stack: Stack) -> int:

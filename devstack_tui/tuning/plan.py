@@ -252,7 +252,7 @@ def _prepared(
         planned=planned,
         show=show,
         before=before,
-        after=_after(before, changes, options.by),
+        after=credited(_after(before, changes, options.by), checked, options),
         restarts=frozenset(restarts),
         options=options,
         stopped=stopped,
@@ -310,6 +310,21 @@ def _after(before: StoredParameters, changes: list[Change], by: str) -> StoredPa
         if waiting.get(change.parameter) == (change.after or DEFAULT):
             del waiting[change.parameter]
     return msgspec.structs.replace(before, values=table, set_by=set_by, pending=pending)
+
+
+def credited(
+    after: StoredParameters, wanted: Mapping[str, Mapping[str, str | None]], options: Options
+) -> StoredParameters:
+    """`after` with every value that is `wanted` credited to who wants it, also where it was the
+    same before: who set it last is who would have to be asked about it."""
+    if not options.record:
+        return after
+    now = {
+        f"{service}.{name}": options.by
+        for service, given in wanted.items()
+        for name in given.keys() & after.values.get(service, {}).keys()
+    }
+    return msgspec.structs.replace(after, set_by=after.set_by | now)
 
 
 def _steps(prepared: PreparedApply) -> Iterator[str]:

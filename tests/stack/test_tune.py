@@ -239,4 +239,9 @@ def test_what_is_set_survives_down_and_up(fresh: Cli) -> None:
     row = rows(fresh, "postgres")["postgres.shared_buffers"]
     assert (row["effective"], row["source"]) == ("512MB", "configuration file")
     assert (row["set_by"], row["warning"]) == ("profile durable", "")
+    # The same value once more, by another: the last to set it is named, until that is undone.
+    assert fresh.run("tune", "apply", "optimized", *confirmed(fresh)).returncode == 0
+    assert rows(fresh, "postgres")["postgres.shared_buffers"]["set_by"] == "profile optimized"
+    assert fresh.run("tune", "revert", *confirmed(fresh)).returncode == 0
+    assert rows(fresh, "postgres")["postgres.shared_buffers"]["set_by"] == "profile durable"
     assert str(fresh.root / "tuning.json") in row["lives"]

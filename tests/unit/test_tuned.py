@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.paths import StackPaths
 from devstack_tui.state import parameter_store
 from devstack_tui.state.parameter_store import StoredParameters
+from devstack_tui.tuning import plan
 
 
 @pytest.fixture
@@ -24,7 +26,7 @@ def _full() -> StoredParameters:
         pending={"redis": {"maxmemory": "512MB"}},
     )
     changed = {"postgres.work_mem": (None, "16MB")}
-    return store.with_entry(parameter_store.entry(StoredParameters(), "set", changed, {}))
+    return store.with_entry(parameter_store.entry(StoredParameters(), store, "set", changed, {}))
 
 
 def test_what_was_never_set_is_an_empty_store(paths: StackPaths) -> None:
@@ -71,13 +73,34 @@ def test_the_journal_keeps_the_whole_store_on_one_line() -> None:
 def test_the_history_counts_on_and_forgets_the_oldest() -> None:
     store = StoredParameters()
     for _ in range(parameter_store.KEPT + 3):
-        store = store.with_entry(parameter_store.entry(store, "set", {}, {}))
+        store = store.with_entry(parameter_store.entry(store, store, "set", {}, {}))
     assert len(store.history) == parameter_store.KEPT
     assert store.history[0].number == 4
     assert store.next_number == parameter_store.KEPT + 4
 
 
-def test_an_entry_remembers_who_had_set_its_values_before() -> None:
-    store = StoredParameters(set_by={"redis.hz": "profile optimized", "redis.save": "set"})
-    entry = parameter_store.entry(store, "set", {"redis.hz": ("10", "50")}, {"redis.hz": "default"})
-    assert entry.set_by == {"redis.hz": "profile optimized"}
+def test_an_entry_remembers_who_had_set_what_is_set_by_another_now() -> None:
+    before = StoredParameters(
+        values={"redis": {"hz": "10", "save": "off", "timeout": "0"}},
+        set_by={"redis.hz": "profile a", "redis.save": "profile a", "redis.timeout": "set"},
+    )
+    wanted: dict[str, dict[str, str | None]] = {"redis": {"hz": "50", "save": "off"}}
+    changed = msgspec.structs.replace(
+        before, values={"redis": {**before.values["redis"], "hz": "50"}}
+    )
+    after = plan.credited(changed, wanted, plan.Options("profile b"))
+    assert after.set_by == {
+        "redis.hz": "profile b",
+        "redis.save": "profile b",
+        "redis.timeout": "set",
+    }
+    entry = parameter_store.entry(before, after, "profile b", {"redis.hz": ("10", "50")}, {})
+    assert entry.set_by == {"redis.hz": "profile a", "redis.save": "profile a"}
+
+
+def test_a_measurement_takes_no_credit_and_neither_does_the_default() -> None:
+    store = StoredParameters(values={"redis": {"hz": "10"}}, set_by={"redis.hz": "profile a"})
+    same: dict[str, dict[str, str | None]] = {"redis": {"hz": "10"}}
+    assert plan.credited(store, same, plan.Options("ab", record=False)) == store
+    gone: dict[str, dict[str, str | None]] = {"redis": {"save": None}}
+    assert plan.credited(store, gone, plan.Options("profile b")).set_by == store.set_by
