@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import ssl
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 import msgspec
@@ -16,28 +16,28 @@ import msgspec
 from devstack_tui.contracts.model import Target
 from devstack_tui.core.errors import DevstackError, UsageError
 
-KINDS = frozenset(
-    {
-        "refused",  # nothing listens
-        "timeout",
-        "reset",  # the connection broke
-        "closed",  # the server ended the session in good order
-        "starting",
-        "stopping",
-        "readonly",
-        "sealed",
-        "standby",
-        "loading",
-        "moved",
-        "clusterdown",
-        "unavailable",  # it is there, and what it needs is not
-        "full",
-        "blocked",
-        "nacked",
-    }
-)
-"""The classes that a fault explains. Any other, `error-1146` or an exception's name, is a bug of
-somebody's: a drill fails for it."""
+KINDS: Mapping[str, str] = {
+    "refused": "nothing listened",
+    "timeout": "no answer in time",
+    "abandoned": "no answer by the end of the run",
+    "reset": "the connection broke",
+    "closed": "the server ended the session in good order",
+    "starting": "the server was starting",
+    "stopping": "the server was stopping",
+    "readonly": "the server did not take writes yet, or no more",
+    "sealed": "the server was sealed, or nobody was active",
+    "standby": "the server was unsealed and not active yet",
+    "redirected": "the server was unsealed and not active yet, and named itself as it was before",
+    "loading": "the server was reading its data",
+    "moved": "another node owned it by then",
+    "clusterdown": "no living node owned it",
+    "unavailable": "the server was there, and what it needs was not",
+    "full": "every connection was taken: those of before were not ended yet",
+    "blocked": "the broker held its publishers back",
+    "nacked": "the broker could not take it on: its queue was ending",
+}
+"""The classes that a fault explains, and how. Any other, `error-1146` or an exception's name, is a
+bug of somebody's, and a server without room (`no-room`) is none of the fault's: a drill fails."""
 
 
 class NotWritten(DevstackError):
@@ -137,6 +137,7 @@ def _in_words(text: str) -> str:
         ("broken pipe", "reset"),
         ("eof", "reset"),
         ("closed", "reset"),
+        ("no connection", "reset"),
         ("lost", "reset"),
         ("gone away", "reset"),
     )

@@ -193,11 +193,9 @@ def classified(outcome: Outcome) -> Decided:
         return "07", Status.FAIL, f"unexpected: {counted(strange)}"
     if found.resurrected:
         return "07", Status.FAIL, f"{len(found.resurrected)} writes are there that were refused"
-    return (
-        "07",
-        Status.PASS,
-        f"{counted(found.errors)}; {found.indeterminate} of them indeterminate",
-    )
+    evidence = f"{counted(found.errors)}; {found.indeterminate} of them indeterminate"
+    why = "; ".join(f"{kind}: {KINDS[kind]}" for kind in sorted(found.errors))
+    return "07", Status.PASS, f"{evidence} ({why})" if why else evidence
 
 
 def nothing_left(outcome: Outcome) -> Decided:

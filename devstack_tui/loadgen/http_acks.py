@@ -46,6 +46,8 @@ class HttpsSession:
             self._connection.request("PUT", path, body, self._headers)
             answer = self._connection.getresponse()
             answer.read()
+        except http.client.IncompleteRead:
+            raise Indeterminate("reset") from None  # it broke in the middle of the answer
         except (OSError, http.client.HTTPException) as error:
             raise Indeterminate(kind_of(error)) from None
         return answer.status

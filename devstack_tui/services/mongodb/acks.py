@@ -19,10 +19,14 @@ TIMEOUT_S = 30.0
 _KINDS = {
     91: "stopping",  # ShutdownInProgress
     11600: "stopping",  # InterruptedAtShutdown
-    10107: "readonly",  # NotWritablePrimary
-    13435: "readonly",
+    11601: "stopping",  # Interrupted
+    11602: "readonly",  # InterruptedDueToReplStateChange
     189: "readonly",  # PrimarySteppedDown
-    14031: "full",  # OutOfDiskSpace
+    10058: "readonly",  # what 10107 was
+    10107: "readonly",  # NotWritablePrimary
+    13435: "readonly",  # NotPrimaryNoSecondaryOk
+    13436: "readonly",  # NotPrimaryOrSecondary: it recovers
+    14031: "no-room",  # OutOfDiskSpace
 }
 # Interrupted while they ran: what they did by then nobody knows.
 _INTERRUPTED = frozenset({91, 11600, 11601, 11602})
@@ -70,9 +74,7 @@ class MongodbWriter:
         except OSError as error:
             raise Indeterminate(kind_of(error)) from None
         except Refused as error:
-            if error.code in _INTERRUPTED:
-                raise Indeterminate(_class(error)) from None
-            raise NotWritten(_class(error)) from None
+            raise refusal(error.code) from None
 
     def close(self) -> None:
         """Close the connection."""
@@ -118,10 +120,14 @@ class MongodbAcks:
         )
 
 
+def refusal(code: int) -> NotWritten | Indeterminate:
+    """What an error of an insert means."""
+    kind = _KINDS.get(code, f"error-{code}")
+    return Indeterminate(kind) if code in _INTERRUPTED else NotWritten(kind)
+
+
 def _class(error: Exception) -> str:
-    if isinstance(error, Refused):
-        return _KINDS.get(error.code, f"error-{error.code}")
-    return kind_of(error)
+    return refusal(error.code).kind if isinstance(error, Refused) else kind_of(error)
 
 
 ACKS: Acks = MongodbAcks()

@@ -12,8 +12,16 @@ from devstack_tui.services.mysql.client import connect
 TIMEOUT_S = 30.0
 UNKNOWN_TABLE = 1146
 # Answers that end the session: the statement may have been carried out.
-_ENDED = {1053: "stopping", 1077: "stopping", 1079: "stopping", 1927: "closed", 3169: "closed"}
-_KINDS = {1290: "readonly", 1836: "readonly", 1040: "full", 1114: "full", 1021: "full"}
+_ENDED = {
+    **dict.fromkeys((1053, 1077, 1079, 1080, 1317), "stopping"),  # 1317: it was interrupted
+    **dict.fromkeys((1152, 1158, 1159, 1160, 1161, 1184), "reset"),  # what it read or wrote broke
+    **dict.fromkeys((1927, 3169), "closed"),  # the connection, or the session, was killed
+}
+_KINDS = {
+    **dict.fromkeys((1290, 1836), "readonly"),
+    **dict.fromkeys((1040, 1203), "full"),
+    **dict.fromkeys((1021, 1114), "no-room"),
+}
 _OWN_FIRST = 2000
 """From here to 2999 the numbers are the client's: no answer, but a broken connection."""
 _OWN_LAST = 2999
@@ -35,8 +43,8 @@ class MysqlWriter:
         except (pymysql.MySQLError, OSError) as error:
             # The driver's own attribute has the cause; its text is all that others see.
             cause = getattr(error, "original_exception", None) or error
-            code = _code(error)
-            raise NotWritten(_ENDED.get(code) or _KINDS.get(code) or kind_of(cause)) from None
+            kind = {**_ENDED, **_KINDS}.get(_code(error)) or kind_of(cause)
+            raise NotWritten(kind) from None
         self._cursor = self._connection.cursor()
 
     def write(self, number: int) -> None:
@@ -46,12 +54,7 @@ class MysqlWriter:
         try:
             self._cursor.execute(self._insert, (number,))
         except (pymysql.MySQLError, OSError) as error:
-            code = _code(error)
-            if code in _ENDED:
-                raise Indeterminate(_ENDED[code]) from None
-            if not code or _OWN_FIRST <= code <= _OWN_LAST:
-                raise Indeterminate(kind_of(error)) from None
-            raise NotWritten(_KINDS.get(code, f"error-{code}")) from None
+            raise refusal(error) from None
 
     def close(self) -> None:
         """Close the connection."""
@@ -98,6 +101,16 @@ class MysqlAcks:
         ):
             cursor.execute(statement)
             return tuple(cursor.fetchall())
+
+
+def refusal(error: Exception) -> NotWritten | Indeterminate:
+    """What a driver's error at an INSERT means."""
+    code = _code(error)
+    if code in _ENDED:
+        return Indeterminate(_ENDED[code])
+    if not code or _OWN_FIRST <= code <= _OWN_LAST:
+        return Indeterminate(kind_of(error))
+    return NotWritten(_KINDS.get(code, f"error-{code}"))
 
 
 def _code(error: Exception) -> int:

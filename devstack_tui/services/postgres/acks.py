@@ -21,8 +21,10 @@ _KINDS = {
     "57P01": "stopping",
     "57P02": "stopping",
     "53300": "full",
-    "53100": "full",
+    "53100": "no-room",
 }
+_CONNECTION = "08"
+"""The class of states in which the connection is at fault."""
 
 
 def _table(run: str) -> str:
@@ -44,7 +46,7 @@ class PostgresWriter:
         try:
             self._connection = connect(target, timeout)
         except psycopg.OperationalError as error:
-            raise NotWritten(_refusal(error)) from None
+            raise NotWritten(refused(str(error)) or kind_of(error)) from None
 
     def write(self, number: int) -> None:
         """One autocommit INSERT; it is acknowledged when its commit is."""
@@ -130,24 +132,31 @@ def _judge(result: PGresult) -> None:
     if result.status == pq.ExecStatus.COMMAND_OK:
         return
     state = (result.error_field(pq.DiagnosticField.SQLSTATE) or b"").decode()
-    severity = result.error_field(pq.DiagnosticField.SEVERITY_NONLOCALIZED)
-    if severity == b"ERROR":
-        raise NotWritten(_KINDS.get(state, f"error-{state}"))
-    raise Indeterminate(_KINDS.get(state, f"error-{state}") if state else "reset")
+    severity = (result.error_field(pq.DiagnosticField.SEVERITY_NONLOCALIZED) or b"").decode()
+    raise refusal(severity, state)
 
 
-def _refusal(error: Exception) -> str:
-    """Why there is no session. libpq gives the server's own refusals in words only."""
-    text = str(error).lower()
+def refusal(severity: str, state: str) -> NotWritten | Indeterminate:
+    """What an error of an INSERT means, by its severity and its SQLSTATE (none: it is libpq's)."""
+    if not state or state.startswith(_CONNECTION):
+        return Indeterminate("reset")
+    kind = _KINDS.get(state, f"error-{state}")
+    return NotWritten(kind) if severity == "ERROR" else Indeterminate(kind)
+
+
+def refused(text: str) -> str:
+    """The class of a refusal to begin a session, which libpq gives in words only; or nothing."""
+    text = text.lower()
     kinds = (
         ("starting up", "starting"),
         ("in recovery mode", "starting"),
         ("not yet accepting", "starting"),
+        ("not accepting", "starting"),
         ("shutting down", "stopping"),
         ("too many clients", "full"),
         ("remaining connection slots", "full"),
     )
-    return next((kind for words, kind in kinds if words in text), "") or kind_of(error)
+    return next((kind for words, kind in kinds if words in text), "")
 
 
 ACKS: Acks = PostgresAcks()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import threading
 import time
@@ -22,7 +23,11 @@ SILENCE_S = 2.0
 """A queue that counted more messages than it gives gives no more after this."""
 TICK_S = 0.05
 PERSISTENT = 2
-_CLOSED = 320  # CONNECTION_FORCED: the broker is stopping
+_FORCED = 320  # CONNECTION_FORCED: the broker is stopping
+_AWAY = ("is down", "inaccessible")
+"""In the broker's words where a queue or a virtual host is known and not there yet, or any more."""
+_WRAPPED = re.compile(r"ClosedByBroker: \((\d{3})\) (.*)", re.DOTALL)
+"""How the driver hides in the text of another error what the broker said before a session began."""
 
 
 def _queue(run: str) -> str:
@@ -127,11 +132,23 @@ class RabbitmqWriter:
             return "blocked"
         if self._limit.expired:
             return "timeout"
-        if isinstance(error, pika.exceptions.ConnectionClosedByBroker):
-            return "stopping" if error.reply_code == _CLOSED else f"error-{error.reply_code}"
-        if isinstance(error, pika.exceptions.ChannelClosedByBroker):
-            return f"error-{error.reply_code}"
-        return kind_of(error)
+        said = pika.exceptions.ConnectionClosedByBroker, pika.exceptions.ChannelClosedByBroker
+        if isinstance(error, said):
+            return reply_class(error.reply_code, str(error.reply_text))
+        return hidden_class(str(error)) or kind_of(error)
+
+
+def reply_class(code: int, text: str) -> str:
+    """The class of what the broker says as it closes a connection or a channel."""
+    if code == _FORCED:
+        return "stopping"
+    return "unavailable" if any(words in text for words in _AWAY) else f"error-{code}"
+
+
+def hidden_class(text: str) -> str:
+    """The class of an error that has the broker's answer in its text; empty without one."""
+    found = _WRAPPED.search(text)
+    return reply_class(int(found[1]), found[2]) if found else ""
 
 
 class RabbitmqAcks:

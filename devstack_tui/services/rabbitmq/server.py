@@ -124,10 +124,11 @@ class RabbitmqServer:
             try:
                 with connect(home.target, 5):
                     return True
-            except pika.exceptions.ProbableAuthenticationError:
-                # It does not get better by waiting: the user is made before the node listens.
-                refused = True
-                return True
+            except pika.exceptions.ProbableAuthenticationError as error:
+                # The driver guesses so as well when the connection broke. A refusal does not get
+                # better by waiting: the user is made before the node listens.
+                refused = "(403)" in str(error)
+                return refused
 
         home.wait_for("RabbitMQ to accept connections", accepts)
         if refused:

@@ -172,7 +172,7 @@ def _refused(error: Exception) -> str:
     classes: tuple[tuple[type[Exception], str], ...] = (
         (redis.exceptions.BusyLoadingError, "loading"),
         (redis.exceptions.ReadOnlyError, "readonly"),
-        (redis.exceptions.OutOfMemoryError, "full"),
+        (redis.exceptions.OutOfMemoryError, "no-room"),
         (redis.exceptions.AskError, "moved"),
         (redis.exceptions.TryAgainError, "moved"),
         # The first is a kind of the second.

@@ -16,6 +16,7 @@ from devstack_tui.services.reference_api import token
 from devstack_tui.services.reference_api.probe import connect
 
 TIMEOUT_S = 10.0
+_UNAVAILABLE = frozenset({502, 503, 504})
 KEPT_S = 900
 """What nobody removes, because we were killed, ends by itself after this."""
 
@@ -43,16 +44,20 @@ class ApiWriter:
     def write(self, number: int) -> None:
         """One PUT; it is acknowledged when the API reports that Redis has it."""
         self._sent(self._run, number)
-        status = self._session.put(_path(self._run, number), _body(number))
-        if status >= 500:
-            # Redis may have it although the API had no answer from there.
-            raise Indeterminate("unavailable")
-        if status != 200:
-            raise NotWritten(f"error-{status}")
+        judge(self._session.put(_path(self._run, number), _body(number)))
 
     def close(self) -> None:
         """Close the connection."""
         self._session.close()
+
+
+def judge(status: int) -> None:
+    """Return for an acknowledgement; raise what another answer means."""
+    if status >= 500:
+        # Redis may have it although the API had no answer from there. A 500 is a fault of its own.
+        raise Indeterminate("unavailable" if status in _UNAVAILABLE else f"error-{status}")
+    if status != 200:
+        raise NotWritten(f"error-{status}")
 
 
 class ApiAcks:

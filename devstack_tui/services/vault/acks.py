@@ -20,8 +20,9 @@ from devstack_tui.loadgen.http_acks import HttpsSession
 
 FOLDER = "cubbyhole/devstack-tui-acks"
 TIMEOUT_S = 30.0
-# Of a node that is sealed or not active: what it was sent it did not do.
-_KINDS = {503: "sealed", 429: "standby", 472: "standby", 473: "standby"}
+# Of a node that is sealed or not active: what it was sent it did not do. A node that was unsealed a
+# moment ago redirects (307) to the active one, which it was itself.
+_KINDS = {503: "sealed", 429: "standby", 472: "standby", 473: "standby", 307: "redirected"}
 
 
 def _token_path(target: Target, run: str) -> Path:
@@ -37,18 +38,22 @@ class VaultWriter:
 
     def write(self, number: int) -> None:
         """One entry; it is acknowledged when the storage has it."""
-        status = self._session.put(f"/v1/{FOLDER}/{number}", b'{"number":%d}' % number)
-        if status in _KINDS:
-            raise NotWritten(_KINDS[status])
-        if status >= 500:
-            # As it stops, it answers so to what it may have stored already.
-            raise Indeterminate("unavailable")
-        if status >= 300:
-            raise NotWritten(f"error-{status}")
+        judge(self._session.put(f"/v1/{FOLDER}/{number}", b'{"number":%d}' % number))
 
     def close(self) -> None:
         """Close the connection."""
         self._session.close()
+
+
+def judge(status: int) -> None:
+    """Return for an acknowledgement; raise what another answer means."""
+    if status in _KINDS:
+        raise NotWritten(_KINDS[status])
+    if status >= 500:
+        # As it stops, it answers so to what it may have stored already.
+        raise Indeterminate("unavailable")
+    if status >= 300:
+        raise NotWritten(f"error-{status}")
 
 
 class VaultAcks:

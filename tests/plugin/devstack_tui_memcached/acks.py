@@ -36,7 +36,7 @@ class MemcachedWriter:
         except OSError as error:
             raise Indeterminate(kind_of(error)) from None
         except DevstackError:
-            raise NotWritten("full") from None
+            raise NotWritten("no-room") from None
 
     def close(self) -> None:
         """Close the connection."""
