@@ -267,7 +267,8 @@ class Repair(msgspec.Struct, frozen=True):
 
 class StackStatus(msgspec.Struct, frozen=True):
     """One look at a whole stack, begun `at` (Unix time, seconds). `busy` names the verb that is
-    changing it, if any. `notes` are sentences; each of `needs_healing` is among them."""
+    changing it, if any. `notes` are sentences; each of `needs_healing` is among them. `recorded` is
+    another text, in a watch, after each result or setting that was recorded."""
 
     stack: str
     engine: str
@@ -278,6 +279,7 @@ class StackStatus(msgspec.Struct, frozen=True):
     busy_pid: int = 0
     notes: tuple[str, ...] = ()
     needs_healing: tuple[Repair, ...] = ()
+    recorded: str = ""
 
     @property
     def healthy(self) -> bool:

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,11 +47,11 @@ from devstack_tui.state.settings import user_file
 
 if TYPE_CHECKING:
     from devstack_tui.contracts.engine import Readable, UnitEvent
+    from devstack_tui.contracts.model import Repair
     from devstack_tui.contracts.service import Service
+    from devstack_tui.core.paths import StackPaths
 
 PROBE_TIMEOUT_S = 1.5
-GLANCE_S = 0.5
-"""How soon the begin or the end of a verb is seen between two looks."""
 WINDOW = 60
 """How many probes the percentiles are of."""
 STARTING_S = 20.0
@@ -70,12 +70,28 @@ class _Memory:
         self.installation: Installation | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look at a stack, begun `at` (Unix time, seconds): `shown` are the services that have a
+    row, `selected` the names of those that the stack consists of."""
+
+    at: float
+    instance: str
+    engine: Readable
+    owner: Owner | None
+    repairs: tuple[Repair, ...]
+    selected: frozenset[str]
+    shown: tuple[Service, ...]
+
+
 class Monitor:
     """Looks at one stack again and again; it only reads. Close it to end its threads."""
 
     def __init__(self, stack: StackView) -> None:
         self._stack = stack
         self._memory: dict[str, _Memory] = collections.defaultdict(_Memory)
+        self._instance = ""
+        """Which stack of this name is remembered."""
         self._pool = ThreadPoolExecutor(len(services()) + 1, thread_name_prefix="probe")
 
     def close(self) -> None:
@@ -84,62 +100,84 @@ class Monitor:
 
     async def look(self) -> StackStatus:
         """The status of every service now: all probes at once."""
+        look = self.begin()
+        rows = await asyncio.gather(*(self.ask(look, service) for service in look.shown))
+        return self.status(look, dict(zip((s.name for s in look.shown), rows, strict=True)))
+
+    def watch(
+        self, interval: float, wake: asyncio.Event, resting: Callable[[], bool] = lambda: False
+    ) -> AsyncIterator[StackStatus]:
+        """A status at once, then as `Watch` has it."""
+        from devstack_tui.health.watch import Watch  # who looks once needs it not
+
+        return Watch(self, interval, wake, resting).updates()
+
+    # --- the parts of a look -------------------------------------------------------------------
+
+    def begin(self) -> Look:
+        """What the rows of one look have in common, as of now."""
         stack = self._stack
         instance = stack.instance()
-        engine = stack.engine()
-        at = time.time()
-        owner = StackLock.holder(stack.paths.lock)
-        repairs = () if owner else stack.needs_healing()
-        selected = stack.selected()
+        made = instance.id if instance else ""
+        if made != self._instance:
+            self._instance = made
+            self._memory.clear()
+        owner = self.owner()
         named = stack.settings.services
-        shown = [s for s in stack.services() if s.name not in named or named[s.name].enabled]
-        loop = asyncio.get_running_loop()
-        rows = await asyncio.gather(
-            *(
-                loop.run_in_executor(self._pool, self._row, s, engine, s.name in selected, owner)
-                for s in shown
-            )
+        return Look(
+            at=time.time(),
+            instance=made,
+            engine=stack.engine(),
+            owner=owner,
+            repairs=() if owner else stack.needs_healing(),
+            selected=frozenset(stack.selected()),
+            shown=tuple(
+                s for s in stack.services() if s.name not in named or named[s.name].enabled
+            ),
         )
+
+    def ask(self, look: Look, service: Service) -> asyncio.Future[ServiceStatus]:
+        """One service's row, which a thread makes."""
+        loop = asyncio.get_running_loop()
+        required = service.name in look.selected
+        return loop.run_in_executor(
+            self._pool, self._row, service, look.engine, required, look.owner
+        )
+
+    def status(self, look: Look, rows: Mapping[str, ServiceStatus]) -> StackStatus:
+        """The rows of all services of a look as one status."""
+        name, owner = self._stack.name, look.owner
+        found = _by_cause(look.shown, [rows[service.name] for service in look.shown])
         return StackStatus(
-            stack=stack.name,
-            engine=engine.name,
-            at=at,
-            services=tuple(_for_stack(row, stack.name) for row in _by_cause(shown, rows)),
-            instance=instance.id if instance else "",
+            stack=name,
+            engine=look.engine.name,
+            at=look.at,
+            services=tuple(_for_stack(row, name) for row in found),
+            instance=look.instance,
             busy=owner.verb if owner else "",
             busy_pid=owner.pid if owner else 0,
-            notes=tuple(map(str, repairs)),
-            needs_healing=repairs,
+            notes=tuple(map(str, look.repairs)),
+            needs_healing=look.repairs,
         )
 
-    async def watch(self, interval: float, wake: asyncio.Event) -> AsyncIterator[StackStatus]:
-        """A status at once, every `interval` seconds, when `wake` is set, and within half a
-        second when a unit starts or ends or a verb begins or ends."""
-        loop = asyncio.get_running_loop()
-        ended = threading.Event()
-        # Before the first look: what happens during one is seen by the next at the latest.
-        events = self._stack.engine().watch(ended)
-        self._pool.submit(_follow, events, partial(loop.call_soon_threadsafe, wake.set))
-        try:
-            while True:
-                wake.clear()
-                owner = self._owner()
-                yield await self.look()
-                due = time.monotonic() + interval
-                while (left := due - time.monotonic()) > 0:
-                    try:
-                        await asyncio.wait_for(wake.wait(), min(GLANCE_S, left))
-                        break
-                    except TimeoutError:
-                        if self._owner() != owner:
-                            break
-        finally:
-            ended.set()
+    def owner(self) -> Owner | None:
+        """Who changes the stack now."""
+        return StackLock.holder(self._stack.paths.lock)
 
-    def _owner(self) -> int:
-        """The process that changes the stack now, or 0."""
-        owner = StackLock.holder(self._stack.paths.lock)
-        return owner.pid if owner else 0
+    def follow(self, ended: threading.Event, tell: Callable[[UnitEvent], object]) -> None:
+        """Have `tell` called by a thread at every event of a unit from now until `ended` is set."""
+        events = self._stack.engine().watch(ended)
+        self._pool.submit(_follow, events, tell)
+
+    @property
+    def paths(self) -> StackPaths:
+        """Where the stack is."""
+        return self._stack.paths
+
+    def reread_settings(self) -> None:
+        """Use the user's settings as they are now; those that are not valid change nothing."""
+        with contextlib.suppress(DevstackError):
+            self._stack = StackView(self._stack.name)
 
     def _row(
         self,
@@ -273,11 +311,11 @@ class Monitor:
         )
 
 
-def _follow(events: Iterator[UnitEvent], hint: Callable[[], object]) -> None:
-    """Call `hint` at every event; without a loop to call it in there is nobody to notify."""
+def _follow(events: Iterator[UnitEvent], tell: Callable[[UnitEvent], object]) -> None:
+    """Call `tell` at every event; without a loop to call it in there is nobody to notify."""
     with contextlib.suppress(DevstackError, OSError, RuntimeError):
-        for _ in events:
-            hint()
+        for event in events:
+            tell(event)
 
 
 def _for_stack(row: ServiceStatus, stack: str) -> ServiceStatus:

@@ -1,7 +1,11 @@
-"""What watching costs: a benchmark run and drawn by the console, against the same one headless.
+"""What watching costs, and how soon it shows a death.
 
 `watching.py [--pairs N] [--stack NAME]`. Informational: the ratios are watched ÷ headless, of the
 median throughput and of the median p99 of a quick `postgres.tpcb`, interleaved.
+
+`watching.py --deaths N [--stack NAME]` kills the main process of each service N times while a
+console runs, and prints how long its row takes to say so: as the feed reports it, and as the
+terminal shows it (there for the service under the cursor).
 """
 
 from __future__ import annotations
@@ -9,9 +13,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
+import threading
+import time
+from typing import IO, Any
 
 from tests.bench.console import Terminal
 
@@ -25,7 +33,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pairs", type=int, default=4)
     parser.add_argument("--stack", default="default")
+    parser.add_argument("--deaths", type=int, default=0)
     options = parser.parse_args()
+    if options.deaths:
+        deaths(options.stack, options.deaths)
+        return
     throughput, p99 = [], []
     for number in range(options.pairs):
         found = {}
@@ -56,6 +68,61 @@ def in_the_console(stack: str) -> None:
     os.write(terminal.fd, b"g")
     terminal.until(b"done in")
     terminal.close()
+
+
+def deaths(stack: str, times: int) -> None:
+    """Milliseconds from SIGKILL until the row of each service is another one."""
+    for name in [row["name"] for row in status(stack)["services"] if row["units"]]:
+        took = [death(stack, name) for _ in range(times)]
+        reported = " ".join(f"{1000 * one:5.0f}" for one, _ in took)
+        shown = " ".join(f"{1000 * one:5.0f}" for _, one in took)
+        sys.stdout.write(f"{name:<14} reported {reported} ms   on the screen {shown} ms\n")
+        sys.stdout.flush()
+
+
+def death(stack: str, name: str) -> tuple[float, float]:
+    """Seconds until the feed, and until a terminal, shows the end of a service that was healthy."""
+    argv = [sys.executable, "-m", "devstack_tui", "--stack", stack]
+    words = [*argv, "status", "--watch", "--jsonl", "--controlled", "--interval", "2"]
+    feed = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    terminal = Terminal(stack)
+    try:
+        assert feed.stdout is not None
+        first = json.loads(feed.stdout.readline())
+        row = next(row for row in first["services"] if row["name"] == name)
+        terminal.until(b"healthy")
+        pid = row["units"][0]["pid"]
+        terminal.seen = b""
+        killed = time.perf_counter()
+        os.kill(pid, signal.SIGKILL)
+        found: list[float] = []
+        reader = threading.Thread(target=lambda: found.append(until_ill(feed.stdout, name)))
+        reader.start()
+        # The header counts the healthy ones, whichever row is in view.
+        good = sum(one["state"] == "healthy" for one in first["services"])
+        terminal.until(f"{good - 1}/".encode())
+        shown = time.perf_counter() - killed
+        reader.join()
+        return found[0] - killed, shown
+    finally:
+        terminal.close()
+        feed.communicate()
+        subprocess.run([*argv, "up"], capture_output=True, check=True)
+
+
+def until_ill(lines: IO[bytes], name: str) -> float:
+    """When a line says that the service is not healthy."""
+    for line in lines:
+        row = next(row for row in json.loads(line)["services"] if row["name"] == name)
+        if row["state"] != "healthy":
+            break
+    return time.perf_counter()
+
+
+def status(stack: str) -> dict[str, Any]:
+    """The stack as it is now."""
+    argv = [sys.executable, "-m", "devstack_tui", "--stack", stack, "status", "--json"]
+    return dict(json.loads(subprocess.run(argv, capture_output=True, check=False).stdout))
 
 
 def newest(stack: str) -> tuple[float, float]:

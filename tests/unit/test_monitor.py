@@ -19,6 +19,7 @@ from devstack_tui.contracts.model import (
     Installation,
     Observation,
     ServiceStatus,
+    StackStatus,
     State,
     Target,
     UnitUsage,
@@ -27,14 +28,18 @@ from devstack_tui.contracts.model import (
 from devstack_tui.contracts.service import Service
 from devstack_tui.core import process
 from devstack_tui.core.errors import NotInstalledError, UnreachableError
-from devstack_tui.core.lock import StackLock
-from devstack_tui.core.paths import StackPaths
+from devstack_tui.core.lock import Owner, StackLock
+from devstack_tui.core.paths import StackPaths, shipped
 from devstack_tui.core.rooted_files import RootedFiles
 from devstack_tui.engines.embedded.process_units import usage_of
 from devstack_tui.health import monitor as module
+from devstack_tui.health import watch as watching
 from devstack_tui.health.monitor import Monitor
+from devstack_tui.health.watch import at_once
 from devstack_tui.stack.stack import Stack
+from devstack_tui.stack.view import StackView
 from devstack_tui.state import directories
+from devstack_tui.state.settings import user_file
 
 NOBODY = 2**22 + 1  # above the highest pid of any Linux
 
@@ -51,6 +56,8 @@ class FakeEngine:
         self.absent: dict[str, NotInstalledError] = {}
         self.answers: dict[str, Observation | Exception] = {}
         self.asked: list[str] = []
+        self.slow: dict[str, threading.Event] = {}
+        """Services whose answer comes when this is set."""
 
     def runs(self, name: str, *, pid: int = NOBODY, since: float = 3600.0) -> None:
         started = time.time() - since
@@ -76,14 +83,16 @@ class FakeEngine:
     def watch(self, ended: threading.Event) -> Iterator[UnitEvent]:
         return self._changes(self._starts(), ended)
 
-    def _changes(self, before: list[str], ended: threading.Event) -> Iterator[UnitEvent]:
+    def _changes(self, before: dict[str, str], ended: threading.Event) -> Iterator[UnitEvent]:
         while not ended.wait(0.005):
-            if (now := self._starts()) != before:
-                before = now
-                yield UnitEvent("", "")
+            now = self._starts()
+            for unit in before.keys() | now.keys():
+                if before.get(unit) != now.get(unit):
+                    yield UnitEvent(unit, now.get(unit, ""))
+            before = now
 
-    def _starts(self) -> list[str]:
-        return [unit.start_id for found in list(self.found.values()) for unit in found]
+    def _starts(self) -> dict[str, str]:
+        return {unit.unit: unit.start_id for found in list(self.found.values()) for unit in found}
 
     def exit_reason(self, service: Service) -> str:
         return self.words.get(service.name, "")
@@ -102,6 +111,8 @@ class FakeEngine:
 
     def probe(self, service: Service, *_: object) -> Observation:
         self.asked.append(service.name)
+        if service.name in self.slow:
+            self.slow[service.name].wait(60)
         answer = self.answers.get(service.name, Observation(1.5, version="1"))
         if isinstance(answer, Exception):
             raise answer
@@ -416,7 +427,7 @@ async def test_a_watch_looks_again_when_a_process_dies(
 async def test_a_watch_looks_again_when_a_verb_begins(
     monitor: Monitor, paths: StackPaths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "GLANCE_S", 0.005)
+    monkeypatch.setattr(watching, "GLANCE_S", 0.005)
     looks = monitor.watch(3600.0, asyncio.Event())
     await anext(looks)
     following = asyncio.ensure_future(anext(looks))
@@ -454,3 +465,178 @@ async def test_what_a_service_reports_of_another_is_mended_there(
     )
     engine.answers["reference_api"] = Observation(1.0, problems=("it is slow",))
     assert "restart reference_api" in (await row(monitor, "reference_api")).remedy
+
+
+async def until_seen(
+    looks: AsyncIterator[StackStatus], name: str, state: State, reason: str = ""
+) -> ServiceStatus:
+    async with asyncio.timeout(60):
+        async for status in looks:
+            found = status.get(name)
+            if found is not None and found.state is state and reason in found.reason:
+                return found
+    raise AssertionError("the watch ended")
+
+
+async def test_a_death_is_shown_while_another_service_has_not_answered_yet(
+    monitor: Monitor, engine: FakeEngine
+) -> None:
+    engine.runs("redis")
+    engine.runs("mysql")
+    wake = asyncio.Event()
+    looks = monitor.watch(3600.0, wake)
+    await anext(looks)
+    engine.slow["mysql"] = threading.Event()
+    wake.set()
+    engine.found["redis"] = []
+    engine.died("redis", "redis-x has ended: bad option")
+    try:
+        await until_seen(looks, "redis", State.DOWN, "bad option")
+    finally:
+        engine.slow["mysql"].set()
+    await looks.aclose()  # type: ignore[attr-defined]
+
+
+async def test_what_a_unit_answered_before_it_ended_is_not_shown_any_more(
+    monitor: Monitor, engine: FakeEngine
+) -> None:
+    engine.runs("redis")
+    wake = asyncio.Event()
+    looks = monitor.watch(3600.0, wake)
+    await anext(looks)
+    slow = engine.slow["redis"] = threading.Event()
+    following = asyncio.ensure_future(anext(looks))
+    wake.set()
+    async with asyncio.timeout(60):
+        while engine.asked.count("redis") < 2:
+            await asyncio.sleep(0.001)
+    engine.found["redis"] = []
+    engine.died("redis", "redis-x has ended: bad option")
+    found = (await asyncio.wait_for(following, 60)).get("redis")
+    assert found
+    assert (found.state, found.reason) == (State.DOWN, "redis-0 has ended")
+    slow.set()
+    async with asyncio.timeout(60):
+        async for status in looks:
+            row = status.get("redis")
+            assert row
+            assert row.state is State.DOWN
+            if "bad option" in row.reason:
+                break
+    await looks.aclose()  # type: ignore[attr-defined]
+
+
+async def test_at_rest_what_was_recorded_is_reported_and_nobody_is_asked(
+    monitor: Monitor, engine: FakeEngine, paths: StackPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "GLANCE_S", 0.005)
+    engine.runs("redis")
+    looks = monitor.watch(0.01, asyncio.Event(), lambda: True)
+    first = await anext(looks)
+    asked = len(engine.asked)
+    (paths.root / "history.db").write_text("a result")
+    second = await asyncio.wait_for(anext(looks), 60)
+    assert second.recorded != first.recorded
+    assert (second.at, second.services) == (first.at, first.services)
+    assert len(engine.asked) == asked
+    await looks.aclose()  # type: ignore[attr-defined]
+
+
+async def test_at_rest_a_stack_is_looked_at_when_a_verb_has_ended_and_not_while_it_runs(
+    monitor: Monitor, engine: FakeEngine, paths: StackPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "GLANCE_S", 0.005)
+    engine.runs("redis")
+    looks = monitor.watch(0.01, asyncio.Event(), lambda: True)
+    first = await anext(looks)
+    asked = len(engine.asked)
+    lock = StackLock(paths.lock, "drill")
+    assert lock.try_acquire() is None
+    with lock:
+        during = await asyncio.wait_for(anext(looks), 60)
+        assert (during.busy, during.at, len(engine.asked)) == ("drill", first.at, asked)
+        engine.found["redis"] = []
+        engine.died("redis", "redis-x has ended")
+        found = await until_seen(looks, "redis", State.DOWN, "redis-0 has ended")
+        assert found.latency_ms.samples == 0
+    async with asyncio.timeout(60):
+        async for status in looks:
+            if not status.busy:
+                break
+    assert status.at > first.at
+    await looks.aclose()  # type: ignore[attr-defined]
+
+
+async def test_after_a_rest_nothing_old_is_shown_as_of_now(
+    monitor: Monitor, engine: FakeEngine
+) -> None:
+    engine.runs("redis")
+    wake, rests = asyncio.Event(), [True]
+    looks = monitor.watch(0.01, wake, lambda: rests[0])
+    assert (await anext(looks)).get("redis")
+    engine.answers["redis"] = Observation(9.0, problems=("read only",))
+    engine.slow["redis"] = threading.Event()
+    following = asyncio.ensure_future(anext(looks))
+    rests[0] = False
+    wake.set()
+    async with asyncio.timeout(60):
+        while engine.asked.count("redis") < 2:
+            await asyncio.sleep(0.001)
+    done, _ = await asyncio.wait([following], timeout=2 * watching.GRACE_S)
+    assert not done, "an old row was shown as of now"
+    engine.slow["redis"].set()
+    found = (await asyncio.wait_for(following, 60)).get("redis")
+    assert found
+    assert found.state is State.DEGRADED
+    await looks.aclose()  # type: ignore[attr-defined]
+
+
+async def test_a_service_that_is_switched_off_or_on_in_the_settings_is_followed(
+    monitor: Monitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "GLANCE_S", 0.005)
+    monkeypatch.setattr(monitor, "_stack", StackView("work"))
+    looks = monitor.watch(3600.0, asyncio.Event(), lambda: True)
+    assert (await anext(looks)).get("mysql")
+    text = shipped("configs/stack.toml").read_text()
+    own = user_file()
+    own.parent.mkdir(parents=True, exist_ok=True)
+    off = "[services.mysql]\nenabled = "
+    own.write_text(text.replace(f"{off}true", f"{off}false", 1))
+    async with asyncio.timeout(60):
+        async for status in looks:
+            if status.get("mysql") is None:
+                break
+    await looks.aclose()  # type: ignore[attr-defined]
+
+
+def unit(name: str, running: bool = True) -> UnitUsage:
+    return UnitUsage(name, 1 if running else None, running, start_id="1-1" if running else "")
+
+
+ONE, TWO = (unit("redis-1"),), (unit("redis-1"), unit("redis-2"))
+
+
+@pytest.mark.parametrize(
+    ("units", "start", "verb", "state", "reason"),
+    [
+        (ONE, "", "", State.DOWN, "redis-1 has ended"),
+        (TWO, "", "", State.DEGRADED, "redis-1 has ended"),
+        (ONE, "", "down", State.STOPPING, "`down` runs (pid 7): redis-1 has ended"),
+        (TWO, "", "restart", State.STOPPING, "`restart` runs (pid 7): redis-1 has ended"),
+        (TWO, "", "drill", State.DEGRADED, "redis-1 has ended"),
+        (ONE, "2-2", "restart", State.STARTING, "redis-1 was started"),
+        (TWO, "2-2", "", State.DEGRADED, "redis-1 was started"),
+        ((unit("redis-1", running=False),), "2-2", "", State.STARTING, "redis-1 was started"),
+    ],
+)
+def test_what_happens_to_a_unit_is_in_its_row_at_once(
+    units: tuple[UnitUsage, ...], start: str, verb: str, state: State, reason: str
+) -> None:
+    row = ServiceStatus("redis", "Redis", State.HEALTHY, True, units=units, uptime_s=5.0)
+    found = at_once(row, UnitEvent("redis-1", start), Owner(7, verb, 0.0) if verb else None)
+    assert (found.state, found.reason) == (state, reason)
+    assert found.remedy
+    assert found.units[0].running == bool(start)
+    kept = any(one.running for one in found.units) and state is not State.STARTING
+    assert (found.uptime_s == 5.0) == kept

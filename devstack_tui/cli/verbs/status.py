@@ -56,7 +56,7 @@ async def _watch(stack: StackView, options: argparse.Namespace) -> int:
     if options.controlled:
         await control.listen()
     try:
-        looks = control.gate(monitor.watch(options.interval, control.wake))
+        looks = control.gate(monitor.watch(options.interval, control.wake, control.resting))
         if options.json or options.jsonl:
             async for status in looks:
                 print_json(status)
@@ -91,8 +91,7 @@ class _Control:
 
     def __init__(self) -> None:
         self.wake = asyncio.Event()
-        self._running = asyncio.Event()
-        self._running.set()
+        self._resting = False
         self._closed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -104,26 +103,26 @@ class _Control:
         while line := await reader.readline():
             match line.strip():
                 case b"pause":
-                    self._running.clear()
+                    self._resting = True
                 case b"resume":
-                    self._running.set()
+                    self._resting = False
                     self.wake.set()
                 case b"now":
                     self.wake.set()
         self._closed.set()
-        self._running.set()
         self.wake.set()
 
+    def resting(self) -> bool:
+        """Whether nobody looks: only what changes is to be reported."""
+        return self._resting
+
     async def gate(self, looks: AsyncIterator[StackStatus]) -> AsyncIterator[StackStatus]:
-        """`looks`, while not paused, until the input is closed."""
+        """`looks`, until the input is closed."""
         async with contextlib.aclosing(looks) as stream:  # type: ignore[type-var]
             async for status in stream:
                 if self._closed.is_set():
                     return
                 yield status
-                await self._running.wait()
-                if self._closed.is_set():
-                    return
 
 
 def table(status: StackStatus) -> RenderableType:

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from devstack_tui.contracts.service import Service
     from devstack_tui.state.instance import Instance
 
-WATCH_S = 0.5
-"""How soon the end of a unit is noticed."""
 TABLE_S = 0.2
 """How old a look at all processes may be that several questions share."""
 
@@ -87,21 +85,10 @@ class Units:
             return table
 
     def watch(self, ended: threading.Event) -> Iterator[UnitEvent]:
-        """See `Engine.watch`: by a look at the records twice a second, the first one now."""
-        return self._changes(self._starts(), ended)
+        """See `Engine.watch`."""
+        from devstack_tui.engines.embedded.unit_watch import changes
 
-    def _changes(self, before: Mapping[str, str], ended: threading.Event) -> Iterator[UnitEvent]:
-        from devstack_tui.contracts.engine import UnitEvent
-
-        while not ended.wait(WATCH_S):
-            now = self._starts()
-            for unit in sorted(before.keys() | now.keys()):
-                if before.get(unit) != now.get(unit):
-                    yield UnitEvent(unit, now.get(unit, ""))
-            before = now
-
-    def _starts(self) -> dict[str, str]:
-        return {record.unit: unit_of(record, False).start_id for record in self._records.all()}
+        return changes(self._records, ended)
 
 
 def usage_of(pid: int, table: process.Table) -> Usage:
