@@ -1,4 +1,4 @@
-"""Health of a stack: one look at every service, and the watch that repeats it."""
+"""Health of a stack: one look at every service. `watch.py` repeats it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import collections
 import contextlib
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,14 +103,6 @@ class Monitor:
         look = self.begin()
         rows = await asyncio.gather(*(self.ask(look, service) for service in look.shown))
         return self.status(look, dict(zip((s.name for s in look.shown), rows, strict=True)))
-
-    def watch(
-        self, interval: float, wake: asyncio.Event, resting: Callable[[], bool] = lambda: False
-    ) -> AsyncIterator[StackStatus]:
-        """A status at once, then as `Watch` has it."""
-        from devstack_tui.health.watch import Watch  # who looks once needs it not
-
-        return Watch(self, interval, wake, resting).updates()
 
     # --- the parts of a look -------------------------------------------------------------------
 

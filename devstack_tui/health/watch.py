@@ -23,8 +23,6 @@ from devstack_tui.state.settings import user_file
 
 GLANCE_S = 0.5
 """How soon the begin or the end of a verb, or what was recorded, is seen between two looks."""
-GRACE_S = 0.3
-"""How long rows in their old state wait for the others of their look."""
 _ENDING = ("down", "restart")
 """The verbs that end units."""
 
@@ -34,7 +32,11 @@ class Watch:
     changes is reported, and a look is made only when something has changed and no verb runs."""
 
     def __init__(
-        self, monitor: Monitor, interval: float, wake: asyncio.Event, resting: Callable[[], bool]
+        self,
+        monitor: Monitor,
+        interval: float,
+        wake: asyncio.Event,
+        resting: Callable[[], bool] = lambda: False,
     ) -> None:
         self._monitor = monitor
         self._interval = interval
@@ -52,7 +54,7 @@ class Watch:
         self._changed = self._urgent = self._rested = False
         self._owner = _id(self._look.owner)
         self._recorded, self._settings = _recorded(monitor), _stamp(user_file())
-        self._due = self._grace = self._glance = 0.0
+        self._due = self._glance = 0.0
 
     async def updates(self) -> AsyncIterator[StackStatus]:
         """A status at once, then every `interval` seconds, when `wake` is set, and when a unit
@@ -65,7 +67,7 @@ class Watch:
             while True:
                 now = time.monotonic()
                 self._step(now)
-                if self._publishes(now):
+                if self._publishes():
                     self._changed = self._urgent = False
                     made = self._monitor.status(self._look, self._rows)
                     yield msgspec.structs.replace(made, recorded=self._recorded)
@@ -81,11 +83,9 @@ class Watch:
 
     async def _wait(self) -> None:
         """Until there is news, or something is due."""
-        now = time.monotonic()
-        due = min(self._due, self._glance, self._grace if self._grace > now else math.inf)
         waits = [asyncio.ensure_future(one.wait()) for one in (self._news, self._wake)]
         try:
-            left = max(due - now, 0.0)
+            left = max(min(self._due, self._glance) - time.monotonic(), 0.0)
             await asyncio.wait(waits, timeout=left, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for one in waits:
@@ -115,12 +115,11 @@ class Watch:
         if rests and not self._asked:
             self._due = math.inf
 
-    def _publishes(self, now: float) -> bool:
-        """Whether a status is due: at once for another state, else once all have answered or have
-        had their time."""
-        if not self._changed or any(one.name not in self._rows for one in self._look.shown):
-            return False
-        return self._urgent or not self._asked or now >= self._grace
+    def _publishes(self) -> bool:
+        """Whether a status is due: at once for another state, for other figures once all have
+        answered."""
+        known = all(one.name in self._rows for one in self._look.shown)
+        return known and self._changed and (self._urgent or not self._asked)
 
     def _begin(self, now: float, *, anew: bool) -> None:
         before, self._look = self._look.instance, self._monitor.begin()
@@ -133,7 +132,6 @@ class Watch:
             elif anew:
                 self._again.add(service.name)
         self._due = now + self._interval + PROBE_TIMEOUT_S
-        self._grace = now + GRACE_S
 
     def _ask(self, name: str) -> None:
         service = next((one for one in self._look.shown if one.name == name), None)
@@ -157,7 +155,7 @@ class Watch:
         before = self._rows.get(row.name)
         self._rows[row.name] = row
         self._changed = True
-        self._urgent |= before is not None and before.state is not row.state
+        self._urgent |= before is not None and _condition(before) != _condition(row)
 
     def _take_events(self) -> bool:
         """Whether there were any; the rows say so at once."""
@@ -218,6 +216,16 @@ def at_once(row: ServiceStatus, event: UnitEvent, owner: Owner | None) -> Servic
         return row
     return msgspec.structs.replace(
         row, latency_ms=Latency(), uptime_s=None, cpu_percent=None, memory_bytes=None
+    )
+
+
+def _condition(row: ServiceStatus) -> tuple[object, ...]:
+    """What of a row is shown without waiting for the others."""
+    return (
+        row.state,
+        row.reason,
+        row.role,
+        *((node.name, node.state, node.role) for node in row.nodes),
     )
 
 

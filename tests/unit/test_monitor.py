@@ -35,7 +35,7 @@ from devstack_tui.engines.embedded.process_units import usage_of
 from devstack_tui.health import monitor as module
 from devstack_tui.health import watch as watching
 from devstack_tui.health.monitor import Monitor
-from devstack_tui.health.watch import at_once
+from devstack_tui.health.watch import Watch, at_once
 from devstack_tui.stack.stack import Stack
 from devstack_tui.stack.view import StackView
 from devstack_tui.state import directories
@@ -399,7 +399,7 @@ async def test_cpu_and_memory_are_those_of_the_real_process(
 
 async def test_a_watch_looks_again_at_once_when_it_is_woken(monitor: Monitor) -> None:
     wake = asyncio.Event()
-    looks = monitor.watch(3600.0, wake)
+    looks = Watch(monitor, 3600.0, wake).updates()
     await anext(looks)
     following = asyncio.ensure_future(anext(looks))
     await asyncio.sleep(0)
@@ -413,7 +413,7 @@ async def test_a_watch_looks_again_when_a_process_dies(
     monitor: Monitor, engine: FakeEngine, asked: bool
 ) -> None:
     engine.runs("redis")
-    looks = monitor.watch(3600.0, asyncio.Event())
+    looks = Watch(monitor, 3600.0, asyncio.Event()).updates()
     await anext(looks)
     following = asyncio.ensure_future(anext(looks)) if asked else None
     await asyncio.sleep(0)
@@ -428,7 +428,7 @@ async def test_a_watch_looks_again_when_a_verb_begins(
     monitor: Monitor, paths: StackPaths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watching, "GLANCE_S", 0.005)
-    looks = monitor.watch(3600.0, asyncio.Event())
+    looks = Watch(monitor, 3600.0, asyncio.Event()).updates()
     await anext(looks)
     following = asyncio.ensure_future(anext(looks))
     await asyncio.sleep(0)
@@ -484,7 +484,7 @@ async def test_a_death_is_shown_while_another_service_has_not_answered_yet(
     engine.runs("redis")
     engine.runs("mysql")
     wake = asyncio.Event()
-    looks = monitor.watch(3600.0, wake)
+    looks = Watch(monitor, 3600.0, wake).updates()
     await anext(looks)
     engine.slow["mysql"] = threading.Event()
     wake.set()
@@ -502,7 +502,7 @@ async def test_what_a_unit_answered_before_it_ended_is_not_shown_any_more(
 ) -> None:
     engine.runs("redis")
     wake = asyncio.Event()
-    looks = monitor.watch(3600.0, wake)
+    looks = Watch(monitor, 3600.0, wake).updates()
     await anext(looks)
     slow = engine.slow["redis"] = threading.Event()
     following = asyncio.ensure_future(anext(looks))
@@ -531,7 +531,7 @@ async def test_at_rest_what_was_recorded_is_reported_and_nobody_is_asked(
 ) -> None:
     monkeypatch.setattr(watching, "GLANCE_S", 0.005)
     engine.runs("redis")
-    looks = monitor.watch(0.01, asyncio.Event(), lambda: True)
+    looks = Watch(monitor, 0.01, asyncio.Event(), lambda: True).updates()
     first = await anext(looks)
     asked = len(engine.asked)
     (paths.root / "history.db").write_text("a result")
@@ -547,7 +547,7 @@ async def test_at_rest_a_stack_is_looked_at_when_a_verb_has_ended_and_not_while_
 ) -> None:
     monkeypatch.setattr(watching, "GLANCE_S", 0.005)
     engine.runs("redis")
-    looks = monitor.watch(0.01, asyncio.Event(), lambda: True)
+    looks = Watch(monitor, 0.01, asyncio.Event(), lambda: True).updates()
     first = await anext(looks)
     asked = len(engine.asked)
     lock = StackLock(paths.lock, "drill")
@@ -572,7 +572,7 @@ async def test_after_a_rest_nothing_old_is_shown_as_of_now(
 ) -> None:
     engine.runs("redis")
     wake, rests = asyncio.Event(), [True]
-    looks = monitor.watch(0.01, wake, lambda: rests[0])
+    looks = Watch(monitor, 0.01, wake, lambda: rests[0]).updates()
     assert (await anext(looks)).get("redis")
     engine.answers["redis"] = Observation(9.0, problems=("read only",))
     engine.slow["redis"] = threading.Event()
@@ -582,8 +582,7 @@ async def test_after_a_rest_nothing_old_is_shown_as_of_now(
     async with asyncio.timeout(60):
         while engine.asked.count("redis") < 2:
             await asyncio.sleep(0.001)
-    done, _ = await asyncio.wait([following], timeout=2 * watching.GRACE_S)
-    assert not done, "an old row was shown as of now"
+    assert not following.done(), "an old row was shown as of now"
     engine.slow["redis"].set()
     found = (await asyncio.wait_for(following, 60)).get("redis")
     assert found
@@ -596,7 +595,7 @@ async def test_a_service_that_is_switched_off_or_on_in_the_settings_is_followed(
 ) -> None:
     monkeypatch.setattr(watching, "GLANCE_S", 0.005)
     monkeypatch.setattr(monitor, "_stack", StackView("work"))
-    looks = monitor.watch(3600.0, asyncio.Event(), lambda: True)
+    looks = Watch(monitor, 3600.0, asyncio.Event(), lambda: True).updates()
     assert (await anext(looks)).get("mysql")
     text = shipped("configs/stack.toml").read_text()
     own = user_file()

@@ -51,12 +51,15 @@ async def _once(stack: StackView, as_json: bool) -> int:
 
 
 async def _watch(stack: StackView, options: argparse.Namespace) -> int:
+    from devstack_tui.health.watch import Watch  # who looks once needs it not
+
     control = _Control()
     monitor = Monitor(stack)
     if options.controlled:
         await control.listen()
     try:
-        looks = control.gate(monitor.watch(options.interval, control.wake, control.resting))
+        watch = Watch(monitor, options.interval, control.wake, control.resting)
+        looks = control.gate(watch.updates())
         if options.json or options.jsonl:
             async for status in looks:
                 print_json(status)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from devstack_tui.contracts.model import UnitUsage, Usage
@@ -15,7 +15,6 @@ from devstack_tui.core.process import ProcessId
 from devstack_tui.engines.embedded.process_records import Record, Records
 
 if TYPE_CHECKING:
-    from devstack_tui.contracts.engine import UnitEvent
     from devstack_tui.contracts.service import Service
     from devstack_tui.state.instance import Instance
 
@@ -83,12 +82,6 @@ class Units:
                 table = process.table()
                 self._last_table = time.monotonic(), table
             return table
-
-    def watch(self, ended: threading.Event) -> Iterator[UnitEvent]:
-        """See `Engine.watch`."""
-        from devstack_tui.engines.embedded.unit_watch import changes
-
-        return changes(self._records, ended)
 
 
 def usage_of(pid: int, table: process.Table) -> Usage:

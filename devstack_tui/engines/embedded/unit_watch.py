@@ -14,9 +14,9 @@ from devstack_tui.contracts.model import UnitUsage
 from devstack_tui.engines.embedded.process_records import Records
 from devstack_tui.engines.embedded.process_units import unit_of
 
-WATCH_S = 0.5
+WATCH_S = 1.0
 """How soon the start of a unit is noticed."""
-_TURN_S = 0.1
+_TURN_S = 0.2
 """How soon a watch notices that it is to end."""
 Units = Mapping[str, UnitUsage]
 

@@ -73,7 +73,9 @@ class EmbeddedView:
 
     def watch(self, ended: threading.Event) -> Iterator[UnitEvent]:
         """See the Protocol."""
-        return self._units.watch(ended)
+        from devstack_tui.engines.embedded.unit_watch import changes
+
+        return changes(self._records, ended)
 
     def exit_reason(self, service: Service) -> str:
         """See the Protocol."""
