@@ -6,9 +6,9 @@ proves that the stack is ours, journals, heals, judges the repeats together and 
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Annotated, Protocol, runtime_checkable
 
 import msgspec
 
@@ -85,17 +85,18 @@ class Step(msgspec.Struct, frozen=True, tag_field="event", tag="step"):
 
 class Shard(msgspec.Struct, frozen=True, kw_only=True):
     """One shard's, or one single service's, share of the outcome. Windows in seconds: from the
-    last success before to the first one after; 0.0 when it never paused."""
+    last success before to the first one after; 0.0 when it never paused, None when nothing of the
+    kind was done. What was lost and so on is None when it could not be read back."""
 
     name: str
     write_window_s: float
-    read_window_s: float
+    read_window_s: float | None
     acknowledged: int = 0
-    lost: int = 0
+    lost: int | None = 0
     lost_s: float = 0.0
-    resurrected: int = 0
-    out_of_order: int = 0
-    duplicated: int = 0
+    resurrected: int | None = 0
+    out_of_order: int | None = 0
+    duplicated: int | None = 0
     indeterminate: int = 0
     errors: dict[str, int] = {}
 
@@ -118,7 +119,11 @@ class DrillResult(msgspec.Struct, frozen=True, kw_only=True):
     timings: dict[str, float] = {}
     expected: tuple[float, float] | None = None
     theory: str = ""
-    split_brain: int = 0
+    split_brain: int | None = 0
+    hit_master: bool = False
+    """Whether the node that was hit owned slots then."""
+    begun: bool = True
+    """False: the preconditions did not hold, so nothing was broken."""
     markers: tuple[Marker, ...] = ()
     lanes: dict[str, str] = {}
     """The whole course, `cell_ms` each, from `lanes_from_ms` on."""
@@ -132,12 +137,31 @@ class DrillResult(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
 
     @property
-    def write_window_s(self) -> float:
-        return max((shard.write_window_s for shard in self.shards), default=0.0)
+    def write_window_s(self) -> float | None:
+        """The longest of all shards; None when it was not measured."""
+        return worst(shard.write_window_s for shard in self.shards)
 
     @property
-    def read_window_s(self) -> float:
-        return max((shard.read_window_s for shard in self.shards), default=0.0)
+    def read_window_s(self) -> float | None:
+        """The longest of all shards; None when it was not measured."""
+        return worst(shard.read_window_s for shard in self.shards)
+
+    @property
+    def lost(self) -> int | None:
+        """Of all shards; None when it could not be read back."""
+        return total(shard.lost for shard in self.shards)
+
+
+def worst(values: Iterable[float | None]) -> float | None:
+    """The highest of what was measured; None when nothing was."""
+    return max((value for value in values if value is not None), default=None)
+
+
+def total(values: Iterable[int | None]) -> int | None:
+    """The sum; None when nothing was counted, or a part of it could not be."""
+    counted = list(values)
+    known = [value for value in counted if value is not None]
+    return sum(known) if known and len(known) == len(counted) else None
 
 
 class RepeatEnded(msgspec.Struct, frozen=True, tag_field="event", tag="repeat_ended"):
@@ -147,15 +171,17 @@ class RepeatEnded(msgspec.Struct, frozen=True, tag_field="event", tag="repeat_en
 
 
 class PlannedStep(msgspec.Struct, frozen=True):
-    """One step of the plan: the check's id and what it asserts."""
+    """One step of the plan: the check's id, what it asserts, and where its limit comes from."""
 
     id: str
     title: str
+    detail: str = ""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What a drill will do, before it does anything. `actions` are sentences in order; `touches`
-    what it stops or changes and how that comes back; `refusal` why it cannot run now."""
+    what it stops or changes and how that comes back; `refusal` why it cannot run now. With
+    `only_reports` a run breaks nothing, but reports the refusal: its first steps FAIL."""
 
     drill: str
     fault: str
@@ -167,16 +193,41 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     thresholds: dict[str, float] = {}
     refusal: str = ""
     remedy: str = ""
+    only_reports: bool = False
+
+
+class FaultLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What one kind of fault may cost, by drills.toml: seconds of writing to the shard that is hit.
+
+    Lost, which counts what came back as well: so many node timeouts as they are in force, `lost_s`
+    more, and with `lost_lag` the replication lag that is measured before the fault; times
+    `rate_hz`, the writes (and the reads) a second to each shard with this fault."""
+
+    lost_node_timeouts: float = 0.0
+    lost_s: float = 0.0
+    lost_lag: bool = False
+    lost_why: str = ""
+    split_brain_node_timeouts: float = 0.0
+    split_brain_why: str = ""
+    rate_hz: Annotated[float, msgspec.Meta(ge=50, le=1000)] = 50.0
 
 
 class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Of drills.toml: windows in seconds."""
+    """Of drills.toml: windows in seconds. `planned_median_s` is judged over `planned_repeats`
+    switch-overs or more."""
 
     published_window_s: float = 5.0
-    window_s: float = 3.0
     planned_window_s: float = 0.1
+    planned_median_s: float = 0.05
+    planned_repeats: int = 5
+    other_pause_s: float = 0.25
     restart_s: float = 15.0
     lost: int = 0
+    faults: dict[str, FaultLimits] = {}
+
+    def of(self, fault: str) -> FaultLimits:
+        """What this fault may cost: nothing, where drills.toml says nothing."""
+        return self.faults.get(fault, FaultLimits())
 
 
 class FaultInjector(Protocol):
@@ -264,8 +315,9 @@ class Drill(Protocol):
         `files` are the service's own."""
 
     def run(self, context: Context) -> AsyncGenerator[DrillEvent, None]:
-        """One repeat. Closing it early ends the instrument; the engine heals. Raises
-        `DevstackError` when the preconditions do not hold: nothing was touched then."""
+        """One repeat. Closing it early ends the instrument; the engine heals. When the
+        preconditions do not hold, nothing is broken: its result says so, or it raises
+        `DevstackError`."""
 
 
 class NodeTraffic(msgspec.Struct, frozen=True):
@@ -296,6 +348,19 @@ class SequenceDrill(Protocol):
 
     def sequence(self, target: Target, victim: str) -> tuple[str, ...]:
         """The single victims. Raises `UsageError` for an unknown one."""
+
+
+@runtime_checkable
+class ConcludingDrill(Protocol):
+    """A drill of which all repeats together say more than the worst of each step."""
+
+    def conclude(
+        self, steps: Sequence[Result], results: Sequence[DrillResult], thresholds: Thresholds
+    ) -> tuple[Result, ...]:
+        """The merged steps, with what only several repeats can decide."""
+
+    def core(self, victim: str, results: Sequence[DrillResult]) -> bool:
+        """Whether this run decides the core checks; `victim` as it was asked for."""
 
 
 @runtime_checkable

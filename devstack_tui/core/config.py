@@ -33,6 +33,17 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: {error.strerror}") from None
 
 
+def merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """`over` laid on `base`, table by table."""
+    laid = dict(base)
+    for key, value in over.items():
+        if isinstance(value, dict) and isinstance(laid.get(key), dict):
+            laid[key] = merged(laid[key], value)
+        else:
+            laid[key] = value
+    return laid
+
+
 def convert(data: Any, kind: type[T], path: Path, at: str = "") -> T:
     """`data` as `kind`; what does not fit is a `ConfigError` with line and key.
 

@@ -166,3 +166,16 @@ def age(seconds: float) -> str:
 def moment(at: float | None) -> str:
     """The local date and time of Unix time `at`; a dash where there is none."""
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(at)) if at else "–"
+
+
+NOT_MEASURED = "not measured"
+
+
+def measured(seconds: float | None) -> str:
+    """`2.310 s`, or that it was not measured."""
+    return NOT_MEASURED if seconds is None else f"{seconds:.3f} s"
+
+
+def counted(count: int | None) -> str:
+    """`1,204`, or that it was not counted."""
+    return "not counted" if count is None else f"{count:,}"

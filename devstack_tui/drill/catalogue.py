@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
@@ -10,14 +11,17 @@ from devstack_tui.contracts.drill import Drill, SequenceDrill, Sweepable, Thresh
 from devstack_tui.contracts.model import Target
 from devstack_tui.contracts.registry import require_usable, service, services
 from devstack_tui.contracts.service import Service
-from devstack_tui.core.config import convert, fault, read_toml
+from devstack_tui.core.config import convert, fault, merged, read_toml
 from devstack_tui.core.errors import unknown_name
-from devstack_tui.core.paths import resource
+from devstack_tui.core.paths import resource, shipped
 from devstack_tui.drill.restart import restart_drills
 
 ALL = "all"
 _RENAMED = {"seed_window_s": "published_window_s"}
-"""Keys of an earlier release, in a user's copy of drills.toml."""
+_GONE = frozenset({"window_s"})
+_THRESHOLDS = frozenset({"other_pause_s"})
+"""Keys of an earlier release, in a user's copy of drills.toml: renamed, without a meaning (the
+limit of a window is theory's), and once among a drill's options."""
 Options = dict[str, int | float | str | bool]
 
 
@@ -75,24 +79,41 @@ class Entry(msgspec.Struct, frozen=True):
         return (victim,)
 
 
+def _thresholds(drill: Drill, options: dict[str, Any], written: _File, path: Path) -> Thresholds:
+    """The thresholds of a drill, taken out of its options. Raises `ConfigError`."""
+    at = f"drills.{drill.name}"
+    faults = convert(options.pop("faults", {}), dict[str, dict[str, Any]], path, f"{at}.faults")
+    own = convert(options.pop("thresholds", {}), dict[str, Any], path, f"{at}.thresholds")
+    moved = {key: options.pop(key) for key in _THRESHOLDS & set(options)}
+    limits = {**written.thresholds, **moved, **own}
+    limits = {_RENAMED.get(k, k): v for k, v in limits.items() if k not in _GONE}
+    for name in faults:
+        if name not in drill.faults:
+            error = unknown_name("fault", name, drill.faults)
+            raise fault(path, f"{at}.faults.{name}", error.message, error.remedy)
+    rate = {"rate_hz": written.measuring.rate_hz}
+    limits["faults"] = {name: rate | faults.get(name, {}) for name in drill.faults}
+    return convert(limits, Thresholds, path, "thresholds")
+
+
 class Catalogue:
     """Every drill, those of a technology first. Raises `ConfigError` for a bad drills.toml."""
 
     def __init__(self) -> None:
         path = resource("configs/drills.toml")
-        written = convert(read_toml(path), _File, path)
+        # The user's copy may be older than the tables that a limit comes from.
+        document = merged(read_toml(shipped("configs/drills.toml")), read_toml(path))
+        written = convert(document, _File, path)
         own = [(found, drill) for found in services() for drill in found.drills()]
         generic = [(service(drill.name.partition(".")[0]), drill) for drill in restart_drills()]
         self.entries: dict[str, Entry] = {}
         for found, drill in (*own, *generic):
             rows = {**found.rows(path.name), **written.drills}
             options = dict(rows.get(drill.name, {}))
-            limits = {**written.thresholds, **options.pop("thresholds", {})}
-            limits = {_RENAMED.get(key, key): value for key, value in limits.items()}
             self.entries[drill.name] = Entry(
                 found,
                 drill,
-                convert(limits, Thresholds, path, "thresholds"),
+                _thresholds(drill, options, written, path),
                 written.measuring,
                 convert(options, Options, path, f"drills.{drill.name}"),
             )

@@ -27,12 +27,13 @@ class StepChange(msgspec.Struct, frozen=True):
 
 
 class Comparison(msgspec.Struct, frozen=True):
-    """`drill compare --json`. `warning` is why the two may not be comparable."""
+    """`drill compare --json`. `verdicts` with the warnings that they do not say; `warning` is why
+    the two may not be comparable."""
 
     a: str
     b: str
     verdicts: tuple[str, str]
-    lost: tuple[int, int]
+    lost: tuple[int | None, int | None]
     changes: tuple[Change, ...]
     steps: tuple[StepChange, ...]
     warning: str = ""
@@ -48,13 +49,17 @@ def compare(a: DrillReport, b: DrillReport) -> Comparison:
     warnings = []
     if a.fault != b.fault:
         warnings.append(f"the faults differ: {a.fault} against {b.fault}")
+    if a.victim != b.victim:
+        warnings.append(f"the victims differ: {a.victim} against {b.victim}")
     if a.fingerprint != b.fingerprint:
         warnings.append("machine, servers or settings differ")
+    for name in sorted(set(a.spread) ^ set(b.spread)):
+        warnings.append(f"{name} was measured only in {'A' if name in a.spread else 'B'}")
     statuses = {step.id: step.status for step in a.steps}
     return Comparison(
         a=a.id,
         b=b.id,
-        verdicts=(a.verdict, b.verdict),
+        verdicts=(a.outcome, b.outcome),
         lost=(a.lost, b.lost),
         changes=tuple(
             Change(name, a.spread[name], b.spread[name], b.spread[name].median - one.median)

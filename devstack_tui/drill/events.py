@@ -14,7 +14,7 @@ from devstack_tui.contracts.drill import (
     RepeatEnded,
     Step,
 )
-from devstack_tui.core.check import Result
+from devstack_tui.core.check import Result, Status
 from devstack_tui.core.events import Now, Timed
 
 
@@ -43,20 +43,21 @@ class Spread(msgspec.Struct, frozen=True):
 
 
 class DrillReport(msgspec.Struct, frozen=True, kw_only=True):
-    """`drill run --json`. The windows and counts are the worst of all repeats; `spread` by name
-    (`write_window_s`, `detect`, …)."""
+    """`drill run --json`. The windows and counts are the worst of all repeats, None where nothing
+    was measured or could be read back; `spread` by name (`write_window_s`, `detect`, …). `core`:
+    this very run decides the core checks."""
 
     id: str
     drill: str
     fault: str
     victim: str
     verdict: str
-    write_window_s: float
-    read_window_s: float
-    lost: int
-    resurrected: int
+    write_window_s: float | None
+    read_window_s: float | None
+    lost: int | None
+    resurrected: int | None
     indeterminate: int
-    split_brain: int
+    split_brain: int | None
     steps: tuple[Result, ...]
     """Of every repeat, its worst status."""
     repeats: tuple[DrillResult, ...]
@@ -65,6 +66,13 @@ class DrillReport(msgspec.Struct, frozen=True, kw_only=True):
     started: Now = 0.0
     fingerprint: str = ""
     command: str = ""
+    core: bool = False
+
+    @property
+    def outcome(self) -> str:
+        """The verdict and what it does not say: `PASS, 1 WARN`."""
+        warned = sum(step.status is Status.WARN for step in self.steps)
+        return f"{self.verdict}, {warned} WARN" if warned else self.verdict
 
 
 class DrillDone(Timed, frozen=True, tag="drill_done"):

@@ -20,12 +20,12 @@ from devstack_tui.contracts.model import Target
 from devstack_tui.contracts.registry import service, services
 from devstack_tui.contracts.service import Service
 from devstack_tui.contracts.service_files import ServiceFiles
-from devstack_tui.core.check import Result
+from devstack_tui.core.check import Result, Status
 from devstack_tui.core.errors import DevstackError, UnreachableError
 from devstack_tui.core.event_stream import Emit, task_events
 from devstack_tui.core.redact import redact
 from devstack_tui.drill import restart_steps as steps
-from devstack_tui.drill.restart_steps import DurabilityGuarantee, Outcome
+from devstack_tui.drill.restart_steps import Outcome
 from devstack_tui.drill.write_timeline import LANE, WriteTimeline, first_cell, lane
 from devstack_tui.loadgen.ack_stream import Stream, Writes
 from devstack_tui.loadgen.acknowledged_writes import errors, shard, stream_outage
@@ -83,12 +83,8 @@ class RestartDrill:
         thresholds: Thresholds,
     ) -> Plan:
         """Its steps, and whether the service is well enough to begin."""
-        refusal = remedy = ""
-        try:
-            problems = probe_once(self._service, target, PROBE_S).problems
-            refusal = "; ".join(problems)
-        except DevstackError as error:
-            refusal, remedy = error.message, error.remedy
+        refusal, remedy = unhealthy(self._service, target)
+        details = steps.details(thresholds)
         back = "let it go on" if fault == STOP else "start it again as `up` does"
         return Plan(
             drill=self.name,
@@ -103,7 +99,7 @@ class RestartDrill:
                 "read everything back, count what is missing, remove it",
             ),
             steps=tuple(
-                PlannedStep(f"{self.name}.{number}", title)
+                PlannedStep(f"{self.name}.{number}", title, details.get(number, ""))
                 for number, title in steps.titles(thresholds).items()
             ),
             touches=(
@@ -112,8 +108,9 @@ class RestartDrill:
             ),
             expected_s=WARM_S + AFTER_S + (FROZEN_S if fault == STOP else thresholds.restart_s / 2),
             thresholds={"restart_s": thresholds.restart_s, "lost": float(thresholds.lost)},
-            refusal=f"{self._service.title} is not healthy: {refusal}" if refusal else "",
-            remedy=remedy or f"`devstack-tui up {target.service}`" if refusal else "",
+            refusal=refusal,
+            remedy=remedy,
+            only_reports=bool(refusal),
         )
 
     def cleanup(self, target: Target, run: str) -> None:
@@ -139,7 +136,9 @@ class _Repeat(Repeat):
         """All of it. Raises `DevstackError` when it cannot begin."""
         context = self.context
         self.phase("preconditions")
-        promise = await self._require_healthy()
+        if not await self._healthy():
+            return
+        promise = await self._ask(lambda: steps.promise_of(self._service, self._acks, context))
         outcome = Outcome(context.thresholds, context.fault, promise)
         try:
             await self._ask(lambda: self._acks.prepare(context.target, context.run))
@@ -156,17 +155,16 @@ class _Repeat(Repeat):
         self._decide(steps.nothing_left(outcome))
         self._conclude(outcome, timeline)
 
-    async def _require_healthy(self) -> DurabilityGuarantee:
-        target = self.context.target
-        seen = await asyncio.to_thread(probe_once, self._service, target, PROBE_S)
-        if seen.problems:
-            raise UnreachableError(
-                f"{self._service.title} is not healthy: {'; '.join(seen.problems)}",
-                f"`devstack-tui up {target.service}`",
-            )
-        self._decide(steps.healthy_before(seen.latency_ms))
-        context = self.context
-        return await self._ask(lambda: steps.promise_of(self._service, self._acks, context))
+    async def _healthy(self) -> bool:
+        """Step 1. A service that is not well is not broken on purpose: that is the result."""
+        problem, remedy = await asyncio.to_thread(unhealthy, self._service, self.context.target)
+        if not problem:
+            self._decide(steps.healthy_before())
+            return True
+        for decided in steps.not_begun(problem):
+            self._decide(decided, remedy if decided[1] is Status.FAIL else "")
+        self.ended(self.context.victim, (), "", split_brain=None, begun=False)
+        return False
 
     async def _ask(self, work: Callable[[], T]) -> T:
         """Do what must be possible before anything is touched. Raises `DevstackError` alone."""
@@ -339,10 +337,23 @@ class _Repeat(Repeat):
             notes=outcome.promise.notes,
         )
 
-    def _decide(self, decided: steps.Decided) -> None:
+    def _decide(self, decided: steps.Decided, remedy: str = "") -> None:
         number, status, evidence = decided
         title = steps.titles(self.context.thresholds)[number]
-        self.decide(Result(f"{self.drill}.{number}", title, status, evidence))
+        declared = steps.as_set(decided)
+        self.decide(
+            Result(f"{self.drill}.{number}", title, status, evidence, remedy, declared=declared)
+        )
+
+
+def unhealthy(found: Service, target: Target) -> tuple[str, str]:
+    """Why the service cannot be drilled, and what helps; empty when it is healthy. Blocks."""
+    up = f"`devstack-tui up {target.service}`"
+    try:
+        problems = probe_once(found, target, PROBE_S).problems
+    except DevstackError as error:
+        return f"{found.title} is not healthy: {error.message}", error.remedy or up
+    return (f"{found.title} is not healthy: {'; '.join(problems)}", up) if problems else ("", "")
 
 
 def _acks(found: Service) -> Acks:

@@ -24,9 +24,11 @@ WARM_WRITES = 20
 GRACE_S = 0.05
 """An answer may be on its way when its server is held still."""
 CRASH = "sigkill"
+AS_SET = "as is set: "
 
 Decided = tuple[str, Status, str]
 """The step's number, its status and its evidence."""
+NUMBERS = tuple(f"{number:02}" for number in range(1, 9))
 
 
 @dataclass(frozen=True)
@@ -78,10 +80,33 @@ def titles(thresholds: Thresholds) -> dict[str, str]:
         "03": "the fault took effect",
         "04": f"it is healthy again within {thresholds.restart_s:g} s",
         "05": f"no writes for less than {thresholds.restart_s:g} s",
-        "06": f"at most {thresholds.lost} acknowledged writes are lost",
-        "07": "every failed write has its class, and none that was refused is there",
+        "06": f"at most {thresholds.lost} of the acknowledged writes are lost",
+        "07": f"every failed write has one of the {len(KINDS)} classes that a fault explains, and "
+        "none that was refused is there",
         "08": "nothing of the run is left",
     }
+
+
+def details(thresholds: Thresholds) -> dict[str, str]:
+    """Where the limits come from, by the step's number."""
+    restart = f"restart_s of drills.toml: {thresholds.restart_s:g} s for the whole service"
+    return {
+        "02": "with fewer nothing could be missed",
+        "04": restart,
+        "05": f"{restart}; from the last acknowledged write before to the first one after",
+        "06": "an orderly end or a pause explains no loss. After SIGKILL a loss that a relaxed "
+        "setting, or the design of the service, explains is a WARN with its count; more is a FAIL",
+        "07": "; ".join(f"{kind}: {why}" for kind, why in KINDS.items()),
+    }
+
+
+def not_begun(problem: str) -> list[Decided]:
+    """All steps, when the service is not healthy: it was not touched."""
+    why = "not begun: 01 failed, so nothing was broken on purpose"
+    return [
+        ("01", Status.FAIL, problem),
+        *((number, Status.SKIPPED, why) for number in NUMBERS[1:]),
+    ]
 
 
 def promise_of(service: Service, acks: Acks, context: Context) -> DurabilityGuarantee:
@@ -113,9 +138,14 @@ def counted(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {name}" for name, count in counts.items()) or "none"
 
 
-def healthy_before(latency_ms: float) -> Decided:
+def healthy_before() -> Decided:
     """The precondition: without it there is no drill."""
-    return "01", Status.PASS, f"its probe passed, {latency_ms:.1f} ms"
+    return "01", Status.PASS, "its probe passed"
+
+
+def as_set(decided: Decided) -> bool:
+    """Whether it is a loss that a relaxed setting declares."""
+    return decided[1] is Status.WARN and AS_SET in decided[2]
 
 
 def warmed(outcome: Outcome, writes: Sequence[Operation]) -> Decided:
@@ -179,7 +209,7 @@ def no_writes_lost(outcome: Outcome) -> Decided:
     evidence += f" ({seconds:.2f} s)"
     promise = outcome.promise
     if outcome.fault_name == CRASH and promise.relaxed:
-        return "06", Status.WARN, f"{evidence}, as is set: {'; '.join(promise.relaxed)}"
+        return "06", Status.WARN, f"{evidence}, {AS_SET}{'; '.join(promise.relaxed)}"
     if outcome.fault_name == CRASH and 0 < seconds <= promise.allowance.seconds:
         return "06", Status.WARN, f"{evidence}, by design: {promise.allowance.reason}"
     return "06", Status.FAIL, evidence

@@ -69,7 +69,7 @@ Events = AsyncGenerator[AnyDrillEvent, None]
 
 class Runner:
     """One drill of one stack. `fault` and `victim` of None are the drill's defaults. Without
-    `hold` the caller keeps everybody else off the stack.
+    `hold` the caller keeps everybody else off the stack. `before_turn` blocks before each turn.
 
     Raises `UsageError` for an unknown fault or victim; nothing is touched before `run`.
     """
@@ -82,9 +82,9 @@ class Runner:
         fault: str | None = None,
         victim: str | None = None,
         repeats: int = 1,
-        rate_hz: float | None = None,
         command: str = "",
         hold: bool = True,
+        before_turn: Callable[[], None] | None = None,
     ) -> None:
         self._stack = stack
         self._entry = entry
@@ -92,7 +92,6 @@ class Runner:
         self._target = self._engine.target(entry.service)
         self._files = self._engine.files(entry.service)
         self._repeats = repeats
-        self._rate_hz = rate_hz or entry.measuring.rate_hz
         self._command = command
         self._hold = hold
         self._journal = Journal(stack.paths.journal)
@@ -101,6 +100,8 @@ class Runner:
         self.unhealed: DevstackError | None = None
         """Why the stack could not be healed, once `run` is over."""
         self.fault = entry.fault(fault)
+        self._rate_hz = entry.thresholds.of(self.fault).rate_hz
+        self._before_turn = before_turn
         self.victim = entry.victim(self._target, victim)
 
     @property
@@ -118,7 +119,7 @@ class Runner:
 
     def _plan(self) -> Plan:
         try:
-            ownership.prove(self._stack, self._engine, self._entry.service)
+            ownership.prove(self._stack, self._engine, self._entry.service, partly=True)
             if feature := _NEEDS.get(self.fault):
                 self._engine.require(feature)
         except DevstackError as error:
@@ -151,14 +152,14 @@ class Runner:
             try:
                 if self._hold:
                     ownership.hold(self._stack, held)
-                ownership.prove(self._stack, self._engine, self._entry.service)
+                ownership.prove(self._stack, self._engine, self._entry.service, partly=True)
                 self._target = self._engine.target(self._entry.service)
                 plan = await asyncio.to_thread(self._plan)
             except DevstackError as error:
                 yield _refused(error.exit_code, error.message, error.remedy)
                 return
             yield DrillPlanned(self._stack.name, plan, self._repeats * len(self.turns))
-            if plan.refusal:
+            if plan.refusal and not plan.only_reports:
                 yield _refused(REFUSED, plan.refusal, plan.remedy)
                 return
             drill = self._entry.drill
@@ -208,6 +209,9 @@ class Runner:
         for number in range(self._repeats * len(turns)):
             turn = number % len(turns)
             context = self._context(injector, turns[turn], number + 1, turn + 1, len(turns))
+            if self._before_turn is not None:
+                await asyncio.to_thread(self._before_turn)
+            begun = True
             try:
                 self._unclean = self._journal.begin(RUN, self._entry.name, run=context.run)
             except OSError as error:
@@ -217,10 +221,14 @@ class Runner:
                 raise refused from error
             async with contextlib.aclosing(self._entry.drill.run(context)) as events:
                 async for event in events:
+                    if isinstance(event, RepeatEnded):
+                        begun = event.result.begun
                     yield event
             # The drill has healed by itself: this finds what it may have left.
             for note in await asyncio.to_thread(self._heal, injector):
                 yield DrillNote(note)
+            if not begun:
+                return
 
     def _heal(self, injector: StackFaultInjector) -> list[str]:
         """Whatever is left of the fault, and then of the run. Blocks. Raises as `injector.heal`."""
@@ -275,6 +283,8 @@ class Runner:
                 seconds=seconds,
                 fingerprint=self._fingerprint(),
                 command=self._command,
+                drill=self._entry.drill,
+                thresholds=self._entry.thresholds,
             )
             if error is not None:
                 made = msgspec.structs.replace(made, verdict=Status.FAIL)

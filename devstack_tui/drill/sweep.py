@@ -116,6 +116,8 @@ class Sweep:
             repeats=self._repeats,
             command=self._command,
             hold=False,
+            # A node that was started again has read its own file.
+            before_turn=lambda: self._part.write_setting(self._target, value),
         )
         report: DrillReport | None = None
         async with contextlib.aclosing(runner.run()) as events:
@@ -126,7 +128,6 @@ class Sweep:
                     report = event.report
                 yield event
         assert report is not None
-        # A node that was started again has read its own file.
         await asyncio.to_thread(self._part.write_setting, self._target, value)
         yield DrillNote(f"{self._watch_s:g} s without a fault, with every core busy")
         watch = await asyncio.to_thread(self._watch)
@@ -139,7 +140,7 @@ class Sweep:
     def _done(
         self, before: int, rows: list[SweepRow], error: DevstackError | None, healed: bool
     ) -> SweepDone:
-        value, reason = advise(rows, self._entry.thresholds.window_s)
+        value, reason = advise(rows, self._entry.thresholds.published_window_s)
         return SweepDone(
             self._entry.name,
             self._part.setting,
@@ -211,7 +212,7 @@ def _row(value: int, report: DrillReport, watch: QuietPeriod) -> SweepRow:
     return SweepRow(
         value,
         report.verdict,
-        tuple(result.write_window_s for result in measured),
+        tuple(result.write_window_s for result in measured if result.write_window_s is not None),
         next((result.expected for result in report.repeats), None),
         watch.seconds,
         watch.suspected,

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from devstack_tui.contracts.drill import DrillResult, Marker
 from devstack_tui.core import svg as draw
+from devstack_tui.core.units import counted, measured
 from devstack_tui.drill.events import DrillReport
 
 WIDTH = 1200
@@ -60,8 +61,8 @@ def _repeat(result: DrillResult, top: float) -> tuple[float, list[str]]:
         f"{result.verdict}"
     )
     facts = (
-        f"write window {result.write_window_s:.3f} s, read window {result.read_window_s:.3f} s, "
-        f"lost {sum(shard.lost for shard in result.shards)}"
+        f"write window {measured(result.write_window_s)}, read window "
+        f"{measured(result.read_window_s)}, lost {counted(result.lost)}"
     )
     if result.expected is not None:
         facts += f", expected {result.expected[0]:.2f} to {result.expected[1]:.2f} s"

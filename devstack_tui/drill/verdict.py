@@ -6,7 +6,14 @@ import math
 import statistics
 from collections.abc import Iterable, Sequence
 
-from devstack_tui.contracts.drill import DrillResult
+from devstack_tui.contracts.drill import (
+    ConcludingDrill,
+    Drill,
+    DrillResult,
+    Thresholds,
+    total,
+    worst,
+)
 from devstack_tui.core.check import Result, Status, verdict
 from devstack_tui.drill.events import DrillReport, Spread
 
@@ -36,8 +43,13 @@ def spreads(results: Sequence[DrillResult]) -> dict[str, Spread]:
     for result in results:
         if result.void:
             continue
-        found.setdefault("write_window_s", []).append(result.write_window_s)
-        found.setdefault("read_window_s", []).append(result.read_window_s)
+        windows = (
+            ("write_window_s", result.write_window_s),
+            ("read_window_s", result.read_window_s),
+        )
+        for name, window in windows:
+            if window is not None:
+                found.setdefault(name, []).append(window)
         for name, seconds in result.timings.items():
             found.setdefault(name, []).append(seconds)
     return {name: spread(values) for name, values in found.items()}
@@ -77,31 +89,29 @@ def report(
     seconds: float,
     fingerprint: str,
     command: str,
+    drill: Drill | None = None,
+    thresholds: Thresholds = Thresholds(),  # noqa: B008 - it is frozen
 ) -> DrillReport:
-    """What `drill run --json` prints. Needs at least one result."""
+    """What `drill run --json` prints. Needs at least one result. `drill` may have more to say of
+    all of them together."""
     steps = merge(results)
+    core = False
+    if isinstance(drill, ConcludingDrill):
+        steps = drill.conclude(steps, results, thresholds)
+        core = drill.core(victim, results)
     first = results[0]
-    shards = [shard for result in results for shard in result.shards]
-    per_repeat = [
-        (
-            sum(shard.lost for shard in result.shards),
-            sum(shard.resurrected for shard in result.shards),
-            sum(shard.indeterminate for shard in result.shards),
-        )
-        for result in results
-    ]
     return DrillReport(
         id=id,
         drill=first.drill,
         fault=first.fault,
         victim=victim,
         verdict=overall(results, steps),
-        write_window_s=max((shard.write_window_s for shard in shards), default=0.0),
-        read_window_s=max((shard.read_window_s for shard in shards), default=0.0),
-        lost=max(row[0] for row in per_repeat),
-        resurrected=max(row[1] for row in per_repeat),
-        indeterminate=max(row[2] for row in per_repeat),
-        split_brain=max(result.split_brain for result in results),
+        write_window_s=worst(result.write_window_s for result in results),
+        read_window_s=worst(result.read_window_s for result in results),
+        lost=_most(result.lost for result in results),
+        resurrected=_most(total(s.resurrected for s in result.shards) for result in results),
+        indeterminate=max(sum(s.indeterminate for s in result.shards) for result in results),
+        split_brain=_most(result.split_brain for result in results),
         steps=steps,
         repeats=tuple(results),
         spread=spreads(results),
@@ -109,4 +119,10 @@ def report(
         started=first.started,
         fingerprint=fingerprint,
         command=command,
+        core=core,
     )
+
+
+def _most(counts: Iterable[int | None]) -> int | None:
+    """The highest count of all repeats; None when none was counted."""
+    return max((count for count in counts if count is not None), default=None)

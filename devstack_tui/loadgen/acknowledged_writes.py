@@ -163,8 +163,10 @@ def _delay_before_send(operations: Iterable[Operation], start: int, end: int) ->
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of a shard's writes."""
+    """What became of a shard's writes. Unless they were `read_back`, nothing is known of what was
+    lost."""
 
+    read_back: bool
     acknowledged: int
     lost: tuple[int, ...]
     lost_s: float
@@ -209,6 +211,7 @@ def verdict(
     writes = [o for o in operations if o.kind in WRITES]
     times = [adds[value].done for value in lost]
     return Verdict(
+        read_back=present is not None,
         acknowledged=sum(o.ok for o in writes),
         lost=tuple(lost),
         lost_s=(max(times) - min(times) + period) / 1e6 if times else 0.0,
@@ -227,18 +230,23 @@ def errors(operations: Iterable[Operation]) -> dict[str, int]:
     return dict(Counter(o.why for o in operations if not o.ok).most_common())
 
 
-def shard(name: str, found: Verdict, written: Gap | None, was_read: Gap | None = None) -> Shard:
-    """A shard of a drill's result, or a whole service."""
+def shard(name: str, found: Verdict, written: Gap | None, read_s: float | None = None) -> Shard:
+    """A shard of a drill's result, or a whole service; `read_s` is its read window in seconds, None
+    where nothing was read."""
+
+    def count(numbers: Sequence[int]) -> int | None:
+        return len(numbers) if found.read_back else None
+
     return Shard(
         name=name,
         write_window_s=written.seconds if written else 0.0,
-        read_window_s=was_read.seconds if was_read else 0.0,
+        read_window_s=read_s,
         acknowledged=found.acknowledged,
-        lost=len(found.lost),
+        lost=count(found.lost),
         lost_s=found.lost_s,
-        resurrected=len(found.resurrected),
-        out_of_order=len(found.out_of_order),
-        duplicated=len(found.duplicated),
+        resurrected=count(found.resurrected),
+        out_of_order=count(found.out_of_order),
+        duplicated=count(found.duplicated),
         indeterminate=found.indeterminate,
         errors=found.errors,
     )

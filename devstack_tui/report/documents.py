@@ -17,6 +17,8 @@ from devstack_tui.core import codec
 from devstack_tui.core.check import Result, Status, verdict
 from devstack_tui.core.errors import command, for_stack
 from devstack_tui.core.history import Row
+from devstack_tui.core.units import counted as how_many
+from devstack_tui.core.units import measured
 from devstack_tui.report.model import MEASURED, Interval, Item, Series
 from devstack_tui.report.shapes import (
     AbDoc,
@@ -153,8 +155,9 @@ def _drill(row: Row, stack: str) -> list[RunDocument]:
     found = codec.decode(row.document, DrillDoc)
     items = _items(found.steps, row.started, stack)
     figures = (
-        f"write window {found.write_window_s:.3f} s, read window {found.read_window_s:.3f} s, "
-        f"{found.lost:,} lost, {found.resurrected:,} resurrected, "
+        f"write window {measured(found.write_window_s)}, read window "
+        f"{measured(found.read_window_s)}, {how_many(found.lost)} lost, "
+        f"{how_many(found.resurrected)} resurrected, "
         f"{found.indeterminate:,} indeterminate; {counts_text(counted(items))}"
     )
     words = ["drill", "run", row.name]

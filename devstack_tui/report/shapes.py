@@ -33,15 +33,15 @@ class GateDoc(msgspec.Struct, frozen=True):
 
 
 class DrillDoc(msgspec.Struct, frozen=True):
-    """A drill: the windows in seconds, the worst of all repeats."""
+    """A drill: the windows in seconds, the worst of all repeats; None: not measured."""
 
     verdict: str
-    write_window_s: float
-    read_window_s: float
-    lost: int
+    write_window_s: float | None
+    read_window_s: float | None
+    lost: int | None
     fault: str = ""
     victim: str = ""
-    resurrected: int = 0
+    resurrected: int | None = 0
     indeterminate: int = 0
     steps: tuple[CheckDoc, ...] = ()
 

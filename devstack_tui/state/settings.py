@@ -12,7 +12,15 @@ from devstack_tui.contracts import registry
 from devstack_tui.contracts.model import ServiceSettings
 from devstack_tui.contracts.service import Service
 from devstack_tui.core import codec
-from devstack_tui.core.config import HIGHEST_PORT, convert, fault, line_of, read_toml, require_ports
+from devstack_tui.core.config import (
+    HIGHEST_PORT,
+    convert,
+    fault,
+    line_of,
+    merged,
+    read_toml,
+    require_ports,
+)
 from devstack_tui.core.errors import ConfigError, UsageError, unknown_name
 from devstack_tui.core.paths import config_home, resource, shipped
 
@@ -66,7 +74,7 @@ def load(overrides: dict[str, dict[str, Any]] | None = None) -> StackSettings:
     path = resource("configs/stack.toml")
     document = read_toml(base_path)
     if path != base_path:
-        document = _merge(document, read_toml(path))
+        document = merged(document, read_toml(path))
     return _checked(path, document, overrides)
 
 
@@ -141,17 +149,6 @@ def _service(
     names = read_toml(shipped("configs/stack.toml"))["services"][known.name]["ports"]
     require_ports(settings.ports, names, path, f"services.{known.name}.ports")
     return settings
-
-
-def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """`over` laid on `base`, table by table."""
-    merged = dict(base)
-    for key, value in over.items():
-        if isinstance(value, dict) and isinstance(merged.get(key), dict):
-            merged[key] = _merge(merged[key], value)
-        else:
-            merged[key] = value
-    return merged
 
 
 def user_file() -> Path:

@@ -44,7 +44,9 @@ def test_the_drills_of_redis_come_first_and_each_service_has_its_restart() -> No
 
 def test_the_shipped_thresholds_are_the_published_and_ours() -> None:
     limits = Catalogue().choose("redis.failover").thresholds
-    assert (limits.published_window_s, limits.window_s, limits.lost) == (5.0, 3.0, 0)
+    assert (limits.published_window_s, limits.other_pause_s, limits.lost) == (5.0, 0.25, 0)
+    assert limits.of("planned").rate_hz == 200
+    assert limits.of("sigkill").rate_hz == 50
 
 
 def test_a_users_copy_with_the_old_name_of_the_published_window_is_read(
@@ -55,10 +57,30 @@ def test_a_users_copy_with_the_old_name_of_the_published_window_is_read(
 
 
 def test_a_drill_may_have_thresholds_of_its_own(own: Callable[[str], None]) -> None:
-    own('[thresholds]\nwindow_s = 2.0\n[drills."redis.rolling".thresholds]\nwindow_s = 0.7\n')
+    own('[thresholds]\nlost = 2\n[drills."redis.rolling".thresholds]\nlost = 3\n')
     catalogue = Catalogue()
-    assert catalogue.choose("redis.failover").thresholds.window_s == 2.0
-    assert catalogue.choose("redis.rolling").thresholds.window_s == 0.7
+    assert catalogue.choose("redis.failover").thresholds.lost == 2
+    assert catalogue.choose("redis.rolling").thresholds.lost == 3
+    assert catalogue.choose("redis.rolling").thresholds.planned_window_s == 0.5
+
+
+def test_a_users_copy_of_an_earlier_release_is_read_and_has_the_limits_of_this_one(
+    own: Callable[[str], None],
+) -> None:
+    own(
+        "[thresholds]\nwindow_s = 3.0\n"
+        '[drills."redis.failover"]\nlost_s = 0.5\nlost_partition_s = 3.0\nother_pause_s = 0.4\n'
+    )
+    limits = Catalogue().choose("redis.failover").thresholds
+    assert limits.other_pause_s == 0.4
+    assert limits.of("partition").lost_node_timeouts == 1.5
+
+
+def test_a_fault_may_have_limits_of_its_own(own: Callable[[str], None]) -> None:
+    own('[drills."redis.failover".faults.partition]\nlost_node_timeouts = 1.0\n')
+    limits = Catalogue().choose("redis.failover").thresholds
+    assert limits.of("partition").lost_node_timeouts == 1.0
+    assert limits.of("partition").lost_lag
 
 
 @pytest.mark.parametrize(
@@ -67,6 +89,10 @@ def test_a_drill_may_have_thresholds_of_its_own(own: Callable[[str], None]) -> N
         ("[measuring]\nrate_hz = 10\n", "rate_hz"),
         ("[thresholds]\nwindows_s = 1.0\n", "windows_s"),
         ('[drills."redis.failovr"]\nwarm_s = 1.0\n', "redis.failovr"),
+        ('[drills."redis.failover".faults.sigkil]\nlost_s = 1.0\n', "sigkill"),
+        ('[drills."redis.failover".faults.sigkill]\nlost_ss = 1.0\n', "lost_ss"),
+        ('[drills."redis.failover"]\nfaults = 3\n', "faults"),
+        ('[drills."redis.failover"]\nthresholds = 3\n', "thresholds"),
         ("[measuring\n", "line"),
     ],
 )

@@ -253,10 +253,17 @@ async def test_what_is_left_of_the_run_fails_the_drill(fake: FakeService) -> Non
 
 async def test_a_service_that_is_not_healthy_is_not_touched(fake: FakeService) -> None:
     fake.problems = ("read-only",)
-    with pytest.raises(UnreachableError, match="read-only"):
-        await ended(fake)
+    result, _ = await ended(fake)
+    found = statuses(result)
+    assert found.pop("01") is Status.FAIL
+    assert list(found) == [f"0{n}" for n in range(2, 9)]
+    assert set(found.values()) == {Status.SKIPPED}
+    assert "read-only" in result.steps[0].evidence
+    assert (result.begun, result.verdict, result.lost) == (False, Status.FAIL, None)
     assert not fake.prepared
-    assert drill_of(fake).plan(TARGET, FILES, "sigkill", "fake", Thresholds()).refusal
+    plan = drill_of(fake).plan(TARGET, FILES, "sigkill", "fake", Thresholds())
+    assert "read-only" in plan.refusal
+    assert plan.only_reports
 
 
 async def test_a_drill_that_is_broken_off_ends_its_writers_and_cleans_up(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from devstack_tui.cli.output import Narration
 from devstack_tui.contracts.drill import DrillPhase, DrillResult, Marker, Plan, RepeatEnded, Step
 from devstack_tui.core.check import Result
-from devstack_tui.core.units import moment
+from devstack_tui.core.units import counted, measured, moment
 from devstack_tui.drill.compare import Comparison
 from devstack_tui.drill.events import (
     AnyDrillEvent,
@@ -52,10 +52,15 @@ def plan_lines(stack: str, plan: Plan) -> Iterator[str]:
     yield "asserts:"
     for step in plan.steps:
         yield f"  {step.id}  {step.title}"
+        if step.detail:
+            yield f"{'':{WRAP}}{step.detail}"
     limits = ", ".join(f"{name} {value:g}" for name, value in plan.thresholds.items())
     yield f"thresholds: {limits}"
     yield f"takes about {plan.expected_s:.0f} s"
-    if plan.refusal:
+    if plan.only_reports:
+        yield f"nothing would be broken: {plan.refusal}"
+        yield f"  → {plan.remedy}; a run only reports it"
+    elif plan.refusal:
         yield f"refused: {plan.refusal}"
         yield f"  → {plan.remedy}"
 
@@ -80,7 +85,8 @@ def report_lines(report: DrillReport) -> Iterator[str]:
     if len(report.repeats) > 1:
         for name, spread in report.spread.items():
             yield f"{name:<16} {_spread(spread)}"
-    yield f"{report.verdict} after {report.seconds:.0f} s (drill {report.id})"
+    core = ", the core result" if report.core else ""
+    yield f"{report.outcome} after {report.seconds:.0f} s (drill {report.id}{core})"
 
 
 def listed_line(report: DrillReport) -> str:
@@ -88,14 +94,15 @@ def listed_line(report: DrillReport) -> str:
     when = moment(report.started)
     return (
         f"{report.id}  {when}  {report.drill:<18} {report.fault:<10} {report.victim:<14} "
-        f"{report.verdict:<13} window {report.write_window_s:.3f} s  lost {report.lost}"
+        f"{report.outcome:<13} window {measured(report.write_window_s)}  "
+        f"lost {counted(report.lost)}"
     )
 
 
 def compared_lines(found: Comparison) -> Iterator[str]:
     """B against A."""
     yield f"{'verdict':<16} {found.verdicts[0]} → {found.verdicts[1]}"
-    yield f"{'lost':<16} {found.lost[0]} → {found.lost[1]}"
+    yield f"{'lost':<16} {counted(found.lost[0])} → {counted(found.lost[1])}"
     for change in found.changes:
         yield (
             f"{change.name:<16} {change.a.median:8.3f} → {change.b.median:8.3f} s "
@@ -118,9 +125,9 @@ def sweep_lines(done: SweepDone) -> Iterator[str]:
 
 def _row(row: SweepRow) -> str:
     windows = ", ".join(f"{seconds:.2f}" for seconds in row.write_window_s) or row.verdict
-    low, high = row.expected or (0.0, 0.0)
+    expected = f"{row.expected[0]:.2f} to {row.expected[1]:.2f}" if row.expected else "none"
     return (
-        f"{row.value:>8}  {windows:<20} {f'{low:.2f} to {high:.2f}':<14} {row.suspected:>9} "
+        f"{row.value:>8}  {windows:<20} {expected:<14} {row.suspected:>9} "
         f"{row.failed:>6} {row.failovers:>9}"
     )
 
@@ -130,15 +137,17 @@ def _step(step: Result) -> str:
 
 
 def _outcome(result: DrillResult) -> str:
+    if not result.begun:
+        return f"{result.verdict}: nothing was broken, and nothing measured"
     expected = (
         f", expected {result.expected[0]:.2f} to {result.expected[1]:.2f} s"
         if result.expected
         else ""
     )
     return (
-        f"{result.verdict}: {result.victim}, write window {result.write_window_s:.3f} s{expected}, "
-        f"read window {result.read_window_s:.3f} s, "
-        f"{sum(shard.lost for shard in result.shards)} of "
+        f"{result.verdict}: {result.victim}, write window {measured(result.write_window_s)}"
+        f"{expected}, read window {measured(result.read_window_s)}, "
+        f"{counted(result.lost)} of "
         f"{sum(shard.acknowledged for shard in result.shards)} acknowledged writes lost, "
         f"{sum(shard.indeterminate for shard in result.shards)} indeterminate"
     )

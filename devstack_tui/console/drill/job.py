@@ -18,6 +18,7 @@ from devstack_tui.contracts.drill import (
     Plan,
     RepeatEnded,
     Step,
+    total,
 )
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.drill.compare import Comparison
@@ -87,7 +88,7 @@ class DrillJob(PaneJob[DrillRequest]):
         """Acknowledged writes that were lost; known once a repeat was read back."""
         if not self.results:
             return None
-        return sum(shard.lost for result in self.results for shard in result.shards)
+        return total(result.lost for result in self.results)
 
     def fold(self, event: AnyDrillEvent, now: float) -> bool:  # noqa: ARG002
         """Fold one event in; True when it should be shown at once."""
@@ -145,7 +146,7 @@ class DrillJobs(Jobs[DrillRequest, DrillJob]):
     async def plan(self, request: DrillRequest) -> Plan:
         """What would be done. Errors: `DevstackError`, also when the drill is refused."""
         plan = await ask(self.cli, Plan, "drill", "plan", *request.planned)
-        if plan.refusal:
+        if plan.refusal and not plan.only_reports:
             raise DevstackError(plan.refusal, plan.remedy)
         return plan
 

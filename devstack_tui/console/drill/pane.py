@@ -94,7 +94,7 @@ class DrillPane(JobPane):
         report, job = self.view.report, self.view.job
         title = "Nodes"
         if report is not None:
-            title = f"{plain(report.drill)} · {plain(report.fault)} · {plain(report.verdict)}"
+            title = f"{plain(report.drill)} · {plain(report.fault)} · {plain(report.outcome)}"
         elif job is not None:
             title = plain(job.request.title)
         if (result := self.view.result()) is not None and len(self.view.results) > 1:
@@ -193,7 +193,8 @@ class DrillPane(JobPane):
 
         async def planned() -> Planned:
             plan = await self.jobs.plan(request)
-            return Planned("drill", stack, (*plan.actions, *plan.touches))
+            unmet = (f"nothing would be broken: {plan.refusal}",) if plan.only_reports else ()
+            return Planned("drill", stack, (*unmet, *plan.actions, *plan.touches))
 
         action = by_id("drill_start")
         question = Question(f"Drill {plain(request.title)}", action.help, stack, action.typed)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from devstack_tui.console.drill.model import DrillChoice
 from devstack_tui.console.widgets.line_table import Column
-from devstack_tui.core.check import Result
+from devstack_tui.core.check import Result, Status, glyph
 from devstack_tui.drill.events import DrillReport
 from devstack_tui.present.cells import Cell, verdict
 from devstack_tui.present.looks import BUSY, KEY, QUIET, WARN
@@ -41,7 +41,15 @@ def _name(row: Choice) -> Cell:
 
 
 def _last(row: Choice) -> Cell:
-    return verdict(row.last) if row.last else Cell(BLANK, QUIET)
+    return _outcome(row.last) if row.last else Cell(BLANK, QUIET)
+
+
+def _outcome(outcome: str) -> Cell:
+    """`● PASS`, or `▲ PASS, 1 WARN`: a pass with warnings looks like them."""
+    status, comma, warned = outcome.partition(",")
+    if not comma or status != Status.PASS:
+        return Cell(f"{verdict(status).text}{comma}{plain(warned)}", verdict(status).look)
+    return Cell(f"{glyph(Status.WARN)} {plain(outcome)}", WARN)
 
 
 def _past_when(row: HistoryDrill) -> Cell:
@@ -51,7 +59,13 @@ def _past_when(row: HistoryDrill) -> Cell:
 
 
 def _lost(row: HistoryDrill) -> Cell:
-    return Cell(str(row.drill.lost), WARN if row.drill.lost else "")
+    lost = row.drill.lost
+    return Cell(BLANK, QUIET) if lost is None else Cell(str(lost), WARN if lost else "")
+
+
+def _window(seconds: float | None) -> Cell:
+    """Not measured is no 0.000."""
+    return Cell(BLANK, QUIET) if seconds is None else Cell(f"{seconds:.3f}")
 
 
 def _times(report: DrillReport) -> str:
@@ -74,9 +88,9 @@ HISTORY = (
     Column("fault", "FAULT", 9, 1, lambda r: Cell(plain(r.drill.fault))),
     Column("victim", "VICTIM", 9, 4, lambda r: Cell(plain(r.drill.victim), QUIET)),
     Column("repeats", "N", 2, 5, lambda r: Cell(_times(r.drill), QUIET), right=True),
-    Column("verdict", "VERDICT", 14, 0, lambda r: verdict(r.drill.verdict)),
-    Column("write", "WRITE S", 7, 0, lambda r: Cell(f"{r.drill.write_window_s:.3f}"), right=True),
-    Column("read", "READ S", 7, 3, lambda r: Cell(f"{r.drill.read_window_s:.3f}"), right=True),
+    Column("verdict", "VERDICT", 14, 0, lambda r: _outcome(r.drill.outcome)),
+    Column("write", "WRITE S", 7, 0, lambda r: _window(r.drill.write_window_s), right=True),
+    Column("read", "READ S", 7, 3, lambda r: _window(r.drill.read_window_s), right=True),
     Column("lost", "LOST", 5, 2, _lost, right=True),
 )
 

@@ -7,6 +7,7 @@ from rich.text import Text
 
 from devstack_tui.console.screens.sheet import Ink
 from devstack_tui.contracts.drill import Plan
+from devstack_tui.core.units import counted
 from devstack_tui.drill.compare import Comparison
 from devstack_tui.present.looks import QUIET, WARN
 from devstack_tui.present.text import BLANK, plain
@@ -15,6 +16,9 @@ from devstack_tui.present.text import BLANK, plain
 def plan_text(plan: Plan, ink: Ink) -> Text:
     """The plan as the command line prints it: actions, what is touched, steps."""
     text = Text()
+    if plan.only_reports:
+        text.append(f"Nothing would be broken: {plain(plan.refusal)}\n", ink(WARN))
+        text.append(f"{plain(plan.remedy)}; a run only reports it\n\n", ink(QUIET))
     for number, action in enumerate(plan.actions, 1):
         text.append(f"{number:>3}  ", ink(QUIET)).append(f"{plain(action)}\n")
     text.append("\nTouched, and how it comes back\n", "bold")
@@ -23,6 +27,8 @@ def plan_text(plan: Plan, ink: Ink) -> Text:
     text.append("\nDecided\n", "bold")
     for step in plan.steps:
         text.append(f"  {plain(step.id)}  ", ink(QUIET)).append(f"{plain(step.title)}\n")
+        if step.detail:
+            text.append(f"      {plain(step.detail)}\n", ink(QUIET))
     return text.append(f"\nabout {plan.expected_s:.0f} s", ink(QUIET))
 
 
@@ -34,7 +40,8 @@ def comparison_table(found: Comparison, ink: Ink) -> Table:
     table.add_row(*(Text(head, ink(QUIET)) for head in ("FIGURE", "A", "B", "B − A")))
     table.add_row(Text("verdict"), *(Text(plain(one)) for one in found.verdicts), Text(BLANK))
     a, b = found.lost
-    table.add_row(Text("lost"), Text(str(a)), Text(str(b)), Text(f"{b - a:+d}"))
+    more = BLANK if a is None or b is None else f"{b - a:+d}"
+    table.add_row(Text("lost"), Text(counted(a)), Text(counted(b)), Text(more))
     for row in found.changes:
         both = (f"{one.median:.3f} ({one.low:.3f}–{one.high:.3f})" for one in (row.a, row.b))
         figures = (Text(text) for text in both)

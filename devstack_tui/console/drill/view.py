@@ -12,6 +12,7 @@ from devstack_tui.console.job_line import BAD, GOOD, WARN, failed
 from devstack_tui.contracts.drill import DrillResult
 from devstack_tui.core.check import Result
 from devstack_tui.core.plot import seconds_text
+from devstack_tui.core.units import counted, measured
 from devstack_tui.drill.events import DrillReport
 from devstack_tui.present.text import plain
 
@@ -77,7 +78,7 @@ class DrillView:
         running = self._jobs.running
         last: dict[str, str] = {}
         for past in self._jobs.listing.history:
-            last.setdefault(past.drill, past.verdict)
+            last.setdefault(past.drill, past.outcome)
         return {
             drill.name: Choice(
                 drill,
@@ -187,14 +188,16 @@ class DrillView:
         result = self.result()
         if result is None or result.repeat != timeline.repeat:
             return lines
-        lost = sum(shard.lost for shard in result.shards)
+        lost = result.lost
         expected = ""
         if result.expected is not None:
             expected = f" (expected {result.expected[0]:.1f}–{result.expected[1]:.1f} s)"
         lines.append(
             Content.assemble(
-                Content.styled(f"lost {lost:,} ", "bold $text-error" if lost else "$text-success"),
-                Content(f"write window {result.write_window_s:.3f} s"),
+                Content.styled(
+                    f"lost {counted(lost)} ", "$text-success" if lost == 0 else "bold $text-error"
+                ),
+                Content(f"write window {measured(result.write_window_s)}"),
                 Content.styled(expected, "$foreground 60%"),
             )
         )
@@ -238,9 +241,11 @@ def _ended(job: DrillJob, now: float) -> Content:
         return failed(title, wrong.message, wrong.remedy)
     if job.stopping:
         return Content.styled(f" ○ {title}: aborted after {elapsed}, healed", WARN)
+    report = job.done.report if job.done is not None else None
+    outcome = report.outcome if report is not None else job.verdict
     styles = {"PASS": ("●", GOOD), "FAIL": ("✗", BAD)}
-    glyph, style = styles.get(job.verdict, ("?", WARN))
-    return Content.styled(f" {glyph} {plain(job.verdict)} · {title} · {elapsed}", style)
+    glyph, style = styles.get(outcome, ("▲" if job.verdict == "PASS" else "?", WARN))
+    return Content.styled(f" {glyph} {plain(outcome)} · {title} · {elapsed}", style)
 
 
 def _after(names: tuple[str, ...], name: str) -> str:

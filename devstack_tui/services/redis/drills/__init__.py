@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -10,23 +10,26 @@ from devstack_tui.contracts.drill import (
     Context,
     Drill,
     DrillEvent,
+    DrillResult,
     NodeTraffic,
     Plan,
-    PlannedStep,
     QuietPeriod,
     Thresholds,
 )
 from devstack_tui.contracts.model import Target
 from devstack_tui.contracts.service_files import ServiceFiles
+from devstack_tui.core.check import Result
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.event_stream import task_events
 from devstack_tui.services.redis import bulk
 from devstack_tui.services.redis.client import node_count, node_name, session, source_address
-from devstack_tui.services.redis.drills import rolling, steps
+from devstack_tui.services.redis.drills import conclusion, rolling, steps
 from devstack_tui.services.redis.drills import setting as drill_setting
 from devstack_tui.services.redis.drills.failover import FailoverRepeat
+from devstack_tui.services.redis.drills.limits import PLANNED, Limits, limits_of
 from devstack_tui.services.redis.drills.preconditions import (
     ClusterSnapshot,
+    NotReadyError,
     require_ready,
     resolve,
     sequence,
@@ -114,6 +117,7 @@ class Failover(_KeyCleanup):
         """See the Protocol."""
         seen: ClusterSnapshot | None = None
         refusal = remedy = ""
+        only_reports = False
         names: list[str] = []
         try:
             seen = require_ready(target, files)
@@ -122,17 +126,14 @@ class Failover(_KeyCleanup):
                 self._require_possible(target, seen, fault, one)
         except DevstackError as error:
             refusal, remedy = error.message, error.remedy
+            only_reports = isinstance(error, NotReadyError)
         names = names or list(sequence(target, victim))
-        replicas = int(target.options["replicas"])
-        timeout = int(target.options["node_timeout_ms"])
-        with suppress(DevstackError):
-            timeout = drill_setting.read_setting(target)
-        expected, theory = steps.theory(fault, timeout, replicas)
+        limits = self._limits(target, fault, victim, thresholds, seen)
         actions = list(BEFORE)
         for name in names:
             actions += [
                 _DOES[fault].format(name=name),
-                f"wait until its slots are served again; {theory}",
+                f"wait until its slots are served again; {limits.theory}",
                 _BACK[fault].format(name=name),
             ]
         actions.append("read every acknowledged write back from its owner, and remove all of them")
@@ -141,21 +142,39 @@ class Failover(_KeyCleanup):
             fault=fault,
             victim=victim,
             actions=tuple(actions),
-            steps=tuple(
-                PlannedStep(f"{self.name}.{n}", title) for n, title in steps.TITLES.items()
-            ),
+            steps=steps.planned_steps(limits),
             touches=(*(_TOUCHES[fault].format(name=name) for name in names), KEYS, HEALED_BY),
-            expected_s=len(names) * (TURN_S + (expected[1] if expected else 8.0)),
+            expected_s=len(names) * (TURN_S + (limits.expected[1] if limits.expected else 8.0)),
             thresholds={
                 "published_window_s": thresholds.published_window_s,
-                "window_s": thresholds.planned_window_s
-                if fault == steps.PLANNED
-                else thresholds.window_s,
-                **({"lost": float(thresholds.lost)} if fault in steps.GRACEFUL else {}),
+                "window_s": limits.window_s,
+                "other_pause_s": thresholds.other_pause_s,
+                "lost": float(limits.lost),
+                "split_brain": float(limits.split_brain),
             },
             refusal=refusal,
             remedy=remedy,
+            only_reports=only_reports,
         )
+
+    def _limits(
+        self,
+        target: Target,
+        fault: str,
+        victim: str,
+        thresholds: Thresholds,
+        seen: ClusterSnapshot | None,
+    ) -> Limits:
+        """Of the first victim that is a master; the lag is measured when the drill runs."""
+        timeout = int(target.options["node_timeout_ms"])
+        with suppress(DevstackError):
+            timeout = drill_setting.read_setting(target)
+        master = True
+        with suppress(DevstackError):
+            hit = [resolve(seen, one) for one in sequence(target, victim)] if seen else []
+            master = not hit or any(seen.views[i].me.master for i in hit if seen)
+        replicas = int(target.options["replicas"])
+        return limits_of(fault, thresholds, timeout, replicas=replicas, master=master)
 
     def _require_possible(
         self, target: Target, seen: ClusterSnapshot, fault: str, victim: str
@@ -164,7 +183,7 @@ class Failover(_KeyCleanup):
         index = resolve(seen, victim)
         if fault == "partition":
             self.cut(target, node_name(index))
-        if fault == steps.PLANNED and not seen.replicas(index):
+        if fault == PLANNED and not seen.replicas(index):
             raise DevstackError(
                 f"{node_name(index)} has no replica that could take over as planned",
                 "choose a master of a cluster with replicas",
@@ -173,6 +192,17 @@ class Failover(_KeyCleanup):
     def run(self, context: Context) -> AsyncGenerator[DrillEvent, None]:
         """See the Protocol."""
         return task_events(lambda emit: FailoverRepeat(self.name, context, emit).perform())
+
+    def conclude(
+        self, steps: Sequence[Result], results: Sequence[DrillResult], thresholds: Thresholds
+    ) -> tuple[Result, ...]:
+        """See `contracts.drill.ConcludingDrill`."""
+        return conclusion.switch_overs(steps, results, thresholds)
+
+    def core(self, victim: str, results: Sequence[DrillResult]) -> bool:
+        """See `contracts.drill.ConcludingDrill`."""
+        asked = ("master-1", "master-2") if victim == "all" else victim.split(",")
+        return conclusion.core([one.strip() for one in asked], results)
 
     def read_setting(self, target: Target) -> int:
         """The node timeout, ms."""
@@ -203,10 +233,12 @@ class RollingRestart(_KeyCleanup):
     ) -> Plan:
         """See the Protocol."""
         refusal = remedy = ""
+        only_reports = False
         try:
             require_ready(target, files)
         except DevstackError as error:
             refusal, remedy = error.message, error.remedy
+            only_reports = isinstance(error, NotReadyError)
         nodes = node_count(target)
         return Plan(
             drill=self.name,
@@ -218,9 +250,7 @@ class RollingRestart(_KeyCleanup):
                 "hand each master over to its replica, restart it, wait until it is in sync",
                 "read every acknowledged write back from its owner, and remove all of them",
             ),
-            steps=tuple(
-                PlannedStep(f"{self.name}.{n}", title) for n, title in rolling.TITLES.items()
-            ),
+            steps=rolling.planned_steps(thresholds),
             touches=(
                 f"all {nodes} nodes are restarted; the masters change their places",
                 KEYS,
@@ -230,6 +260,7 @@ class RollingRestart(_KeyCleanup):
             thresholds={"window_s": thresholds.planned_window_s, "lost": float(thresholds.lost)},
             refusal=refusal,
             remedy=remedy,
+            only_reports=only_reports,
         )
 
     def run(self, context: Context) -> AsyncGenerator[DrillEvent, None]:

@@ -11,10 +11,14 @@ from devstack_tui.core.check import Status
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.event_stream import Emit
 from devstack_tui.core.redact import redact
+from devstack_tui.services.redis import bulk
 from devstack_tui.services.redis.client import node_name, session
 from devstack_tui.services.redis.drills import keys, setting, steps
+from devstack_tui.services.redis.drills.lag import measured_lag
+from devstack_tui.services.redis.drills.limits import GRACEFUL, PLANNED, Limits, limits_of
 from devstack_tui.services.redis.drills.preconditions import (
     ClusterSnapshot,
+    NotReadyError,
     cluster_check,
     look_at,
     problems,
@@ -23,7 +27,7 @@ from devstack_tui.services.redis.drills.preconditions import (
     slot_problems,
     state_problems,
 )
-from devstack_tui.services.redis.drills.repeat import REJOIN_WITHIN_S, ClusterRepeat
+from devstack_tui.services.redis.drills.repeat import KEYS, REJOIN_WITHIN_S, ClusterRepeat
 from devstack_tui.services.redis.drills.steps import Outcome, decide, pass_or_problems
 from devstack_tui.services.redis.instrument import Instrument
 
@@ -39,51 +43,94 @@ class FailoverRepeat(ClusterRepeat):
         super().__init__(drill, context, emit)
         self._turn, self._turns = int(context.options["turn"]), int(context.options["turns"])
         self._values: dict[int, dict[str, str]] = {}
+        self._timeout_ms = int(context.target.options["node_timeout_ms"])
 
     async def perform(self) -> None:
         """All of it. Raises `DevstackError` when it cannot begin."""
-        context = self.context
-        before = await self.ready()
-        victim = resolve(before, context.victim)
-        outcome = self._outcome(before, victim)
+        try:
+            before = await self.ready()
+        except NotReadyError as error:
+            self._not_begun(error.seen)
+            return
+        outcome = await self._outcome(before)
         if self._turn == 1:
             self._before(before)
-        timeout = await self.thread(setting.read_setting, self.target)
-        master = before.views[victim].me.master
-        expected = steps.theory(context.fault, timeout, outcome.replicas, master)
-        outcome.waited_s = PATIENCE_S + timeout / 1000 * PATIENCE_TIMEOUTS
-        if master and not outcome.replicas:
-            # Nothing will come: it is waited for as long as DevStack Core promises.
-            outcome.waited_s = context.thresholds.published_window_s
+            if not await self._first_writes(before):
+                await self.thread(bulk.clear, self.target, KEYS, 0.0)
+                self._skip(outcome.limits)
+                return
         async with self.measuring() as instrument:
             shards = {node: shard for shard, node in instrument.shards.items()}
             outcome.shard = shards.get(outcome.name, "")
-            if self._turn == 1:
-                await self._first_writes(before)
             self.phase("warming", f"{self.option('warm_s'):g} s of writes and reads")
             await self.pause("warm_s")
+            if outcome.shard and outcome.replicas and self.context.fault not in GRACEFUL:
+                lag = await self.thread(
+                    measured_lag, self.target, before, outcome.victim, self.context.run
+                )
+                outcome.limits = self._limits(before, outcome.victim, lag)
             await self._hit(instrument, outcome)
             await self._recover(instrument, outcome)
             await self.pause("settle_s")
             recording = await instrument.stop()
             outcome.markers, outcome.void = recording.markers, recording.void
+            outcome.late_s = recording.late_ms / 1000
             await self._look_after(outcome)
             await self.read_back(recording, outcome)
             self._judge(outcome)
         self.decide(await self.cleaned())
-        self.measured(recording, outcome, expected, dict(steps.timings(outcome)))
+        self.measured(recording, outcome, dict(steps.timings(outcome)))
 
-    def _outcome(self, before: ClusterSnapshot, victim: int) -> Outcome:
-        cut_off = self.context.fault == "partition"
-        return Outcome(
-            thresholds=self.context.thresholds,
+    async def _outcome(self, before: ClusterSnapshot) -> Outcome:
+        self._timeout_ms = await self.thread(setting.read_setting, self.target)
+        victim = resolve(before, self.context.victim)
+        outcome = Outcome(
+            limits=self._limits(before, victim),
             fault=self.context.fault,
             victim=victim,
             before=before,
             replicas=len(before.replicas(victim)),
-            lost_s=self.option("lost_partition_s" if cut_off else "lost_s"),
-            other_pause_s=self.option("other_pause_s"),
+            waited_s=PATIENCE_S + self._timeout_ms / 1000 * PATIENCE_TIMEOUTS,
         )
+        if before.views[victim].me.master and not outcome.replicas:
+            # Nothing will come: it is waited for as long as DevStack Core promises.
+            outcome.waited_s = self.context.thresholds.published_window_s
+        return outcome
+
+    def _limits(self, before: ClusterSnapshot, victim: int, lag: float | None = None) -> Limits:
+        return limits_of(
+            self.context.fault,
+            self.context.thresholds,
+            self._timeout_ms,
+            replicas=len(before.replicas(victim)),
+            master=before.views[victim].me.master,
+            lag_s=lag,
+        )
+
+    def _not_begun(self, seen: ClusterSnapshot) -> None:
+        """The cluster is not well: that is the result, and nothing is broken."""
+        if self._turn == 1:
+            self._before(seen)
+        else:
+            why = "; ".join(problems(seen, self.target))
+            well_first = f"{steps.NOT_BEGUN}: after the first node the cluster is not whole: {why}"
+            self.decide(decide("13", Status.FAIL, well_first, "", self._asked()))
+        self._skip(self._asked())
+
+    def _asked(self) -> Limits:
+        """The limits of the fault on a master, as far as they are known without a cluster."""
+        return limits_of(
+            self.context.fault,
+            self.context.thresholds,
+            self._timeout_ms,
+            replicas=int(self.target.options["replicas"]),
+            master=True,
+        )
+
+    def _skip(self, limits: Limits) -> None:
+        for result in steps.skipped(self.results, limits, self._turn):
+            self.decide(result)
+        self.ended(self.context.victim, (), "", split_brain=None, begun=False)
 
     def _before(self, seen: ClusterSnapshot) -> None:
         owners, nodes = len(seen.owners()), len(seen.views)
@@ -97,13 +144,15 @@ class FailoverRepeat(ClusterRepeat):
         agree = f"{nodes} nodes name the same owners, nothing migrates or is imported"
         self.decide(pass_or_problems("03", slot_problems(seen), agree))
 
-    async def _first_writes(self, seen: ClusterSnapshot) -> None:
+    async def _first_writes(self, seen: ClusterSnapshot) -> bool:
+        """Steps 4 and 5: whether every shard takes writes, and has them."""
         self._values = keys.values_of(seen, self.context.run)
         total = f"{keys.count(self._values)} keys computed to lie on {len(self._values)} shards"
         wrong = await self.thread(keys.write, self.target, self._values)
         self.decide(pass_or_problems("04", wrong, f"{total}, every SET acknowledged"))
         wrong = await self.thread(keys.read, self.target, self._values)
         self.decide(pass_or_problems("05", wrong, f"{total}, every GET answered with what was set"))
+        return all(result.status is Status.PASS for result in self.results)
 
     # -- the fault and the way back ----------------------------------------------------------
 
@@ -119,7 +168,7 @@ class FailoverRepeat(ClusterRepeat):
             return
         self.phase("waiting", "for the slots of it to be served again")
         await instrument.until("covered", outcome.waited_s)
-        if fault != steps.PLANNED and outcome.replicas:
+        if fault != PLANNED and outcome.replicas:
             await instrument.until("back", outcome.waited_s, f"{outcome.shard} write")
 
     def _strike(self, outcome: Outcome) -> float:
@@ -158,7 +207,7 @@ class FailoverRepeat(ClusterRepeat):
         elif fault == "partition":
             for unit in injector.units(self.context.service):
                 await self.thread(injector.reconnect, unit)
-        elif fault != steps.PLANNED:
+        elif fault != PLANNED:
             await injector.start(self.context.service)
 
     async def _look_after(self, outcome: Outcome) -> None:
@@ -196,12 +245,12 @@ class FailoverRepeat(ClusterRepeat):
         self.decide(steps.all_there(outcome))
         if self._turns == 1:
             for number in ("13", "14"):
-                self.decide(decide(number, Status.SKIPPED, "a single victim was asked for"))
+                self.decide(outcome.decide(number, Status.SKIPPED, "a single victim was asked for"))
         if self._turn == self._turns:
             context = self.context
-            good, evidence = cluster_check(self.target, context.injector.client, context.folder)
-            wrong = problems(after, self.target) + ([evidence] if good is False else [])
-            self.decide(pass_or_problems("15", wrong, f"as at the beginning; {evidence}"))
+            good, said = cluster_check(self.target, context.injector.client, context.folder)
+            wrong = problems(after, self.target)
+            self.decide(steps.whole_at_the_end(outcome, wrong, good, said))
 
 
 def _hand_over(target: Target, outcome: Outcome) -> float:

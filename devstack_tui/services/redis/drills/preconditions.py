@@ -8,7 +8,7 @@ import re
 import secrets
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
@@ -66,6 +66,17 @@ class ClusterSnapshot:
         """The indexes of the replicas of node `index`."""
         master = self.views[index].me.id
         return [i for i, view in self.views.items() if view.me.master_id == master]
+
+
+class NotReadyError(UnreachableError):
+    """The cluster is ours and answers, but is not whole: `seen` is what it looks like."""
+
+    def __init__(self, seen: ClusterSnapshot, wrong: Sequence[str]) -> None:
+        super().__init__(
+            "the Redis cluster is not whole: " + "; ".join(wrong[:3]),
+            "wait until it is, or run `devstack-tui up redis`",
+        )
+        self.seen = seen
 
 
 def look_at(target: Target, timeout: float = LOOK_S) -> ClusterSnapshot:
@@ -184,7 +195,7 @@ def problems(seen: ClusterSnapshot, target: Target) -> list[str]:
 def require_ready(target: Target, files: ServiceFiles, patience_s: float = 0.0) -> ClusterSnapshot:
     """The cluster, once it was whole and in sync three times in a row.
 
-    Raises `UnreachableError` with what is missing, after `patience_s` seconds.
+    Raises `NotReadyError` with what is missing, after `patience_s` seconds.
     """
     deadline = time.monotonic() + patience_s
     good = 0
@@ -196,10 +207,7 @@ def require_ready(target: Target, files: ServiceFiles, patience_s: float = 0.0) 
         if not wrong:
             good += 1
         elif time.monotonic() >= deadline:
-            raise UnreachableError(
-                "the Redis cluster is not whole: " + "; ".join(wrong[:3]),
-                "wait until it is, or run `devstack-tui up redis`",
-            )
+            raise NotReadyError(seen, wrong)
         else:
             good = 0
             time.sleep(BETWEEN_S)

@@ -23,6 +23,7 @@ from devstack_tui.services.redis.drills.preconditions import (
 from devstack_tui.services.redis.drills.steps import Outcome, decide, pass_or_problems
 from devstack_tui.services.redis.instrument import (
     Instrument,
+    ListContents,
     Recording,
     clean,
     judge,
@@ -31,8 +32,8 @@ from devstack_tui.services.redis.instrument import (
 )
 
 KEYS = "devstack-tui:drill:"
-AGAIN_WITHIN_S = 30.0
-"""How long a repeat waits for the preconditions that the first one must find."""
+READY_WITHIN_S, AGAIN_WITHIN_S = 3.0, 30.0
+"""How long the first repeat, and a later one, waits for the preconditions."""
 REJOIN_WITHIN_S = 30.0
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -59,9 +60,9 @@ class ClusterRepeat(Repeat):
         return await asyncio.to_thread(work, *given, **named)
 
     async def ready(self) -> ClusterSnapshot:
-        """The preconditions: at the first repeat they hold, a later one waits for them."""
+        """The preconditions; what they lack is waited for. Raises `NotReadyError`."""
         self.phase("preconditions", "whole, and every replica in sync three times in a row")
-        patience = AGAIN_WITHIN_S if self.context.repeat > 1 else 0.0
+        patience = AGAIN_WITHIN_S if self.context.repeat > 1 else READY_WITHIN_S
         seen = await self.thread(require_ready, self.target, self.context.files, patience)
         # What a drill left that was killed: no other one runs now.
         await self.thread(bulk.clear, self.target, KEYS, 0.0)
@@ -112,11 +113,12 @@ class ClusterRepeat(Repeat):
     async def read_back(self, recording: Recording, outcome: Outcome) -> None:
         """What is there of all that was written, read from the owners of now."""
         self.phase("verifying", "reading the acknowledged writes back")
+        there: ListContents | None
         try:
             there = await present(self.context)
         except DevstackError as error:
             outcome.unread = redact(error.message)
-            return
+            there = None
         outcome.shards = await self.thread(judge, recording, there)
         outcome.split_brain = len(await self.thread(split_brain, recording))
 
@@ -136,22 +138,17 @@ class ClusterRepeat(Repeat):
         wrong += [f"{node} did not answer" for node in left.unreachable]
         return pass_or_problems("16", wrong, "none is left on any node")
 
-    def measured(
-        self,
-        recording: Recording,
-        outcome: Outcome,
-        expected: tuple[tuple[float, float] | None, str],
-        timings: dict[str, float],
-    ) -> None:
+    def measured(self, recording: Recording, outcome: Outcome, timings: dict[str, float]) -> None:
         """Emit the result of the repeat."""
         self.ended(
             self.victim(outcome),
             outcome.shards,
             recording.void,
             timings=timings,
-            expected=expected[0],
-            theory=expected[1],
+            expected=outcome.limits.expected,
+            theory=outcome.limits.theory,
             split_brain=outcome.split_brain,
+            hit_master=bool(outcome.shard),
             markers=recording.markers,
             lanes=recording.lanes,
             lanes_from_ms=recording.lanes_from_ms,

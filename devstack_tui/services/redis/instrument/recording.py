@@ -80,18 +80,21 @@ class Recording:
         )
 
 
-def judge(recording: Recording, present: ListContents) -> tuple[Shard, ...]:
-    """What each shard suffered, and what became of its writes."""
+def judge(recording: Recording, present: ListContents | None) -> tuple[Shard, ...]:
+    """What each shard suffered, and what became of its writes, where they could be read back."""
     period = round(1_000_000 / recording.rate_hz)
     return tuple(_judge(recording, present, shard, period) for shard in recording.shards)
 
 
-def _judge(recording: Recording, present: ListContents, shard: str, period: int) -> Shard:
+def _judge(recording: Recording, present: ListContents | None, shard: str, period: int) -> Shard:
     writes = recording.operations(shard, WRITES)
-    mine = {tag: present.lists[tag] for tag in recording.log[0].tags[shard]}
+    mine = None
+    if present is not None:
+        mine = {tag: present.lists[tag] for tag in recording.log[0].tags[shard]}
     found = verdict(writes, mine, period)
-    written, was_read = recording.window(shard, WRITES), recording.window(shard, (READ,))
-    return shard_of(shard, found, written, was_read)
+    was_read = recording.window(shard, (READ,))
+    read_s = was_read.seconds if was_read else 0.0
+    return shard_of(shard, found, recording.window(shard, WRITES), read_s)
 
 
 def split_brain(recording: Recording) -> tuple[Operation, ...]:
