@@ -19,6 +19,7 @@ from devstack_tui.core.check import exit_code, verdict
 from devstack_tui.core.errors import NotInstalledError
 from devstack_tui.core.fingerprint import host
 from devstack_tui.core.history import History
+from devstack_tui.stack.basis import Basis, look, stamped
 from devstack_tui.stack.stack import Stack
 
 KIND = "regress"
@@ -33,6 +34,7 @@ async def regress(stack: Stack, size: str) -> AsyncGenerator[BenchEvent | Regres
     known = baseline.read(host())
     entries, absent = available(stack, Catalogue().choose(rules.workloads))
     prints = baseline.fingerprints(stack, entries, size)
+    rests = await asyncio.to_thread(look, stack)
     before = await asyncio.to_thread(canary.measure, stack.paths.root)
     runs: dict[str, list[RunResult]] = {}
     events = Runner(stack, prints).run(entries, size, rules.runs)
@@ -55,12 +57,12 @@ async def regress(stack: Stack, size: str) -> AsyncGenerator[BenchEvent | Regres
     found = verdict(results)
     seconds = time.monotonic() - started
     done = RegressDone(found, tuple(results), exit_code(found), seconds)
-    keep(stack, GATE, size, done)
+    keep(stack, GATE, size, done, rests)
     yield done
 
 
-def keep(stack: Stack, name: str, size: str, done: RegressDone) -> None:
-    """Put the end of a gate, or of its self-test, into the stack's history.
+def keep(stack: Stack, name: str, size: str, done: RegressDone, rests: Basis | None = None) -> None:
+    """Put the end of a gate, or of its self-test, into the stack's history, with what it rests on.
 
     Raises `DevstackError` when the history cannot be written.
     """
@@ -71,7 +73,7 @@ def keep(stack: Stack, name: str, size: str, done: RegressDone) -> None:
         size,
         done.at - done.seconds,
         host().digest(),
-        msgspec.json.encode(done),
+        stamped(msgspec.json.encode(done), rests),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import statistics
 import sys
@@ -32,6 +33,7 @@ from devstack_tui.core.histogram import Buckets, Histogram
 from devstack_tui.core.history import History
 from devstack_tui.core.journal import Journal
 from devstack_tui.core.lock import StackLock
+from devstack_tui.stack import basis
 from devstack_tui.stack.busy import require_none
 from devstack_tui.stack.stack import Stack
 
@@ -64,6 +66,7 @@ class Runner:
         self._keeps = keep
         self._history = History(stack.paths.root / "history.db")
         self._journal = Journal(stack.paths.bench_journal)
+        self._basis: basis.Basis | None = None
 
     async def run(self, entries: Sequence[Entry], size: str, runs: int) -> Events:
         """Every workload `runs` times. Closing the generator stops the child and its data go.
@@ -83,6 +86,7 @@ class Runner:
             yield BenchPlanned(
                 tuple(entry.name for entry in entries), size, runs, expected(entries, size, runs)
             )
+            self._basis = await asyncio.to_thread(basis.look, self._stack)
             summaries = []
             for entry in entries:
                 results: list[RunResult] = []
@@ -129,7 +133,7 @@ class Runner:
             result.size,
             result.started,
             result.fingerprint,
-            msgspec.json.encode(result),
+            basis.stamped(msgspec.json.encode(result), self._basis),
         )
 
 

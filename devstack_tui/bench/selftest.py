@@ -25,6 +25,7 @@ from devstack_tui.contracts.faults import Fault, Handle
 from devstack_tui.core.check import Result, Status, exit_code, verdict
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.journal import Journal
+from devstack_tui.stack.basis import look
 from devstack_tui.stack.stack import Stack
 
 GATES = 20
@@ -45,6 +46,7 @@ async def self_test(stack: Stack, size: str) -> AsyncGenerator[BenchEvent | Regr
     (entry,) = Catalogue().choose([check.workload])
     entry = _shortened(entry, size)
     prints = baseline.fingerprints(stack, [entry], size)
+    rests = await asyncio.to_thread(look, stack)
     total = (GATES + 1) * rules.runs
     samples: list[float] = []
     held: list[float] = []
@@ -78,7 +80,7 @@ async def self_test(stack: Stack, size: str) -> AsyncGenerator[BenchEvent | Regr
     found = verdict(results)
     seconds = time.monotonic() - started
     done = RegressDone(found, tuple(results), exit_code(found), seconds)
-    keep(stack, SELF_TEST, size, done)
+    keep(stack, SELF_TEST, size, done, rests)
     yield done
 
 

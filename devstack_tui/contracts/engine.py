@@ -90,6 +90,10 @@ class Readable(Protocol):
         """What happens to the stack's units from now until `ended` is set. A hint that may miss
         something short: whoever needs the state lists the units again."""
 
+    def program(self, service: Service) -> str:
+        """What the service's units that run were started from, as a text that is another one once
+        that was replaced; empty where nothing runs, or it cannot be seen."""
+
     def exit_reason(self, service: Service) -> str:
         """Why a unit of the service is gone, from its log; empty when all run."""
 

@@ -132,6 +132,17 @@ def frozen(pid: int) -> bool:
     return fields is not None and fields[0] == "T"
 
 
+def program(pid: int) -> str:
+    """What the process runs: its file, and whether that is the one that lies there still; empty
+    for a process that is gone or may not be looked at."""
+    try:
+        link = Path(f"/proc/{pid}/exe")
+        found = link.stat()
+        return f"{link.readlink()} {found.st_size} {found.st_mtime_ns}"
+    except OSError:
+        return ""
+
+
 def working_in(folder: Path, program: Path) -> list[int]:
     """The processes of `program` whose working directory is `folder`."""
     found = []

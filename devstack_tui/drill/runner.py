@@ -36,6 +36,7 @@ from devstack_tui.drill.events import AnyDrillEvent, DrillDone, DrillNote, Drill
 from devstack_tui.drill.fault_injector import RUN, StackFaultInjector
 from devstack_tui.drill.verdict import report
 from devstack_tui.drill.watchdog import Watchdog
+from devstack_tui.stack import basis
 from devstack_tui.stack.stack import Stack
 
 KIND = "drill"
@@ -95,6 +96,7 @@ class Runner:
         self._command = command
         self._hold = hold
         self._journal = Journal(stack.paths.journal)
+        self._basis: basis.Basis | None = None
         self._unclean: Intent | None = None
         """Of the run that was begun last, until it is cleaned up."""
         self.unhealed: DevstackError | None = None
@@ -155,6 +157,7 @@ class Runner:
                 ownership.prove(self._stack, self._engine, self._entry.service, partly=True)
                 self._target = self._engine.target(self._entry.service)
                 plan = await asyncio.to_thread(self._plan)
+                self._basis = await asyncio.to_thread(basis.look, self._stack)
             except DevstackError as error:
                 yield _refused(error.exit_code, error.message, error.remedy)
                 return
@@ -200,6 +203,8 @@ class Runner:
                 await in_thread(healed.work)
             finally:
                 self.unhealed = healed.error
+                if self.unhealed is None:
+                    await in_thread(self._keep_restored)
         for note in healed.notes:
             yield DrillNote(note)
         yield self._conclude(results, failure, healed.error, time.monotonic() - started)
@@ -309,6 +314,12 @@ class Runner:
             return error.remedy if error else ""
         return f"look at `devstack-tui logs {name}`, then `devstack-tui up {name}`"
 
+    def _keep_restored(self) -> None:
+        """What was found before is true of the servers that run now."""
+        name, what = self._entry.service.name, f"drill run {self._entry.name}"
+        with contextlib.suppress(DevstackError):  # then older results are called stale
+            basis.restored(self._stack, name, what, self._basis)
+
     def _keep(self, made: DrillReport) -> None:
         History.of(self._stack.paths).add(
             KIND,
@@ -317,7 +328,7 @@ class Runner:
             made.fault,
             made.started,
             made.fingerprint,
-            msgspec.json.encode(made),
+            basis.stamped(msgspec.json.encode(made), self._basis),
         )
 
     def _fingerprint(self) -> str:

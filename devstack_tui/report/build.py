@@ -18,6 +18,7 @@ from devstack_tui.report import documents
 from devstack_tui.report.coverage import CatalogueCheck, coverage
 from devstack_tui.report.documents import CHECK, KNOWN, MEASURING, RunDocument
 from devstack_tui.report.model import Item, Report, Suite, SuiteRun
+from devstack_tui.stack.basis import RESTORED
 
 LOOKED_AT = 30
 """Runs of one subject: the newest is shown, the others are its history."""
@@ -43,6 +44,8 @@ def build(
     notes: list[str] = []
     runs: list[RunDocument] = []
     for kind, name in history.subjects():
+        if kind == RESTORED:
+            continue
         unread = 0
         for row in history.list(kind, name, LOOKED_AT):
             try:

@@ -13,6 +13,7 @@ from devstack_tui.core.history import History
 from devstack_tui.core.paths import StackPaths
 from devstack_tui.security.events import AuditReport, CheckRow
 from devstack_tui.security.standing import Standing, Standings
+from devstack_tui.stack.basis import Basis, stamped
 
 KIND = "check"
 NAME = "audit"
@@ -22,14 +23,15 @@ KEPT = _DEPTHS[-1]
 """Reports: a whole one takes 0.6 MB, and no older one is ever read."""
 
 
-def keep(paths: StackPaths, report: AuditReport) -> None:
-    """Add a report to the stack's history, without the advice of what passed, which is half of it;
-    the oldest one goes.
+def keep(paths: StackPaths, report: AuditReport, rests: Basis | None = None) -> None:
+    """Add a report to the stack's history, without the advice of what passed, which is half of it,
+    and with what it rests on; the oldest one goes.
 
     Raises `DevstackError` when it cannot be written.
     """
     checks = tuple(_short(row) for row in report.checks)
-    document = msgspec.json.encode(msgspec.structs.replace(report, checks=checks))
+    made = msgspec.structs.replace(report, checks=checks)
+    document = stamped(msgspec.json.encode(made), rests)
     History.of(paths).add(KIND, report.id, NAME, "", report.started, "", document, newest=KEPT)
 
 

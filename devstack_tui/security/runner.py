@@ -33,6 +33,7 @@ from devstack_tui.security.not_audited import gaps
 from devstack_tui.security.pool import Pool
 from devstack_tui.security.proven import NOTHING, Record
 from devstack_tui.security.standing import Standings, headline
+from devstack_tui.stack import basis
 from devstack_tui.stack.stack import Stack
 
 MATRIX = "matrix"
@@ -79,6 +80,7 @@ class Runner:
         self._keep = keep
         self._limits = limits or Limits()
         self._absent: dict[str, Finding] = {}
+        self._basis: basis.Basis | None = None
         self._secrets: frozenset[str] = frozenset()
 
     async def run(self) -> Events:
@@ -135,7 +137,7 @@ class Runner:
         message = remedy = ""
         if self._keep:
             try:
-                results.keep(self._stack.paths, report)
+                results.keep(self._stack.paths, report, self._basis)
             except DevstackError as error:
                 message, remedy = error.message, error.remedy
         code = exit_code(report.verdict)
@@ -163,6 +165,7 @@ class Runner:
                 continue
             self._absent[name] = absent
         self._secrets = self._audit.known_secrets()
+        self._basis = basis.look(self._stack)
 
     def _refusal(self) -> AuditDone | None:
         up = f"`devstack-tui --stack {self._stack.name} up`"

@@ -15,7 +15,7 @@ from devstack_tui.core.events import Note as StackNote
 from devstack_tui.core.history import History
 from devstack_tui.core.journal import Journal
 from devstack_tui.core.lock import StackLock
-from devstack_tui.stack import parameter_apply
+from devstack_tui.stack import basis, parameter_apply
 from devstack_tui.stack.busy import require_none
 from devstack_tui.stack.recovery import lock_of
 from devstack_tui.stack.stack import Stack
@@ -49,6 +49,7 @@ async def leased(
         )
     with lock:
         require_none(stack.paths, "drill", "bench")
+        before = await asyncio.to_thread(basis.look, stack)
         intent = parameter_apply.intend(stack.paths, {service: names})
         try:
             yield
@@ -75,6 +76,8 @@ async def leased(
                     f"not undone: {'; '.join(problems)}",
                     f"look at `devstack-tui logs {service}`, then `devstack-tui up {service}`",
                 )
+            with contextlib.suppress(DevstackError):  # then older results are called stale
+                await asyncio.to_thread(basis.restored, stack, service, verb, before)
 
 
 async def _heal(stack: Stack, emit: Emit) -> None:

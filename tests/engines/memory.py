@@ -188,6 +188,9 @@ class MemoryEngine:
     def locate(self, service: Service) -> Installation:
         return Installation(Path("image"), "1.0", service.title, "1")
 
+    def program(self, service: Service) -> str:
+        return f"image of {service.name}" if self.units(service) else ""
+
     def target(self, service: Service) -> Target:
         settings = self._settings.of(service.name, 0)
         ports = settings.ports

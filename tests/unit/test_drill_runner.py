@@ -44,6 +44,9 @@ class Bench:
     drill: IdleDrill
     name: str = "t"
 
+    def selected(self) -> tuple[str, ...]:
+        return ()
+
     def engine(self) -> SleeperEngine:
         return self.fake
 

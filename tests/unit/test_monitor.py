@@ -102,6 +102,9 @@ class FakeEngine:
             raise self.absent[service.name]
         return Installation(Path("/bin/x"), "7.0.15", "Redis", "7")
 
+    def program(self, service: Service) -> str:
+        return service.name
+
     def target(self, service: Service) -> Target:
         endpoint = Endpoint(service.scheme, "127.0.0.1", 1000, 2000)
         return Target(service.name, endpoint, {}, Credentials(), Path(__file__), Path("secrets"))

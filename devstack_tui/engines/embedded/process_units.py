@@ -74,6 +74,12 @@ class Units:
         table = self._table()
         return {unit: usage_of(pid, table) for unit, pid in running.items()}
 
+    def program(self, service: Service) -> str:
+        """See `Readable.program`."""
+        records = self._records.of(service.name)
+        found = {process.program(one.process.pid) for one in records if one.alive and one.process}
+        return " ".join(sorted(found - {""}))
+
     def _table(self) -> process.Table:
         """Every process of the machine, at most `TABLE_S` seconds ago."""
         with self._table_lock:

@@ -71,6 +71,10 @@ class EmbeddedView:
         """See the Protocol."""
         return self._units.usage(service)
 
+    def program(self, service: Service) -> str:
+        """See the Protocol."""
+        return self._units.program(service)
+
     def watch(self, ended: threading.Event) -> Iterator[UnitEvent]:
         """See the Protocol."""
         from devstack_tui.engines.embedded.unit_watch import changes
