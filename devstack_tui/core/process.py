@@ -120,10 +120,19 @@ def belongs(pid: int, instance: str) -> bool:
 def descends(pid: int, instance: str) -> bool:
     """Whether it, or a process above it, belongs to stack instance `instance`: a server's child
     may have overwritten its environment with its title."""
-    while pid > 1 and not belongs(pid, instance):
+    return unit_above(pid, instance) is not None
+
+
+def unit_above(pid: int, instance: str) -> str | None:
+    """The unit of the process, or of the nearest one above it, that belongs to stack instance
+    `instance`; None where none does."""
+    while pid > 1:
+        env = environment(pid)
+        if env.get(INSTANCE_VARIABLE) == instance:
+            return env.get(UNIT_VARIABLE, "")
         fields = _stat(pid)
         pid = int(fields[1]) if fields else 0
-    return pid > 1
+    return None
 
 
 def frozen(pid: int) -> bool:
@@ -153,6 +162,13 @@ def working_in(folder: Path, program: Path) -> list[int]:
             if same and (proc / "cwd").readlink() == folder.resolve() and identify(pid):
                 found.append(pid)
     return found
+
+
+def works_below(pid: int, folder: Path) -> bool:
+    """Whether its working directory is `folder`, or one in it."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/cwd").readlink().is_relative_to(folder.resolve())
+    return False
 
 
 def leaders(owned_pids: Mapping[int, str]) -> dict[str, list[int]]:

@@ -135,8 +135,9 @@ class EmbeddedEngine(EmbeddedView):
 
     def _require_ports(self, service: Service) -> None:
         if not self._units.alive(service):
-            leftovers.end_of(service, self._instance.id)
-            ports.require_free(service.name, self.claims(service), self._paths.name)
+            claims, data = self.claims(service), self._paths.data / service.name
+            leftovers.clear_ports(service, self._instance.id, claims, data)
+            ports.require_free(service.name, claims, self._paths.name)
 
     def recover(self) -> Sequence[str]:
         """See the Protocol."""
@@ -238,6 +239,7 @@ class EmbeddedEngine(EmbeddedView):
             credentials = read_credentials(self._paths.secrets, service)
             self._end(service, run)
             self._adopt(service, run)
+            self._require_ports(service)
             home = self._home(service, run, credentials)
             specs = service.launcher().processes(home, self.locate(service))
             for order, spec in enumerate(specs):

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from devstack_tui.contracts.registry import services
 from devstack_tui.contracts.service import Service
 from devstack_tui.core import process
+from devstack_tui.engines.embedded import ports
 from devstack_tui.engines.embedded.accounts import account_of
 from devstack_tui.engines.embedded.process_records import Record, Records
 
 HELPER = "helper:"
 """How the mark of a program begins that runs beside a server."""
+PORTS_WITHIN_S = 15.0
+POLL_S = 0.05
 GRACE_S = 3.0
 """How long a process that belongs to no unit may take to end."""
 
@@ -45,6 +50,27 @@ def end_of(service: Service, instance: str) -> None:
             process.end(left, grace_s=GRACE_S, mine=lambda one: process.belongs(one, instance))
 
 
+def clear_ports(service: Service, instance: str, claims: Mapping[str, int], data: Path) -> None:
+    """End what the units of a service have left, of which none runs, and wait until nothing of it
+    holds a port of `claims`: what is ended may start another meanwhile, and a server's child that
+    lost its mark (it works in `data`, as the service's account) ends by itself."""
+    deadline = time.monotonic() + PORTS_WITHIN_S
+    while True:
+        end_of(service, instance)
+        taken = [port for port in claims.values() if not ports.free(port)]
+        held = (pid for port in taken for pid in ports.holders(port))
+        if time.monotonic() > deadline or not any(_left(service, p, instance, data) for p in held):
+            return
+        time.sleep(POLL_S)
+
+
+def _left(service: Service, pid: int, instance: str, data: Path) -> bool:
+    mark = process.unit_above(pid, instance)
+    if mark is not None:
+        return of(service, mark)
+    return process.works_below(pid, data) and _runs_as(service, pid)
+
+
 def of(service: Service, mark: str) -> bool:
     """Whether a process with this mark (`process.UNIT_VARIABLE`) is the service's."""
     name = mark.removeprefix(HELPER)
@@ -73,8 +99,11 @@ def _finish_stops(records: Records, end: Callable[[Record], object]) -> list[str
 def _may_be(known: Record, pid: int) -> bool:
     """Whether it runs as the unit's account: another server's may give its processes any mark."""
     service = next((one for one in services() if one.name == known.service), None)
-    account = account_of(service) if service else None
-    rights = process.rights(pid)
+    return service is not None and _runs_as(service, pid)
+
+
+def _runs_as(service: Service, pid: int) -> bool:
+    account, rights = account_of(service), process.rights(pid)
     return account is not None and rights is not None and rights.uids == {account.uid}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 from collections.abc import Iterable, Mapping
@@ -10,19 +11,23 @@ from devstack_tui.contracts.server_home import HOST
 from devstack_tui.core.errors import DevstackError
 
 
+def holders(port: int) -> list[int]:
+    """The processes that listen on `port`, as far as they can be seen."""
+    import psutil
+
+    with contextlib.suppress(psutil.Error):
+        listening = [c for c in psutil.net_connections("tcp") if c.status == psutil.CONN_LISTEN]
+        return sorted({c.pid for c in listening if c.pid and c.laddr and c.laddr.port == port})
+    return []
+
+
 def holder(port: int) -> str:
     """The process that listens on `port`, as "redis-server (pid 12)"; vague where it is hidden."""
     import psutil
 
-    try:
-        for connection in psutil.net_connections("tcp"):
-            address = connection.laddr
-            if connection.status == psutil.CONN_LISTEN and address and address.port == port:
-                if connection.pid is None:
-                    break
-                return f"{psutil.Process(connection.pid).name()} (pid {connection.pid})"
-    except psutil.Error:
-        pass
+    for pid in holders(port):
+        with contextlib.suppress(psutil.Error):
+            return f"{psutil.Process(pid).name()} (pid {pid})"
     return "a process of another user" if os.geteuid() else "a process that we cannot see"
 
 

@@ -83,6 +83,9 @@ def environment(home: ServerHome) -> dict[str, str]:
         "RUNNING_UNDER_SYSTEMD": "true",
         # A crash dump is a copy of the node's memory, passwords and all.
         "ERL_CRASH_DUMP_SECONDS": "0",
+        # Of the virtual machine that the node starts when it is not known to the port mapper, once
+        # a minute: it would start a mapper of its own, which outlives the node on our port.
+        "ERL_ZFLAGS": "-start_epmd false",
     }
 
 
