@@ -56,7 +56,12 @@ class BenchMeasurer:
                         p99 = found.latency_ms.p99 or None
                         # Its data may fail to go after it was measured: then it is no sample.
                         sample = Sample(
-                            found.throughput, p99, found.unit, found.problem, found.settings
+                            found.throughput,
+                            p99,
+                            found.unit,
+                            found.problem,
+                            found.settings,
+                            found.seconds,
                         )
         if sample is not None:
             yield sample

@@ -1,7 +1,8 @@
 """A/B: does B make the workload faster than A? Interleaved pairs of runs, A B B A and so on.
 
-The number of pairs is fixed beforehand. It ends early only when its verdict is settled (no outcome
-of the pairs to come could change it, `verdicts.settled`), or when a run fails twice in succession.
+How many pairs there are is for `verdicts` to say: at least what an interval takes, and once more
+where those do not decide. It ends early only when it is decided and no outcome of the pairs to come
+could change that (`verdicts.settled`), or when a run fails twice in succession.
 Afterwards the stack has its previous values again, unless one side is to be kept.
 """
 
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from devstack_tui.contracts import sizes
 from devstack_tui.core import stats
 from devstack_tui.core.errors import DevstackError, command
 from devstack_tui.core.event_stream import task_events
@@ -42,6 +44,8 @@ from devstack_tui.tuning.show import DEVELOPMENT_ONLY
 
 VERB = "tune ab"
 PAIRS = stats.fewest_pairs()
+MOST = 3 * PAIRS
+"""Pairs, where the user fixed no number and the first ones do not decide."""
 MARGIN = 0.05
 BEFORE = "before"
 LOOK_AFTER = 2
@@ -49,11 +53,12 @@ LOOK_AFTER = 2
 
 
 class AbRequest(MeasureRequest, frozen=True, kw_only=True):
-    """What is to be compared: profiles `a` and `b`. `keep` is `a`, `b` or `before`."""
+    """What is to be compared: profiles `a` and `b`. `keep` is `a`, `b` or `before`. `pairs` is how
+    many the user asked for: as many are run, but never fewer than an interval takes."""
 
     a: str
     b: str
-    pairs: int = PAIRS
+    pairs: int | None = None
     margin: float = MARGIN
     keep: str = BEFORE
     ablate: bool = False
@@ -82,11 +87,11 @@ async def _ab(stack: Stack, measurer: Measurer, order: AbRequest, emit: Emit) ->
     try:
         async with leased(stack, VERB, runner.service, found.a.values, emit):
             emit(plan)
-            for note in _warnings(plan):
+            for note in _warnings(order, plan):
                 emit(Note(note))
             ran = await compare(runner, found, plan, emit)
             if order.ablate:
-                ablation = await ablate(runner, found, order.pairs, emit)
+                ablation = await ablate(runner, found, plan.pairs, emit)
         kept = await _keep(stack, order, found, emit)
     except DevstackError as error:
         trouble = error
@@ -118,13 +123,15 @@ async def _ab(stack: Stack, measurer: Measurer, order: AbRequest, emit: Emit) ->
 
 def _planned(stack: Stack, order: AbRequest, found: Sides, runner: ArmRunner) -> AbPlanned:
     runs = 2 + (_ablation_runs(found.changes) if order.ablate else 0)
+    pairs, most = pairs_of(order.pairs, order.size)
     plan = runner.plan(
         order.a,
         order.b,
         found.changes,
-        order.pairs,
-        expected_s=order.pairs * runs * runner.run_s(found.restart),
+        pairs,
+        expected_s=pairs * runs * runner.run_s(found.restart),
         margin=order.margin,
+        most_pairs=most,
     )
     words = ["--margin", f"{order.margin:g}"] if order.margin != MARGIN else []
     words += [word for name in order.only for word in ("--only", name)]
@@ -132,11 +139,20 @@ def _planned(stack: Stack, order: AbRequest, found: Sides, runner: ArmRunner) ->
     return msgspec.structs.replace(plan, command=reports.ab_command(stack.name, plan, *words))
 
 
-def _warnings(plan: AbPlanned) -> list[str]:
-    least = stats.fewest_pairs()
+def pairs_of(asked: int | None, size: str) -> tuple[int, int]:
+    """How many pairs to begin with, and how many at most. Runs that are too short for a verdict
+    need no interval: there are as many as were asked for."""
+    if sizes.no_verdict(size):
+        return asked or PAIRS, asked or PAIRS
+    return max(asked or PAIRS, PAIRS), max(asked or MOST, PAIRS)
+
+
+def _warnings(order: AbRequest, plan: AbPlanned) -> list[str]:
     found = []
-    if plan.pairs < least:
-        found.append(f"{plan.pairs} pairs cannot reach 95 %: {least} are the fewest that can")
+    if order.pairs is not None and order.pairs < plan.pairs:
+        found.append(f"{order.pairs} pairs give no interval at 95 %: there will be {plan.pairs}")
+    if reason := sizes.no_verdict(plan.size):
+        found.append(f"{reason}: the verdict will be {verdicts.INCONCLUSIVE}")
     for change in plan.changes:
         if change.durability:
             found.append(_warning(change))
@@ -164,20 +180,25 @@ async def compare(runner: ArmRunner, found: Sides, plan: AbPlanned, emit: Emit) 
     """Run the pairs: A B, then B A, and so on. Raises what `ArmRunner.run` raises."""
     ran = CompletedPairs()
     started = time.time()
-    for number in range(1, plan.pairs + 1):
+    pairs = plan.pairs
+    while (number := len(ran.pairs) + 1) <= pairs:
         arms = (found.a, found.b) if number % 2 else (found.b, found.a)
         samples: dict[str, Sample] = {}
         for arm in arms:
-            samples[arm.key] = await runner.run(arm, number, plan.pairs, found.restart, emit)
+            samples[arm.key] = await runner.run(arm, number, pairs, found.restart, emit)
             ran.order += arm.key.upper()
         ran.pairs.append((samples["a"], samples["b"]))
         ratios = _ratios(ran.pairs)
-        left = plan.pairs - number
+        if number == plan.pairs and not reports.too_short(plan.size, ran.pairs):
+            pairs = verdicts.pairs_in_all(ratios, plan.most_pairs, plan.margin)
+        left = pairs - number
         ends = time.time() + left * (time.time() - started) / number
         emit(reports.pair_done(ran.pairs, ends))
         if number == LOOK_AFTER and plan.detectable is None and left:
             _note_detectable(ratios, plan, emit)
-        if verdict := verdicts.settled(ratios, plan.pairs, plan.margin):
+        if number == plan.pairs < pairs:
+            emit(Note(f"{number} pairs do not decide: by their spread {pairs} may"))
+        if verdict := verdicts.settled(ratios, pairs, plan.margin):
             rest = "the last pair" if left == 1 else f"the last {left} pairs"
             ran.stopped = f"{verdict} is settled: {rest} could not change it"
             emit(Note(ran.stopped))

@@ -93,6 +93,7 @@ class ArmRunner:
         expected_s: float,
         margin: float,
         command: str = "",
+        most_pairs: int | None = None,
     ) -> AbPlanned:
         """What an A/B of the profiles `a` and `b` in so many pairs will be."""
         return AbPlanned(
@@ -107,6 +108,7 @@ class ArmRunner:
             detectable=verdicts.detectable(self._past.spread, pairs, margin),
             margin=margin,
             command=command,
+            most_pairs=most_pairs or pairs,
         )
 
     async def run(self, arm: Arm, pair: int, pairs: int, restart: bool, emit: Emit) -> Sample:

@@ -159,7 +159,8 @@ class AbPlanned(Timed, frozen=True, tag="ab_planned"):
     """Before the first run: how long it will take, and what it will be able to see.
 
     `detectable` is the smallest gain (0.06: 6 %) that this many pairs call IMPROVED four times out
-    of five, the margin included; None while no run has shown the spread yet.
+    of five, the margin included; None while no run has shown the spread yet. Where they do not
+    decide there may be `most_pairs` of them.
     """
 
     workload: str
@@ -173,6 +174,7 @@ class AbPlanned(Timed, frozen=True, tag="ab_planned"):
     detectable: float | None
     margin: float
     command: str
+    most_pairs: int = 0
 
 
 class AbRun(Timed, frozen=True, tag="ab_run"):

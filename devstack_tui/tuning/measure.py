@@ -11,13 +11,15 @@ from devstack_tui.contracts.workload import Tick
 
 
 class Sample(msgspec.Struct, frozen=True):
-    """One run: the sample of every statistic. `problem` is why it is none."""
+    """One run: the sample of every statistic. `problem` is why it is none; `seconds` how long it
+    was measured."""
 
     throughput: float
     p99: float | None
     unit: str
     problem: str = ""
     settings: dict[str, str] = {}
+    seconds: float | None = None
 
 
 class MeasureRequest(msgspec.Struct, frozen=True, kw_only=True):

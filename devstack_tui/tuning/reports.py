@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from devstack_tui.contracts import sizes
 from devstack_tui.core import codec, stats
 from devstack_tui.core.errors import command
 from devstack_tui.core.history import History
@@ -78,7 +79,7 @@ def ab_report(
     """What the pairs of one A/B say; at least one of them."""
     samples = tuple((a.throughput, b.throughput) for a, b in pairs)
     ratios = ratios_of(samples)
-    judged = verdicts.judge(ratios, plan.margin)
+    judged = verdicts.judge(ratios, plan.margin, too_short(plan.size, pairs))
     last_a, last_b = pairs[-1]
     return AbReport(
         id=uuid.uuid4().hex[:12],
@@ -99,12 +100,20 @@ def ab_report(
         p99_ratio=_p99_ratio(pairs),
         detectable=verdicts.detectable(stats.spread(ratios), len(pairs), plan.margin),
         needed_pairs=judged.needed,
-        sentence=verdicts.sentence(plan.a, plan.b, judged, len(pairs)),
+        sentence=verdicts.sentence(
+            plan.a, plan.b, judged, len(pairs), f"{plan.workload} ({plan.size})"
+        ),
         settings={"a": last_a.settings, "b": last_b.settings},
         fingerprint=fingerprint,
         command=plan.command,
         seconds=seconds,
     )
+
+
+def too_short(size: str, pairs: Iterable[Pair]) -> str:
+    """Why runs like these carry no verdict on a server, if they do not."""
+    lasted = [run.seconds for pair in pairs for run in pair if run.seconds is not None]
+    return sizes.no_verdict(size, min(lasted, default=None))
 
 
 def pair_done(pairs: Sequence[Pair], ends_at: float | None = None) -> AbPair:
@@ -152,5 +161,6 @@ def last_cost(history: History, service: str, relaxed: Sequence[str]) -> CostRep
 
 def ab_command(stack: str, plan: AbPlanned, *more: str) -> str:
     """The command line of an A/B."""
-    words = ["tune", "ab", plan.a, plan.b, "--workload", plan.workload]
-    return command(stack, *words, "--size", plan.size, "--pairs", str(plan.pairs), *more)
+    words = ["tune", "ab", plan.a, plan.b, "--workload", plan.workload, "--size", plan.size]
+    fixed = plan.most_pairs == plan.pairs
+    return command(stack, *words, *(["--pairs", str(plan.pairs)] if fixed else []), *more)

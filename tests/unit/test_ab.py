@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.history import History
 from devstack_tui.tuning import reports
-from devstack_tui.tuning.ab import CompletedPairs, ablate, compare
+from devstack_tui.tuning.ab import CompletedPairs, ablate, compare, pairs_of
 from devstack_tui.tuning.ab_arms import FailedRunError
 from devstack_tui.tuning.events import AbPair, AbRun, AbTick, CostReport, Note
 from tests.unit.tuning_bed import RUN_S, Bed, plan_of, sides_of
@@ -61,12 +62,65 @@ async def test_a_loss_is_a_regression() -> None:
     assert report.verdict == "REGRESSED"
 
 
-async def test_it_ends_when_no_pair_to_come_can_decide_it() -> None:
-    bed = Bed(spread=0.5)
-    found = await ran(bed, 6)
-    assert len(found.pairs) < 6
-    assert found.stopped.startswith("INCONCLUSIVE is settled")
+async def test_pairs_that_decide_nothing_are_all_run() -> None:
+    found = await ran(Bed(spread=0.5), 6)
+    assert (len(found.pairs), found.stopped) == (6, "")
     assert report_of(found).verdict == "INCONCLUSIVE"
+    assert all(end is not None for end in report_of(found).interval)
+
+
+async def test_what_the_first_pairs_do_not_decide_more_do_once() -> None:
+    bed = Bed(spread=0.1)
+    sides = sides_of({"x": "0"}, {"x": "1"})
+    plan = msgspec.structs.replace(plan_of(sides, 6), most_pairs=18)
+    found = await compare(bed.runner(), sides, plan, bed.emit)
+    assert 6 < len(found.pairs) <= 18
+    assert found.order == ("ABBA" * 9)[: 2 * len(found.pairs)]
+    notes = [event.text for event in bed.emitted if isinstance(event, Note)]
+    assert f"6 pairs do not decide: by their spread {len(found.pairs)} may" in notes
+
+
+async def test_it_ends_once_no_pair_to_come_can_change_what_is_decided() -> None:
+    found = await ran(Bed(gains={"x=1": 1.4}), 20)
+    assert len(found.pairs) == 18
+    assert found.stopped == "IMPROVED is settled: the last 2 pairs could not change it"
+
+
+@pytest.mark.parametrize(
+    ("asked", "size", "pairs"),
+    [
+        (None, "quick", (6, 18)),
+        (1, "quick", (6, 6)),
+        (5, "full", (6, 6)),
+        (6, "quick", (6, 6)),
+        (7, "quick", (7, 7)),
+        (None, "smoke", (6, 6)),
+        (1, "smoke", (1, 1)),
+    ],
+)
+def test_a_comparison_has_at_least_the_pairs_of_an_interval(
+    asked: int | None, size: str, pairs: tuple[int, int]
+) -> None:
+    assert pairs_of(asked, size) == pairs
+
+
+async def test_runs_that_are_too_short_give_no_verdict() -> None:
+    found = await ran(Bed(gains={"x=1": 1.4}))
+    plan = plan_of(sides_of({"x": "0"}, {"x": "1"}), 6)
+    for size, seconds, verdict in (
+        ("smoke", 60.0, "INCONCLUSIVE"),
+        ("quick", 4.8, "INCONCLUSIVE"),
+        ("quick", 5.0, "IMPROVED"),
+        ("full", 29.0, "INCONCLUSIVE"),
+        ("full", 30.0, "IMPROVED"),
+    ):
+        pairs = [
+            (msgspec.structs.replace(a, seconds=60.0), msgspec.structs.replace(b, seconds=seconds))
+            for a, b in found.pairs
+        ]
+        sized = msgspec.structs.replace(plan, size=size)
+        report = reports.ab_report(sized, pairs, order="", seconds=1.0, fingerprint="")
+        assert report.verdict == verdict, (size, seconds)
 
 
 async def test_a_run_that_fails_once_is_repeated() -> None:

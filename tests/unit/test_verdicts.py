@@ -107,15 +107,122 @@ def test_a_ratio_on_the_margin_is_called_no_difference_at_most_once_in_twenty() 
 
 
 @pytest.mark.parametrize("ratio", [0.9, 1.0, 1.05, 1.1, 1.3])
-def test_ending_early_never_changes_the_verdict(ratio: float) -> None:
+def test_ending_early_never_changes_the_verdict_and_is_for_a_decided_one(ratio: float) -> None:
     noise = random.Random(4)
-    early = 0
     for _ in range(100):
-        ratios = pairs(noise, ratio=ratio, spread=0.08, count=7)
-        verdict, ended = outcome(ratios, 7)
-        early += ended
+        ratios = pairs(noise, ratio=ratio, spread=0.04, count=20)
+        verdict, ended = outcome(ratios, 20)
         assert verdict == judge(ratios, MARGIN).verdict
-    assert early or ratio == 1.3
+        assert not ended or verdict != INCONCLUSIVE
+
+
+def test_no_difference_is_settled_by_its_own_interval() -> None:
+    assert [verdicts.settled([1.0] * count, 20, MARGIN) for count in (16, 17)] == [
+        "",
+        NO_DIFFERENCE,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("count", "of", "verdict"), [(17, 20, ""), (18, 20, IMPROVED), (20, 20, ""), (5, 6, "")]
+)
+def test_it_is_settled_from_the_pair_on_that_no_other_can_outvote(
+    count: int, of: int, verdict: str
+) -> None:
+    assert verdicts.settled([1.2] * count, of, MARGIN) == verdict
+    worse = {IMPROVED: REGRESSED, "": ""}[verdict]
+    assert verdicts.settled([0.8] * count, of, MARGIN) == worse
+
+
+@pytest.mark.parametrize(
+    ("edge", "verdict"),
+    [
+        (1.0499, NO_DIFFERENCE),
+        (1.05, INCONCLUSIVE),
+        (1.0501, IMPROVED),
+        (0.9501, NO_DIFFERENCE),
+        (0.95, INCONCLUSIVE),
+        (0.9499, REGRESSED),
+    ],
+)
+def test_a_ratio_at_the_margin_is_neither_beyond_it_nor_within(edge: float, verdict: str) -> None:
+    for count in (6, 7, 18):
+        assert judge([edge] * count, MARGIN).verdict == verdict
+
+
+@pytest.mark.parametrize(("count", "verdict"), [(4, INCONCLUSIVE), (5, NO_DIFFERENCE)])
+def test_no_difference_takes_the_pairs_of_its_own_interval(count: int, verdict: str) -> None:
+    assert judge([1.0] * count, MARGIN).verdict == verdict
+
+
+@pytest.mark.parametrize(("count", "verdict"), [(5, INCONCLUSIVE), (6, IMPROVED), (7, IMPROVED)])
+def test_an_improvement_takes_six_pairs(count: int, verdict: str) -> None:
+    assert judge([1.4] * count, MARGIN).verdict == verdict
+
+
+def test_the_lower_end_of_six_pairs_is_the_least_of_them() -> None:
+    gains = [1.2, 1.3, 1.25, 1.22, 1.28]
+    assert judge([1.0499, *gains], MARGIN).verdict == INCONCLUSIVE
+    assert judge([1.0501, *gains], MARGIN).verdict == IMPROVED
+
+
+def test_runs_too_short_for_a_verdict_have_none_whatever_they_show() -> None:
+    found = judge([2.0] * 6, MARGIN, "smoke: too short for a verdict")
+    assert (found.verdict, found.needed) == (INCONCLUSIVE, None)
+    told = verdicts.sentence("a", "b", found, 6, "redis.get (smoke)")
+    assert told == (
+        "b is 2.00 × a on redis.get (smoke), 95 % 2.00 … 2.00, 6 pairs: "
+        "INCONCLUSIVE (smoke: too short for a verdict)"
+    )
+
+
+# Six ratios with a spread of 6 %: of these six pairs say too little, and 18 would mostly do.
+RECORDED = (0.92, 1.06, 0.95, 1.08, 1.0, 1.03)
+
+
+@pytest.mark.parametrize(
+    ("ratios", "most", "pairs"),
+    [
+        (RECORDED, 18, 18),
+        (RECORDED, 8, 8),
+        (RECORDED, 6, 6),
+        ([1.0] * 6, 18, 6),
+        ([1.4] * 6, 18, 6),
+        ([0.5, 2.0, 1.0, 0.7, 1.6, 1.1], 18, 18),
+    ],
+)
+def test_there_are_more_pairs_once_where_the_first_do_not_decide(
+    ratios: Sequence[float], most: int, pairs: int
+) -> None:
+    assert verdicts.pairs_in_all(ratios, most, MARGIN) == pairs
+
+
+def two_looks(noise: random.Random, *, ratio: float, spread: float) -> str:
+    """The verdict of an A/B whose number of pairs nobody has fixed."""
+    ratios = pairs(noise, ratio=ratio, spread=spread, count=6)
+    more = verdicts.pairs_in_all(ratios, 18, MARGIN) - 6
+    return judge([*ratios, *pairs(noise, ratio=ratio, spread=spread, count=more)], MARGIN).verdict
+
+
+@pytest.mark.parametrize("spread", [0.01, 0.02, 0.03, 0.04])
+def test_the_same_against_itself_is_no_difference_fifteen_times_out_of_twenty(
+    spread: float,
+) -> None:
+    noise = random.Random(6)
+    found = Counter(two_looks(noise, ratio=1.0, spread=spread) for _ in range(TRIALS))
+    assert found[IMPROVED] + found[REGRESSED] == 0
+    # In 20 A/Bs at least 15 of them, in 99 of 100 twenties.
+    assert found[NO_DIFFERENCE] >= 0.9 * TRIALS
+
+
+@pytest.mark.parametrize("spread", [0.02, 0.04, 0.06])
+def test_a_second_look_keeps_the_error_at_the_margin_as_small_as_is_said(spread: float) -> None:
+    noise = random.Random(8)
+    for ratio, wrong in ((1.05, IMPROVED), (0.95, REGRESSED)):
+        found = Counter(two_looks(noise, ratio=ratio, spread=spread) for _ in range(TRIALS))
+        sigma = math.sqrt(TRIALS)
+        assert found[wrong] <= 0.04 * TRIALS + 0.6 * sigma
+        assert found[NO_DIFFERENCE] <= 0.08 * TRIALS + 0.6 * sigma
 
 
 def test_two_pairs_are_both_run_although_they_can_decide_nothing() -> None:

@@ -111,7 +111,7 @@ def _measure(made: dict[str, argparse.ArgumentParser]) -> None:
         "--pairs",
         type=whole("pairs", 1, 200),
         metavar="N",
-        help="pairs of runs, 6 or more to decide",
+        help="pairs of runs, 6 or more (of smoke any number); else 6, and up to 18 to decide",
     )
     ab.add_argument(
         "--margin", type=_share, default=0.05, metavar="P", help="what counts as none (0.05: 5 %%)"

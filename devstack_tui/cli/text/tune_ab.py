@@ -86,7 +86,8 @@ def _plan(plan: AbPlanned) -> list[str]:
         if plan.detectable is not None
         else "no earlier run reports the spread yet"
     )
-    lines.append(f"{plan.pairs} pairs, about {_span(plan.expected_s)}; {seen}")
+    more = f", up to {plan.most_pairs} if those do not decide" * (plan.most_pairs > plan.pairs)
+    lines.append(f"{plan.pairs} pairs, about {_span(plan.expected_s)}{more}; {seen}")
     return lines
 
 

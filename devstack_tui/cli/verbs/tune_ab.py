@@ -30,7 +30,7 @@ def _ab(stack: Stack, options: argparse.Namespace) -> int:
         b=options.b,
         workload=options.workload,
         size=size_of(options),
-        pairs=options.pairs or ab.PAIRS,
+        pairs=options.pairs,
         margin=options.margin,
         keep=options.keep,
         ablate=options.ablate,
