@@ -92,11 +92,13 @@ class Acks(Protocol):
 
 
 class Allowance(msgspec.Struct, frozen=True):
-    """The writes of the last `seconds` before a crash may be gone, for this `reason`. An orderly
-    end may take nothing."""
+    """The writes of the last `seconds` before a crash of the server may be gone, for this `reason`;
+    `declared` where a setting brings that about, and not the service's own design. An orderly end
+    may take nothing."""
 
     seconds: float = 0.0
     reason: str = ""
+    declared: bool = False
 
 
 def checked(run: str) -> str:

@@ -129,6 +129,8 @@ class _Repeat(Repeat):
         super().__init__(drill, context, emit)
         self._service = service(context.service)
         self._acks = _acks(self._service)
+        self._declared = False
+        """Whether a setting declares the loss that a crash may bring."""
         self._broken = False
         """Whether the fault is in force: nothing can be asked of the service then."""
 
@@ -138,8 +140,9 @@ class _Repeat(Repeat):
         self.phase("preconditions")
         if not await self._healthy():
             return
-        promise = await self._ask(lambda: steps.promise_of(self._service, self._acks, context))
-        outcome = Outcome(context.thresholds, context.fault, promise)
+        allowance = await self._ask(lambda: self._acks.allowance(context.target))
+        self._declared = allowance.declared
+        outcome = Outcome(context.thresholds, context.fault, allowance)
         try:
             await self._ask(lambda: self._acks.prepare(context.target, context.run))
             timeline = await self._measure(outcome)
@@ -334,16 +337,17 @@ class _Repeat(Repeat):
             lanes_from_ms=float(first * CELL_MS),
             instrument_cpu=timeline.cpu_s / timeline.seconds if timeline.seconds else 0.0,
             late_ms=round(late * 1000, 1),
-            notes=outcome.promise.notes,
         )
 
     def _decide(self, decided: steps.Decided, remedy: str = "") -> None:
         number, status, evidence = decided
         title = steps.titles(self.context.thresholds)[number]
-        declared = steps.as_set(decided)
         self.decide(
-            Result(f"{self.drill}.{number}", title, status, evidence, remedy, declared=declared)
-        )
+            Result(
+                f"{self.drill}.{number}", title, status, evidence, remedy,
+                declared=status is Status.WARN and self._declared,
+            )
+        )  # fmt: skip
 
 
 def unhealthy(found: Service, target: Target) -> tuple[str, str]:

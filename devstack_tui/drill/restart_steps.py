@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from devstack_tui.contracts.acks import KINDS, Acks, Allowance
-from devstack_tui.contracts.drill import Context, Thresholds
-from devstack_tui.contracts.service import Service
+from devstack_tui.contracts.acks import KINDS, Allowance
+from devstack_tui.contracts.drill import Thresholds
 from devstack_tui.core.check import Status
-from devstack_tui.core.errors import DevstackError
 from devstack_tui.loadgen.acknowledged_writes import (
     Gap,
     Operation,
@@ -18,27 +16,15 @@ from devstack_tui.loadgen.acknowledged_writes import (
     usual_gap,
     verdict,
 )
-from devstack_tui.state import parameter_values
 
 WARM_WRITES = 20
 GRACE_S = 0.05
 """An answer may be on its way when its server is held still."""
 CRASH = "sigkill"
-AS_SET = "as is set: "
 
 Decided = tuple[str, Status, str]
 """The step's number, its status and its evidence."""
 NUMBERS = tuple(f"{number:02}" for number in range(1, 9))
-
-
-@dataclass(frozen=True)
-class DurabilityGuarantee:
-    """What the service promises of acknowledged writes as it is set: what a crash may take by its
-    own design, and the relaxed settings with what each can lose."""
-
-    allowance: Allowance
-    relaxed: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
 
 
 @dataclass
@@ -47,7 +33,7 @@ class Outcome:
 
     thresholds: Thresholds
     fault_name: str
-    promise: DurabilityGuarantee
+    allowance: Allowance
     writes: tuple[Operation, ...] = ()
     fault: float = 0.0
     resumed: float = 0.0
@@ -79,7 +65,7 @@ def titles(thresholds: Thresholds) -> dict[str, str]:
         "02": f"at least {WARM_WRITES} writes are acknowledged before the fault",
         "03": "the fault took effect",
         "04": f"it is healthy again within {thresholds.restart_s:g} s",
-        "05": f"no writes for less than {thresholds.restart_s:g} s",
+        "05": f"writes pause for at most {thresholds.restart_s:g} s",
         "06": f"at most {thresholds.lost} of the acknowledged writes are lost",
         "07": f"every failed write has one of the {len(KINDS)} classes that a fault explains, and "
         "none that was refused is there",
@@ -94,8 +80,9 @@ def details(thresholds: Thresholds) -> dict[str, str]:
         "02": "with fewer nothing could be missed",
         "04": restart,
         "05": f"{restart}; from the last acknowledged write before to the first one after",
-        "06": "an orderly end or a pause explains no loss. After SIGKILL a loss that a relaxed "
-        "setting, or the design of the service, explains is a WARN with its count; more is a FAIL",
+        "06": "an orderly end or a pause explains none. After SIGKILL as many seconds as a relaxed "
+        "setting, or the design of the service, may lose are a WARN with their count; more is a "
+        "FAIL",
         "07": "; ".join(f"{kind}: {why}" for kind, why in KINDS.items()),
     }
 
@@ -109,30 +96,6 @@ def not_begun(problem: str) -> list[Decided]:
     ]
 
 
-def promise_of(service: Service, acks: Acks, context: Context) -> DurabilityGuarantee:
-    """Ask the running service. What cannot be read is noted, and explains nothing."""
-    allowance = acks.allowance(context.target)
-    tunables = service.tunables()
-    if tunables is None:
-        return DurabilityGuarantee(allowance)
-    try:
-        reading = tunables.read(context.target, context.injector.installation(), context.files)
-    except DevstackError as error:
-        return DurabilityGuarantee(
-            allowance, notes=(f"its settings could not be read: {error.message}",)
-        )
-    found = []
-    others = {name: one.value for name, one in reading.effective.items() if not one.nodes}
-    for parameter in reading.parameters:
-        effective = reading.effective.get(parameter.name)
-        if effective is None:
-            continue
-        set_to = {effective.value, *effective.nodes.values()}
-        if any(parameter_values.relaxed(parameter, value, others) for value in set_to):
-            found.append(f"{parameter.name} = {effective.value} ({parameter.durability})")
-    return DurabilityGuarantee(allowance, tuple(found))
-
-
 def counted(counts: Mapping[str, int]) -> str:
     """Counts in words: `120 refused, 1 reset`."""
     return ", ".join(f"{count} {name}" for name, count in counts.items()) or "none"
@@ -141,11 +104,6 @@ def counted(counts: Mapping[str, int]) -> str:
 def healthy_before() -> Decided:
     """The precondition: without it there is no drill."""
     return "01", Status.PASS, "its probe passed"
-
-
-def as_set(decided: Decided) -> bool:
-    """Whether it is a loss that a relaxed setting declares."""
-    return decided[1] is Status.WARN and AS_SET in decided[2]
 
 
 def warmed(outcome: Outcome, writes: Sequence[Operation]) -> Decided:
@@ -207,12 +165,15 @@ def no_writes_lost(outcome: Outcome) -> Decided:
     if lost <= outcome.thresholds.lost:
         return "06", Status.PASS, evidence
     evidence += f" ({seconds:.2f} s)"
-    promise = outcome.promise
-    if outcome.fault_name == CRASH and promise.relaxed:
-        return "06", Status.WARN, f"{evidence}, {AS_SET}{'; '.join(promise.relaxed)}"
-    if outcome.fault_name == CRASH and 0 < seconds <= promise.allowance.seconds:
-        return "06", Status.WARN, f"{evidence}, by design: {promise.allowance.reason}"
-    return "06", Status.FAIL, evidence
+    allowed = outcome.allowance
+    within = outcome.fault_name == CRASH and 0 < seconds <= allowed.seconds
+    if not within:
+        limit = f", more than the {allowed.seconds:g} s of {allowed.reason}"
+        crash = outcome.fault_name == CRASH and allowed.seconds
+        return "06", Status.FAIL, evidence + (limit if crash else "")
+    why = "as is set" if allowed.declared else "by design"
+    evidence += f", {why} up to {allowed.seconds:g} s: {allowed.reason}"
+    return "06", Status.WARN, evidence
 
 
 def classified(outcome: Outcome) -> Decided:

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from devstack_tui.contracts.drill import (
     Context,
     DrillEvent,
@@ -150,6 +152,7 @@ class IdleDrill:
     title: str = "nothing"
     faults: tuple[str, ...] = ("sigstop", "sigkill")
     refusal: str = ""
+    only_reports: bool = False
     error: str = ""
     stay: Callable[[], Any] | None = None
     contexts: list[Context] = field(default_factory=list)
@@ -170,11 +173,16 @@ class IdleDrill:
             expected_s=1.0,
             refusal=self.refusal,
             remedy="wait" if self.refusal else "",
+            only_reports=self.only_reports,
         )
 
     async def run(self, context: Context) -> AsyncGenerator[DrillEvent, None]:
         self.contexts.append(context)
         yield DrillPhase(context.repeat, "preconditions")
+        if self.only_reports:
+            failed = result_of(context.repeat, status=Status.FAIL)
+            yield RepeatEnded(msgspec.structs.replace(failed, begun=False, shards=()))
+            return
         if self.error and context.repeat > 1:
             raise DevstackError(self.error, "wait")
         if context.fault == "sigkill":

@@ -170,6 +170,26 @@ async def test_a_refusal_of_the_drill_touches_nothing(bench: Bench) -> None:
     assert bench.drill.contexts == []
 
 
+async def test_a_drill_that_only_reports_is_run_and_ends_with_its_first_repeat(
+    bench: Bench,
+) -> None:
+    bench.drill.refusal, bench.drill.only_reports = "a replica is not in sync", True
+    assert bench.runner().plan().only_reports
+    done = done_of(await bench.told(repeats=3, victim="all"))
+    assert done.report is not None
+    assert (len(done.report.repeats), done.report.write_window_s, done.report.lost) == (
+        1, None, None
+    )  # fmt: skip
+    assert (done.exit_code, done.healed, done.report.verdict) == (1, True, Status.FAIL)
+    assert len(History.of(bench.paths).list(KIND)) == 1
+
+
+async def test_before_each_turn_the_caller_may_set_what_the_last_one_reset(bench: Bench) -> None:
+    seen: list[int] = []
+    await bench.told(repeats=3, before_turn=lambda: seen.append(len(bench.drill.contexts)))
+    assert seen == [0, 1, 2]
+
+
 @pytest.mark.parametrize(
     ("lock", "what"),
     [

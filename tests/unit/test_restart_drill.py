@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from devstack_tui.contracts.registry import BUILT_IN
 from devstack_tui.core.check import Status
 from devstack_tui.core.errors import DevstackError, UnreachableError
 from devstack_tui.drill import restart, restart_steps
-from devstack_tui.drill.restart_steps import DurabilityGuarantee, Outcome
+from devstack_tui.drill.restart_steps import Outcome
 from devstack_tui.drill.write_timeline import lane
 from devstack_tui.loadgen.acknowledged_writes import FAILED, INDETERMINATE
 from tests.engines.memory import MemoryFiles
@@ -304,37 +304,109 @@ def test_no_technology_is_named_in_the_drill() -> None:
         assert not [name for name in BUILT_IN if name in text]
 
 
-# -- what a promise explains -----------------------------------------------------------------
+# -- the steps at their limits ---------------------------------------------------------------
 
 
-def outcome(fault: str, promise: DurabilityGuarantee, present: Iterable[int]) -> Outcome:
+def outcome(name: str = "sigkill", kept: int = 100, **more: Any) -> Outcome:
+    """100 acknowledged writes, 50 Hz, of which the first `kept` are there."""
     writes = tuple(write(n, n * 0.02, n * 0.02 + 0.01) for n in range(100))
-    return Outcome(Thresholds(), fault, promise, writes=writes, present=set(present))
+    made: dict[str, Any] = {
+        "thresholds": Thresholds(),
+        "allowance": Allowance(),
+        "writes": writes,
+        "present": set(range(kept)),
+        "fault": 2.0,
+    }
+    return Outcome(fault_name=name, **made | more)
 
 
-RELAXED = DurabilityGuarantee(Allowance(), ("some_commit = off (the last 600 ms)",))
-BY_DESIGN = DurabilityGuarantee(Allowance(0.2, "acknowledged from memory"))
+RELAXED = Allowance(0.6, "some_commit = off", declared=True)
+BY_DESIGN = Allowance(0.2, "acknowledged from memory")
 
 
 @pytest.mark.parametrize(
-    ("fault", "promise", "kept", "status"),
+    ("fault", "allowance", "kept", "status"),
     [
-        ("sigkill", DurabilityGuarantee(Allowance()), 100, Status.PASS),
-        ("sigkill", DurabilityGuarantee(Allowance()), 99, Status.FAIL),
-        ("sigkill", RELAXED, 60, Status.WARN),
+        ("sigkill", Allowance(), 100, Status.PASS),
+        ("sigkill", Allowance(), 99, Status.FAIL),
+        # 50 writes a second: each lost one is 20 ms.
+        ("sigkill", RELAXED, 70, Status.WARN),
+        ("sigkill", RELAXED, 69, Status.FAIL),
         ("sigterm", RELAXED, 99, Status.FAIL),
-        ("sigkill", BY_DESIGN, 95, Status.WARN),
-        ("sigkill", BY_DESIGN, 80, Status.FAIL),
+        ("sigkill", BY_DESIGN, 90, Status.WARN),
+        ("sigkill", BY_DESIGN, 89, Status.FAIL),
         ("sigstop", BY_DESIGN, 99, Status.FAIL),
     ],
 )
-def test_only_a_crash_and_a_setting_explain_a_loss(
-    fault: str, promise: DurabilityGuarantee, kept: int, status: Status
+def test_only_a_crash_explains_a_loss_and_only_as_much_as_the_service_may_lose(
+    fault: str, allowance: Allowance, kept: int, status: Status
 ) -> None:
-    number, found, evidence = restart_steps.no_writes_lost(outcome(fault, promise, range(kept)))
+    number, found, evidence = restart_steps.no_writes_lost(
+        outcome(fault, kept, allowance=allowance)
+    )
     assert (number, found) == ("06", status), evidence
     if status is Status.WARN:
-        assert (promise.relaxed or (promise.allowance.reason,))[0] in evidence
+        assert allowance.reason in evidence
+        assert f"{100 - kept} of 100 are lost" in evidence
+
+
+def test_what_could_not_be_read_back_is_no_loss_and_no_pass() -> None:
+    assert restart_steps.no_writes_lost(outcome(present=None))[1] is Status.ERROR
+
+
+@pytest.mark.parametrize(
+    ("healthy_s", "status"), [(14.999, Status.PASS), (15.0, Status.PASS), (15.001, Status.FAIL)]
+)
+def test_it_is_healthy_within_the_threshold(healthy_s: float, status: Status) -> None:
+    assert restart_steps.came_back(outcome(healthy_s=healthy_s))[1] is status
+
+
+@pytest.mark.parametrize(
+    ("pause", "status"), [(14.9, Status.PASS), (15.0, Status.PASS), (15.1, Status.FAIL)]
+)
+def test_writes_pause_for_at_most_the_threshold(pause: float, status: Status) -> None:
+    before = [write(n, n * 0.02, n * 0.02 + 0.01) for n in range(50)]
+    since = before[-1].done_s
+    after = write(51, since + pause - 0.01, since + pause)
+    refused = write(50, since + 0.02, since + 0.03, FAILED, "refused")
+    made = outcome(writes=(*before, refused, after), fault=since + 0.005)
+    assert restart_steps.short_enough(made)[1] is status
+    assert restart_steps.short_enough(outcome(writes=(*before, refused), fault=since))[1] is (
+        Status.FAIL
+    )
+
+
+@pytest.mark.parametrize(("count", "status"), [(19, Status.FAIL), (20, Status.PASS)])
+def test_enough_writes_come_before_the_fault(count: int, status: Status) -> None:
+    writes = [write(n, n * 0.02, n * 0.02 + 0.01) for n in range(count)]
+    assert restart_steps.warmed(outcome(fault=1.0), writes)[1] is status
+
+
+@pytest.mark.parametrize(
+    ("at", "status"), [(10.049, Status.PASS), (10.051, Status.FAIL), (12.0, Status.PASS)]
+)
+def test_a_server_that_is_held_still_acknowledges_nothing(at: float, status: Status) -> None:
+    made = outcome(fault=10.0, resumed=12.0)
+    assert restart_steps.silent_while_paused(made, [write(1, 9.9, at)])[1] is status
+
+
+def test_one_unit_that_still_runs_did_not_end() -> None:
+    assert restart_steps.ended(True, 1.0, ["one"])[1] is Status.PASS
+    assert restart_steps.ended(False, 20.0, ["one"])[1] is Status.FAIL
+
+
+@pytest.mark.parametrize(("why", "status"), [("refused", Status.PASS), ("error-1146", Status.FAIL)])
+def test_a_failure_has_a_class_or_fails_the_drill(why: str, status: Status) -> None:
+    made = outcome(writes=(write(1, 0.0, 0.1), write(2, 0.2, 0.3, FAILED, why)), present={1})
+    assert restart_steps.classified(made)[1] is status
+    made.present = {1, 2}
+    assert restart_steps.classified(made)[1] is Status.FAIL, "it was refused, and is there"
+
+
+def test_a_run_that_is_left_fails_and_one_that_was_not_looked_for_is_an_error() -> None:
+    assert restart_steps.nothing_left(outcome(uncleaned="", left=0))[1] is Status.PASS
+    assert restart_steps.nothing_left(outcome(uncleaned="", left=1))[1] is Status.FAIL
+    assert restart_steps.nothing_left(outcome(uncleaned="no answer"))[1] is Status.ERROR
 
 
 def test_a_lane_shows_an_answer_over_an_error_over_silence() -> None:

@@ -96,9 +96,18 @@ class PostgresAcks:
         with connect(target, TIMEOUT_S) as connection:
             connection.execute(f"DROP TABLE IF EXISTS {_table(run)}".encode())
 
-    def allowance(self, target: Target) -> Allowance:  # noqa: ARG002
-        """A commit that was acknowledged is kept."""
-        return Allowance()
+    def allowance(self, target: Target) -> Allowance:
+        """A commit that was acknowledged is kept, unless it does not wait for the log."""
+        asked = "SELECT current_setting('synchronous_commit'), setting::bigint FROM pg_settings "
+        asked += "WHERE name = 'wal_writer_delay'"
+        with connect(target, TIMEOUT_S) as connection:
+            ((commit, delay_ms),) = connection.execute(asked.encode()).fetchall()
+        if commit != "off":
+            return Allowance()
+        # By PostgreSQL's manual, "Asynchronous Commit".
+        seconds = 3 * int(str(delay_ms)) / 1000
+        reason = f"synchronous_commit = off: up to three times wal_writer_delay, {seconds:g} s"
+        return Allowance(seconds, reason, declared=True)
 
 
 def _ask(pgconn: PGconn, statement: bytes, deadline: float) -> PGresult:
