@@ -107,6 +107,7 @@ async def _ab(stack: Stack, measurer: Measurer, order: AbRequest, emit: Emit) ->
     report = msgspec.structs.replace(
         report,
         stopped=ran.stopped,
+        timing=runner.timing(found.restart),
         ablation=ablation,
         kept=kept,
         costs=_costs(stack, history, found, report),
@@ -129,7 +130,9 @@ def _planned(stack: Stack, order: AbRequest, found: Sides, runner: ArmRunner) ->
         order.b,
         found.changes,
         pairs,
-        expected_s=pairs * runs * runner.run_s(found.restart),
+        # Once more for giving back what was.
+        expected_s=pairs * runs * runner.run_s(found.restart)
+        + runner.timing(found.restart).applying_s,
         margin=order.margin,
         most_pairs=most,
     )

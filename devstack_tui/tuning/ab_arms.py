@@ -8,6 +8,7 @@ that none of them ever meets a warmer server. The workload makes its data anew f
 from __future__ import annotations
 
 import contextlib
+import statistics
 import time
 from collections.abc import Callable, Mapping
 from typing import Protocol
@@ -17,17 +18,20 @@ import msgspec
 from devstack_tui.contracts.workload import Tick
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.tuning import verdicts
-from devstack_tui.tuning.events import AbPlanned, AbRun, AbTick, Change, Emit, Note
+from devstack_tui.tuning.events import AbPlanned, AbRun, AbTick, Change, Emit, Note, RunTiming
 from devstack_tui.tuning.measure import Measurer, Sample
 from devstack_tui.tuning.reports import EarlierRuns
 
 Settings = Mapping[str, str | None]
 """Canonical texts by parameter of one service; None is the server's default."""
 
-OVERHEAD_S = 1.5
-"""What a run takes beside its measurer's own estimate, about: its process, and its arm."""
-RESTART_S = 4.0
-"""What a restart takes about, for the plan: later runs are measured."""
+OVERHEAD_S = 1.0
+"""What a run takes beside its measurer's own estimate, about: its process."""
+APPLY_S = 0.7
+"""What an arm takes about that is put into effect while the server runs."""
+RESTART_S = (2.5, 1.2)
+"""What one takes about that needs a restart: of the first unit, of each further one. All of this is
+for the first plan alone: what was measured before takes its place."""
 
 
 class Applier(Protocol):
@@ -62,6 +66,7 @@ class ArmRunner:
         size: str,
         *,
         past: EarlierRuns = EarlierRuns(),  # noqa: B008 - frozen
+        units: int = 1,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.workload = workload
@@ -72,16 +77,25 @@ class ArmRunner:
         self.fingerprint = measurer.fingerprint(workload, size)
         self._past = past
         self._clock = clock
-        self._lasted: dict[bool, list[float]] = {True: [], False: []}
+        first, further = RESTART_S
+        usual = {False: APPLY_S, True: first + further * (units - 1)}
+        self._usual = usual | past.applying_s
+        self._applying: dict[bool, list[float]] = {True: [], False: []}
+        self._measuring: list[float] = []
 
     def run_s(self, restart: bool) -> float:
         """About how long one run takes, its arm and the restart included; seconds."""
-        if lasted := self._lasted[restart]:
-            return sum(lasted) / len(lasted)
-        if self._past.run_s is not None:
-            return self._past.run_s
-        own = self._measurer.seconds(self.workload, self.size) + OVERHEAD_S
-        return own + (RESTART_S if restart else 0.0)
+        timing = self.timing(restart)
+        return timing.applying_s + timing.measuring_s
+
+    def timing(self, restart: bool) -> RunTiming:
+        """The same in its parts: of this runner's own runs, else of earlier ones, else a guess."""
+        applying = statistics.fmean(self._applying[restart] or [self._usual[restart]])
+        measuring = self._past.measuring_s
+        if measuring is None or self._measuring:
+            own = self._measurer.seconds(self.workload, self.size) + OVERHEAD_S
+            measuring = statistics.fmean(self._measuring or [own])
+        return RunTiming(restart, applying, measuring)
 
     def plan(
         self,
@@ -119,10 +133,8 @@ class ArmRunner:
         """
         problem = ""
         for _ in range(2):
-            started = self._clock()
             sample = await self._once(arm, pair, pairs, restart, emit)
             if not sample.problem:
-                self._lasted[restart].append(self._clock() - started)
                 return sample
             problem = sample.problem
             emit(Note(f"a run of {arm.title} failed: {problem}"))
@@ -133,7 +145,10 @@ class ArmRunner:
 
     async def _once(self, arm: Arm, pair: int, pairs: int, restart: bool, emit: Emit) -> Sample:
         emit(AbRun(pair, arm.key, "applying", pairs, arm.title))
+        began = self._clock()
         await self._applier.apply(arm.values, restart)
+        applied = self._clock()
+        self._applying[restart].append(applied - began)
         sample = Sample(0.0, None, "", problem="it ended without a measurement")
         try:
             runs = self._measurer.run(self.workload, self.size)
@@ -150,4 +165,6 @@ class ArmRunner:
             return Sample(0.0, None, "", problem=str(error))
         if not sample.problem and sample.throughput <= 0:
             return msgspec.structs.replace(sample, problem="nothing was measured")
+        if not sample.problem:
+            self._measuring.append(self._clock() - applied)
         return sample

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import msgspec
 
+from devstack_tui.contracts import sizes
 from devstack_tui.contracts.tunable import DEFAULT, Apply
 from devstack_tui.core.errors import DevstackError, UsageError, command
 from devstack_tui.core.event_stream import task_events
@@ -123,8 +124,16 @@ async def _auto(stack: Stack, measurer: Measurer, order: AutoRequest, emit: Emit
     if trouble is not None:
         emit(AutoDone(report, trouble.exit_code, trouble.message, trouble.remedy))
     elif report is not None and report.against_baseline is not None:
-        code = verdicts.EXIT[report.against_baseline.verdict]
+        found = [report.against_baseline, report.against_optimized]
+        code = exit_of([one.verdict for one in found if one is not None])
         emit(AutoDone(report, code, "" if report.path else _unsaved(report)))
+
+
+def exit_of(proofs: Sequence[str]) -> int:
+    """The exit status of a proof: against the baseline, and against `optimized` where that is
+    something else. What is worse than either is no find, whatever it gains on the other."""
+    decisive = verdicts.REGRESSED if verdicts.REGRESSED in proofs else proofs[0]
+    return verdicts.EXIT[decisive]
 
 
 def _require_found(best: Settings, space: Space, tried: int) -> None:
@@ -148,16 +157,21 @@ def proof_blocks(left_s: float, run_s: float) -> int:
     return BLOCKS * min(max(sets, 1), MOST)
 
 
+def least_budget_s(run_s: float) -> float:
+    """What a search takes that is one, with the shortest proof."""
+    return (3 * BLOCKS + SEARCHED) * run_s
+
+
 def _require_time(order: AutoRequest, runner: ArmRunner) -> None:
     run_s = runner.run_s(restart=True)
     proof = 3 * BLOCKS * run_s
-    least = proof + SEARCHED * run_s
+    least = least_budget_s(run_s)
     if order.budget_s < least:
         raise UsageError(
             f"{order.budget_s / 60:.0f} min are too few: the proof alone takes about "
             f"{proof / 60:.0f} min with {order.workload} at size {order.size}",
             f"give --budget {least / 60 + 1:.0f}m or more"
-            + ("" if order.size == "quick" else ", or --quick"),
+            + (", or --quick" if order.size == sizes.DEFAULT else ""),
         )
 
 

@@ -43,6 +43,9 @@ KILL = f"{parameter_apply.ACTION}.kill"
 ENDED_WITHIN_S = 10.0
 RUN = "cost"
 """Kill n writes as run `costn`: always the same names, so that nothing can pile up."""
+APART_S = 6.0
+"""What each service takes beside its kills, about: putting its values into effect and back."""
+KILL_S = WRITE_S + 4.0
 POWER_CUT = (
     "a SIGKILL leaves the page cache alone: a power cut would also lose what was acknowledged "
     "without a sync to the disk"
@@ -78,6 +81,9 @@ async def _cost(  # noqa: PLR0917 - as `cost`
     for name, values in wanted.items():
         await asyncio.to_thread(require_possible, stack, name, [values], force=force)
     found: list[CostReport] = []
+    history = History.of(stack.paths)
+    took = sum(expected_s(reports.costs(history, s.name), kills) for s, _ in chosen)
+    emit(Note(f"{kills * len(chosen)} kills, about {took:.0f} s"))
     try:
         for service, acks in chosen:
             started = time.time()
@@ -88,13 +94,28 @@ async def _cost(  # noqa: PLR0917 - as `cost`
                 one = _ServiceKills(stack, service, acks, emit)
                 report = await one.measure(profile, wanted[service.name], kills)
                 emit(CostPhase(service.name, "returning"))
-            reports.keep(History.of(stack.paths), report, started)
+            report = msgspec.structs.replace(report, seconds=time.time() - started)
+            reports.keep(history, report, started)
             found.append(report)
     except DevstackError as error:
         emit(CostDone(tuple(found), error.exit_code, error.message, error.remedy))
     else:
         emit(Note(POWER_CUT))
-        emit(CostDone(tuple(found), 0))
+        idle = [one.service for one in found if not one.acknowledged]
+        problem = (
+            f"no write was acknowledged by {', '.join(idle)}: nothing was shown" if idle else ""
+        )
+        emit(CostDone(tuple(found), 4 if idle else 0, problem))
+
+
+def expected_s(earlier: Sequence[CostReport], kills: int) -> float:
+    """How long so many kills of one service will take, about; seconds. As the last time, where the
+    reports of `earlier` ones, newest first, say how long they took."""
+    timed = [one for one in earlier if one.seconds and one.kills]
+    if not timed:
+        return APART_S + kills * KILL_S
+    last = timed[0]
+    return APART_S + kills * max(last.seconds - APART_S, WRITE_S) / last.kills
 
 
 def _chosen(stack: Stack, names: Sequence[str]) -> list[tuple[Service, Acks]]:
@@ -222,6 +243,8 @@ def judged(service: str, profile: str, found: Sequence[KillResult]) -> CostRepor
 
 def sentence(report: CostReport, worst: int) -> str:
     """`lost 187 acknowledged writes (0.4 s) on SIGKILL`; of several kills the worst as well."""
+    if not report.acknowledged:
+        return "no write was acknowledged before the SIGKILL: nothing was measured"
     if not report.lost:
         times = "" if report.kills == 1 else f" of {report.kills} kills"
         return f"lost none of {report.acknowledged:,} acknowledged writes on SIGKILL{times}"

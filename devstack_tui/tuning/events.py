@@ -219,6 +219,15 @@ class Ablation(msgspec.Struct, frozen=True):
     pairs: int
 
 
+class RunTiming(msgspec.Struct, frozen=True):
+    """How long one run took on average, seconds: putting its arm into effect (`restart`: by a
+    restart of the service), and the rest, its preparing and its cleaning up included."""
+
+    restart: bool
+    applying_s: float
+    measuring_s: float
+
+
 class AbReport(msgspec.Struct, frozen=True, kw_only=True):
     """`tune ab --json`: `verdict` is IMPROVED, REGRESSED, NO DIFFERENCE or INCONCLUSIVE.
 
@@ -257,6 +266,7 @@ class AbReport(msgspec.Struct, frozen=True, kw_only=True):
     fingerprint: str = ""
     command: str = ""
     seconds: float = 0.0
+    timing: RunTiming | None = None
 
 
 class AbDone(Timed, frozen=True, tag="ab_done"):
@@ -281,7 +291,8 @@ class CostPhase(Timed, frozen=True, tag="cost_phase"):
 
 class CostReport(msgspec.Struct, frozen=True, kw_only=True):
     """What a SIGKILL of the server cost: `lost` of `acknowledged` writes are missing after the
-    restart, the last `lost_s` seconds before the kill. `indeterminate` were never answered."""
+    restart, the last `lost_s` seconds before the kill. `indeterminate` were never answered. All of
+    it took `seconds`."""
 
     service: str
     profile: str
@@ -296,6 +307,7 @@ class CostReport(msgspec.Struct, frozen=True, kw_only=True):
     kills: int
     relaxed: tuple[str, ...] = ()
     sentence: str = ""
+    seconds: float = 0.0
 
 
 class CostDone(Timed, frozen=True, tag="cost_done"):

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterable
 
+from devstack_tui.contracts.registry import service as service_named
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.events import Note as StackNote
 from devstack_tui.core.history import History
@@ -93,7 +94,8 @@ def runner_of(stack: Stack, measurer: Measurer, order: MeasureRequest, verb: str
     fingerprint = measurer.fingerprint(order.workload, order.size)
     past = reports.past(History.of(stack.paths), order.workload, order.size, fingerprint)
     applier = ServiceApplier(stack, service, verb, force=order.force)
-    return ArmRunner(measurer, applier, order.workload, order.size, past=past)
+    units = len(stack.engine().units(service_named(service)))
+    return ArmRunner(measurer, applier, order.workload, order.size, past=past, units=units)
 
 
 class ServiceApplier:

@@ -30,10 +30,13 @@ Pair = tuple[Sample, Sample]
 
 class EarlierRuns(msgspec.Struct, frozen=True):
     """What earlier runs of a workload on the same fingerprint showed: the spread of the ratio
-    of two runs, and how long one of an A/B lasted (seconds). None: nothing yet."""
+    of two runs, and how long one of an A/B lasted (seconds) once its arm was in effect. How long
+    that takes, `applying_s` by whether the service was restarted, earlier A/Bs of the service show,
+    whatever they ran. None: nothing yet."""
 
     spread: float | None = None
-    run_s: float | None = None
+    measuring_s: float | None = None
+    applying_s: dict[bool, float] = {}
 
 
 class _Run(msgspec.Struct, frozen=True):
@@ -45,16 +48,19 @@ class _Run(msgspec.Struct, frozen=True):
 
 def past(history: History, workload: str, size: str, fingerprint: str) -> EarlierRuns:
     """Look at the A/Bs that were kept, and else at the benchmarks."""
+    applying: dict[bool, float] = {}
+    for row in history.list(AB, limit=LOOKED_AT):
+        timing = codec.decode(row.document, AbReport).timing
+        if timing is not None and _service(row.name) == _service(workload):
+            applying.setdefault(timing.restart, timing.applying_s)
     reports = [
         codec.decode(row.document, AbReport)
         for row in history.list(AB, workload, LOOKED_AT)
         if row.size == size and row.fingerprint == fingerprint
     ]
-    run_s = None
-    if timed := [one for one in reports if one.pairs and one.seconds and not one.ablation]:
-        run_s = timed[0].seconds / (2 * timed[0].pairs)
+    measuring = next((one.timing.measuring_s for one in reports if one.timing), None)
     if (spread := stats.pooled_spread(ratios_of(one.samples) for one in reports)) is not None:
-        return EarlierRuns(spread, run_s)
+        return EarlierRuns(spread, measuring, applying)
     runs = [
         found.throughput
         for row in history.list(BENCH, workload, LOOKED_AT)
@@ -63,9 +69,14 @@ def past(history: History, workload: str, size: str, fingerprint: str) -> Earlie
         if not found.problem and found.throughput > 0
     ]
     if len(runs) < FEWEST_RUNS:
-        return EarlierRuns(None, run_s)
+        return EarlierRuns(None, measuring, applying)
     # A ratio has the noise of two runs.
-    return EarlierRuns(statistics.stdev(map(math.log, runs)) * math.sqrt(2), run_s)
+    spread = statistics.stdev(map(math.log, runs)) * math.sqrt(2)
+    return EarlierRuns(spread, measuring, applying)
+
+
+def _service(workload: str) -> str:
+    return workload.partition(".")[0]
 
 
 def ratios_of(samples: Iterable[tuple[float, float]]) -> list[float]:
@@ -150,13 +161,16 @@ def keep(history: History, report: AbReport | CostReport | AutoReport, started: 
             history.add(AUTO, uuid.uuid4().hex[:12], report.workload, "", started, "", document)
 
 
+def costs(history: History, service: str) -> list[CostReport]:
+    """What kills of a service cost, newest first."""
+    rows = history.list(COST, service, LOOKED_AT)
+    return [codec.decode(row.document, CostReport) for row in rows]
+
+
 def last_cost(history: History, service: str, relaxed: Sequence[str]) -> CostReport | None:
     """What a kill cost last with exactly these relaxed values (`name=value`), if measured."""
-    for row in history.list(COST, service, LOOKED_AT):
-        found = codec.decode(row.document, CostReport)
-        if set(found.relaxed) == set(relaxed):
-            return found
-    return None
+    found = (one for one in costs(history, service) if set(one.relaxed) == set(relaxed))
+    return next(found, None)
 
 
 def ab_command(stack: str, plan: AbPlanned, *more: str) -> str:

@@ -11,8 +11,8 @@ from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.history import History
 from devstack_tui.tuning import reports
 from devstack_tui.tuning.ab import CompletedPairs, ablate, compare, pairs_of
-from devstack_tui.tuning.ab_arms import FailedRunError
-from devstack_tui.tuning.events import AbPair, AbRun, AbTick, CostReport, Note
+from devstack_tui.tuning.ab_arms import OVERHEAD_S, ArmRunner, FailedRunError
+from devstack_tui.tuning.events import AbPair, AbRun, AbTick, CostReport, Note, RunTiming
 from tests.unit.tuning_bed import RUN_S, Bed, plan_of, sides_of
 
 
@@ -190,11 +190,33 @@ def report_of(found: CompletedPairs) -> reports.AbReport:
 
 async def test_earlier_reports_tell_the_spread_and_the_time_of_a_run(tmp_path: Path) -> None:
     history = History(tmp_path / "history.db")
-    reports.keep(history, report_of(await ran(Bed(spread=0.03))), 1.0)
+    report = report_of(await ran(Bed(spread=0.03)))
+    restarted, live = RunTiming(True, 6.0, RUN_S), RunTiming(False, 0.5, RUN_S)
+    reports.keep(history, msgspec.structs.replace(report, timing=live), 1.0)
+    other = msgspec.structs.replace(report, id="other", workload="sim.read", timing=restarted)
+    reports.keep(history, other, 2.0)
+    stranger = msgspec.structs.replace(other, id="stranger", workload="simple.load", timing=live)
+    reports.keep(history, stranger, 3.0)
     found = reports.past(history, "sim.load", "quick", "print")
     assert found.spread is not None
     assert 0.01 < found.spread < 0.1
-    assert found.run_s == pytest.approx(RUN_S)
+    assert found.measuring_s == pytest.approx(RUN_S)
+    assert found.applying_s == {True: 6.0, False: 0.5}
+
+
+async def test_how_long_a_run_takes_is_what_was_measured_else_what_is_usual() -> None:
+    bed = Bed(apply_s=3.0)
+    fresh, grown = (ArmRunner(bed, bed, "sim.load", "quick", units=n) for n in (1, 6))
+    assert fresh.run_s(restart=True) == pytest.approx(RUN_S + OVERHEAD_S + 2.5)
+    assert grown.run_s(restart=True) == pytest.approx(RUN_S + OVERHEAD_S + 8.5)
+    assert grown.run_s(restart=False) == pytest.approx(RUN_S + OVERHEAD_S + 0.7)
+    past = reports.EarlierRuns(None, 7.0, {True: 4.0})
+    runner = ArmRunner(bed, bed, "sim.load", "quick", past=past, clock=lambda: bed.seconds_now)
+    assert runner.run_s(restart=True) == pytest.approx(11.0)
+    assert runner.run_s(restart=False) == pytest.approx(7.7)
+    sides = sides_of({"x": "0"}, {"x": "1"}, restart=True)
+    await compare(runner, sides, plan_of(sides, 6), bed.emit)
+    assert runner.timing(restart=True) == RunTiming(True, 3.0, RUN_S)
 
 
 async def test_reports_of_another_machine_or_size_tell_nothing(tmp_path: Path) -> None:
@@ -211,7 +233,7 @@ def test_without_an_ab_the_benchmarks_tell_the_spread(tmp_path: Path) -> None:
         history.add("bench", f"r{number}", "sim.load", "quick", number, "print", document)
     found = reports.past(history, "sim.load", "quick", "print")
     assert found.spread == pytest.approx(0.09, abs=0.02)
-    assert found.run_s is None
+    assert found.measuring_s is None
 
 
 def test_the_last_cost_of_the_same_relaxed_values_is_found(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ class Bed:
 
     gains: Mapping[str, float] = field(default_factory=dict)
     spread: float = 0.0
+    apply_s: float = 0.0
     drift: float = 0.0
     broken: frozenset[str] = frozenset()
     failing: dict[int, str] = field(default_factory=dict)
@@ -49,6 +50,7 @@ class Bed:
 
     async def apply(self, values: Settings, restart: bool) -> None:
         self.puts.append((dict(values), restart))
+        self.seconds_now += self.apply_s
         for name, text in values.items():
             if f"{name}={text}" in self.broken:
                 raise DevstackError(f"{name}={text} did not take")

@@ -87,7 +87,8 @@ def _plan(plan: AbPlanned) -> list[str]:
         else "no earlier run reports the spread yet"
     )
     more = f", up to {plan.most_pairs} if those do not decide" * (plan.most_pairs > plan.pairs)
-    lines.append(f"{plan.pairs} pairs, about {_span(plan.expected_s)}{more}; {seen}")
+    count = f"{plan.pairs} pair" + ("" if plan.pairs == 1 else "s")
+    lines.append(f"{count}, about {_span(plan.expected_s)}{more}; {seen}")
     return lines
 
 
