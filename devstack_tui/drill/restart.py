@@ -21,6 +21,7 @@ from devstack_tui.contracts.registry import service, services
 from devstack_tui.contracts.service import Service
 from devstack_tui.contracts.service_files import ServiceFiles
 from devstack_tui.core.check import Result, Status
+from devstack_tui.core.cpu_pressure import CpuPressure
 from devstack_tui.core.errors import DevstackError, UnreachableError
 from devstack_tui.core.event_stream import Emit, task_events
 from devstack_tui.core.redact import redact
@@ -43,8 +44,6 @@ ENDED_WITHIN_S = 20.0
 TIMEOUT_S = 1.0
 """Of each write: shorter than a freeze, so that a client sees it."""
 PROBE_S = 2.0
-STARVED_S = 1.0
-"""Our own clock may be late by this; beyond it a window is ours and not the server's."""
 _DOES = {
     KILL: "SIGKILL to every process of it at once",
     TERM: "its stop signal (as `down` sends it) to it, and wait for its end",
@@ -131,6 +130,7 @@ class _Repeat(Repeat):
         self._acks = _acks(self._service)
         self._declared = False
         """Whether a setting declares the loss that a crash may bring."""
+        self._pressure = CpuPressure()
         self._broken = False
         """Whether the fault is in force: nothing can be asked of the service then."""
 
@@ -235,6 +235,7 @@ class _Repeat(Repeat):
             self._broken = not all(injector.alive(unit) for unit in units)
             raise
         timeline.fault = outcome.fault = times[0]
+        self._pressure = CpuPressure()
         timeline.mark(
             "fault", timeline.fault, context.service, f"{context.fault}: {', '.join(units)}"
         )
@@ -249,7 +250,8 @@ class _Repeat(Repeat):
             return not any(injector.alive(unit) for unit in units)
 
         gone = await timeline.until(ended, ENDED_WITHIN_S)
-        self._decide(steps.ended(gone, timeline.after, units))
+        outcome.starved = self._starved(timeline)
+        self._decide(steps.ended(outcome, gone, timeline.after, units))
 
     async def _bring_back(self, timeline: WriteTimeline, outcome: Outcome) -> None:
         """Start it again if it ended, and wait for its health and for a success."""
@@ -266,6 +268,7 @@ class _Repeat(Repeat):
         if not outcome.failure:
             timeline.mark("healed", outcome.resumed, context.service, "it is whole again")
             await self._await_health(outcome)
+        outcome.starved = self._starved(timeline)
         self._decide(steps.came_back(outcome))
         if outcome.failure:
             return
@@ -280,6 +283,10 @@ class _Repeat(Repeat):
             at = found.end / 1e6 if found else outcome.resumed
             timeline.mark("back", at, context.service, "the first success")
             await asyncio.sleep(AFTER_S)
+        outcome.starved = self._starved(timeline)
+
+    def _starved(self, timeline: WriteTimeline) -> str:
+        return steps.starved(timeline.late_s, self._pressure.share())
 
     async def _await_health(self, outcome: Outcome) -> None:
         """Probe until it passes, up to the threshold."""
@@ -326,17 +333,16 @@ class _Repeat(Repeat):
         writes, fault = outcome.writes, outcome.fault
         first = first_cell(writes, fault)
         last = int((max(write.done_s for write in writes) - fault) * 1000 / CELL_MS) + 1
-        late = timeline.late_s
         self.ended(
             self.context.victim,
             (shard(self.context.service, outcome.verdict, outcome.window),),
-            f"our own process was late by {late:.1f} s" if late > STARVED_S else "",
+            steps.late(timeline.late_s),
             timings=steps.timings(outcome),
             markers=tuple(timeline.markers),
             lanes={LANE: lane(writes, fault, first, last)},
             lanes_from_ms=float(first * CELL_MS),
             instrument_cpu=timeline.cpu_s / timeline.seconds if timeline.seconds else 0.0,
-            late_ms=round(late * 1000, 1),
+            late_ms=round(timeline.late_s * 1000, 1),
         )
 
     def _decide(self, decided: steps.Decided, remedy: str = "") -> None:

@@ -383,16 +383,62 @@ def test_enough_writes_come_before_the_fault(count: int, status: Status) -> None
 
 
 @pytest.mark.parametrize(
-    ("at", "status"), [(10.049, Status.PASS), (10.051, Status.FAIL), (12.0, Status.PASS)]
+    ("sent", "done", "status"),
+    [
+        (10.051, 10.06, Status.FAIL),
+        (10.05, 10.06, Status.PASS),
+        (10.051, 11.999, Status.FAIL),
+        (10.051, 12.0, Status.PASS),
+        # It may have been answered before, and our own process read it late.
+        (9.999, 10.9, Status.PASS),
+    ],
 )
-def test_a_server_that_is_held_still_acknowledges_nothing(at: float, status: Status) -> None:
+def test_a_server_that_is_held_still_acknowledges_nothing_that_is_sent_to_it(
+    sent: float, done: float, status: Status
+) -> None:
     made = outcome(fault=10.0, resumed=12.0)
-    assert restart_steps.silent_while_paused(made, [write(1, 9.9, at)])[1] is status
+    assert restart_steps.silent_while_paused(made, [write(1, sent, done)])[1] is status
 
 
 def test_one_unit_that_still_runs_did_not_end() -> None:
-    assert restart_steps.ended(True, 1.0, ["one"])[1] is Status.PASS
-    assert restart_steps.ended(False, 20.0, ["one"])[1] is Status.FAIL
+    assert restart_steps.ended(outcome(), True, 1.0, ["one"])[1] is Status.PASS
+    assert restart_steps.ended(outcome(), False, 20.0, ["one"])[1] is Status.FAIL
+
+
+@pytest.mark.parametrize(
+    ("late_s", "share", "words"),
+    [
+        (0.0, 0.79, ""),
+        (0.0, 0.8, "80%"),
+        (0.0, 1.0, "100%"),
+        (1.0, 0.0, ""),
+        (1.1, 0.0, "late by 1.1 s"),
+    ],
+)
+def test_what_shows_that_the_machine_starved(late_s: float, share: float, words: str) -> None:
+    found = restart_steps.starved(late_s, share)
+    assert words in found
+    assert bool(found) == bool(words)
+
+
+def test_what_takes_too_long_on_a_machine_that_starves_proves_nothing() -> None:
+    busy = {"starved": "work waited for a CPU in 91% of that time"}
+    refused = write(100, 2.0, 2.1, FAILED, "refused")
+    open_window = (*outcome().writes, refused, write(101, 3.0, 20.0, FAILED, "refused"))
+    for step, more in (
+        (restart_steps.came_back, {"healthy_s": 15.1}),
+        (restart_steps.came_back, {"healthy_s": 15.1, "unhealthy": "no answer"}),
+        (restart_steps.short_enough, {"writes": open_window}),
+        (lambda made: restart_steps.ended(made, False, 20.0, ["one"]), {}),
+    ):
+        assert step(outcome(**more))[1] is Status.FAIL
+        _, status, evidence = step(outcome(**more, **busy))
+        assert status is Status.INCONCLUSIVE
+        assert "91%" in evidence
+    # What is not a matter of time fails all the same, and what was quick enough passes.
+    assert restart_steps.came_back(outcome(failure="it ended", **busy))[1] is Status.FAIL
+    assert restart_steps.came_back(outcome(healthy_s=15.0, **busy))[1] is Status.PASS
+    assert restart_steps.no_writes_lost(outcome(kept=99, **busy))[1] is Status.FAIL
 
 
 @pytest.mark.parametrize(("why", "status"), [("refused", Status.PASS), ("error-1146", Status.FAIL)])
