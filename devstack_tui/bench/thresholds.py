@@ -7,6 +7,7 @@ from typing import Annotated
 import msgspec
 
 from devstack_tui.core.config import convert, read_toml
+from devstack_tui.core.errors import unknown_name
 from devstack_tui.core.paths import resource
 
 Share = Annotated[float, msgspec.Meta(gt=0, lt=1)]
@@ -28,7 +29,10 @@ class GateCheck(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ThroughputCheck(GateCheck, frozen=True, forbid_unknown_fields=True):
-    """A throughput against the baseline's."""
+    """A throughput against the baseline's. `counter` is what the server itself counts of it, by
+    its name in `tune advise`: what a slowdown on purpose is measured by."""
+
+    counter: str = ""
 
 
 class LatencyCheck(GateCheck, frozen=True, forbid_unknown_fields=True):
@@ -59,6 +63,13 @@ class Regress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """The check that `regress --self-test` tests the gate with."""
         named = (check for check in self.throughput if check.workload == self.self_test)
         return next(named, self.throughput[0])
+
+    def throughput_of(self, workload: str) -> ThroughputCheck:
+        """The check that measures this workload. Raises `UsageError`."""
+        for check in self.throughput:
+            if check.workload == workload:
+                return check
+        raise unknown_name("workload", workload, [check.workload for check in self.throughput])
 
     @property
     def workloads(self) -> tuple[str, ...]:

@@ -20,7 +20,8 @@ from devstack_tui.core.events import Now, Timed
 
 
 class DrillPhase(Timed, frozen=True, tag="drill_phase"):
-    """Where a repeat is: preconditions, warming, fault, waiting, healing, verifying, cleaning."""
+    """Where a repeat is: preconditions, warming, fault, waiting, healing, settling,
+    verifying, cleaning."""
 
     repeat: int
     phase: str

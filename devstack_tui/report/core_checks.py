@@ -12,12 +12,14 @@ from devstack_tui.core.paths import shipped
 
 
 class CoreCheck(msgspec.Struct, frozen=True):
-    """One core check: its number (`TLS 4`), our id for it, what it asserts."""
+    """One core check: its number (`TLS 4`), our id for it, what it asserts. `explained`: why
+    nothing was seen to turn it red."""
 
     core: str
     id: str
     title: str
     suite: str
+    explained: str = ""
 
 
 class CoreSuite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -28,13 +30,19 @@ class CoreSuite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     run: tuple[str, ...]
     titles: tuple[str, ...]
     missing: str = ""
+    explained: dict[str, str] = {}
+    """By their numbers, those that no sabotage can turn red yet, and why."""
 
     @property
     def checks(self) -> Iterator[CoreCheck]:
         """In the order of their numbers."""
         for number, title in enumerate(self.titles, 1):
             yield CoreCheck(
-                f"{self.title} {number}", f"{self.prefix}.{number:02}", title, self.title
+                f"{self.title} {number}",
+                f"{self.prefix}.{number:02}",
+                title,
+                self.title,
+                self.explained.get(str(number), self.missing),
             )
 
 

@@ -120,7 +120,7 @@ class Catalogue:
             if lower in (check.suite, check.severity, check.core.lower())
             or (group and group == check.group.lower())
             or check.service == lower.replace("-", "_")
-            or _begins(check.id, word)
+            or begins(check.id, word)
             or last.get(check.id, "").lower() == lower
         ]
         if not found and lower not in self._words():
@@ -135,22 +135,27 @@ class Catalogue:
 
     # -- sabotages -------------------------------------------------------------------------
 
-    def proving(self, words: Sequence[str]) -> tuple[Sabotage, ...]:
+    def names(self, word: str) -> bool:
+        """Whether a check's or a sabotage's id begins with it."""
+        return any(begins(id, word) for id in (*self.checks, *self.sabotages))
+
+    def proving(self, words: Sequence[str], besides: Iterable[str] = ()) -> tuple[Sabotage, ...]:
         """The sabotages whose ids, or whose checks' ids, begin with one of `words`; all of them
         for no words. A check that is not broken itself is proven by what breaks its kind.
 
-        Raises `UsageError` for an unknown name, and for a check that nothing can turn.
+        Raises `UsageError` for an unknown name (`besides` are what else is known), and for a check
+        that nothing can turn.
         """
         if not words:
             return tuple(self.sabotages.values())
         wanted: set[str] = set()
         for word in words:
-            own = {id for id in self.sabotages if _begins(id, word)}
-            if not own and not any(_begins(id, word) for id in self.checks):
-                raise unknown_name("check or sabotage", word, {*self.checks, *self.sabotages})
-            turns = self._turning(
-                check for check in self.checks.values() if _begins(check.id, word)
-            )
+            own = {id for id in self.sabotages if begins(id, word)}
+            if not own and not any(begins(id, word) for id in self.checks):
+                raise unknown_name(
+                    "check or sabotage", word, {*self.checks, *self.sabotages, *besides}
+                )
+            turns = self._turning(check for check in self.checks.values() if begins(check.id, word))
             if not own | turns:
                 raise UsageError(f"no sabotage is known that turns {word} red")
             wanted |= own | turns
@@ -208,7 +213,7 @@ def _of_a_kind(check: Check) -> Check:
     return dataclasses.replace(check, kind=kind)
 
 
-def _begins(id: str, word: str) -> bool:
+def begins(id: str, word: str) -> bool:
     """Whether `word` is where `id` begins, up to the end of a word: `tls.redis` of `tls.redis-1`,
     but not `tls.1` of `tls.10`."""
     return id.startswith(word) and bool(word) and not id[len(word) : len(word) + 1].isalnum()

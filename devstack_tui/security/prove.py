@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncGenerator, Sequence
 
-from devstack_tui.contracts.audit import Sabotage
+from devstack_tui.contracts.proof import ProvenRun, RunSabotage
 from devstack_tui.contracts.registry import service
 from devstack_tui.core.errors import DevstackError, NotInstalledError
 from devstack_tui.security.audit import StackAudit
-from devstack_tui.security.catalogue import Catalogue
+from devstack_tui.security.catalogue import Catalogue, begins
 from devstack_tui.security.events import AnySecurityEvent, Proof, ProofDone, ProofStep
+from devstack_tui.security.run_proof import RunProofs
 from devstack_tui.security.sabotage_run import ALL, SabotageRun
+from devstack_tui.security.sabotage_stack import SabotagedStack
 from devstack_tui.security.throwaway import ThrowawayStack
 
 WHOLE = "whole stack"
@@ -25,17 +27,21 @@ Events = AsyncGenerator[AnySecurityEvent, None]
 
 class Prover:
     """`check prove`: the sabotages that `words` name, or all, on a throwaway stack. One is judged
-    by every check of the stack, several each by those of its service.
+    by every check of the stack, several each by those of its service; one of `runs` by its run.
 
     Raises `UsageError` for an unknown name; nothing is made before `run`.
     """
 
-    def __init__(self, words: Sequence[str]) -> None:
+    def __init__(self, words: Sequence[str], runs: Sequence[ProvenRun] = ()) -> None:
         self._throwaway = ThrowawayStack()
+        self.proofs: list[Proof] = []
         # Of a stack that is not there yet: enough for the names.
         with StackAudit(self._throwaway.stack) as audit:
             self._planned = Catalogue.of(audit)
-        self._chosen = self._planned.proving(words)
+        self._by_run = _named(words, runs)
+        meant = {id for run in runs for id in _names(run)}
+        own = [word for word in words if self._planned.names(word) or not _named([word], runs)]
+        self._chosen = self._planned.proving(own, meant) if own or not words else ()
 
     async def run(self) -> Events:
         """The proofs. Closing the generator undoes what is in force and removes the stack.
@@ -59,19 +65,34 @@ class Prover:
         yield done
 
     async def _proving(self) -> Events:
-        run: SabotageRun | None = None
-        proofs: list[Proof] = []
+        wrong: list[str] = []
         try:
             async with contextlib.aclosing(self._throwaway.start(self._services())) as texts:
                 async for text in texts:
                     yield ProofStep(WHOLE, "starting", text)
-            run = SabotageRun(self._throwaway.stack, every=1 if len(self._chosen) > 1 else ALL)
-            proofs = run.proofs
+            for proving in (self._prove_checks, self._prove_runs):
+                async with contextlib.aclosing(proving(wrong)) as steps:
+                    async for step in steps:
+                        yield step
+        except DevstackError as error:
+            yield ProofDone(tuple(self.proofs), 1, error.message, error.remedy)
+            return
+        if not self.proofs and not wrong:
+            wrong = ["nothing could be proven: what it needs is not installed"]
+        holds = not wrong and all(proof.holds for proof in self.proofs)
+        yield ProofDone(tuple(self.proofs), 0 if holds else 1, "; ".join(wrong))
+
+    async def _prove_checks(self, wrong: list[str]) -> Events:
+        """What checks of their own look at."""
+        if not self._chosen:
+            return
+        run = SabotageRun(self._throwaway.stack, every=1 if len(self._chosen) > 1 else ALL)
+        try:
             yield ProofStep(WHOLE, "before", f"{len(run.catalogue.checks)} checks")
             await run.open()
             ready = []
             for chosen in self._chosen:
-                if reason := self._absent(chosen):
+                if reason := self._absent(chosen.service):
                     yield ProofStep(chosen.id, "skipped", reason)
                 else:
                     # The same one, of the catalogue of the stack that is there now.
@@ -79,38 +100,69 @@ class Prover:
             async with contextlib.aclosing(run.prove_all(ready)) as steps:
                 async for step in steps:
                     yield step
-            yield await self._conclude(run)
-        except DevstackError as error:
-            yield ProofDone(tuple(proofs), 1, error.message, error.remedy)
+            wrong += run.unhealed
+            if len(run.proofs) > 1 and (changed := await run.compare()):
+                more = f" and {len(changed) - SHOWN} more" if len(changed) > SHOWN else ""
+                names = ", ".join(changed[:SHOWN])
+                wrong.append(f"in the end these are not as they were: {names}{more}")
         finally:
-            if run is not None:
-                await run.close()
+            self.proofs += run.proofs
+            await run.close()
 
-    async def _conclude(self, run: SabotageRun) -> ProofDone:
-        proofs = tuple(run.proofs)
-        wrong = list(run.unhealed)
-        if not proofs and not wrong:
-            wrong = ["nothing could be proven: what it needs is not installed"]
-        if len(proofs) > 1 and (changed := await run.compare()):
-            more = f" and {len(changed) - SHOWN} more" if len(changed) > SHOWN else ""
-            names = ", ".join(changed[:SHOWN])
-            wrong.append(f"in the end these are not as they were: {names}{more}")
-        held = not wrong and all(proof.holds for proof in proofs)
-        return ProofDone(proofs, 0 if held else 1, "; ".join(wrong))
+    async def _prove_runs(self, wrong: list[str]) -> Events:
+        """What a run decides as a whole."""
+        if wrong or not self._by_run:
+            return
+        stack = self._throwaway.stack
+        with StackAudit(stack) as audit:
+            made = RunProofs(stack.name, SabotagedStack(stack, audit))
+            try:
+                for run, sabotage in self._by_run:
+                    reasons = filter(None, (self._absent(name) for name in sabotage.needs))
+                    if reason := next(reasons, ""):
+                        yield ProofStep(sabotage.id, "skipped", reason)
+                        continue
+                    async with contextlib.aclosing(made.prove(run, sabotage)) as steps:
+                        async for step in steps:
+                            yield step
+            finally:
+                self.proofs += made.proofs
 
     def _services(self) -> list[str]:
         """What has to be up: the services that are broken, and those of the checks that name the
         sabotages."""
         ids = {sabotage.id for sabotage in self._chosen}
         names = {sabotage.service for sabotage in self._chosen}
+        names |= {name for _, sabotage in self._by_run for name in sabotage.needs}
         for check in self._planned.checks.values():
             if check.sabotage in ids:
                 names |= {check.service, *check.needs}
         return sorted(names)
 
-    def _absent(self, sabotage: Sabotage) -> str:
+    def _absent(self, name: str) -> str:
         try:
-            self._throwaway.stack.engine().locate(service(sabotage.service))
+            self._throwaway.stack.engine().locate(service(name))
         except NotInstalledError as error:
             return error.message
         return ""
+
+
+def _named(words: Sequence[str], runs: Sequence[ProvenRun]) -> list[tuple[ProvenRun, RunSabotage]]:
+    """The sabotages of runs whose ids, or the ids or suites of whose checks, are meant."""
+    found = []
+    for run in runs:
+        suites = {check.id: check.suite for check in run.checks}
+        found += [
+            (run, sabotage)
+            for sabotage in run.sabotages
+            if not words or any(_means(word, sabotage, suites[sabotage.turns]) for word in words)
+        ]
+    return found
+
+
+def _means(word: str, sabotage: RunSabotage, suite: str) -> bool:
+    return word == suite or any(begins(id, word) for id in (sabotage.id, sabotage.turns))
+
+
+def _names(run: ProvenRun) -> set[str]:
+    return {check.id for check in run.checks} | {sabotage.id for sabotage in run.sabotages}

@@ -1,6 +1,6 @@
 """What was seen to turn red on a real stack, and by which code of ours: `baselines/proven.json`.
 
-It is written by `check prove --all --record` in the source tree and ships with us. A proof counts
+It is written by `check prove --record` in the source tree and ships with us. A proof counts
 while the files are what they were that ran for it; without the record nothing is proven.
 """
 
@@ -55,19 +55,15 @@ NOTHING = Record({}, {})
 def read() -> Record:
     """Raises `DevstackError` for a file that cannot be used: what is proven is never guessed."""
     path = shipped(FILE)
+    known = _decoded(path)
+    stale = {at for at, (name, was) in enumerate(known.files) if digest(name) != was}
     try:
-        known = codec.decode(path.read_bytes(), _Document)
-        stale = {at for at, (name, was) in enumerate(known.files) if digest(name) != was}
         changed = {
             id: tuple(known.files[at][0] for at in seen.ran if at in stale)
             for id, seen in known.sabotages.items()
             if stale & set(seen.ran)
         }
-    except FileNotFoundError:
-        return NOTHING
-    except OSError as error:
-        raise files.explain(error, "reading what is proven") from None
-    except (ValueError, IndexError) as error:
+    except IndexError as error:
         raise DevstackError(f"{path} is damaged: {error}") from None
     return Record({id: seen.turned for id, seen in known.sabotages.items()}, changed)
 
@@ -80,22 +76,36 @@ def record_path() -> Path:
     return path
 
 
-def record(path: Path, proofs: Iterable[Proof], since: float = math.inf) -> None:
-    """Replace the file by these proofs; one that does not hold is left out, and so is one with a
-    file of ours that was written after `since` (Unix time): other code ran than is there now.
+def record(
+    path: Path, proofs: Iterable[Proof], since: float = math.inf, *, whole: bool = True
+) -> None:
+    """Write these proofs into the file: in place of all that is in it, or, unless `whole`, of what
+    it has of the same sabotages. One that does not hold is left out, and so is one with a file of
+    ours that was written after `since` (Unix time): other code ran than is there now.
 
-    Raises `DevstackError` where it cannot be written.
+    Raises `DevstackError` where it cannot be written, or what it has cannot be read.
     """
-    held = sorted(
-        (one for one in proofs if one.holds and not any(written(name) > since for name in one.ran)),
-        key=lambda proof: proof.sabotage,
-    )
-    names = sorted({name for proof in held for name in proof.ran})
+    proofs = tuple(proofs)
+    known = _Document() if whole else _decoded(path)
+    again = {proof.sabotage for proof in proofs}
+    # With the digests of then: what has changed since is not proven by being written again.
+    ran = {
+        id: (seen.turned, tuple(known.files[at] for at in seen.ran))
+        for id, seen in known.sabotages.items()
+        if id not in again
+    }
+    ran |= {
+        one.sabotage: (one.turned, tuple((name, digest(name)) for name in one.ran))
+        for one in proofs
+        if one.holds and not any(written(name) > since for name in one.ran)
+    }
+    kept = sorted({file for _, read in ran.values() for file in read})
+    place = {file: at for at, file in enumerate(kept)}
     document = _Document(
-        tuple((name, digest(name)) for name in names),
+        tuple(kept),
         {
-            proof.sabotage: _Seen(proof.turned, tuple(names.index(name) for name in proof.ran))
-            for proof in held
+            id: _Seen(turned, tuple(place[file] for file in read))
+            for id, (turned, read) in sorted(ran.items())
         },
     )
     text = msgspec.json.encode(document).replace(b'},"', b'},\n"').replace(b"],[", b"],\n[")
@@ -103,3 +113,15 @@ def record(path: Path, proofs: Iterable[Proof], since: float = math.inf) -> None
         files.write_private(path, text + b"\n", 0o644)
     except OSError as error:
         raise files.explain(error, f"writing {path}") from None
+
+
+def _decoded(path: Path) -> _Document:
+    """Raises `DevstackError` for a file that cannot be used; one that is not there has nothing."""
+    try:
+        return codec.decode(path.read_bytes(), _Document)
+    except FileNotFoundError:
+        return _Document()
+    except OSError as error:
+        raise files.explain(error, "reading what is proven") from None
+    except ValueError as error:
+        raise DevstackError(f"{path} is damaged: {error}") from None

@@ -6,7 +6,7 @@ import contextlib
 import time
 import zlib
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Container, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -118,7 +118,7 @@ class SabotageRun:
         }
         checks = self._checks_to_run(sabotage, expected, alone)
         before = {check.id: self._baseline[check.id] for check in checks}
-        yield ProofStep(sabotage.id, "before", _counted(before))
+        yield ProofStep(sabotage.id, "before", counted(before))
         failure, tracer = "", Tracer()
         try:
             broken = await self._broken(sabotage, checks, expected, tracer)
@@ -126,8 +126,8 @@ class SabotageRun:
             raise
         except DevstackError as error:
             broken, failure = before, f"could not be done: {error.message}"
-        turned = {id for id in before if _redder(before[id], broken[id])}
-        outcome = failure or f"{len(turned)} turned red; {_counted(broken)}"
+        turned = {id for id in before if redder(before[id], broken[id])}
+        outcome = failure or f"{len(turned)} turned red; {counted(broken)}"
         yield ProofStep(sabotage.id, "broken", outcome)
         touched = expected | {id for id in before if broken[id] is not before[id]}
         # Alone, each makes what it shared with others before: all of its code is seen.
@@ -148,7 +148,7 @@ class SabotageRun:
         # What is stuck is held against this one alone.
         self._baseline.update(after)
         self.proofs.append(proof)
-        yield ProofStep(sabotage.id, "restored", _held(proof))
+        yield ProofStep(sabotage.id, "restored", held(proof))
 
     async def compare(self) -> list[str]:
         """The checks whose status differs from before the first sabotage; runs all of them."""
@@ -238,16 +238,16 @@ def _only(check: Check, service: str) -> bool:
     return check.service == service and {*check.needs} <= {service, IDENTITY}
 
 
-def _held(proof: Proof) -> str:
+def held(proof: Proof) -> str:
     wrong = {"missed": proof.missed, "strayed": proof.strayed, "stuck": proof.stuck}
     parts = [f"{what} {', '.join(ids)}" for what, ids in wrong.items() if ids]
     return "holds" if proof.holds else f"does not hold: {'; '.join(parts) or 'nothing turned'}"
 
 
-def _redder(before: Status, now: Status) -> bool:
+def redder(before: Status, now: Status) -> bool:
     return before in _RED and now in _RED and _RED[now] > _RED[before]
 
 
-def _counted(statuses: Statuses) -> str:
+def counted(statuses: Mapping[str, Status]) -> str:
     found = Counter(statuses.values())
     return ", ".join(f"{found[status]} {status}" for status in Status if found[status])

@@ -136,7 +136,6 @@ def test_a_sabotage_must_turn_what_names_it_and_what_it_is_bound_to(catalogue: C
 
 UNPROVABLE = {
     # OpenBao cannot be asked to let these in.
-    "approle.login.no_role_id",
     "approle.token.none",
     # No TLS library of today can be asked to compress, or to renegotiate as before RFC 5746; nor
     # Redis to let somebody without a certificate into its bus.

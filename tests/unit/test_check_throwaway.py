@@ -143,6 +143,25 @@ def test_what_ran_for_a_proof_and_differs_now_makes_it_count_no_more(
     assert proven.read().by("x.one") == ("one",)
 
 
+def test_what_is_proven_by_name_replaces_its_own_record_alone(
+    room: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = room / "proven.json"
+    monkeypatch.setattr(proven, "shipped", lambda _: path)
+    digests = {"devstack_tui/a.py": "1"}
+    monkeypatch.setattr(proven, "digest", lambda name: digests[name])
+    ran = ("devstack_tui/a.py",)
+    made = [msgspec.structs.replace(proof(id, f"x.{id}"), ran=ran) for id in ("one", "two")]
+    proven.record(path, made)
+    digests["devstack_tui/a.py"] = "2"
+    proven.record(path, made[:1], whole=False)
+    # What was not proven again is as old as it was.
+    assert proven.read().changed == {"two": ran}
+    assert proven.read().by("x.one") == ("one",)
+    proven.record(path, [proof("one", missed=("x.one",))], whole=False)
+    assert set(proven.read().turned) == {"two"}
+
+
 def test_a_damaged_record_is_told(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = room / "proven.json"
     path.write_text('{"sabotages": {"a": 1}}')

@@ -34,10 +34,17 @@ def check_options(verb: argparse.ArgumentParser, common: argparse.ArgumentParser
         "--sarif", metavar="FILE", help="the results as SARIF 2.1.0; -: on stdout"
     )
     made["prove"].add_argument(
-        "words", nargs="*", metavar="ID", help="checks, how their ids begin, suites, or sabotages"
+        "words",
+        nargs="*",
+        metavar="ID",
+        help="checks, steps of a drill or of the gate, how their ids begin, suites, or sabotages",
     )
     flag(made["prove"], "--all", "every sabotage there is (after a suite: of that suite)")
-    flag(made["prove"], "--record", "write what holds into the source tree (with --all)")
+    flag(
+        made["prove"],
+        "--record",
+        "write what holds into the source tree: for --all in place of all, else of the same",
+    )
     for name in ("run", "prove"):
         jsonl(made[name])
     strict(made["run"])

@@ -22,6 +22,7 @@ from devstack_tui.security.events import (
     Proof,
     ProofStep,
 )
+from devstack_tui.security.run_rows import RunCheckRow
 from devstack_tui.security.standing import Standing, headline
 
 SHORT = 40
@@ -90,6 +91,29 @@ def list_lines(rows: Sequence[CheckRow], now: float) -> Iterator[str]:
             f"  {row.status or '-':<12} {row.id:<{id_width}}  {row.core:<{core_width}}  "
             f"{row.severity:<8} {proven:<13} {old:>7}  {row.title}"
         ).rstrip()
+
+
+def run_list_lines(rows: Sequence[RunCheckRow]) -> Iterator[str]:
+    """A line for each check that a run decides, below the verb that runs it."""
+    width = max((len(row.id) for row in rows), default=0)
+    heading: tuple[str, ...] = ()
+    for row in rows:
+        if row.run != heading:
+            heading = row.run
+            yield f"{row.suite} · decided by `devstack-tui {' '.join(row.run)}`"
+        proven = row.proof if row.proof != Standing.UNPROVEN else "-"
+        yield f"  {row.id:<{width}}  {proven:<13} {row.title}".rstrip()
+
+
+def run_check_lines(row: RunCheckRow) -> Iterator[str]:
+    """Everything about one of them."""
+    yield f"{row.id}  {row.title}"
+    yield from _folded("suite", row.suite)
+    yield from _folded("decided by", f"`devstack-tui {' '.join(row.run)}`")
+    yield from _folded(
+        "sabotage", "\n".join(f"{id}: {title}" for id, title in row.sabotages.items()) or "none"
+    )
+    yield from _folded("proven", row.why)
 
 
 def count_lines(counted: Mapping[str, Mapping[str, int]], whole: Headline) -> Iterator[str]:

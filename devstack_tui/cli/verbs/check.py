@@ -12,6 +12,7 @@ from pathlib import Path
 
 from devstack_tui.cli.exports import asked, write
 from devstack_tui.cli.output import failure, narrate, print_json, say, show, warn
+from devstack_tui.cli.proven_runs import proven_runs
 from devstack_tui.cli.running import chosen, existing, follow, run_to_end
 from devstack_tui.cli.text.check import (
     Progress,
@@ -21,6 +22,8 @@ from devstack_tui.cli.text.check import (
     matrix_lines,
     proof_lines,
     report_lines,
+    run_check_lines,
+    run_list_lines,
     show_lines,
 )
 from devstack_tui.contracts.audit import Check
@@ -38,6 +41,8 @@ from devstack_tui.security.events import (
     ProofDone,
 )
 from devstack_tui.security.prove import Prover
+from devstack_tui.security.run_rows import RunCheckRow
+from devstack_tui.security.run_rows import rows as run_rows
 from devstack_tui.security.runner import Runner
 from devstack_tui.security.standing import Standings, headline
 from devstack_tui.stack.stack import Stack
@@ -69,8 +74,11 @@ def _list(stack: Stack, options: argparse.Namespace) -> int:
         chosen, known = _chosen(catalogue, stack, options)
     standings = Standings(catalogue.checks.values(), proven.read())
     rows = results.listed(chosen, known, standings)
+    # What drills and the gate decide is run by other verbs: listed beside, in no count.
+    others = () if options.words or options.suite else _others(standings.record)
     if options.unproven:
         rows = tuple(row for row in rows if not (row.proven or row.kind_proven))
+        others = tuple(row for row in others if not row.proven)
     if options.count:
         counted, whole = count(rows), headline(rows)
         if options.json:
@@ -78,13 +86,21 @@ def _list(stack: Stack, options: argparse.Namespace) -> int:
         else:
             say("\n".join(count_lines(counted, whole)))
     elif options.json:
-        print_json({"checks": rows})
+        print_json({"checks": rows, "of_runs": others})
     else:
-        say("\n".join(list_lines(rows, time.time())))
+        say("\n".join([*list_lines(rows, time.time()), *run_list_lines(others)]))
     return 0
 
 
+def _others(record: proven.Record) -> tuple[RunCheckRow, ...]:
+    return run_rows(proven_runs(), record)
+
+
 def _show(stack: Stack, options: argparse.Namespace) -> int:
+    other = next((row for row in _others(proven.read()) if row.id == options.id), None)
+    if other is not None:
+        show(options, {"of_runs": [other]}, run_check_lines(other))
+        return 0
     with StackAudit(stack) as audit:
         catalogue = Catalogue.of(audit)
     check = catalogue.get(options.id)
@@ -159,10 +175,8 @@ def _export(report: AuditReport, files: Mapping[str, Path]) -> None:
 def _prove(options: argparse.Namespace) -> int:
     if not (options.words or options.all):
         raise UsageError("say what to prove: checks, suites or sabotages, or --all")
-    if options.record and (options.words or not options.all):
-        raise UsageError("--record needs --all alone: what is recorded is all that is proven")
     path = proven.record_path() if options.record else None
-    return run_to_end(_proved(Prover(options.words), path, options))
+    return run_to_end(_proved(Prover(options.words, proven_runs()), path, options))
 
 
 async def _proved(prover: Prover, path: Path | None, options: argparse.Namespace) -> int:
@@ -176,7 +190,7 @@ async def _proved(prover: Prover, path: Path | None, options: argparse.Namespace
             return done.exit_code
         raise failure(done)
     if path is not None and not done.message:
-        proven.record(path, done.proofs, began)
+        proven.record(path, done.proofs, began, whole=not options.words)
     show(options, done, proof_lines(done.proofs))
     warn(done)
     return done.exit_code

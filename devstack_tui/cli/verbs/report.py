@@ -11,6 +11,7 @@ import msgspec
 
 from devstack_tui.cli.exports import once, write
 from devstack_tui.cli.output import narrate
+from devstack_tui.cli.proven_runs import proven_runs
 from devstack_tui.cli.running import existing
 from devstack_tui.contracts.model import StackStatus
 from devstack_tui.contracts.registry import service
@@ -31,6 +32,8 @@ from devstack_tui.security.audit import StackAudit
 from devstack_tui.security.catalogue import Catalogue
 from devstack_tui.security.events import CheckRow
 from devstack_tui.security.not_audited import gaps
+from devstack_tui.security.run_rows import RunCheckRow
+from devstack_tui.security.run_rows import rows as run_rows
 from devstack_tui.security.standing import Standings, headline
 from devstack_tui.stack.view import StackView
 
@@ -53,7 +56,9 @@ def run(options: argparse.Namespace) -> int:
                 kind_proven=row.kind_proven,
             )
             for row in rows
-        ],
+        ]
+        # Its title, with the limits of then, is that of its last run.
+        + [CatalogueCheck(row.id, "", row.suite, row.proven) for row in _of_runs()],
         secrets=secrets,
         headline=headline(rows),
         not_audited=gaps(stack.selected()),
@@ -117,6 +122,11 @@ def _made(folder: Path) -> Path:
 def _rows(catalogue: Catalogue) -> tuple[CheckRow, ...]:
     standings = Standings(catalogue.checks.values(), proven.read())
     return results.listed(catalogue.checks.values(), {}, standings)
+
+
+def _of_runs() -> tuple[RunCheckRow, ...]:
+    """What drills and the gate decide."""
+    return run_rows(proven_runs(), proven.read())
 
 
 def _markdown(report: Report, _history: History, _secrets: frozenset[str]) -> str:

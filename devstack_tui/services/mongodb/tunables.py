@@ -192,6 +192,7 @@ def _counters(answers: _Answers) -> dict[str, float]:
         "memory_bytes": answers.memory,
         "resident_bytes": status["mem"]["resident"] * MB,
         "connections": status["connections"]["current"],
+        "documents_inserted": status["opcounters"]["insert"],
         "cache_bytes": cache("maximum bytes configured"),
         "cache_used_bytes": cache("bytes currently in the cache"),
         "cache_dirty_bytes": cache("tracked dirty bytes in the cache"),

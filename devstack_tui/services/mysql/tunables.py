@@ -49,6 +49,7 @@ _COUNTED = {
     "Innodb_os_log_written": "log_bytes",
     "Max_used_connections": "max_used_connections",
     "Connections": "connections_made",
+    "Com_insert": "inserts",
     "Threads_created": "threads_created",
     "Created_tmp_tables": "tmp_tables",
     "Created_tmp_disk_tables": "tmp_disk_tables",

@@ -17,6 +17,7 @@ from devstack_tui.contracts.drill import (
     Thresholds,
 )
 from devstack_tui.contracts.model import Target
+from devstack_tui.contracts.proof import RunProofPart
 from devstack_tui.contracts.service_files import ServiceFiles
 from devstack_tui.core.check import Result
 from devstack_tui.core.errors import DevstackError
@@ -80,12 +81,19 @@ class _KeyCleanup:
 
 
 class Failover(_KeyCleanup):
-    """See `contracts.drill.Drill`, `SequenceDrill`, `PartitionDrill` and `Sweepable`."""
+    """See `contracts.drill.Drill`, `SequenceDrill`, `PartitionDrill` and `Sweepable`, and
+    `contracts.proof.Sabotaged`."""
 
     name = steps.PREFIX
     title = "A node fails under writes: who takes over, how fast, what is lost"
     faults: tuple[str, ...] = tuple(_DOES)
     setting = "node timeout (ms)"
+
+    def proof(self) -> RunProofPart:
+        """See `contracts.proof.Sabotaged`."""
+        from devstack_tui.services.redis.drills import sabotages
+
+        return RunProofPart(sabotages.CHECKS, sabotages.SABOTAGES, sabotages.FILES)
 
     def victims(self, target: Target) -> tuple[str, ...]:
         """The sequence of the core checks, then each master and each node."""

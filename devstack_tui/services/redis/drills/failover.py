@@ -71,6 +71,7 @@ class FailoverRepeat(ClusterRepeat):
                 outcome.limits = self._limits(before, outcome.victim, lag)
             await self._hit(instrument, outcome)
             await self._recover(instrument, outcome)
+            self.phase("settling", f"{self.option('settle_s'):g} s of writes and reads")
             await self.pause("settle_s")
             recording = await instrument.stop()
             outcome.markers, outcome.void = recording.markers, recording.void
