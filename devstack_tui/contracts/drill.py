@@ -121,8 +121,8 @@ class DrillResult(msgspec.Struct, frozen=True, kw_only=True):
     expected: tuple[float, float] | None = None
     theory: str = ""
     split_brain: int | None = 0
-    hit_master: bool = False
-    """Whether the node that was hit owned slots then."""
+    shard: str = ""
+    """The one of the node that was hit; empty when that owned no slot."""
     begun: bool = True
     """False: the preconditions did not hold, so nothing was broken."""
     markers: tuple[Marker, ...] = ()
@@ -141,6 +141,11 @@ class DrillResult(msgspec.Struct, frozen=True, kw_only=True):
     def write_window_s(self) -> float | None:
         """The longest of all shards; None when it was not measured."""
         return worst(shard.write_window_s for shard in self.shards)
+
+    @property
+    def own_window_s(self) -> float | None:
+        """The write window of the shard that was hit."""
+        return worst(one.write_window_s for one in self.shards if one.name == self.shard)
 
     @property
     def read_window_s(self) -> float | None:

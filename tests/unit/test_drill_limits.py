@@ -178,7 +178,7 @@ def result(
         "verdict": "PASS",
         "steps": tuple(steps.decide(number, Status.PASS, "well") for number in steps.TITLES),
         "shards": (shard(1, window),),
-        "hit_master": True,
+        "shard": "shard 1",
     }
     return DrillResult(**made | more)
 
@@ -220,12 +220,12 @@ SEQUENCE = ("first", "second")
         (False, ("first", "first"), [FIRST, FIRST]),
         (False, SEQUENCE, [FIRST | {"fault": "sigterm"}, SECOND | {"fault": "sigterm"}]),
         (False, SEQUENCE, [FIRST, SECOND | {"void": "starved"}]),
-        (False, ("first", "redis-6"), [FIRST, SECOND | {"hit_master": False}]),
+        (False, ("first", "redis-6"), [FIRST, SECOND | {"shard": ""}]),
         (False, SEQUENCE, [FIRST | {"steps": ()}, SECOND | {"steps": ()}]),
         # It would have decided them, but the cluster was not well: that is the core result.
-        (True, SEQUENCE, [FIRST | {"begun": False, "hit_master": False}]),
-        (False, ("first",), [FIRST | {"begun": False, "hit_master": False}]),
-        (False, ("redis-1", "redis-6"), [FIRST | {"begun": False, "hit_master": False}]),
+        (True, SEQUENCE, [FIRST | {"begun": False, "shard": ""}]),
+        (False, ("first",), [FIRST | {"begun": False, "shard": ""}]),
+        (False, ("redis-1", "redis-6"), [FIRST | {"begun": False, "shard": ""}]),
     ],
 )
 def test_the_core_result_is_that_of_two_masters_that_are_killed(

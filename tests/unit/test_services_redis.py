@@ -144,7 +144,7 @@ def test_offset_and_link_are_read_by_role() -> None:
 
 def settings(**fields: object) -> Settings:
     ports = {"main": 16379, "tls": 16390}
-    return msgspec.convert({"ports": ports, **fields}, Settings)
+    return msgspec.convert({"ports": ports, "node_timeout_ms": 900, **fields}, Settings)
 
 
 def test_every_node_claims_three_ports() -> None:

@@ -17,11 +17,12 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     """`[services.redis]`: ports `main` (plain) and `tls` of the first node, the others count up.
 
     `replicas` is for each master; without any, a master's death leaves its slots unwritable.
+    `node_timeout_ms` has its default, and the reason for it, in the shipped stack.toml alone.
     """
 
     masters: Annotated[int, msgspec.Meta(ge=3, le=50)] = 3
     replicas: Annotated[int, msgspec.Meta(ge=0, le=2)] = 1
-    node_timeout_ms: Annotated[int, msgspec.Meta(ge=100, le=60000)] = 1000
+    node_timeout_ms: Annotated[int, msgspec.Meta(ge=100, le=60000)]
 
 
 def connect(endpoint: Endpoint, credentials: Credentials, ca: Path) -> str:

@@ -24,8 +24,7 @@ def switch_overs(
     windows = [
         window
         for one in results
-        if one.fault == PLANNED and one.hit_master and not one.void
-        if (window := one.write_window_s) is not None
+        if one.fault == PLANNED and not one.void and (window := one.own_window_s) is not None
     ]
     if not windows:
         return tuple(steps)
@@ -59,4 +58,4 @@ def core(victims: Sequence[str], results: Sequence[DrillResult]) -> bool:
         return False
     if not all(one.begun for one in results):
         return len(set(victims)) >= 2 and not any(name.startswith("redis-") for name in victims)
-    return all(one.hit_master for one in results) and len({one.victim for one in results}) >= 2
+    return all(one.shard for one in results) and len({one.victim for one in results}) >= 2

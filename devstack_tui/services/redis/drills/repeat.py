@@ -148,7 +148,7 @@ class ClusterRepeat(Repeat):
             expected=outcome.limits.expected,
             theory=outcome.limits.theory,
             split_brain=outcome.split_brain,
-            hit_master=bool(outcome.shard),
+            shard=outcome.shard,
             markers=recording.markers,
             lanes=recording.lanes,
             lanes_from_ms=recording.lanes_from_ms,
