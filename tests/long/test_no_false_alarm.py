@@ -109,7 +109,8 @@ def note(row: Row, status: int, out: str, err: str) -> str:
         return f"exit {status}: {err.strip()[-500:]}"
     told: dict[str, Any] = msgspec.json.decode(out)
     row.verdicts[told["verdict"]] += 1
-    row.windows.append(told["write_window_s"])
+    if told["write_window_s"] is not None:
+        row.windows.append(told["write_window_s"])
     if told["verdict"] not in ALARMS and not told["message"]:
         return ""
     steps = [step for step in told["steps"] if step["status"] in ALARMS]

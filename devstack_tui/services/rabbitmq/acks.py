@@ -24,6 +24,7 @@ SILENCE_S = 2.0
 TICK_S = 0.05
 PERSISTENT = 2
 _FORCED = 320  # CONNECTION_FORCED: the broker is stopping
+_NOT_FOUND = 404
 _AWAY = ("is down", "inaccessible")
 """In the broker's words where a queue or a virtual host is known and not there yet, or any more."""
 _WRAPPED = re.compile(r"ClosedByBroker: \((\d{3})\) (.*)", re.DOTALL)
@@ -142,7 +143,11 @@ def reply_class(code: int, text: str) -> str:
     """The class of what the broker says as it closes a connection or a channel."""
     if code == _FORCED:
         return "stopping"
-    return "unavailable" if any(words in text for words in _AWAY) else f"error-{code}"
+    return "unavailable" if _away(text) else f"error-{code}"
+
+
+def _away(text: str) -> bool:
+    return any(words in text for words in _AWAY)
 
 
 def hidden_class(text: str) -> str:
@@ -174,7 +179,9 @@ class RabbitmqAcks:
             channel = link.connection.channel()
             try:
                 declared = channel.queue_declare(_queue(run), durable=True, passive=True)
-            except pika.exceptions.ChannelClosedByBroker:
+            except pika.exceptions.ChannelClosedByBroker as error:
+                if error.reply_code != _NOT_FOUND or _away(error.reply_text):
+                    raise  # it may be there, and come
                 return found
             left = declared.method.message_count
             if left:
