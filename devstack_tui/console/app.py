@@ -12,7 +12,7 @@ from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual import on
+from textual import events, on
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.geometry import Size
@@ -39,7 +39,6 @@ from devstack_tui.core.files import explain
 from devstack_tui.jobs.runner import Runner
 
 if TYPE_CHECKING:
-    from textual import events
     from textual.command import Provider
     from textual.filter import LineFilter
 
@@ -93,6 +92,8 @@ class DevstackApp(App[int]):
         self.left_running: PaneJob[Any] | None = None
         self._recent = Recent()
         self._resting = False
+        self._early: list[events.Key] = []
+        """Keys of the pane in view that were typed before it had read what it lists."""
         self.register_theme(OKABE_ITO)
         saved = settings.load().theme
         self.theme = saved if saved in self.available_themes else settings.DEFAULT_THEME
@@ -143,6 +144,9 @@ class DevstackApp(App[int]):
                 if isinstance(update, Outage):
                     when = f", next try in {update.retry_in:.0f} s" if update.retry_in else ""
                     self.main.show_notice(f"{update.message}{when}", update.remedy)
+                    for pane in self.main.panes:
+                        if pane.needs_health:
+                            pane.has_loaded()
                 else:
                     if self.status is None:
                         # What the first picture needs is done: now for the first question.
@@ -273,7 +277,8 @@ class DevstackApp(App[int]):
             self.notify(path, title="Saved the screen", markup=False)
 
     async def action_show_pane(self, name: str) -> None:
-        """Bring a capability's pane into view."""
+        """Bring a capability's pane into view; keys that still wait were meant for the last."""
+        self._early.clear()
         await self.main.show_pane(name)
         self._rest_or_resume()
 
@@ -310,11 +315,39 @@ class DevstackApp(App[int]):
             text = str(explain(error, "keeping the theme"))
             self.notify(text, severity="warning", markup=False)
 
+    # --- keys --------------------------------------------------------------------------------
+
+    def on_key(self, event: events.Key) -> None:
+        """A key that no widget took; Textual looks for its action unless it is kept."""
+        if self._too_early(event.key):
+            self._early.append(event)
+            event.prevent_default()
+
+    def _too_early(self, key: str) -> bool:
+        if self.screen is not self.main or (self.main.pane.loaded and not self._early):
+            return False
+        found = self.main.active_bindings.get(key)
+        return found is not None and self.main.pane in found.node.ancestors_with_self
+
+    @on(Pane.Loaded)
+    async def _act_on_early_keys(self) -> None:
+        if not self._early or not self.main.pane.loaded:
+            return
+        key = self._early.pop(0)
+        found = self.screen.active_bindings.get(key.key)
+        if found is not None:
+            await self.run_action(found.binding.action, found.node)
+        elif self.focused is not None:
+            self.focused.post_message(events.Key(key.key, key.character))
+        # What the action has put off, such as a change of the focus, comes before the next key.
+        self.call_later(self._act_on_early_keys)
+
     # --- ends --------------------------------------------------------------------------------
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         if event.state is WorkerState.ERROR:
             self.notify(f"{event.worker.error}", severity="error", markup=False)
+            self.main.pane.has_loaded()
 
     def _end_on(self, number: signal.Signals) -> None:
         # A terminal that is gone may block our last writes: then leave without them.

@@ -63,6 +63,7 @@ class JobPane(Pane):
             self.view.trouble = " → ".join(filter(None, [error.message, error.remedy]))
         self._stale = True
         self.beat()
+        self.has_loaded()
 
     def _changed(self, job: PaneJob[Any] | None, urgent: bool) -> None:
         self._stale = True

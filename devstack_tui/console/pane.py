@@ -37,6 +37,12 @@ class Pane(Container):
     needs_health: ClassVar[bool] = False
     """Whether snapshots of the stack are wanted while it is in view."""
 
+    loaded = False
+    """Whether what it lists was read once, or cannot be: its keys wait for that."""
+
+    class Loaded(Message):
+        """Keys that were typed too early can act."""
+
     class Change(Message):
         """The user wants `action`, that is `verb` on `services` (none: the whole stack)."""
 
@@ -62,6 +68,12 @@ class Pane(Container):
     def on_screen(self) -> bool:
         """Whether somebody can see the pane: it is drawn only then."""
         return self.display and self.screen is self.app.screen
+
+    def has_loaded(self) -> None:
+        """What it lists was read, or could not be."""
+        if not self.loaded:
+            self.loaded = True
+            self.post_message(self.Loaded())
 
     def show_status(self, status: StackStatus, recent: Recent) -> None:
         """A new snapshot has come."""

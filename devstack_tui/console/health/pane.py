@@ -53,6 +53,7 @@ class HealthPane(Pane):
         notes.display = bool(others)
         self.query_one(HealthTable).show_services(status.services)
         self._show_selected()
+        self.has_loaded()
 
     def show_job(self, job: ChangeJob) -> None:
         """Show a job; a new one comes into view by itself."""

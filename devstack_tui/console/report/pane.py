@@ -80,6 +80,7 @@ class ReportPane(Pane):
         except DevstackError as error:
             self.view.trouble = " → ".join(filter(None, [error.message, error.remedy]))
         self._draw()
+        self.has_loaded()
 
     def _age(self) -> None:
         if self.on_screen:

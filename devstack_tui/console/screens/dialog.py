@@ -12,6 +12,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from devstack_tui.console.ink import ink
+from devstack_tui.console.screens.focus import FocusInSight
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.present.looks import LOOKS
 from devstack_tui.present.text import plain
@@ -19,7 +20,7 @@ from devstack_tui.present.text import plain
 T = TypeVar("T")
 
 
-class Dialog(ModalScreen[T]):
+class Dialog(FocusInSight[T], ModalScreen[T]):
     """A box over the panes."""
 
     COMPONENT_CLASSES = LOOKS

@@ -7,19 +7,19 @@ from collections.abc import Callable
 from textual.app import ComposeResult
 from textual.containers import Container
 from textual.message import Message
-from textual.screen import Screen
 from textual.widgets import Footer
 
 from devstack_tui.console.health.changes import Recent
 from devstack_tui.console.pane import Pane
 from devstack_tui.console.registry import CAPABILITIES, Capability
+from devstack_tui.console.screens.focus import FocusInSight
 from devstack_tui.console.widgets.notice import Notice
 from devstack_tui.console.widgets.status_line import StatusLine
 from devstack_tui.console.widgets.tab_bar import TabBar
 from devstack_tui.contracts.model import StackStatus
 
 
-class MainScreen(Screen[None]):
+class MainScreen(FocusInSight[None]):
     """Mounts a pane when its tab is first shown, and keeps it from then on."""
 
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012

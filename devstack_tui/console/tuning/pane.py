@@ -105,7 +105,11 @@ class TuningPane(TuningCommands):
     def look_again(self) -> None:
         """Read the parameters again."""
         self._read_at = self.owner.now()
-        self.run_worker(self.jobs.load(), group="tuning-load", exit_on_error=False)
+        self.run_worker(self._load(), group="tuning-load", exit_on_error=False)
+
+    async def _load(self) -> None:
+        await self.jobs.load()
+        self.has_loaded()
 
     # --- news ----------------------------------------------------------------------------------
 
