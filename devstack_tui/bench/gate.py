@@ -67,6 +67,25 @@ def judge(
     return results
 
 
+def uncompared(
+    rules: Regress, prints: Mapping[str, Fingerprint], known: Baseline | None
+) -> dict[str, str]:
+    """Of the workloads that can run here, those whose throughput has no baseline to stand against,
+    and why: their checks are INCONCLUSIVE whatever is measured."""
+    checked = dict.fromkeys(check.workload for check in rules.throughput)
+    whys = {name: _no_baseline(name, prints[name], known) for name in checked if name in prints}
+    return {name: why for name, why in whys.items() if why}
+
+
+def _no_baseline(workload: str, depends: Fingerprint, known: Baseline | None) -> str:
+    recorded = known.workloads.get(workload) if known is not None else None
+    if recorded is None:
+        return f"no baseline of {workload} is recorded for this host"
+    if differences := recorded.fingerprint.differences(depends):
+        return f"the baseline cannot be compared: {'; '.join(differences)}"
+    return ""
+
+
 def _record(workload: str, size: str) -> str:
     command = " ".join(["devstack-tui", "bench", "record", *sizes.words(size), workload])
     return f"`{command}` records what this host gives now"
@@ -88,13 +107,10 @@ def _against(
     record: str,
 ) -> Result:
     """A throughput against the baseline: PASS, FAIL or INCONCLUSIVE, or refused saying why."""
-    recorded = known.workloads.get(check.workload) if known is not None else None
-    if recorded is None:
-        evidence = f"no baseline of {check.workload} is recorded for this host"
+    evidence = _no_baseline(check.workload, depends, known)
+    if known is None or evidence:
         return Result(check.id, check.title, Status.INCONCLUSIVE, evidence, record)
-    if differences := recorded.fingerprint.differences(depends):
-        evidence = f"the baseline cannot be compared: {'; '.join(differences)}"
-        return Result(check.id, check.title, Status.INCONCLUSIVE, evidence, record)
+    recorded = known.workloads[check.workload]
     return throughput(
         check,
         before=recorded.samples,

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 import uuid
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from functools import partial
 
 import msgspec
@@ -15,9 +15,10 @@ from devstack_tui.bench import baseline, canary, gate, thresholds
 from devstack_tui.bench.catalogue import Catalogue, Entry
 from devstack_tui.bench.events import BenchDone, BenchEvent, RegressDone, RunEnded, RunResult
 from devstack_tui.bench.runner import Runner
+from devstack_tui.contracts import sizes
 from devstack_tui.core.check import exit_code, verdict
-from devstack_tui.core.errors import NotInstalledError
-from devstack_tui.core.fingerprint import host
+from devstack_tui.core.errors import NotInstalledError, UndecidedError
+from devstack_tui.core.fingerprint import Fingerprint, host
 from devstack_tui.core.history import History
 from devstack_tui.stack.basis import Basis, look, stamped
 from devstack_tui.stack.stack import Stack
@@ -34,6 +35,7 @@ async def regress(stack: Stack, size: str) -> AsyncGenerator[BenchEvent | Regres
     known = baseline.read(host())
     entries, absent = available(stack, Catalogue().choose(rules.workloads))
     prints = baseline.fingerprints(stack, entries, size)
+    require_baseline(rules, prints, known, size)
     rests = await asyncio.to_thread(look, stack)
     before = await asyncio.to_thread(canary.measure, stack.paths.root)
     runs: dict[str, list[RunResult]] = {}
@@ -59,6 +61,28 @@ async def regress(stack: Stack, size: str) -> AsyncGenerator[BenchEvent | Regres
     done = RegressDone(found, tuple(results), exit_code(found), seconds)
     keep(stack, GATE, size, done, rests)
     yield done
+
+
+def require_baseline(
+    rules: thresholds.Regress,
+    prints: Mapping[str, Fingerprint],
+    known: baseline.Baseline | None,
+    size: str,
+) -> None:
+    """Raise `UndecidedError` where no throughput could be judged, however long it is measured."""
+    lacking = gate.uncompared(rules, prints, known)
+    if not lacking or any(
+        c.workload in prints and c.workload not in lacking for c in rules.throughput
+    ):
+        return
+    if known is None:
+        why = "no baseline is recorded for this host"
+    else:
+        why = f"nothing of this host's baseline can be compared: {next(iter(lacking.values()))}"
+    command = " ".join(["devstack-tui bench record", *sizes.words(size)])
+    raise UndecidedError(
+        f"{why}: nothing was measured", f"`{command}` records what this host gives now"
+    )
 
 
 def keep(stack: Stack, name: str, size: str, done: RegressDone, rests: Basis | None = None) -> None:

@@ -339,8 +339,11 @@ class DevstackApp(App[int]):
             await self.run_action(found.binding.action, found.node)
         elif self.focused is not None:
             self.focused.post_message(events.Key(key.key, key.character))
-        # What the action has put off, such as a change of the focus, comes before the next key.
-        self.call_later(self._act_on_early_keys)
+        self.call_after_refresh(self._next_early_key)
+
+    def _next_early_key(self) -> None:
+        # What the last key changed is laid out, and its widget has yet to hear of its new size.
+        (self.focused or self.screen).call_later(self._act_on_early_keys)
 
     # --- ends --------------------------------------------------------------------------------
 

@@ -68,6 +68,7 @@ class _Refusal(msgspec.Struct, frozen=True):
 
     error: str
     remedy: str = ""
+    exit_code: int = 1
 
 
 def refusal(line: bytes) -> DevstackError | None:
@@ -78,7 +79,9 @@ def refusal(line: bytes) -> DevstackError | None:
         found = codec.decode(line, _Refusal)
     except ValueError:
         return None
-    return DevstackError(found.error, found.remedy)
+    error = DevstackError(found.error, found.remedy)
+    error.exit_code = found.exit_code
+    return error
 
 
 class Child:

@@ -138,7 +138,8 @@ def log(text: str) -> None:
 
 def run(words: list[str]) -> int:
     """`bench run`."""
-    size, runs = words[words.index("--size") + 1], int(words[words.index("--runs") + 1])
+    size = words[words.index("--size") + 1]
+    runs = int(words[words.index("--runs") + 1]) if "--runs" in words else 5
     names = [w for w in words[2:] if "." in w]
     seconds = 12
     say({"event": "bench_planned", "workloads": names, "size": size, "runs": runs,
@@ -193,7 +194,11 @@ def measure(name: str, size: str, runs: int, seconds: int) -> list[Json]:
 
 
 def regress() -> int:
-    """`regress`."""
+    """`regress`; with `STUB_NO_BASELINE` it refuses."""
+    if os.environ.get("STUB_NO_BASELINE"):
+        say({"error": "no baseline is recorded for this host: nothing was measured",
+             "remedy": "`devstack-tui bench record --quick`", "exit_code": 4})  # fmt: skip
+        return 4
     say({"event": "bench_planned", "workloads": ["postgres.tpcb"], "size": "quick", "runs": 1,
          "expected_s": 60.0, "at": AT})  # fmt: skip
     log(f"pid {os.getpid()}")
@@ -247,7 +252,7 @@ def bench(words: list[str]) -> int:
     match words[1]:
         case "list":
             say(listing())
-        case "run":
+        case "run" | "record":
             return run(words)
         case "show":
             show(words[2])

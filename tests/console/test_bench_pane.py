@@ -16,6 +16,7 @@ from devstack_tui.console.app import DevstackApp
 from devstack_tui.console.bench.job import BenchJob, BenchJobs, BenchRequest
 from devstack_tui.console.bench.model import RunSeries
 from devstack_tui.console.bench.pane import BenchPane
+from devstack_tui.console.screens.confirm import ConfirmScreen
 from devstack_tui.console.screens.sheet import SheetScreen
 from devstack_tui.console.widgets.time_chart import TimeChart
 
@@ -340,6 +341,23 @@ async def test_the_regression_gate_shows_its_checks_and_their_evidence(
         assert "→ compare the settings" in screen_text(app)
         await pilot.press("escape")
     assert "regress --quick --jsonl" in calls.read_text()
+
+
+async def test_a_gate_without_a_baseline_says_so_and_a_key_records_one(
+    app: DevstackApp, calls: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STUB_NO_BASELINE", "1")
+    async with opened(app) as pilot:
+        await pilot.press("R")
+        await until(pilot, lambda: "B records one" in screen_text(app))
+        assert "nothing was measured" in screen_text(app)
+        await pilot.press("space", "B")
+        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
+        await until(pilot, lambda: "measure postgres.tpcb, quick" in screen_text(app))
+        assert "an older baseline of the same is replaced" in screen_text(app)
+        await pilot.press("enter")
+        await until(pilot, lambda: "baseline of postgres.tpcb, quick: done" in screen_text(app))
+    assert "bench record postgres.tpcb --size quick --jsonl" in calls.read_text()
 
 
 async def test_a_small_terminal_shows_one_chart_at_a_time(app: DevstackApp) -> None:

@@ -12,6 +12,8 @@ from textual.pilot import Pilot
 
 from devstack_tui.actions import Action, in_scope
 from devstack_tui.console.app import DevstackApp
+from devstack_tui.console.drill.job import DrillJobs
+from devstack_tui.console.drill.pane import DrillPane
 from devstack_tui.console.registry import CAPABILITIES
 from devstack_tui.console.screens.focus import seen
 
@@ -148,3 +150,42 @@ async def test_every_key_does_something_or_says_why_not(
             if why := dead(app):
                 lost.append(f"{action.id} and back: {why}")
     assert (mute, lost) == ([], [])
+
+
+async def test_keys_typed_while_a_pane_loads_act_once_it_has(
+    app: DevstackApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, may = DrillJobs.load, asyncio.Event()
+
+    async def slowly(jobs: DrillJobs) -> None:
+        await may.wait()
+        await read(jobs)
+
+    monkeypatch.setattr(DrillJobs, "load", slowly)
+    async with opened(app, "health", SIZES[0]) as pilot:
+        await pilot.press(tab("drill"), "h", "down", "m")
+        pane = app.main.query_one(DrillPane)
+        await pilot.pause()
+        assert pane.view.marked == "" and not pane.has_class("-table")
+        may.set()
+        await until(pilot, lambda: pane.view.marked)
+        assert pane.view.marked == list(pane.view.history())[1]
+
+
+async def test_keys_that_wait_are_forgotten_with_their_pane(
+    app: DevstackApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may = asyncio.Event()
+
+    async def slowly(jobs: DrillJobs) -> None:  # noqa: ARG001
+        await may.wait()
+
+    monkeypatch.setattr(DrillJobs, "load", slowly)
+    async with opened(app, "health", SIZES[0]) as pilot:
+        await pilot.press(tab("drill"), "h", tab("health"))
+        assert app.main.pane.id == "health"
+        may.set()
+        await until(pilot, lambda: app.main.query_one(DrillPane).loaded)
+        await pilot.press(tab("drill"))
+        await pilot.pause()
+        assert not app.main.query_one(DrillPane).has_class("-table")

@@ -8,14 +8,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from devstack_tui.bench import baseline, compare, gate, thresholds
+from devstack_tui.bench import baseline, compare, gate, regress, thresholds
 from devstack_tui.bench.baseline import Baseline, BaselineWorkload
 from devstack_tui.bench.canary import Canary
 from devstack_tui.bench.events import LatencyMs, RunResult
 from devstack_tui.contracts import sizes
 from devstack_tui.contracts.sizes import SIZES
 from devstack_tui.core.check import Result, Status, exit_code, verdict
-from devstack_tui.core.errors import DevstackError
+from devstack_tui.core.errors import DevstackError, UndecidedError
 from devstack_tui.core.fingerprint import Fingerprint, host
 from devstack_tui.core.histogram import Histogram
 
@@ -246,3 +246,24 @@ def test_one_run_that_was_too_short_is_enough(rules: thresholds.Regress, known: 
 @pytest.mark.parametrize("size", SIZES)
 def test_a_command_line_says_its_size_and_says_it_back(size: str) -> None:
     assert sizes.of_words(("redis.get", *sizes.words(size))) == size
+
+
+def test_a_gate_without_anything_to_compare_with_measures_nothing(
+    rules: thresholds.Regress, known: Baseline
+) -> None:
+    prints = {name: depends(name) for name in rules.workloads}
+    checked = {check.workload for check in rules.throughput}
+    assert gate.uncompared(rules, prints, known) == {}
+    assert gate.uncompared(rules, prints, None).keys() == checked
+    one = next(iter(checked))
+    only = msgspec.structs.replace(known, workloads={one: known.workloads[one]})
+    assert gate.uncompared(rules, prints, only).keys() == checked - {one}
+    other = {**prints, one: depends("another")}
+    assert "cannot be compared" in gate.uncompared(rules, other, known)[one]
+    # One that can be judged is worth the run; none is not.
+    regress.require_baseline(rules, prints, only, "quick")
+    for lacking, baselines in ((prints, None), (other, only)):
+        with pytest.raises(UndecidedError) as refused:
+            regress.require_baseline(rules, lacking, baselines, "quick")
+        assert refused.value.exit_code == 4
+        assert "devstack-tui bench record --quick" in refused.value.remedy

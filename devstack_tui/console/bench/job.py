@@ -20,14 +20,18 @@ from devstack_tui.contracts import sizes
 from devstack_tui.contracts.workload import Tick
 from devstack_tui.jobs.files import JobStarted
 
+RECORD = "bench record"
+
 
 @dataclass(frozen=True, slots=True)
 class BenchRequest:
-    """What is to be run; without workloads it is the regression gate."""
+    """What is to be run; without workloads it is the regression gate. With `record` what is
+    measured is kept as this host's baseline, in as many runs as that takes."""
 
     workloads: tuple[str, ...]
     size: str
     runs: int = 1
+    record: bool = False
     outlives: ClassVar[bool] = False
 
     @classmethod
@@ -36,6 +40,9 @@ class BenchRequest:
         words = started.words
         if started.verb == "regress":
             return cls((), sizes.of_words(words))
+        if started.verb == RECORD:
+            *workloads, _, size = words
+            return cls(tuple(workloads), size, record=True)
         *workloads, _, size, _, runs = words
         return cls(tuple(workloads), size, int(runs))
 
@@ -46,14 +53,16 @@ class BenchRequest:
 
     @property
     def verb(self) -> str:
-        """`regress` or `bench run`."""
-        return "regress" if self.gate else "bench run"
+        """`regress`, `bench record` or `bench run`."""
+        return "regress" if self.gate else RECORD if self.record else "bench run"
 
     @property
     def words(self) -> tuple[str, ...]:
         """The command line behind the verb."""
         if self.gate:
             return sizes.words(self.size)
+        if self.record:
+            return (*self.workloads, "--size", self.size)
         return (*self.workloads, "--size", self.size, "--runs", str(self.runs))
 
     @property
@@ -63,6 +72,8 @@ class BenchRequest:
             return f"regression gate, {self.size}"
         count = len(self.workloads)
         what = self.workloads[0] if count == 1 else f"{count} workloads"
+        if self.record:
+            return f"baseline of {what}, {self.size}"
         each = "1 run" if self.runs == 1 else f"{self.runs} runs"
         return f"{what}, {self.size}, {each}{' each' if count > 1 else ''}"
 
@@ -129,7 +140,7 @@ class BenchJobs(Jobs[BenchRequest, BenchJob]):
     """The benchmarks of this console, and what is known of others."""
 
     REQUEST, JOB = BenchRequest, BenchJob
-    VERBS = frozenset({"bench run", "regress"})
+    VERBS = frozenset({"bench run", RECORD, "regress"})
     QUEUES = True
     all_series: dict[str, RunSeries]
     """The last seconds of every workload since the console opened."""

@@ -12,6 +12,7 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import DataTable, Static
 
+from devstack_tui.actions import by_id
 from devstack_tui.bench.events import RunResult
 from devstack_tui.console.bench.charts import BenchCharts
 from devstack_tui.console.bench.job import BenchJob, BenchJobs, BenchRequest
@@ -22,10 +23,12 @@ from devstack_tui.console.bench.view import BenchView
 from devstack_tui.console.job_line import JobLine
 from devstack_tui.console.job_pane import JobPane
 from devstack_tui.console.keys import bindings
+from devstack_tui.console.screens.confirm import ConfirmScreen, Question
 from devstack_tui.console.screens.sheet import Ink, SheetScreen, check_text, comparison_table
 from devstack_tui.console.widgets.line_table import LineTable
 from devstack_tui.contracts.sizes import SIZES
 from devstack_tui.core.errors import DevstackError
+from devstack_tui.core.events import Planned
 from devstack_tui.core.plot import SCALES
 from devstack_tui.core.plot_svg import svg
 from devstack_tui.present.text import plain
@@ -197,8 +200,28 @@ class BenchPane(JobPane):
         self._start(request)
 
     def action_bench_gate(self) -> None:
-        """The regression gate."""
-        self._start(BenchRequest((), "quick"))
+        """The regression gate; without a baseline it says so at once."""
+        self._start(BenchRequest((), self.view.size))
+
+    def action_bench_record(self) -> None:
+        """Ask, then measure a baseline for the gate."""
+        request = self.view.recording()
+        if isinstance(request, str):
+            self.refuse(request)
+            return
+        self.run_worker(self._record(request), group="bench-record", exclusive=True)
+
+    async def _record(self, request: BenchRequest) -> None:
+        stack, action = self.owner.stack, by_id("bench_record")
+        steps = tuple(f"measure {name}, {request.size}" for name in request.workloads)
+        last = "keep the figures; an older baseline of the same is replaced"
+
+        async def plan() -> Planned:
+            return Planned(request.verb, stack, (*steps, last))
+
+        question = Question("Record a baseline", action.help, stack, action.typed)
+        if await self.app.push_screen_wait(ConfirmScreen(question, plan)):
+            self._start(request)
 
     def action_bench_stop(self) -> None:
         """Stop everything."""
@@ -226,6 +249,8 @@ class BenchPane(JobPane):
 
     def action_bench_results(self) -> None:
         """Back to the results and the live charts."""
+        if self._mode == "results":
+            self.notify("These are the results: h shows the runs of one workload")
         self._bring("results")
 
     def action_bench_history(self) -> None:
@@ -277,9 +302,11 @@ class BenchPane(JobPane):
     def action_bench_mark(self) -> None:
         """Mark the selected run for a comparison, or unmark it."""
         run = self._selected_run()
-        if run is not None:
-            self.view.marked = "" if self.view.marked == run.id else run.id
-            self.redraw()
+        if run is None:
+            self.notify("No run to mark yet")
+            return
+        self.view.marked = "" if self.view.marked == run.id else run.id
+        self.redraw()
 
     def action_bench_compare(self) -> None:
         """Compare the selected run with the marked one, or with the baseline."""

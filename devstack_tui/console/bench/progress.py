@@ -7,7 +7,10 @@ from textual.content import Content
 from devstack_tui.console.bench.job import BenchJob
 from devstack_tui.console.bench.rows import error_text
 from devstack_tui.console.job_line import BAD, GOOD, QUIET, WARN, clock, failed
+from devstack_tui.core.errors import UndecidedError
 from devstack_tui.core.plot import seconds_text
+from devstack_tui.present import looks
+from devstack_tui.present.cells import verdict
 from devstack_tui.present.text import plain
 
 
@@ -42,11 +45,15 @@ def _running(job: BenchJob, waiting: int, now: float) -> Content:
 def _ended(job: BenchJob, now: float) -> Content:
     elapsed, title = seconds_text(job.elapsed(now)), plain(job.request.title)
     if job.error is not None:
+        if job.request.gate and job.error.exit_code == UndecidedError.exit_code:
+            return failed(title, job.error.message, "B records one (s: the size)")
         return failed(title, job.error.message, job.error.remedy)
     if job.stopping:
         return Content.styled(f" ○ {title}: stopped after {elapsed}", WARN)
     if job.gate is not None:
-        return Content(f" {plain(job.gate.verdict)} · {title} · {elapsed} · k shows the checks")
+        found = verdict(job.gate.verdict)
+        style = {looks.GOOD: GOOD, looks.WARN: WARN, looks.BAD: BAD}.get(found.look, "")
+        return Content.styled(f" {found.text} · {title} · {elapsed} · k shows the checks", style)
     done = job.done
     if done is not None and done.exit_code:
         return failed(title, done.message or f"exit status {done.exit_code}", done.remedy)

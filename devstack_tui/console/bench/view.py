@@ -79,6 +79,15 @@ class BenchView:
             names = (under_cursor,)
         return BenchRequest(names, self.size, self.runs)
 
+    def recording(self) -> BenchRequest | str:
+        """What a baseline is measured of: what is chosen, else all that is available; or why there
+        is nothing."""
+        available = [name for name, one in self.workloads.items() if one.available]
+        names = tuple(name for name in available if name in self.chosen) or tuple(available)
+        if not names:
+            return self.trouble or "no workload is available"
+        return BenchRequest(names, self.size, record=True)
+
     def settings(self) -> str:
         """`4 chosen · quick × 3`."""
         return f"{len(self.chosen)} chosen · {self.size} × {self.runs}"

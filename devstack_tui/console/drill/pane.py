@@ -214,11 +214,17 @@ class DrillPane(JobPane):
 
     def action_drill_zoom(self) -> None:
         """The whole timeline, or its end cell by cell."""
+        if self.view.timeline() is None:
+            self.notify("There are no lanes yet: g starts a drill, h opens an earlier one")
+            return
         self._whole = not self._whole
         self.redraw()
 
     def action_drill_turn(self) -> None:
         """The next repeat of the drill in view."""
+        if len(self.view.results) < 2:
+            self.notify("There is no other repeat: + asks for more of the next drill")
+            return
         self.view.turn()
         self.redraw()
 
@@ -261,9 +267,11 @@ class DrillPane(JobPane):
     def action_drill_mark(self) -> None:
         """Mark the selected drill for a comparison, or unmark it."""
         name = self.table.selected
-        if self._mode == "history" and name is not None:
-            self.view.marked = "" if self.view.marked == name else name
-            self.redraw()
+        if self._mode != "history" or name is None:
+            self.notify("In the history (h): select the drill to mark")
+            return
+        self.view.marked = "" if self.view.marked == name else name
+        self.redraw()
 
     def action_drill_compare(self) -> None:
         """Compare the marked drill with the selected one."""

@@ -132,6 +132,7 @@ class HealthPane(Pane):
         """Open the selected service's log, or close it if it is open."""
         service = self.selected
         if service is None:
+            self._unknown()
             return
         view = self._log
         if view is not None and view.display and view.service == service.name:
@@ -194,8 +195,13 @@ class HealthPane(Pane):
 
     def _change_selected(self, action: str, verb: str) -> None:
         service = self.selected
-        if service is not None:
+        if service is None:
+            self._unknown()
+        else:
             self._change(action, verb, service.name)
+
+    def _unknown(self) -> None:
+        self.notify("The services are not known yet", title="Not now", severity="warning")
 
     def _copy(self, what: str, text: str) -> None:
         if not text:

@@ -186,13 +186,21 @@ class ReportPane(Pane):
         if self.coverage.has_focus:
             if (check := self.view.check(self.coverage.selected)) is not None:
                 self._sheet(f"{check.core} · {check.id}", lambda ink: check_sheet(check, ink))
+                return
         elif (suite := self.view.suite(self.suites.selected)) is not None:
             self._sheet(f"{suite.kind} · {suite.name}", lambda ink: suite_sheet(suite, ink))
+            return
+        self._unread()
 
     def action_report_beyond(self) -> None:
         """Every check by its suite."""
         if (report := self.view.report) is not None:
             self._sheet("Coverage", lambda ink: counts_sheet(report.coverage, ink))
+        else:
+            self._unread()
+
+    def _unread(self) -> None:
+        self.notify(plain(self.view.trouble or "There is nothing here yet"), markup=False)
 
     def _sheet(self, title: str, make: Callable[[Ink], RenderableType]) -> None:
         self.app.push_screen(SheetScreen(plain(title), make))

@@ -168,6 +168,8 @@ class SecurityPane(JobPane):
             self.view.node = suite
             self.redraw()
             self.suites.select(suite)
+        else:
+            self.notify("Only a suite can be folded: select one on the left")
 
     def action_security_status(self) -> None:
         """The next filter by status."""

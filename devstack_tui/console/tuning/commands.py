@@ -90,6 +90,8 @@ class TuningCommands(JobPane):
     async def _edit(self) -> None:
         show, row = self.view.show, self.view.row(self.cursor)
         if show is None or row is None:
+            if self._known():
+                self.notify("Select a parameter: this line is a service's")
             return
 
         async def submit(value: str) -> None:
@@ -110,15 +112,19 @@ class TuningCommands(JobPane):
         if rows:
             values = {row.name: self.view.settled(row) for row in rows}
             self._put({rows[0].service: values})
+        else:
+            self.notify("Nothing is pending here")
 
     def action_tuning_drop_all(self) -> None:
         """Drop everything that is pending."""
         if self.view.pending_count:
             self.run_worker(self._change_pending(self.jobs.drop_all()), group="tuning-put")
+        else:
+            self.notify("Nothing is pending")
 
     def action_tuning_profile(self) -> None:
         """Choose a profile, and put its values into pending."""
-        if self.view.show is not None:
+        if self._known():
             self.run_worker(self._profile(), group="tuning-ask", exclusive=True)
 
     async def _profile(self) -> None:
@@ -166,7 +172,7 @@ class TuningCommands(JobPane):
 
     def action_tuning_save(self) -> None:
         """Save what is set and pending as a profile."""
-        if self.view.show is not None:
+        if self._known():
             self.run_worker(self._save(), group="tuning-ask", exclusive=True)
 
     async def _save(self) -> None:
@@ -188,7 +194,7 @@ class TuningCommands(JobPane):
 
     def action_tuning_import(self) -> None:
         """Make a profile of a configuration file."""
-        if self.view.show is not None:
+        if self._known():
             self.run_worker(self._import(), group="tuning-ask", exclusive=True)
 
     async def _import(self) -> None:
@@ -255,6 +261,13 @@ class TuningCommands(JobPane):
         if await self.app.push_screen_wait(screen):
             self._start(dataclasses.replace(order, arguments=(*order.arguments, *screen.force)))
 
+    def _known(self) -> bool:
+        """Whether the parameters were read; a notice shows why not."""
+        if self.view.show is None:
+            trouble = self.jobs.trouble
+            self.refuse(str(trouble) if trouble else "the parameters are being read")
+        return self.view.show is not None
+
     def _free(self) -> bool:
         """Whether a job can be started; a notice shows why not."""
         running, other = self.jobs.running, self.owner.jobs.running
@@ -287,7 +300,7 @@ class TuningCommands(JobPane):
 
     def action_tuning_prove(self) -> None:
         """Choose two sides and a workload, and measure them in pairs."""
-        if self.view.show is not None and self._free():
+        if self._known() and self._free():
             self.run_worker(self._prove(), group="tuning-ask", exclusive=True)
 
     async def _prove(self) -> None:
@@ -318,7 +331,7 @@ class TuningCommands(JobPane):
 
     def action_tuning_search(self) -> None:
         """Choose a workload, and search a better profile for it."""
-        if self.view.show is not None and self._free():
+        if self._known() and self._free():
             self.run_worker(self._search(), group="tuning-ask", exclusive=True)
 
     async def _search(self) -> None:
@@ -358,7 +371,10 @@ class TuningCommands(JobPane):
     def action_tuning_cost(self) -> None:
         """What a SIGKILL of the service under the cursor loses."""
         service = self.view.service(self.cursor)
-        if self.mode == "parameters" and service and self._free():
+        if self.mode != "parameters" or not service:
+            if self._known():
+                self.notify("Among the parameters: select one of the service to kill")
+        elif self._free():
             self.run_worker(self._cost(service), group="tuning-ask", exclusive=True)
 
     async def _cost(self, service: str) -> None:
