@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import socket
 import ssl
 import threading
+import warnings
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -144,7 +146,15 @@ def api(make: Callable[..., Backend], ask: str = "check") -> Callable[[Target], 
             finally:
                 await backend.close()
 
-        return asyncio.run(run())
+        # PyMongo leaves a socket to the collector when a client is closed while it connects.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)
+            try:
+                return asyncio.run(run())
+            except Exception as error:
+                refused = str(error)  # without its frames, which hold that socket
+            gc.collect()
+            raise OSError(refused)
 
     return work
 
