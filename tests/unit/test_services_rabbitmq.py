@@ -1,11 +1,17 @@
 """How RabbitMQ's node is started, without a node."""
 
+import contextlib
 import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import pika
 import pytest
 
-from devstack_tui.services.rabbitmq import accounts, erlang
+from devstack_tui.core.errors import DevstackError
+from devstack_tui.services.rabbitmq import accounts, erlang, server
 from devstack_tui.services.rabbitmq.launch import START
 
 
@@ -47,6 +53,44 @@ def test_schedulers_poll_no_sockets_where_erlang_can_be_told_so(
         (tmp_path / name).mkdir()
     assert erlang.polling(tmp_path) == argument
     assert not erlang.polling(None)
+
+
+def completed(patch: pytest.MonkeyPatch, *answers: Exception | None) -> None:
+    """Complete a start, in which the broker answers so, one login after the other. A fake: how far
+    a login comes before a connection breaks cannot be chosen."""
+    left = list(answers)
+
+    @contextlib.contextmanager
+    def connect(*_: Any) -> Iterator[None]:
+        if answer := left.pop(0):
+            raise answer
+        yield
+
+    def wait_for(_: str, condition: Callable[[], bool]) -> None:
+        while not condition():
+            pass
+
+    patch.setattr(server, "connect", connect)
+    there = SimpleNamespace(stat=lambda _: object())
+    home: Any = SimpleNamespace(
+        target=None, wait_for=wait_for, files=there, credentials=SimpleNamespace(user="app")
+    )
+    server.RabbitmqServer().complete(home, None)  # type: ignore[arg-type]
+    assert not left
+
+
+def guess(said: Exception) -> Exception:
+    return pika.exceptions.ProbableAuthenticationError(repr(said))
+
+
+def test_a_login_that_broke_off_is_tried_again_and_one_that_was_refused_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    broken = pika.exceptions.StreamLostError("Stream connection lost: ConnectionResetError(104)")
+    completed(monkeypatch, guess(broken), None)
+    refused = pika.exceptions.ConnectionClosedByBroker(403, "ACCESS_REFUSED - Login was refused")
+    with pytest.raises(DevstackError, match="refuses the password"):
+        completed(monkeypatch, guess(broken), guess(refused))
 
 
 def test_a_password_is_kept_as_rabbitmq_does() -> None:
