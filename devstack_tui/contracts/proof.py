@@ -37,6 +37,8 @@ class RunSabotage:
     given: Mapping[str, str] = field(default_factory=dict)
     expects: tuple[str, ...] = ()
     """Further checks (ids) that the change is bound to turn red."""
+    may: tuple[str, ...] = ()
+    """Those that it turns red or not, by how soon its end shows."""
     needs: tuple[str, ...] = ()
     """The services that the run needs."""
 

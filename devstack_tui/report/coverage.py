@@ -111,6 +111,7 @@ def _row(
         at=found.at if found else None,
         seen_red=seen.red.get(check.id),
         command="" if suite.missing else again,
+        explained=check.explained,
         kind_proven=listed is not None and listed.kind_proven,
     )
 

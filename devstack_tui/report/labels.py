@@ -24,7 +24,7 @@ COUNTED = (
 PROVEN = (
     "Proven: “yes” was broken itself by a sabotage, “its kind” at another instance; “seen red” "
     "was FAIL or WARN in a run of this stack, without a sabotage, and is not counted as proven; "
-    "“no” was neither; “–” has no sabotage."
+    "“no” was neither; “–” has no sabotage; “explained”: nothing can turn it red yet, see below."
 )
 WORST = ("FAIL", "ERROR", "INCONCLUSIVE", "WARN")
 FIRST_STEPS = (
@@ -54,6 +54,8 @@ def proven(row: CoverageRow) -> str:
         return "its kind"
     if row.seen_red:
         return "seen red"
+    if row.explained:
+        return "explained"
     return "–" if row.proven is None else "no"
 
 
@@ -75,8 +77,10 @@ def summary(report: Report) -> str:
     rows = report.coverage.core
     passed = sum(row.status == "PASS" for row in rows)
     proven_here = sum(row.proven is True or row.kind_proven for row in rows)
+    explained = sum(proven(row) == "explained" for row in rows)
     core = (
         f"{passed} of the {len(rows)} core checks passed last, {proven_here} of the {len(rows)} "
-        "are of kinds proven by sabotage."
+        "are of kinds proven by sabotage"
+        + (f", and {explained} say why they are not." if explained else ".")
     )
     return f"{core} Security: {report.headline}." if report.headline else core

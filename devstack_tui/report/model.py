@@ -84,7 +84,8 @@ class CoverageRow(msgspec.Struct, frozen=True, kw_only=True):
     """One of the core checks. `status` is its last one, NOT RUN or NOT BUILT, and `reason` says
     what decided it. `proven`: a sabotage was seen to turn it red, None where none is declared;
     `kind_proven`: one turned another of its kind;
-    `seen_red` when the history saw it FAIL or WARN last."""
+    `seen_red` when the history saw it FAIL or WARN last; `explained` why no sabotage of its own
+    can turn it red."""
 
     core: str
     id: str
@@ -97,6 +98,7 @@ class CoverageRow(msgspec.Struct, frozen=True, kw_only=True):
     seen_red: float | None = None
     command: str = ""
     kind_proven: bool = False
+    explained: str = ""
 
 
 class Counts(msgspec.Struct, frozen=True):

@@ -178,6 +178,11 @@ def _coverage(found: Coverage) -> Iterator[Block]:
     heads = ("Core", "Ours", "Title", "Status", "Proven", "Reason")
     yield Table(heads, rows, short=(0, 3, 4))
     yield Paragraph((Span(PROVEN),))
+    reasons: dict[str, list[str]] = {}
+    for one in found.core:
+        if proven(one) == "explained":
+            reasons.setdefault(one.explained, []).append(one.core)
+    yield Bullets(tuple(_row(f"{', '.join(of)}: {why}.") for why, of in reasons.items()))
 
 
 def _counts(title: str, counts: Sequence[Counts]) -> Iterator[Block]:

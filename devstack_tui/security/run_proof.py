@@ -40,7 +40,7 @@ def judge(
         title=sabotage.title,
         turned=tuple(sorted(turned)),
         missed=tuple(sorted(wanted - turned)),
-        strayed=tuple(sorted(turned - wanted)),
+        strayed=tuple(sorted(turned - wanted - {*sabotage.may})),
         stuck=tuple(sorted(stuck)),
         seconds=seconds,
         ran=tuple(sorted(ran)),

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
 
 from devstack_tui.cli.exports import once, write
 from devstack_tui.cli.output import narrate
-from devstack_tui.cli.proven_runs import proven_runs
 from devstack_tui.cli.running import existing
 from devstack_tui.contracts.model import StackStatus
 from devstack_tui.contracts.registry import service
@@ -22,6 +21,7 @@ from devstack_tui.drill import timeline
 from devstack_tui.drill.events import DrillReport
 from devstack_tui.drill.runner import KIND
 from devstack_tui.health.monitor import Monitor
+from devstack_tui.report import core_checks
 from devstack_tui.report.build import build, redacted, strict_exit
 from devstack_tui.report.coverage import CatalogueCheck
 from devstack_tui.report.html import html
@@ -32,8 +32,6 @@ from devstack_tui.security.audit import StackAudit
 from devstack_tui.security.catalogue import Catalogue
 from devstack_tui.security.events import CheckRow
 from devstack_tui.security.not_audited import gaps
-from devstack_tui.security.run_rows import RunCheckRow
-from devstack_tui.security.run_rows import rows as run_rows
 from devstack_tui.security.standing import Standings, headline
 from devstack_tui.stack.view import StackView
 
@@ -57,8 +55,7 @@ def run(options: argparse.Namespace) -> int:
             )
             for row in rows
         ]
-        # Its title, with the limits of then, is that of its last run.
-        + [CatalogueCheck(row.id, "", row.suite, row.proven) for row in _of_runs()],
+        + _of_runs(rows),
         secrets=secrets,
         headline=headline(rows),
         not_audited=gaps(stack.selected()),
@@ -124,9 +121,16 @@ def _rows(catalogue: Catalogue) -> tuple[CheckRow, ...]:
     return results.listed(catalogue.checks.values(), {}, standings)
 
 
-def _of_runs() -> tuple[RunCheckRow, ...]:
-    """What drills and the gate decide."""
-    return run_rows(proven_runs(), proven.read())
+def _of_runs(rows: Sequence[CheckRow]) -> list[CatalogueCheck]:
+    """The core checks that are in no catalogue: those that drills and the gate decide. The title of
+    each, with the limits of then, is that of its last run."""
+    record = proven.read()
+    return [
+        CatalogueCheck(check.id, "", suite.prefix, bool(record.by(check.id)))
+        for suite in core_checks.suites()
+        if not suite.missing and not any(row.id.startswith(f"{suite.prefix}.") for row in rows)
+        for check in suite.checks
+    ]
 
 
 def _markdown(report: Report, _history: History, _secrets: frozenset[str]) -> str:

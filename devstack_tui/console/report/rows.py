@@ -27,6 +27,8 @@ def proof(row: CoverageRow) -> tuple[str, str]:
         return "◈ kind", GOOD
     if row.seen_red:
         return "◇ seen", ""
+    if row.explained:
+        return "◇ why", QUIET
     return (BLANK, QUIET) if row.proven is None else ("◇ no", WARN)
 
 

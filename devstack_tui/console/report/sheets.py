@@ -47,6 +47,8 @@ def check_sheet(row: CoverageRow, ink: Ink) -> RenderableType:
     )
     text.append(f"\n{plain(row.reason)}\n")
     text.append(f"\nproven by sabotage: {proven}", ink(look))
+    if row.explained and not row.proven:
+        text.append(f"\n{plain(row.explained)}", ink(QUIET))
     if row.seen_red:
         text.append(f"\nseen to fail here: {moment(row.seen_red)}")
     if row.at:

@@ -295,6 +295,7 @@ def _sabotage(
     *,
     when: tuple[str, str] = ("", ""),
     expects: tuple[str, ...] = (),
+    may: tuple[str, ...] = (),
     turn: int = 1,
 ) -> RunSabotage:
     return RunSabotage(
@@ -307,6 +308,7 @@ def _sabotage(
         turn=turn,
         given={"fault": "sigkill", "victim": "first" if turn == 1 else "first,second"},
         expects=tuple(_id(one) for one in expects),
+        may=tuple(_id(one) for one in may),
         needs=(REDIS,),
     )
 
@@ -343,6 +345,7 @@ SABOTAGES = (
         *("no_sync", "09", "the node cannot follow its successor", _no_sync),
         when=_REJOIN,
         expects=("10",),  # so its start does not come to an end
+        may=("11", "15"),
     ),
     _sabotage(
         *("slot_unserved", "10", "a master has forgotten one of its slots", _unserved),
@@ -368,6 +371,7 @@ SABOTAGES = (
     _sabotage(
         *("next_no_sync", "14", "the next node cannot follow its successor", _no_sync),
         when=_REJOIN,
+        may=("15",),
         turn=2,
     ),
     _sabotage(
