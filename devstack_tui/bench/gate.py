@@ -57,6 +57,8 @@ def judge(
                 found = Result(check.id, check.title, Status.INCONCLUSIVE, moved, record)
             results.append(found)
     overall = verdict(results)
+    if moved and overall is Status.PASS:
+        overall = Status.INCONCLUSIVE  # limits were kept, by another machine
     evidence = ", ".join(
         f"{sum(r.status is status for r in results)} {status}"
         for status in Status

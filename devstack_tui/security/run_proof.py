@@ -13,6 +13,7 @@ from devstack_tui.core.errors import DevstackError
 from devstack_tui.security.events import Proof, ProofStep
 from devstack_tui.security.sabotage_run import counted, held, redder
 
+DECIDED = (Status.PASS, Status.WARN)
 GREEN = (Status.PASS, Status.SKIPPED, Status.INCONCLUSIVE)
 
 
@@ -28,7 +29,8 @@ def judge(
     """What three runs show. Pure. What the sabotage is of must be decided before and after it;
     of the other checks it is enough that they are not red."""
     turned = {id for id in before if redder(before[id], broken.get(id, Status.ERROR))}
-    wanted = {sabotage.turns, *sabotage.expects}
+    # What was not decided before cannot be seen to turn: that of the sabotage itself must be.
+    wanted = {sabotage.turns} | {id for id in sabotage.expects if before.get(id) in DECIDED}
     stuck = {
         id
         for id, was in before.items()
@@ -40,7 +42,7 @@ def judge(
         title=sabotage.title,
         turned=tuple(sorted(turned)),
         missed=tuple(sorted(wanted - turned)),
-        strayed=tuple(sorted(turned - wanted - {*sabotage.may})),
+        strayed=tuple(sorted(turned - wanted - {*sabotage.expects, *sabotage.may})),
         stuck=tuple(sorted(stuck)),
         seconds=seconds,
         ran=tuple(sorted(ran)),

@@ -105,6 +105,25 @@ def test_a_machine_that_moved_voids_the_comparison(
     assert found["perf.05"].status is Status.PASS
 
 
+def test_limits_that_another_machine_kept_are_no_pass_of_all_together(
+    rules: thresholds.Regress, known: Baseline
+) -> None:
+    def ninth(canary: Canary) -> Status:
+        results = gate.judge(
+            rules,
+            runs={check.workload: [run(check.workload, 100.0)] for check in rules.latency},
+            prints={},
+            known=known,
+            canaries=(CANARY, canary),
+            absent={check.workload: "it is not there" for check in rules.throughput},
+            size="quick",
+        )
+        return results[-1].status
+
+    assert ninth(CANARY) is Status.PASS
+    assert ninth(Canary(70_000, 1_000)) is Status.INCONCLUSIVE
+
+
 def test_without_a_baseline_throughputs_are_not_judged(rules: thresholds.Regress) -> None:
     found = judge(rules, None)
     assert found["perf.01"].status is Status.INCONCLUSIVE

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncGenerator, Iterator, Mapping
+from dataclasses import replace
 from typing import cast
 
 import pytest
@@ -86,6 +87,12 @@ def test_of_other_checks_it_is_enough_that_they_are_not_red() -> None:
     assert judge(sabotage(), GREEN, {**others, "d.1": F}, others).holds
     bound = sabotage(expects=("d.2",))
     assert judge(bound, GREEN, {**GREEN, "d.1": F, "d.2": F}, GREEN).holds
+    assert judge(bound, GREEN, {**GREEN, "d.1": F}, GREEN).missed == ("d.2",)
+    # It was not decided before the sabotage: whether it turns cannot be seen.
+    assert judge(bound, others, {**others, "d.1": F}, others).holds
+    loose = replace(sabotage(), may=("d.2",))
+    for second in (P, F):
+        assert judge(loose, GREEN, {**GREEN, "d.1": F, "d.2": second}, GREEN).holds
 
 
 class FakeRun:
