@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from devstack_tui.contracts.drill import (
@@ -15,6 +16,7 @@ from devstack_tui.contracts.drill import (
     Step,
 )
 from devstack_tui.core.check import Result, Status, verdict
+from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.event_stream import Emit
 
 
@@ -37,6 +39,21 @@ class Repeat:
         """One step is decided."""
         self.results.append(result)
         self.emit(Step(self.context.repeat, result))
+
+    def broken_off(self, titles: Mapping[str, str], error: DevstackError) -> None:
+        """End in the middle: of the steps (titles by number) that are not decided, the first could
+        not be made for `error`, and the others were not reached. Without any that was decided,
+        nothing was done: that is no result."""
+        known = {result.id for result in self.results}
+        left = [number for number in titles if f"{self.drill}.{number}" not in known]
+        if not known:
+            return
+        for number in left:
+            status, why, remedy = Status.SKIPPED, f"not reached: {left[0]} could not be made", ""
+            if number == left[0]:
+                status, why, remedy = Status.ERROR, error.message, error.remedy
+            self.decide(Result(f"{self.drill}.{number}", titles[number], status, why, remedy))
+        self.ended(self.context.victim, (), "", split_brain=None)
 
     def ended(self, victim: str, shards: tuple[Shard, ...], void: str, **measured: Any) -> None:
         """Emit the result; `measured` are further fields of `DrillResult`. A measurement that is

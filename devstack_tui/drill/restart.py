@@ -135,7 +135,14 @@ class _Repeat(Repeat):
         """Whether the fault is in force: nothing can be asked of the service then."""
 
     async def perform(self) -> None:
-        """All of it. Raises `DevstackError` when it cannot begin."""
+        """All of it. Raises `DevstackError` when it cannot begin, or is broken off."""
+        try:
+            await self._perform()
+        except DevstackError as error:
+            self.broken_off(steps.titles(self.context.thresholds), error)
+            raise
+
+    async def _perform(self) -> None:
         context = self.context
         self.phase("preconditions")
         if not await self._healthy():

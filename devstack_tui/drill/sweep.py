@@ -191,12 +191,14 @@ def advise(rows: Sequence[SweepRow], window_s: float) -> tuple[int | None, str]:
         return None, "nothing was measured"
     calm = [row for row in rows if not row.failovers and not row.failed]
     proven = [row for row in calm if row.write_window_s and row.verdict != Status.INCONCLUSIVE]
+    undecided = sorted(row.value for row in rows if row not in proven and row in calm)
     quick = [row for row in proven if max(row.write_window_s) <= window_s]
     if quick:
         best = min(quick, key=lambda row: row.value)
         return best.value, (
             f"the smallest without a false failover under load whose window, "
             f"{max(best.write_window_s):.2f} s, is within {window_s:g} s"
+            + _not_measured(undecided, best.value)
         )
     if proven:
         best = min(proven, key=lambda row: row.value)
@@ -205,6 +207,12 @@ def advise(rows: Sequence[SweepRow], window_s: float) -> tuple[int | None, str]:
             f"above {window_s:g} s: no value has both"
         )
     return None, "every value caused a false failover under load, or could not be measured"
+
+
+def _not_measured(values: Sequence[int], above: int) -> str:
+    """What must be said of smaller values about which nothing is known."""
+    smaller = ", ".join(str(value) for value in values if value < above)
+    return f"; of {smaller} not every window could be measured: sweep again" if smaller else ""
 
 
 def _row(value: int, report: DrillReport, watch: QuietPeriod) -> SweepRow:

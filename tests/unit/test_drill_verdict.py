@@ -193,6 +193,34 @@ def test_a_value_that_could_not_be_measured_is_not_advised() -> None:
     assert advise([row(500, 1.6, verdict=Status.INCONCLUSIVE)], 3.0)[0] is None
 
 
+def test_an_advice_names_the_smaller_values_that_were_not_measured() -> None:
+    _, reason = advise([row(500, 1.6, verdict=Status.INCONCLUSIVE), row(1000, 2.4)], 5.0)
+    assert "of 500 not every window could be measured" in reason
+
+
+def test_a_comparison_warns_of_another_victim_and_of_what_only_one_measured() -> None:
+    other = msgspec.structs.replace(made(result_of()), victim="redis-6")
+    other = msgspec.structs.replace(other, spread={"write_window_s": other.spread["detect"]})
+    warning = compare(made(result_of()), other).warning
+    assert "the victims differ: one against redis-6" in warning
+    assert "read_window_s was measured only in A" in warning
+
+
+def test_a_pass_says_its_warnings_and_what_was_not_measured_is_no_zero() -> None:
+    found = made(result_of(status=Status.WARN))
+    assert (found.verdict, found.outcome) == ("PASS", "PASS, 1 WARN")
+    assert "PASS, 1 WARN" in listed_line(found)
+    assert compare(found, made(result_of())).verdicts == ("PASS, 1 WARN", "PASS")
+    unread = msgspec.structs.replace(result_of().shards[0], read_window_s=None, lost=None)
+    nothing = made(msgspec.structs.replace(result_of(), shards=(unread,)))
+    assert (nothing.read_window_s, nothing.lost) == (None, None)
+    assert "read_window_s" not in nothing.spread
+    text = "\n".join(report_lines(nothing))
+    assert "read window not measured" in text
+    assert "not counted of 100 acknowledged writes lost" in text
+    assert "read window not measured" in timeline.svg(nothing)
+
+
 def test_a_row_of_a_sweep_goes_through_the_event_stream() -> None:
     told = row(500, 1.6)
     assert codec.decode(msgspec.json.encode(told), AnyDrillEvent) == told

@@ -266,6 +266,28 @@ async def test_a_service_that_is_not_healthy_is_not_touched(fake: FakeService) -
     assert plan.only_reports
 
 
+async def test_a_service_that_takes_no_writes_has_a_whole_report(
+    fake: FakeService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(number: int) -> None:
+        raise NotWritten("readonly")
+
+    monkeypatch.setattr(restart, "WARM_WITHIN_S", 0.1)
+    fake.behave = refused
+    events: list[DrillEvent] = []
+    with pytest.raises(UnreachableError, match="fewer than 20 writes"):
+        async for event in events_of(fake, "sigkill"):
+            events.append(event)
+    assert isinstance(events[-1], RepeatEnded)
+    result = events[-1].result
+    assert list(statuses(result).items()) == [
+        ("01", Status.PASS),
+        ("02", Status.ERROR),
+        *((f"0{n}", Status.SKIPPED) for n in range(3, 9)),
+    ]
+    assert fake.up, "it was not touched"
+
+
 async def test_a_drill_that_is_broken_off_ends_its_writers_and_cleans_up(
     fake: FakeService,
 ) -> None:

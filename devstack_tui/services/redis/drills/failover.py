@@ -46,7 +46,14 @@ class FailoverRepeat(ClusterRepeat):
         self._timeout_ms = int(context.target.options["node_timeout_ms"])
 
     async def perform(self) -> None:
-        """All of it. Raises `DevstackError` when it cannot begin."""
+        """All of it. Raises `DevstackError` when it cannot begin, or is broken off."""
+        try:
+            await self._perform()
+        except DevstackError as error:
+            self.broken_off(steps.titles(self._asked(), self._turn), error)
+            raise
+
+    async def _perform(self) -> None:
         try:
             before = await self.ready()
         except NotReadyError as error:

@@ -65,7 +65,16 @@ class RollingRepeat(ClusterRepeat):
     """All nodes, once."""
 
     async def perform(self) -> None:
-        """All of it. Raises `DevstackError` when it cannot begin."""
+        """All of it. Raises `DevstackError` when it cannot begin, or is broken off."""
+        try:
+            await self._perform()
+        except DevstackError as error:
+            self.broken_off(
+                {number: title(number, self.context.thresholds) for number in TITLES}, error
+            )
+            raise
+
+    async def _perform(self) -> None:
         try:
             before = await self.ready()
         except NotReadyError as error:

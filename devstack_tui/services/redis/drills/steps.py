@@ -111,6 +111,12 @@ def title(number: str, limits: Limits) -> str:
     return TITLES[number].format(classes=len(EXPLAINED), **limits.title)
 
 
+def titles(limits: Limits, turn: int) -> dict[str, str]:
+    """What a turn asserts, by the step's number; a later one only about the next node and the
+    end."""
+    return {number: title(number, limits) for number in (TITLES if turn == 1 else NEXT_NODE)}
+
+
 def planned_steps(limits: Limits) -> tuple[PlannedStep, ...]:
     """What a run will assert, and where the limits come from."""
     details = {
@@ -150,8 +156,7 @@ def skipped(made: Sequence[Result], limits: Limits, turn: int = 1) -> list[Resul
     numbers = {one.id.rpartition(".")[2]: one.status for one in made}
     failed = [number for number, status in numbers.items() if status is not Status.PASS]
     why = f"{NOT_BEGUN}: {', '.join(failed)} failed, so nothing was broken on purpose"
-    mine = TITLES if turn == 1 else NEXT_NODE
-    left = [number for number in mine if number not in numbers]
+    left = [number for number in titles(limits, turn) if number not in numbers]
     return [decide(number, Status.SKIPPED, why, "", limits) for number in left]
 
 
