@@ -13,11 +13,15 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from multiprocessing.connection import Connection, Pipe, wait
 from typing import Any
 
+import msgspec
+
 from devstack_tui.contracts.workload import Bench, Measurement, Tick
 from devstack_tui.core.errors import DevstackError, UsageError
+from devstack_tui.core.histogram import Histogram
 from devstack_tui.loadgen.client_process import (
     MakeClient,
     Plan,
@@ -61,6 +65,56 @@ def run_for_seconds(bench: Bench, make_client: MakeClient) -> Measurement:
     """`run_clients` with as many clients, and for as long, as the parameters say."""
     clients, seconds = int(bench.params["clients"]), float(bench.params["seconds"])
     return run_clients(bench, make_client, clients, seconds)
+
+
+def run_in_windows(bench: Bench, make_client: MakeClient, empty: Callable[[], None]) -> Measurement:
+    """`run_clients` with one client for as many seconds as the parameters say, in windows of at
+    most `window` seconds each. Between two windows `empty` removes what the clients wrote: its time
+    is not measured, and what is kept at once has a bound however long the run is.
+
+    The seconds of the windows are counted on. A window that ends early (a server that went away, a
+    run that is stopped) is the last.
+    """
+    seconds = float(bench.params["seconds"])
+    length = float(bench.params.get("window", seconds))
+    if length <= 0:
+        raise UsageError("a window needs seconds above 0")
+    total = Measurement(0, 0, 0.0, Histogram(), 1)
+    ticked = 0
+
+    def tick(second: Tick) -> None:
+        nonlocal ticked
+        ticked += 1
+        bench.tick(msgspec.structs.replace(second, second=ticked))
+
+    left = seconds
+    while left > 0 and not bench.stop.is_set():
+        if left < seconds:
+            empty()
+        planned, left = min(length, left), left - length
+        part = run_clients(replace(bench, tick=tick), make_client, 1, planned)
+        total = _added(total, part)
+        if part.seconds < planned:
+            break
+    return total
+
+
+def _added(one: Measurement, two: Measurement) -> Measurement:
+    """Two windows of the same clients as one."""
+    latency = Histogram()
+    latency.merge(one.latency)
+    latency.merge(two.latency)
+    return Measurement(
+        one.operations + two.operations,
+        one.requests + two.requests,
+        one.seconds + two.seconds,
+        latency,
+        two.clients,
+        {
+            name: one.errors.get(name, 0) + two.errors.get(name, 0)
+            for name in (*one.errors, *two.errors)
+        },
+    )
 
 
 class _ClientProcesses:

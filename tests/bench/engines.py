@@ -99,7 +99,7 @@ def mysqlslap(entry: Entry, target: Target) -> float:
     from devstack_tui.services.mysql.workloads import bulk_statement
 
     params = entry.sizes.params("quick")
-    rows, statements = int(params["rows_per_statement"]), int(params["statements"])
+    rows, statements = int(params["rows_per_statement"]), 600
     with tempfile.TemporaryDirectory() as folder:
         options = Path(folder) / "my.cnf"
         options.write_text(

@@ -15,7 +15,7 @@ from devstack_tui.contracts.model import Credentials, Endpoint, Target
 from devstack_tui.contracts.workload import Bench, Measurement, Tick
 from devstack_tui.core.errors import DevstackError, UsageError
 from devstack_tui.loadgen.client_process import WARM_UP_REQUESTS
-from devstack_tui.loadgen.closed_loop import run_clients
+from devstack_tui.loadgen.closed_loop import run_clients, run_in_windows
 from devstack_tui.services.mongodb import workloads as mongodb
 from devstack_tui.services.mysql import workloads as mysql
 from devstack_tui.services.postgres import pgbench
@@ -135,19 +135,16 @@ class TestMysql:
         assert statement == mysql.bulk_statement(1000, 3)
         assert statement != mysql.bulk_statement(1000, 4)
 
-    def test_too_few_statements_for_a_p95_are_refused(self) -> None:
-        given, _ = bench(rows_per_statement=1000, statements=58)
-        with pytest.raises(UsageError, match="too few for a 95th percentile"):
-            mysql.BulkInsert().run(given)
-
 
 class TestMongodb:
     def test_documents_have_distinct_ids_and_are_whole(self) -> None:
-        made = mongodb.batches(10, 3, first=100)
-        ids = [document["_id"] for batch in made for document in batch]
-        assert ids == list(range(100, 130))
-        assert made[0][0]["tags"] == ["alpha", "beta"]
-        assert made[0][1]["name"] == made[2][1]["name"] != made[0][2]["name"]
+        made = mongodb.documents(10, first=100)
+        assert [document["_id"] for document in made] == list(range(100, 110))
+        assert made[0]["tags"] == ["alpha", "beta"]
+        assert made[1]["name"] == mongodb.documents(10, first=7)[1]["name"] != made[2]["name"]
+
+    def test_a_batch_that_is_sent_again_leaves_its_ids_to_the_server(self) -> None:
+        assert "_id" not in mongodb.documents(1)[0]
 
     def test_settings_are_named_with_their_units(self) -> None:
         created = {"wiredTiger": {"creationString": "a=b,block_compressor=zstd,c="}}
@@ -235,6 +232,22 @@ class TestLoop:
         found = run_clients(given, lambda _: Dying(), clients=1, requests=10)
         assert found.errors == {"ClientDied": 1}
 
+    def test_what_was_written_is_removed_between_windows_and_not_after_the_last(self) -> None:
+        given, ticks = bench(seconds=3, window=1)
+        emptied: list[int] = []
+        found = run_in_windows(given, lambda _: Sleeper(), lambda: emptied.append(len(ticks)))
+        assert emptied == [1, 2]
+        assert [tick.second for tick in ticks] == [1, 2, 3]
+        assert 3 <= found.seconds < 4
+        assert sum(tick.throughput for tick in ticks) == found.operations == 10 * found.requests
+        assert little(found) == pytest.approx(1, abs=0.1)
+
+    def test_a_window_that_ends_early_is_the_last(self) -> None:
+        given, _ = bench(seconds=600, window=300)
+        found = run_in_windows(given, lambda _: Dying(200), lambda: pytest.fail("emptied"))
+        assert found.errors == {"ClientDied": 1}
+        assert found.seconds < 300
+
     def test_no_client_is_no_run(self) -> None:
         given, _ = bench()
         with pytest.raises(UsageError):
@@ -242,10 +255,10 @@ class TestLoop:
 
 
 class Dying(Sleeper):
-    """Its process ends in the fifth request after the warm-up."""
+    """Its process ends after so many requests: in the fifth after a warm-up of some requests."""
 
-    def __init__(self) -> None:
-        super().__init__(WARM_UP_REQUESTS + 4)
+    def __init__(self, good: int = WARM_UP_REQUESTS + 4) -> None:
+        super().__init__(good)
 
     def request(self) -> int:
         if self.left == 0:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import random
 import re
-import struct
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -14,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 from devstack_tui.contracts.client import FindClient
 from devstack_tui.contracts.model import Target
 from devstack_tui.contracts.workload import Bench, Measurement, Workload
-from devstack_tui.loadgen.client_process import WARM_UP_REQUESTS
-from devstack_tui.loadgen.closed_loop import run_clients, run_for_seconds
+from devstack_tui.loadgen.closed_loop import run_for_seconds, run_in_windows
 from devstack_tui.loadgen.driver_errors import WrongAnswer, driver_errors
 from devstack_tui.services.mongodb.client import connect
 
@@ -65,7 +63,12 @@ class _Mongodb:
 
 
 class BulkInsert(_Mongodb):
-    """Unordered inserts of many documents each, by one client."""
+    """Unordered inserts of many documents each, by one client.
+
+    The same batch again and again into a collection that is emptied between windows: long enough
+    for journal syncs, and at full size a checkpoint, to be in it. The server gives each document
+    its `_id`, as it does for every document that comes without one.
+    """
 
     name = "mongodb.bulk_insert"
     unit = "docs/s"
@@ -75,17 +78,11 @@ class BulkInsert(_Mongodb):
         _recreate(bench.target)
 
     def run(self, bench: Bench) -> Measurement:
-        """All documents are encoded before the time begins, in the client's process."""
-        size, count = (int(bench.params[key]) for key in ("documents", "batches"))
-        # Made once, in the client's own process: a client that connects anew goes on with them.
-        left: list[Iterator[Documents]] = []
-
-        def make_client(_: int) -> _Inserter:
-            if not left:
-                left.append(iter(batches(size, count + WARM_UP_REQUESTS)))
-            return _Inserter(bench.target, left[0])
-
-        return run_clients(bench, make_client, clients=1, requests=count)
+        """The documents are encoded before the time begins."""
+        batch = documents(int(bench.params["documents"]))
+        return run_in_windows(
+            bench, lambda _: _Inserter(bench.target, batch), lambda: _recreate(bench.target)
+        )
 
 
 class FindById(_Mongodb):
@@ -103,7 +100,7 @@ class FindById(_Mongodb):
             first = 0
             while left > 0 and not bench.stop.is_set():
                 size = min(left, _CHUNK)
-                collection.insert_many(batches(size, 1, first)[0], ordered=False)
+                collection.insert_many(documents(size, first), ordered=False)
                 left, first = left - size, first + size
 
     def run(self, bench: Bench) -> Measurement:
@@ -116,18 +113,17 @@ class FindById(_Mongodb):
 
 
 class _Inserter:
-    """One connection that inserts ready-made batches."""
+    """One connection that inserts a ready-made batch."""
 
-    def __init__(self, target: Target, left: Iterator[Documents]) -> None:
+    def __init__(self, target: Target, batch: Documents) -> None:
         self._client = _connect(target, _LIMIT_S)
         self._collection = _documents(self._client, target)
-        self._left = left
+        self._batch = batch
 
     def request(self) -> int:
         """One batch. The driver raises unless all of it is acknowledged."""
-        batch = next(self._left)
-        self._collection.insert_many(batch, ordered=False)
-        return len(batch)
+        self._collection.insert_many(self._batch, ordered=False)
+        return len(self._batch)
 
     def close(self) -> None:
         self._client.close()
@@ -153,40 +149,27 @@ class _Finder:
         self._client.close()
 
 
-def batches(size: int, count: int, first: int = 0) -> list[Documents]:
-    """`count` batches of `size` encoded documents of about 150 bytes, with `_id`s from `first`.
-
-    Every batch has the same contents but for the `_id`s, which is the first field of each.
-    """
+def documents(count: int, first: int | None = None) -> Documents:
+    """`count` encoded documents of about 150 bytes, the same every time; with `_id`s from `first`
+    on, or without any."""
     import bson
     from bson.raw_bson import RawBSONDocument
 
     chance = _chance(0)
-    # A document is its length (4 bytes), then `_id`: a type, the name and 8 bytes of number.
-    encoded = [
-        bson.encode(
-            {
-                "_id": bson.Int64(0),
-                "name": f"user {chance.getrandbits(64):016x}",
-                "email": f"{chance.getrandbits(64):016x}@example.org",
-                "amount": chance.random() * 1000,
-                "active": True,
-                "tags": ["alpha", "beta"],
-            }
-        )
-        for _ in range(size)
-    ]
-    heads = [document[:9] for document in encoded]
-    tails = [document[17:] for document in encoded]
-    ids = struct.Struct("<q")
     return [
-        [
-            RawBSONDocument(head + ids.pack(number) + tail)
-            for number, head, tail in zip(
-                range(first + batch * size, first + (batch + 1) * size), heads, tails, strict=True
+        RawBSONDocument(
+            bson.encode(
+                {
+                    **({} if first is None else {"_id": bson.Int64(first + number)}),
+                    "name": f"user {chance.getrandbits(64):016x}",
+                    "email": f"{chance.getrandbits(64):016x}@example.org",
+                    "amount": chance.random() * 1000,
+                    "active": True,
+                    "tags": ["alpha", "beta"],
+                }
             )
-        ]
-        for batch in range(count)
+        )
+        for number in range(count)
     ]
 
 

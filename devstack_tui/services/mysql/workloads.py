@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 from devstack_tui.contracts.client import FindClient
 from devstack_tui.contracts.model import Target
 from devstack_tui.contracts.workload import Bench, Measurement, Workload
-from devstack_tui.core.errors import UsageError
-from devstack_tui.loadgen.closed_loop import run_clients, run_for_seconds
+from devstack_tui.loadgen.closed_loop import run_for_seconds, run_in_windows
 from devstack_tui.loadgen.driver_errors import WrongAnswer, driver_errors
 from devstack_tui.services.mysql.accounts import name_of, pattern
 from devstack_tui.services.mysql.client import connect
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
     from pymysql.cursors import Cursor
 
 DATABASE = "devstack_tui_bench"
-FEWEST_STATEMENTS = 59
-"""With fewer samples a 95th percentile has no upper bound (one-sided, 95 %)."""
 _DROP = f"DROP DATABASE IF EXISTS {DATABASE}"
 _GRANTED = """
 SELECT 1 FROM information_schema.schema_privileges WHERE GRANTEE = %s AND TABLE_SCHEMA = %s
@@ -85,7 +82,11 @@ class _Mysql:
 
 
 class BulkInsert(_Mysql):
-    """INSERT of many rows a statement, each a transaction of its own, by one client."""
+    """INSERT of many rows a statement, each a transaction of its own, by one client.
+
+    Statement after statement into a table that is emptied between windows: long enough for the redo
+    log, the doublewrite buffer and the flushing of pages to be in it.
+    """
 
     name = "mysql.bulk_insert"
     unit = "rows/s"
@@ -95,19 +96,18 @@ class BulkInsert(_Mysql):
         _recreate(bench.target, _BULK_TABLE)
 
     def run(self, bench: Bench) -> Measurement:
-        """The statements are built before the time begins. Raises `UsageError` for too few."""
-        rows, count = (int(bench.params[key]) for key in ("rows_per_statement", "statements"))
-        if count < FEWEST_STATEMENTS:
-            raise UsageError(
-                f"{count} statements are too few for a 95th percentile",
-                f"set `statements` to {FEWEST_STATEMENTS} or more in workloads.toml",
-            )
+        """The statements are built before the time begins."""
+        rows = int(bench.params["rows_per_statement"])
         statements = [bulk_statement(rows, seed) for seed in range(_DIFFERENT)]
-        return run_clients(
+
+        def empty() -> None:
+            with _session(bench.target, DATABASE, "MySQL's benchmark data") as cursor:
+                cursor.execute("TRUNCATE TABLE bulk")
+
+        return run_in_windows(
             bench,
             lambda _: _Inserter(connect(bench.target, _LIMIT_S, DATABASE, False), statements, rows),
-            clients=1,
-            requests=count,
+            empty,
         )
 
 
