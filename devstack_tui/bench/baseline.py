@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import math
+import statistics
 import time
 from collections.abc import Iterable, Mapping
 from functools import partial
@@ -14,6 +16,7 @@ import msgspec
 from devstack_tui.bench.canary import Canary
 from devstack_tui.bench.catalogue import Entry
 from devstack_tui.bench.events import WorkloadSummary
+from devstack_tui.contracts import sizes
 from devstack_tui.core import codec, files
 from devstack_tui.core.config import convert, read_toml
 from devstack_tui.core.errors import DevstackError, UsageError
@@ -22,15 +25,41 @@ from devstack_tui.core.paths import config_home, resource
 from devstack_tui.stack.stack import Stack
 
 SCHEMA = 1
+PUBLISHED = ("baseline", "optimized", "minimum")
 
 
-class BaselineWorkload(msgspec.Struct, frozen=True):
-    """One workload of a baseline: the throughput of each run, and what it depends on."""
+class BaselineWorkload(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One workload of a baseline: the throughput of each run, and what it depends on. `seconds` is
+    how long the shortest run was measured; 0, and not in the file, where an older release recorded.
+    """
 
     size: str
     unit: str
     samples: tuple[float, ...]
     fingerprint: Fingerprint
+    seconds: float = 0.0
+
+    @property
+    def lasted_s(self) -> float | None:
+        """How long its runs were. Where that was not recorded its numbers say it: `seconds`, or how
+        many operations a run had: so many batches of so many documents. None where nothing does."""
+        if self.seconds:
+            return self.seconds
+        asked = self.fingerprint.workload
+        if "seconds" in asked:
+            return float(asked["seconds"])
+        numbers = [n for n in asked.values() if isinstance(n, int | float)]
+        return math.prod(numbers) / statistics.median(self.samples) if numbers else None
+
+    def incomparable(self, depends: Fingerprint) -> str:
+        """Why runs that depend on `depends` cannot be compared with it; empty when they can."""
+        lasted = self.lasted_s
+        if reason := sizes.no_verdict(self.size, lasted):
+            runs = reason if lasted is None else f"recorded with runs of {lasted:.1f} s"
+            return f"{runs}: not comparable"
+        if differences := self.fingerprint.differences(depends):
+            return f"the baseline cannot be compared: {'; '.join(differences)}"
+        return ""
 
 
 class Baseline(msgspec.Struct, frozen=True):
@@ -122,13 +151,23 @@ def write(
                 f"nothing was recorded: {summary.workload}: {summary.problem}",
                 "mend that, then record again",
             )
-        workloads[summary.workload] = BaselineWorkload(
-            summary.size, summary.unit, summary.samples, prints[summary.workload]
+        made = BaselineWorkload(
+            *(summary.size, summary.unit, summary.samples),
+            *(prints[summary.workload], summary.seconds),
         )
-    made = Baseline(machine, time.time(), canary, workloads).sealed()
+        short = sizes.no_verdict(made.size, made.lasted_s)
+        old = workloads.get(summary.workload)
+        if short and old and not sizes.no_verdict(old.size, old.lasted_s):
+            raise DevstackError(
+                f"nothing was recorded: {summary.workload}: {short}, and its baseline is of longer "
+                "runs",
+                "record it with --quick, or at full size",
+            )
+        workloads[summary.workload] = made
+    sealed = Baseline(machine, time.time(), canary, workloads).sealed()
     try:
         files.make_dir(path.parent)
-        files.write_private(path, msgspec.json.format(msgspec.json.encode(made)))
+        files.write_private(path, msgspec.json.format(msgspec.json.encode(sealed)))
     except OSError as error:
         raise files.explain(error, "writing the baseline") from None
     return path
@@ -141,11 +180,11 @@ class PublishedFigure(msgspec.Struct, frozen=True):
 
 
 def published(which: str) -> dict[str, PublishedFigure]:
-    """DevStack Core's published figures, `baseline` or `optimized`. Raises `UsageError`."""
+    """DevStack Core's published figures: `baseline`, `optimized`, or `minimum`, below which its own
+    gate failed. Their machine was not published: they decide nothing. Raises `UsageError`."""
     path = resource("baselines/devstack_core.toml")
     document = read_toml(path)
-    if which not in ("baseline", "optimized"):
-        raise UsageError(
-            f"there are no published figures {which!r}", "published:baseline or published:optimized"
-        )
+    if which not in PUBLISHED:
+        known = ", ".join(f"published:{name}" for name in PUBLISHED)
+        raise UsageError(f"there are no published figures {which!r}", f"there are {known}")
     return convert(document[which], dict[str, PublishedFigure], path, which)

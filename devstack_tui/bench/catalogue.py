@@ -25,6 +25,8 @@ class Sizes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     quick: dict[str, Number]
     smoke: dict[str, Number] = {}
     """As `quick` for a second, where it is not given."""
+    setup_s: dict[str, float] = {}
+    """About how long preparing a run takes, by size: for plans, until this host's history says."""
 
     def params(self, size: str) -> dict[str, Number]:
         """The numbers of one size. Raises `UsageError` for an unknown one."""

@@ -37,6 +37,10 @@ ANSWER_S = 15.0
 """How long the server may take connections without an answer."""
 
 
+RUNNING = "running"
+"""The phase that is measured."""
+
+
 class RunOrder(msgspec.Struct, frozen=True):
     """The child's order."""
 
@@ -115,7 +119,7 @@ def main() -> int:
             workload.prepare(bench)
             if stop.is_set():
                 break
-            _say(Phase("running", run))
+            _say(Phase(RUNNING, run))
             _say(_measure(workload, bench, run, lambda: _server_seconds(engine.usage(known))))
             if stop.is_set():
                 break

@@ -49,8 +49,8 @@ class Comparison(msgspec.Struct, frozen=True):
 
 
 def sides(stack: Stack, name: str) -> dict[str, Side]:
-    """What `name` stands for: `baseline`, `published:baseline`, `published:optimized` or the id
-    of a run.
+    """What `name` stands for: `baseline`, `published:baseline`, `published:optimized`,
+    `published:minimum` or the id of a run.
 
     Raises `UsageError` for anything else.
     """

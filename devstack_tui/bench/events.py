@@ -46,7 +46,10 @@ class RunResult(msgspec.Struct, frozen=True):
 
     `client_cpu` and `server_cpu` are cores used on average; `client_bound` means that the client
     was the limit; `littles_law` is clients ÷ mean latency ÷ throughput of requests, 1 when the
-    measurement is consistent. `problem` is why the run is no measurement, or is empty.
+    measurement is consistent. `dispersion`, `drift`, `drift_interval` and `steady` are those of
+    `bench/steadiness.py`. `setup_s` is how long preparing took, `elapsed_s` measuring with all that
+    belongs to it (connecting, the warm-up, emptying a table). `problem` is why the run is no
+    measurement, or is empty.
     `depends` is what `fingerprint` is the digest of.
     """
 
@@ -75,6 +78,12 @@ class RunResult(msgspec.Struct, frozen=True):
     ticks: tuple[Tick, ...] = ()
     problem: str = ""
     depends: Fingerprint | None = None
+    dispersion: float | None = None
+    drift: float | None = None
+    drift_interval: tuple[float, float] | None = None
+    steady: bool | None = None
+    setup_s: float = 0.0
+    elapsed_s: float = 0.0
 
 
 class RunEnded(Timed, frozen=True, tag="run_ended"):
@@ -85,7 +94,9 @@ class RunEnded(Timed, frozen=True, tag="run_ended"):
 
 
 class WorkloadSummary(msgspec.Struct, frozen=True):
-    """All runs of one workload: the run is the sample. `spread` is (max - min) ÷ median."""
+    """All runs of one workload: the run is the sample. `spread` is (max - min) ÷ median, of the
+    runs; `dispersion` that of the seconds of the median run. `steady` is what more than half of the
+    runs say; `seconds` what the shortest of them was measured for."""
 
     workload: str
     size: str
@@ -99,6 +110,9 @@ class WorkloadSummary(msgspec.Struct, frozen=True):
     client_bound: bool
     fingerprint: str
     problem: str = ""
+    dispersion: float | None = None
+    steady: bool | None = None
+    seconds: float = 0.0
 
 
 class BenchDone(Timed, frozen=True, tag="bench_done"):

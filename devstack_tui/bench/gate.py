@@ -5,8 +5,12 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
-from devstack_tui.bench.baseline import Baseline
+import msgspec
+
+from devstack_tui.bench import steadiness
+from devstack_tui.bench.baseline import Baseline, PublishedFigure
 from devstack_tui.bench.canary import Canary
 from devstack_tui.bench.events import RunResult
 from devstack_tui.bench.thresholds import GateCheck, LatencyCheck, Regress
@@ -17,6 +21,8 @@ from devstack_tui.core.fingerprint import Fingerprint
 from devstack_tui.core.histogram import Histogram
 
 P95 = 0.95
+DIGITS = 9
+NOTHING_PUBLISHED: Mapping[str, PublishedFigure] = MappingProxyType({})
 
 
 def judge(
@@ -28,9 +34,10 @@ def judge(
     canaries: tuple[Canary, Canary],
     absent: Mapping[str, str],
     size: str = "full",
+    published: Mapping[str, PublishedFigure] = NOTHING_PUBLISHED,
 ) -> list[Result]:
     """Every check's result, the ninth over all of them. `absent` is why a workload cannot run;
-    `size` is that of the runs."""
+    `size` is that of the runs. `published` are the minima of others: shown, never deciding."""
     moved = ""
     if known is not None:
         limits = rules.canary
@@ -50,12 +57,14 @@ def judge(
             results.append(Result(check.id, check.title, Status.INCONCLUSIVE, short, longer))
         elif isinstance(check, LatencyCheck):
             results.append(latency(check, of, rules.confidence))
+        elif steadiness.of_runs(run.steady for run in of) is False:
+            results.append(_unsteady(check, of))
         else:
             record = _record(check.workload, size)
             found = _against(check, of, prints[check.workload], known, rules, record=record)
             if moved and found.status in (Status.PASS, Status.FAIL):
                 found = Result(check.id, check.title, Status.INCONCLUSIVE, moved, record)
-            results.append(found)
+            results.append(_beside(found, published.get(check.workload)))
     overall = verdict(results)
     if moved and overall is Status.PASS:
         overall = Status.INCONCLUSIVE  # limits were kept, by another machine
@@ -83,9 +92,27 @@ def _no_baseline(workload: str, depends: Fingerprint, known: Baseline | None) ->
     recorded = known.workloads.get(workload) if known is not None else None
     if recorded is None:
         return f"no baseline of {workload} is recorded for this host"
-    if differences := recorded.fingerprint.differences(depends):
-        return f"the baseline cannot be compared: {'; '.join(differences)}"
-    return ""
+    return recorded.incomparable(depends)
+
+
+def _beside(found: Result, published: PublishedFigure | None) -> Result:
+    """A result with what DevStack Core's own gate asks for, which was measured elsewhere."""
+    if published is None:
+        return found
+    shown = f"published: at least {published.throughput:,.0f} {published.unit}"
+    evidence = f"{found.evidence}; {shown}, machine not published: decides nothing"
+    return msgspec.structs.replace(found, evidence=evidence)
+
+
+def _unsteady(check: GateCheck, runs: Sequence[RunResult]) -> Result:
+    """Where most runs rise or fall, so does their median with the length of the runs."""
+    drifts = [run.drift for run in runs if run.steady is False and run.drift is not None]
+    evidence = (
+        f"{len(drifts)} of {len(runs)} runs were not steady: their throughput changed by "
+        f"{statistics.median(drifts):+.0%} over the run (allowed: ±{steadiness.DRIFT:.0%})"
+    )
+    remedy = "run it again when the server has warmed up, or make longer runs"
+    return Result(check.id, check.title, Status.INCONCLUSIVE, evidence, remedy)
 
 
 def _record(workload: str, size: str) -> str:
@@ -138,12 +165,14 @@ def throughput(
         evidence = f"{len(before)} runs against {len(after)} cannot bound a ratio"
         return Result(check.id, check.title, Status.INCONCLUSIVE, evidence, "make more runs")
     evidence = (
-        f"{sorted(after)[len(after) // 2]:,.0f} {unit}, {found.ratio:.0%} of the baseline "
+        f"{statistics.median(after):,.0f} {unit}, {found.ratio:.0%} of the baseline "
         f"({found.low:.0%} to {found.high:.0%} at {confidence:.0%}; at least {tolerance:.0%})"
     )
-    if found.low > tolerance:
+    # A ratio that is the limit is not beyond it by what logarithms round.
+    low, high = round(found.low, DIGITS), round(found.high, DIGITS)
+    if low > tolerance:
         return Result(check.id, check.title, Status.PASS, evidence)
-    if found.high < tolerance:
+    if high < tolerance:
         return Result(check.id, check.title, Status.FAIL, evidence, "find what made it slower")
     return Result(
         check.id, check.title, Status.INCONCLUSIVE, evidence, "more or longer runs would decide"

@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 
 import msgspec
 
-from devstack_tui.bench import child
+from devstack_tui.bench import child, durations, steadiness
 from devstack_tui.bench.catalogue import Entry
 from devstack_tui.bench.events import (
     BenchDone,
@@ -37,8 +37,6 @@ from devstack_tui.stack import basis
 from devstack_tui.stack.busy import require_none
 from devstack_tui.stack.stack import Stack
 
-PREPARE_S = 4.0
-"""What preparing and cleaning up take about, for the plan."""
 END_S = 15.0
 """How long a child may take to remove its data when it must stop."""
 CLIENT_BOUND = 0.85
@@ -84,7 +82,10 @@ class Runner:
             # What is not kept is measured by a tuning itself, which holds its own lock.
             require_none(self._stack.paths, "drill", *(("tune",) if self._keeps else ()))
             yield BenchPlanned(
-                tuple(entry.name for entry in entries), size, runs, expected(entries, size, runs)
+                tuple(entry.name for entry in entries),
+                size,
+                runs,
+                self.expected(entries, size, runs),
             )
             self._basis = await asyncio.to_thread(basis.look, self._stack)
             summaries = []
@@ -125,6 +126,15 @@ class Runner:
         for event in run.close(died.message):
             yield event
 
+    def expected(self, entries: Sequence[Entry], size: str, runs: int) -> float:
+        """About how long it will take, seconds: as it took here, where it ran here before."""
+        return sum(
+            durations.workload_s(
+                entry, size, runs, durations.past(self._history, entry, size, self._prints)
+            )
+            for entry in entries
+        )
+
     def _keep(self, result: RunResult) -> None:
         self._history.add(
             "bench",
@@ -148,6 +158,8 @@ class _Run:
         self._fingerprint = depends.digest()
         self._ticks: list[Tick] = []
         self._started = time.time()
+        self._phase_began = time.monotonic()
+        self._setup_s = 0.0
         self._ended = 0
         self._failed = False
 
@@ -164,6 +176,8 @@ class _Run:
             case child.Phase():
                 self._ticks = []
                 self._started = time.time()
+                lasted = self._lasted()
+                self._setup_s = lasted if message.phase == child.RUNNING else 0.0
                 title, unit = entry.sizes.title, entry.workload.unit
                 of, phase = self._runs, message.phase
                 return [RunStarted(entry.name, title, unit, phase, message.run, of)]
@@ -177,6 +191,11 @@ class _Run:
                 self._failed = True
                 why = " → ".join(filter(None, [message.message, message.remedy]))
                 return [RunEnded(self._problem(message.run or self._ended, why), self._runs)]
+
+    def _lasted(self) -> float:
+        """Seconds since the phase before began."""
+        began, self._phase_began = self._phase_began, time.monotonic()
+        return self._phase_began - began
 
     def close(self, died: str) -> list[BenchEvent]:
         """The event of a child that ended early; `died` is the last sentence of its stderr."""
@@ -196,6 +215,7 @@ class _Run:
         if found.errors and sum(found.errors.values()) > found.requests / 100:
             counts = ", ".join(f"{n} × {name}" for name, n in found.errors.items())
             problem = f"more than 1 % of the requests failed: {counts}"
+        even = steadiness.steadiness([tick.throughput for tick in self._ticks])
         return RunResult(
             id=uuid.uuid4().hex[:12],
             workload=self._entry.name,
@@ -222,6 +242,12 @@ class _Run:
             ticks=tuple(self._ticks),
             problem=problem,
             depends=self._depends,
+            dispersion=even.dispersion,
+            drift=even.drift,
+            drift_interval=even.interval,
+            steady=even.steady,
+            setup_s=self._setup_s,
+            elapsed_s=self._lasted(),
         )
 
     def _problem(self, run: int, why: str) -> RunResult:
@@ -251,6 +277,7 @@ def summarise(results: Sequence[RunResult]) -> WorkloadSummary:
             errors[name] = errors.get(name, 0) + count
     samples = tuple(result.throughput for result in good)
     median = statistics.median(samples) if samples else 0.0
+    spread = [result.dispersion for result in good if result.dispersion is not None]
     return WorkloadSummary(
         workload=last.workload,
         size=last.size,
@@ -264,13 +291,10 @@ def summarise(results: Sequence[RunResult]) -> WorkloadSummary:
         client_bound=any(result.client_bound for result in good),
         fingerprint=last.fingerprint,
         problem=next((result.problem for result in results if result.problem), ""),
+        dispersion=statistics.median(spread) if spread else None,
+        steady=steadiness.of_runs(result.steady for result in good),
+        seconds=min((result.seconds for result in good), default=0.0),
     )
-
-
-def expected(entries: Sequence[Entry], size: str, runs: int) -> float:
-    """About how long it will take, seconds."""
-    each = [float(entry.sizes.params(size).get("seconds", 5)) for entry in entries]
-    return sum(seconds * runs + PREPARE_S for seconds in each)
 
 
 @contextlib.asynccontextmanager

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator
 from devstack_tui.bench import baseline
 from devstack_tui.bench.catalogue import Catalogue, Entry
 from devstack_tui.bench.events import RunEnded, RunStarted
-from devstack_tui.bench.runner import Runner, expected
+from devstack_tui.bench.runner import Runner
 from devstack_tui.contracts.workload import Tick
 from devstack_tui.core.fingerprint import Fingerprint
 from devstack_tui.stack.stack import Stack
@@ -33,7 +33,8 @@ class BenchMeasurer:
 
     def seconds(self, workload: str, size: str) -> float:
         """See the Protocol."""
-        return expected([self._entry(workload)], size, 1)
+        runner = Runner(self._stack, self._depends(workload, size), keep=False)
+        return runner.expected([self._entry(workload)], size, 1)
 
     def fingerprint(self, workload: str, size: str) -> str:
         """See the Protocol. Raises `NotInstalledError` without the server or the engine."""

@@ -12,6 +12,7 @@ from devstack_tui.bench import baseline, compare, gate, regress, thresholds
 from devstack_tui.bench.baseline import Baseline, BaselineWorkload
 from devstack_tui.bench.canary import Canary
 from devstack_tui.bench.events import LatencyMs, RunResult
+from devstack_tui.bench.runner import summarise
 from devstack_tui.contracts import sizes
 from devstack_tui.contracts.sizes import SIZES
 from devstack_tui.core.check import Result, Status, exit_code, verdict
@@ -286,3 +287,207 @@ def test_a_gate_without_anything_to_compare_with_measures_nothing(
             regress.require_baseline(rules, lacking, baselines, "quick")
         assert refused.value.exit_code == 4
         assert "devstack-tui bench record --quick" in refused.value.remedy
+
+
+OLD = {
+    "mysql.bulk_insert": {"rows_per_statement": 1000, "statements": 100},
+    "mongodb.bulk_insert": {"documents": 10000, "batches": 3},
+    "redis.get": {"seconds": 2},
+}
+
+
+def test_what_was_recorded_with_shorter_runs_opens_and_is_not_compared(
+    rules: thresholds.Regress, known: Baseline
+) -> None:
+    recorded = dict(known.workloads)
+    for name, numbers in OLD.items():
+        before = host().of({"Server": "1"}, "engine 1", {"name": name, **numbers})
+        samples = (100_000.0, 100_000.0, 90_000.0, 110_000.0, 100_000.0)
+        recorded[name] = BaselineWorkload("quick", "rows/s", samples, before)
+    found = judge(rules, msgspec.structs.replace(known, workloads=recorded))
+    for id, lasted in (("perf.02", "1.0"), ("perf.03", "0.3"), ("perf.04", "2.0")):
+        assert found[id].status is Status.INCONCLUSIVE
+        assert found[id].evidence == f"recorded with runs of {lasted} s: not comparable"
+        assert found[id].remedy.startswith("`devstack-tui bench record --quick ")
+    assert found["perf.01"].status is Status.PASS
+
+
+def test_a_baseline_of_an_earlier_release_keeps_its_seal(known: Baseline) -> None:
+    """`seconds` is not in its file: it must not be in what the seal is made of."""
+    assert b'"seconds"' not in msgspec.json.encode(known.sealed())
+
+
+def recorded(size: str, seconds: float) -> Baseline:
+    """A baseline of one workload."""
+    one = BaselineWorkload(size, "ops/s", (98.0, 99.0), depends("redis.get"), seconds)
+    return Baseline(host(), 0.0, CANARY, {"redis.get": one})
+
+
+def test_a_smoke_run_does_not_take_the_place_of_a_baseline_that_decides(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    prints = {"redis.get": depends("redis.get")}
+
+    def write(size: str, seconds: float) -> None:
+        runs = [run("redis.get", 100.0, seconds=seconds)]
+        summary = msgspec.structs.replace(summarise(runs), size=size)
+        baseline.write(CANARY, [summary], prints)
+
+    def kept() -> str:
+        found = baseline.read(host())
+        assert found is not None
+        return found.workloads["redis.get"].size
+
+    write("smoke", 1.0)
+    assert kept() == "smoke"
+    write("quick", 5.0)
+    with pytest.raises(DevstackError, match="too short for a verdict, and its baseline is of long"):
+        write("smoke", 1.0)
+    with pytest.raises(DevstackError, match=r"runs of 2\.0 s are too short"):
+        write("quick", 2.0)
+    assert kept() == "quick"
+    write("full", 30.0)
+    assert kept() == "full"
+
+
+@pytest.mark.parametrize("factor", [0.7, 1.0])
+def test_what_others_published_is_shown_and_decides_nothing(
+    rules: thresholds.Regress, known: Baseline, factor: float
+) -> None:
+    plain = judge(rules, known, factor=factor)
+    minimum = baseline.published("minimum")
+    beside = {
+        result.id: result
+        for result in gate.judge(
+            rules,
+            runs={
+                name: [run(name, factor * n) for n in (98, 99, 100, 101, 102)]
+                for name in rules.workloads
+            },
+            prints={name: depends(name) for name in rules.workloads},
+            known=known,
+            canaries=(CANARY, CANARY),
+            absent={},
+            size="quick",
+            published=minimum,
+        )
+    }
+    assert {id: one.status for id, one in beside.items()} == {
+        id: one.status for id, one in plain.items()
+    }
+    for id, figure in (
+        ("perf.01", "6,470 TPS"),
+        ("perf.02", "122,000 rows/s"),
+        ("perf.03", "83,978 docs/s"),
+        ("perf.04", "41,600 ops/s"),
+    ):
+        shown = f"; published: at least {figure}, machine not published: decides nothing"
+        assert beside[id].evidence.endswith(shown)
+
+
+def test_every_published_figure_is_of_a_workload_whose_throughput_the_gate_measures(
+    rules: thresholds.Regress,
+) -> None:
+    measured = {check.workload for check in rules.throughput}
+    assert baseline.published("minimum").keys() == measured
+    for which in baseline.PUBLISHED:
+        assert baseline.published(which).keys() <= measured
+    limits = {check.workload: check.p95_ms for check in rules.latency}
+    assert limits == {
+        "api.health": 100, "postgres.point_select": 50, "redis.mixed": 5, "vault.read_secret": 20
+    }  # fmt: skip
+
+
+# What decides, at its limit and a step to either side.
+
+
+def ratio(rules: thresholds.Regress, after: list[float]) -> Status:
+    """The status of four runs of 100 against four others."""
+    check = rules.throughput[0]
+    return gate.throughput(
+        check,
+        before=[100.0] * 4,
+        after=after,
+        unit="TPS",
+        tolerance=rules.tolerance,
+        confidence=rules.confidence,
+    ).status
+
+
+@pytest.mark.parametrize(
+    ("after", "status"),
+    [
+        ([80.1] * 4, Status.PASS),
+        ([80.0] * 4, Status.INCONCLUSIVE),
+        ([79.9] * 4, Status.FAIL),
+        ([79.9, 90, 90, 90], Status.INCONCLUSIVE),
+        ([80.1, 70, 70, 70], Status.INCONCLUSIVE),
+        ([80.1] * 3, Status.INCONCLUSIVE),  # three against four have no interval
+    ],
+)
+def test_a_throughput_at_its_tolerance(
+    rules: thresholds.Regress, after: list[float], status: Status
+) -> None:
+    assert ratio(rules, after) is status
+
+
+@pytest.mark.parametrize(
+    ("ms", "samples", "status"),
+    [
+        (4.9, 500, Status.PASS),
+        (5.1, 500, Status.FAIL),
+        (4.9, 59, Status.PASS),
+        (4.9, 58, Status.INCONCLUSIVE),
+        (5.1, 58, Status.INCONCLUSIVE),
+    ],
+)
+def test_a_p95_at_its_limit(
+    rules: thresholds.Regress, ms: float, samples: int, status: Status
+) -> None:
+    check = next(c for c in rules.latency if c.p95_ms == 5)
+    found = gate.latency(check, [run(check.workload, 1.0, ms, samples)], rules.confidence)
+    assert found.status is status
+
+
+def test_a_p95_whose_bounds_lie_on_both_sides_of_its_limit_is_open(
+    rules: thresholds.Regress,
+) -> None:
+    check = next(c for c in rules.latency if c.p95_ms == 5)
+    runs = [run(check.workload, 1.0, 1.0, 950), run(check.workload, 1.0, 9.0, 50)]
+    assert gate.latency(check, runs, rules.confidence).status is Status.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    ("cpu", "fsync", "moved"),
+    [
+        (85_000, 1_000, ""),
+        (84_999, 1_000, "CPU"),
+        (117_647, 1_000, ""),
+        (117_648, 1_000, "CPU"),
+        (100_000, 400, ""),
+        (100_000, 399, "disk"),
+        (100_000, 2_500, ""),
+        (100_000, 2_501, "disk"),
+    ],
+)
+def test_a_canary_at_its_limits(
+    rules: thresholds.Regress, cpu: float, fsync: float, moved: str
+) -> None:
+    said = Canary(cpu, fsync).moved(CANARY, rules.canary.cpu, rules.canary.fsync)
+    assert (f"the machine's {moved} gives" in said) if moved else said == ""
+
+
+@pytest.mark.parametrize(("unsteady", "status"), [(2, Status.PASS), (3, Status.INCONCLUSIVE)])
+def test_the_gate_decides_nothing_where_most_runs_were_not_steady(
+    rules: thresholds.Regress, known: Baseline, unsteady: int, status: Status
+) -> None:
+    runs = [
+        msgspec.structs.replace(run("redis.get", n), steady=at >= unsteady, drift=-0.2)
+        for at, n in enumerate((98, 99, 100, 101, 102))
+    ]
+    found = judge(rules, known, redis__get=runs)
+    assert found["perf.04"].status is status
+    if unsteady == 3:
+        assert found["perf.04"].evidence.startswith("3 of 5 runs were not steady: ")
+        assert "by -20%" in found["perf.04"].evidence

@@ -9,7 +9,8 @@ HELPS = {
     "run": "run workloads (default: all)",
     "record": "run workloads and keep them as this host's baseline",
     "show": "one run, with the settings that it ran under",
-    "compare": "B against A: run ids, baseline, published:baseline, published:optimized",
+    "compare": "B against A: run ids, baseline, published:baseline, published:optimized, "
+    "published:minimum",
     "export": "one run, second by second",
 }
 

@@ -15,6 +15,7 @@ from devstack_tui.bench.events import (
     WorkloadSummary,
 )
 from devstack_tui.cli.output import narrate, say
+from devstack_tui.present.bench import evenness
 
 
 def show_event(event: BenchEvent | RegressDone, options: argparse.Namespace) -> None:
@@ -49,10 +50,12 @@ def _print_checks(event: RegressDone) -> None:
 def _line(result: RunResult) -> str:
     ms = result.latency_ms
     bound = "  client-bound" if result.client_bound else ""
+    even = f"  {evenness(result)}" if result.dispersion is not None else ""
     errors = f"  {sum(result.errors.values())} errors" if result.errors else ""
     return (
         f"{result.id}  {result.workload:<22} {result.throughput:>12,.1f} {result.unit:<10} "
-        f"p50 {ms.p50:.2f}  p95 {ms.p95:.2f}  p99 {ms.p99:.2f}  max {ms.max:.1f} ms{errors}{bound}"
+        f"p50 {ms.p50:.2f}  p95 {ms.p95:.2f}  p99 {ms.p99:.2f}  max {ms.max:.1f} ms"
+        f"{even}{errors}{bound}"
     )
 
 
@@ -68,6 +71,7 @@ def _summary(summary: WorkloadSummary) -> str:
         f"{summary.workload:<24} {summary.throughput:>12,.1f} {summary.unit:<10} "
         f"spread {summary.spread:.1%} of {len(summary.samples)} runs, "
         f"p95 {summary.latency_ms.p95:.2f} ms, {summary.engine}"
+        + ("  not steady" if summary.steady is False else "")
         + ("  client-bound" if summary.client_bound else "")
     )
 
@@ -84,6 +88,9 @@ def document_of(done: BenchDone) -> dict[str, object]:
             "latency_ms": s.latency_ms,
             "errors": s.errors,
             "client_bound": s.client_bound,
+            "dispersion": s.dispersion,
+            "steady": s.steady,
+            "seconds": s.seconds,
             "fingerprint": s.fingerprint,
             "problem": s.problem,
         }

@@ -62,20 +62,30 @@ def _list(stack: Stack, options: argparse.Namespace) -> int:
         }
         for entry in entries
     ]
+    bands, refused = _bands(stack, here)
     history = History.of(stack.paths)
     runs = [
         msgspec.structs.replace(codec.decode(row.document, RunResult), ticks=())
         for row in history.list("bench", limit=LISTED)
     ]
     if options.json:
-        document = {"workloads": workloads, "runs": runs, "baseline": _bands()}
-        print_json({**document, "notes": history.notes})
+        print_json(
+            {
+                **{"workloads": workloads, "runs": runs, "baseline": bands},
+                **{"not_comparable": refused, "published": baseline.published("minimum")},
+                "notes": history.notes,
+            }
+        )
         return 0
     for one in workloads:
         reason = f"  ({one['reason']})" if one["reason"] else ""
         say(f"{one['name']:<24} {one['title']}{reason}")
     for note in history.notes:
         narrate(note)
+    for name, reason in refused.items():
+        narrate(f"baseline of {name}: {reason}")
+    if refused:
+        narrate("`devstack-tui bench record` records what this host gives now")
     if runs:
         say()
     for result in runs[:20]:
@@ -83,19 +93,34 @@ def _list(stack: Stack, options: argparse.Namespace) -> int:
     return 0
 
 
-def _bands() -> dict[str, dict[str, float]]:
-    """The baseline to draw; a damaged one counts as none here, and `regress` reports it."""
+def _bands(
+    stack: Stack, here: list[Entry]
+) -> tuple[dict[str, dict[str, float | str]], dict[str, str]]:
+    """The baseline to draw, and why the rest of it cannot be compared with what runs now; a damaged
+    one counts as none here, and `regress` reports it."""
     with contextlib.suppress(DevstackError):
         if found := baseline.read(host()):
-            return {
-                name: {
-                    "median": statistics.median(one.samples),
-                    "low": min(one.samples),
-                    "high": max(one.samples),
-                }
-                for name, one in found.workloads.items()
-            }
-    return {}
+            return _comparable(stack, here, found)
+    return {}, {}
+
+
+def _comparable(
+    stack: Stack, here: list[Entry], found: baseline.Baseline
+) -> tuple[dict[str, dict[str, float | str]], dict[str, str]]:
+    bands: dict[str, dict[str, float | str]] = {}
+    refused = {}
+    for entry in here:
+        if (one := found.workloads.get(entry.name)) is None:
+            continue
+        now = baseline.fingerprints(stack, [entry], one.size)[entry.name]
+        if reason := one.incomparable(now):
+            refused[entry.name] = reason
+            continue
+        bands[entry.name] = {
+            **{"median": statistics.median(one.samples), "size": one.size},
+            **{"low": min(one.samples), "high": max(one.samples)},
+        }
+    return bands, refused
 
 
 def _stored_run(stack: Stack, options: argparse.Namespace) -> RunResult:

@@ -33,6 +33,8 @@ class Baseline(msgspec.Struct, frozen=True):
     median: float
     low: float
     high: float
+    size: str = ""
+    """Of its runs; those of another size are not compared with it."""
 
 
 class Listing(msgspec.Struct, frozen=True):

@@ -6,11 +6,12 @@ import statistics
 
 from devstack_tui.bench.events import RegressDone, RunResult
 from devstack_tui.console.bench.job import BenchJobs, BenchRequest
-from devstack_tui.console.bench.model import Group, RunSeries, Workload, groups
+from devstack_tui.console.bench.model import Baseline, Group, RunSeries, Workload, groups
 from devstack_tui.console.bench.plots import BenchPlots, nothing, series_scene, trend_scene
 from devstack_tui.console.bench.rows import Choice, HistoryRun, Outcome, checks, error_text
 from devstack_tui.core.check import Result
 from devstack_tui.core.plot import LINEAR, seconds_text
+from devstack_tui.present.bench import evenness
 from devstack_tui.present.text import plain, when
 
 HISTORY_SHOWN = 200
@@ -149,17 +150,17 @@ class BenchView:
             problem = problems.get(name) or (group.problem if group else "")
             if group is None and not problem:
                 continue
-            baseline = self._jobs.listing.baseline.get(name)
+            baseline = self._baseline(name, group.first.size if group else self.size)
             rows[name] = Outcome(name, group, baseline, problem, name == now)
         return rows
 
     def history(self) -> dict[str, HistoryRun]:
         """The runs of the subject, newest first."""
-        baseline = self._jobs.listing.baseline.get(self.subject)
         runs = [run for run in self._jobs.results.values() if run.workload == self.subject]
         runs.sort(key=lambda run: -run.started)
         return {
-            run.id: HistoryRun(run, run.id == self.marked, baseline) for run in runs[:HISTORY_SHOWN]
+            run.id: HistoryRun(run, run.id == self.marked, self._baseline(self.subject, run.size))
+            for run in runs[:HISTORY_SHOWN]
         }
 
     def last_run(self, workload: str) -> RunResult | None:
@@ -196,6 +197,8 @@ class BenchView:
         ]
         if run.littles_law is not None:
             parts.append(f"Little {run.littles_law:.2f}")
+        if even := evenness(run):
+            parts.append(even)
         errors = error_text(run.errors)
         return " · ".join([*parts, f"errors: {errors}" if errors else "no errors"])
 
@@ -203,27 +206,38 @@ class BenchView:
 
     def scene(self, mode: str, subject: str, selected: RunResult | None) -> BenchPlots:
         """What the charts show: what runs now, a run of the history, or the trend."""
-        baselines = self._jobs.listing.baseline
         if mode == "history":
+            size = selected.size if selected else self.size
+            known = self._baseline(self.subject, size)
             if self.series is not None:
                 about = when(selected.started) if selected else ""
-                return series_scene(self.series, baselines.get(self.subject), self.scale, about)
-            size = selected.size if selected else self.size
+                return series_scene(self.series, known, self.scale, about)
             found = self._all(self.subject, size)
-            return trend_scene(found, baselines.get(self.subject), self.scale, selected)
+            return trend_scene(found, known, self.scale, selected)
         running = self._jobs.running
         series = running.series if running is not None else self._jobs.all_series.get(subject)
         if series is not None and (series.ticks or running is not None):
-            return series_scene(series, baselines.get(series.workload), self.scale)
+            return self._series(series)
         last = self._last(subject)
         if running is not None or last is None:
             measured = [made for made in self._jobs.all_series.values() if made.ticks]
             if running is not None or not measured:
                 return nothing(self.scale)
             series = measured[-1]
-            return series_scene(series, baselines.get(series.workload), self.scale)
+            return self._series(series)
         found = self._all(subject, last.first.size)
-        return trend_scene(found, baselines.get(subject), self.scale)
+        return trend_scene(found, self._baseline(subject, last.first.size), self.scale)
+
+    def _series(self, series: RunSeries) -> BenchPlots:
+        """What is measured now, or was last."""
+        job = self._jobs.current
+        size = job.request.size if job is not None else self.size
+        return series_scene(series, self._baseline(series.workload, size), self.scale)
+
+    def _baseline(self, workload: str, size: str) -> Baseline | None:
+        """What runs of this size can be held against."""
+        found = self._jobs.listing.baseline.get(workload)
+        return found if found is not None and found.size in ("", size) else None
 
     def _last(self, workload: str) -> Group | None:
         found = self._all(workload)
