@@ -96,9 +96,9 @@ def validity(view: ListenerView) -> Finding:
     return dates(view.leaf())
 
 
-def dates(one: Facts) -> Finding:
+def dates(one: Facts, now: datetime.datetime | None = None) -> Finding:
     """A certificate's dates against the clock: WARN at 60 days and at 30."""
-    now = datetime.datetime.now(datetime.UTC)
+    now = now or datetime.datetime.now(datetime.UTC)
     seen = f"{one.subject}: {one.not_before:%Y-%m-%d %H:%M} to {one.not_after:%Y-%m-%d %H:%M} UTC"
     if now < one.not_before:
         return Finding(Status.FAIL, f"{seen}; it is not valid yet")
