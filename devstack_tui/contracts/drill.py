@@ -135,6 +135,8 @@ class DrillResult(msgspec.Struct, frozen=True, kw_only=True):
     late_ms: float = 0.0
     """The worst delay of the instrument's own clock."""
     void: str = ""
+    starved: str = ""
+    """Why a window that is too long proves nothing, if so: the machine was out of CPU."""
     notes: tuple[str, ...] = ()
 
     @property

@@ -9,6 +9,9 @@ import time
 from pathlib import Path
 
 SOURCE = Path("/proc/pressure/cpu")
+STARVED_SHARE = 0.8
+"""Of the time from the fault on: where work waited for a CPU for so much of it, what took too long
+may have been the machine's doing."""
 
 
 class CpuPressure:
@@ -37,3 +40,11 @@ def parse(text: str) -> float | None:
     """The `total` of the line `some`, which is in microseconds."""
     found = re.search(r"^some .*\btotal=(\d+)", text, re.MULTILINE)
     return int(found[1]) / 1e6 if found else None
+
+
+def waited(share: float) -> str:
+    """Why a time that was too long proves nothing, when work waited for a CPU in that `share` of
+    it; empty when it does."""
+    if share < STARVED_SHARE:
+        return ""
+    return f"work waited for a CPU in {share:.0%} of that time, which proves nothing"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from devstack_tui.contracts.acks import KINDS, Allowance
 from devstack_tui.contracts.drill import Thresholds
 from devstack_tui.core.check import Status
+from devstack_tui.core.cpu_pressure import STARVED_SHARE, waited
 from devstack_tui.loadgen.acknowledged_writes import (
     Gap,
     Operation,
@@ -22,9 +23,6 @@ GRACE_S = 0.05
 """An answer may be on its way when its server is held still."""
 STARVED_S = 1.0
 """Our own clock may be late by this; beyond it a window is ours and not the server's."""
-STARVED_SHARE = 0.8
-"""Of the time from the fault on: where work waited for a CPU for so much of it, what took too long
-may have been the machine's doing."""
 CRASH = "sigkill"
 
 Decided = tuple[str, Status, str]
@@ -115,9 +113,7 @@ def late(late_s: float) -> str:
 def starved(late_s: float, share: float) -> str:
     """Why too long a time proves nothing, if so: see `late`, and the share of the time since the
     fault in which work waited for a CPU."""
-    if share >= STARVED_SHARE:
-        return f"work waited for a CPU in {share:.0%} of that time, which proves nothing"
-    return late(late_s)
+    return waited(share) or late(late_s)
 
 
 def _too_long(outcome: Outcome, evidence: str) -> tuple[Status, str]:

@@ -202,6 +202,32 @@ def test_the_median_of_enough_switch_overs_has_a_limit(
     assert [one.status for one in judged[:5]] == [Status.PASS] * 5
 
 
+def test_a_median_that_our_own_delay_or_the_machine_explains_decides_nothing() -> None:
+    late = [result(0.06, late_ms=10.0)] * 5
+    starved = [result(0.06)] * 4 + [result(0.06, starved="no CPU")]
+    for results, status in (
+        (late, Status.INCONCLUSIVE),
+        ([result(0.06, late_ms=9.0)] * 5, Status.FAIL),
+        (starved, Status.INCONCLUSIVE),
+        ([result(0.05, starved="no CPU")] * 5, Status.PASS),
+    ):
+        judged = conclusion.switch_overs(results[0].steps, results, Thresholds())
+        assert judged[5].status is status
+
+
+def test_a_window_that_is_too_long_on_a_machine_without_cpu_decides_nothing(
+    target: Target,
+) -> None:
+    slow = (shard(1, 9.0), shard(2), shard(3))
+    assert steps.replica_took_over(outcome(target, shards=slow)).status is Status.FAIL
+    found = steps.replica_took_over(outcome(target, shards=slow, starved="no CPU"))
+    assert found.status is Status.INCONCLUSIVE
+    assert "no CPU" in found.evidence
+    fast = (shard(1, 1.0), shard(2), shard(3))
+    found = steps.replica_took_over(outcome(target, shards=fast, starved="no CPU"))
+    assert found.status is Status.PASS
+
+
 def test_a_void_switch_over_counts_for_no_median() -> None:
     results = [result(0.09, void="starved")] * 5
     assert conclusion.switch_overs(results[0].steps, results, Thresholds()) == results[0].steps

@@ -8,6 +8,7 @@ from typing import Any
 from devstack_tui.contracts.drill import Context, DrillEvent
 from devstack_tui.contracts.model import Target
 from devstack_tui.core.check import Status
+from devstack_tui.core.cpu_pressure import CpuPressure, waited
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.event_stream import Emit
 from devstack_tui.core.redact import redact
@@ -168,15 +169,20 @@ class FailoverRepeat(ClusterRepeat):
         fault, name = self.context.fault, outcome.name
         self.phase("fault", f"{fault} on {name}")
         instrument.expect(name)
+        pressure = CpuPressure()
         at = await self.thread(self._strike, outcome)
         instrument.fault(at, f"{fault} on {name}")
+        await self._await_successor(instrument, outcome)
+        outcome.starved = waited(pressure.share())
+
+    async def _await_successor(self, instrument: Instrument, outcome: Outcome) -> None:
         if not outcome.shard:
             self.phase("waiting", "for the masters to agree that the replica is gone")
             await instrument.until("failed", outcome.waited_s)
             return
         self.phase("waiting", "for the slots of it to be served again")
         await instrument.until("covered", outcome.waited_s)
-        if fault != PLANNED and outcome.replicas:
+        if self.context.fault != PLANNED and outcome.replicas:
             await instrument.until("back", outcome.waited_s, f"{outcome.shard} write")
 
     def _strike(self, outcome: Outcome) -> float:

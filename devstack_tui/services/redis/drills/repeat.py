@@ -149,6 +149,7 @@ class ClusterRepeat(Repeat):
             theory=outcome.limits.theory,
             split_brain=outcome.split_brain,
             shard=outcome.shard,
+            starved=outcome.starved,
             markers=recording.markers,
             lanes=recording.lanes,
             lanes_from_ms=recording.lanes_from_ms,

@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 
 from devstack_tui.contracts.drill import PlannedStep, Shard, Thresholds
 from devstack_tui.core.check import Result, Status
+from devstack_tui.core.cpu_pressure import CpuPressure, waited
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.services.redis.client import node_name
-from devstack_tui.services.redis.drills.limits import Limits, judged_window
+from devstack_tui.services.redis.drills.limits import Limits
 from devstack_tui.services.redis.drills.preconditions import (
     ClusterSnapshot,
     NotReadyError,
@@ -122,6 +123,7 @@ class RollingRepeat(ClusterRepeat):
     async def _cycle(self, instrument: Instrument, outcome: Outcome) -> dict[str, float]:
         """Restart them; how long each took, seconds."""
         begun: dict[str, float] = {}
+        pressure = CpuPressure()
         self.phase("fault", "restart node by node")
         try:
             units = self.context.injector.cycle(self.context.service)
@@ -133,6 +135,7 @@ class RollingRepeat(ClusterRepeat):
         except DevstackError as error:
             outcome.failure = error.message
             outcome.notes.append(str(error))
+        outcome.starved = waited(pressure.share())
         times = [*begun.values(), time.monotonic()]
         return {unit: times[n + 1] - times[n] for n, unit in enumerate(begun)}
 
@@ -187,12 +190,10 @@ def short_enough(outcome: Outcome, limit: float) -> tuple[Status, str]:
     longest = max(shard.write_window_s for shard in outcome.shards)
     evidence = ", ".join(f"{one.name} {one.write_window_s:.3f} s" for one in outcome.shards)
     evidence = f"{evidence} (at most {limit:g} s)"
-    status = judged_window(longest, limit, outcome.late_s)
+    status, why = outcome.judged(longest, limit)
     if status is Status.FAIL and not outcome.replicas:
         evidence = f"{evidence}; {NO_REPLICA}"
-    if status is Status.INCONCLUSIVE:
-        evidence = f"{evidence}, and our own clock was late by {outcome.late_s:.3f} s"
-    return status, evidence
+    return status, evidence + why
 
 
 def classed(shards: Sequence[Shard], unread: str) -> tuple[Status, str]:

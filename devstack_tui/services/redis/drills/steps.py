@@ -68,7 +68,7 @@ _TIMINGS = {
 class Outcome:
     """What one fault brought. `shard` is the victim's, empty when it owned no slot; `replicas`
     how many could have taken over; `failure` why it could not be started again; `late_s` by how
-    much our own clock was late."""
+    much our own clock was late, and `starved` why a time that is too long proves nothing."""
 
     limits: Limits
     fault: str
@@ -82,6 +82,7 @@ class Outcome:
     failure: str = ""
     void: str = ""
     late_s: float = 0.0
+    starved: str = ""
     waited_s: float = 0.0
     split_brain: int | None = 0
     unread: str = ""
@@ -92,6 +93,15 @@ class Outcome:
     @property
     def name(self) -> str:
         return node_name(self.victim)
+
+    def judged(self, window_s: float, limit_s: float) -> tuple[Status, str]:
+        """A window against its limit, seconds; and why it decides nothing, if so."""
+        status, why = judged_window(window_s, limit_s, self.late_s), ""
+        if status is Status.FAIL and self.starved:
+            return Status.INCONCLUSIVE, f"; {self.starved}"
+        if status is Status.INCONCLUSIVE:
+            why = f"; our own clock was late by {self.late_s:.3f} s"
+        return status, why
 
     def decide(self, number: str, status: Status, evidence: str, remedy: str = "") -> Result:
         """The result of one step, with the limits of this fault in its title."""
@@ -199,16 +209,14 @@ def _window(outcome: Outcome, number: str, own: Shard, promoted: Marker, window:
     )
     if epoch <= outcome.before.epoch:
         return outcome.decide(number, Status.FAIL, f"the epoch did not rise: {evidence}")
-    status = judged_window(own.write_window_s, limit, outcome.late_s)
+    status, why = outcome.judged(own.write_window_s, limit)
     if status is Status.FAIL:
         remedy = (
             "a shorter `node_timeout_ms` in stack.toml fails over sooner: "
             "`devstack-tui drill sweep` measures it"
         )
         return outcome.decide(number, Status.FAIL, f"too long: {evidence}", remedy)
-    if status is Status.INCONCLUSIVE:
-        evidence = f"our own clock was late by {outcome.late_s:.3f} s: {evidence}"
-    return outcome.decide(number, status, evidence)
+    return outcome.decide(number, status, evidence + why)
 
 
 def others_unharmed(outcome: Outcome) -> Result:
@@ -235,10 +243,8 @@ def others_unharmed(outcome: Outcome) -> Result:
         )  # fmt: skip
     if outcome.void:
         return outcome.decide("07", Status.INCONCLUSIVE, outcome.void)
-    status = judged_window(longest, limits.other_pause_s, outcome.late_s)
-    if status is Status.INCONCLUSIVE:
-        evidence += f", and our own clock was late by {outcome.late_s:.3f} s"
-    return outcome.decide("07", status, f"{evidence} (at most {limits.other_pause_s:g} s)")
+    status, why = outcome.judged(longest, limits.other_pause_s)
+    return outcome.decide("07", status, f"{evidence} (at most {limits.other_pause_s:g} s){why}")
 
 
 def classed(outcome: Outcome) -> Result:
