@@ -94,9 +94,9 @@ class RunEnded(Timed, frozen=True, tag="run_ended"):
 
 
 class WorkloadSummary(msgspec.Struct, frozen=True):
-    """All runs of one workload: the run is the sample. `spread` is (max - min) ÷ median, of the
-    runs; `dispersion` that of the seconds of the median run. `steady` is what more than half of the
-    runs say; `seconds` what the shortest of them was measured for."""
+    """All runs of one workload: the run is the sample. `spread` is (max - min) ÷ median of two
+    runs or more; `dispersion` that of the seconds of the median run. `steady` is what more than
+    half of the runs say; `seconds` what the shortest of them was measured for."""
 
     workload: str
     size: str
@@ -104,7 +104,7 @@ class WorkloadSummary(msgspec.Struct, frozen=True):
     engine: str
     throughput: float
     samples: tuple[float, ...]
-    spread: float
+    spread: float | None
     latency_ms: LatencyMs
     errors: dict[str, int]
     client_bound: bool
@@ -126,12 +126,13 @@ class BenchDone(Timed, frozen=True, tag="bench_done"):
 
 
 class RegressDone(Timed, frozen=True, tag="regress_done"):
-    """The last event of a gate."""
+    """The last event of a gate, or of its self-test; `size` is that of its runs."""
 
     verdict: Status
     checks: tuple[Result, ...]
     exit_code: int
     seconds: float
+    size: str = ""
 
 
 BenchEvent = BenchPlanned | RunStarted | Tick | RunEnded | BenchDone

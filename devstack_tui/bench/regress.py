@@ -59,7 +59,7 @@ async def regress(stack: Stack, size: str) -> AsyncGenerator[BenchEvent | Regres
     )
     found = verdict(results)
     seconds = time.monotonic() - started
-    done = RegressDone(found, tuple(results), exit_code(found), seconds)
+    done = RegressDone(found, tuple(results), exit_code(found), seconds, size)
     keep(stack, GATE, size, done, rests)
     yield done
 

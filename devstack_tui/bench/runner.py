@@ -285,7 +285,7 @@ def summarise(results: Sequence[RunResult]) -> WorkloadSummary:
         engine=" ".join(filter(None, [last.engine, last.engine_version])),
         throughput=median,
         samples=samples,
-        spread=(max(samples) - min(samples)) / median if median else 0.0,
+        spread=(max(samples) - min(samples)) / median if median and len(samples) > 1 else None,
         latency_ms=percentiles(merged),
         errors=errors,
         client_bound=any(result.client_bound for result in good),

@@ -55,7 +55,7 @@ async def self_test(stack: Stack, size: str) -> AsyncGenerator[BenchEvent | Regr
     after = await asyncio.to_thread(canary.measure, stack.paths.root)
     results = test.results(before, after)
     found = verdict(results)
-    done = RegressDone(found, results, exit_code(found), time.monotonic() - started)
+    done = RegressDone(found, results, exit_code(found), time.monotonic() - started, size)
     keep(stack, SELF_TEST, size, done, rests)
     yield done
 

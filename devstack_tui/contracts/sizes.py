@@ -22,6 +22,13 @@ class Size:
     verdict: bool
     core: bool
 
+    @property
+    def decides(self) -> str:
+        """The same in words."""
+        if not self.verdict:
+            return "no verdict on a server"
+        return "decides core checks" if self.core else "a verdict that decides no core check"
+
 
 SIZES = {
     size.name: size

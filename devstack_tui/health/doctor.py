@@ -76,7 +76,9 @@ def _program(service: Service, stack: Stack, engine: Engine) -> Requirement:
         return Requirement(service.name, "missing", error.message, error.remedy)
     detail = f"{found.flavour} {found.version} at {found.program}"
     measured = settings.measured()
-    if measured and not f"{found.version}.".startswith(tuple(f"{series}." for series in measured)):
+    if not measured:
+        return Requirement(service.name, "ok", f"{detail}; this release was tested with none of it")
+    if not f"{found.version}.".startswith(tuple(f"{series}." for series in measured)):
         return Requirement(
             service.name,
             "warning",

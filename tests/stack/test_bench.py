@@ -87,6 +87,7 @@ def test_the_gate_has_nine_checks_no_verdict_from_a_second_and_refuses_an_edited
     # A second of each is no verdict on a server, whatever it measured.
     assert ended.returncode == 4
     assert document["verdict"] == "INCONCLUSIVE"
+    assert (document["size"], document["decides"]) == ("smoke", "no verdict on a server")
     assert {check["status"] for check in document["checks"]} == {"INCONCLUSIVE"}
     assert document["checks"][0]["evidence"] == "smoke: too short for a verdict"
     assert 'tests="9"' in junit.read_text()

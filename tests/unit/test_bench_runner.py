@@ -10,16 +10,18 @@ import types
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from devstack_tui.bench import child
 from devstack_tui.bench import runner as module
 from devstack_tui.bench.catalogue import Entry, Sizes
-from devstack_tui.bench.events import BenchEvent, RunEnded, RunStarted
-from devstack_tui.bench.runner import Runner
+from devstack_tui.bench.events import BenchEvent, RunEnded, RunResult, RunStarted
+from devstack_tui.bench.runner import Runner, summarise
 from devstack_tui.contracts.workload import Tick
 from devstack_tui.core.errors import UnreachableError
 from devstack_tui.core.fingerprint import host
+from devstack_tui.core.histogram import Buckets, Histogram
 from devstack_tui.core.history import History
 from devstack_tui.stack.stack import Stack
 from devstack_tui.state import directories
@@ -110,3 +112,53 @@ def test_a_server_that_takes_connections_and_does_not_answer_is_given_up(
     assert said == [child.Phase("waiting for PostgreSQL to answer", 1)] * 2
     monkeypatch.setattr(child, "probe_once", lambda *_: None)
     child._await_answer(known, None, threading.Event())  # type: ignore[arg-type]
+
+
+def measured(**changed: Any) -> child.RunMeasured:
+    """What the child reports of a run of a thousand requests."""
+    latency = Histogram()
+    latency.add(1.0, 1000)
+    found = child.RunMeasured(
+        1, 1000, 1000, 5.0, 1, latency.buckets(), {}, 0.1, 0.5, ("engine", "1"), {}
+    )
+    return msgspec.structs.replace(found, **changed)
+
+
+def result_of(**changed: Any) -> RunResult:
+    """Its result."""
+    workload: Any = bench_child.Workload()
+    service: Any = types.SimpleNamespace(name="fake")
+    run = module._Run(Entry(service, workload, Sizes("Fake", {}, {})), "quick", 1, host())
+    (event,) = run.take(measured(**changed))
+    assert isinstance(event, RunEnded)
+    return event.result
+
+
+@pytest.mark.parametrize(("errors", "problem"), [(10, False), (11, True)])
+def test_more_than_one_percent_of_errors_is_no_measurement(errors: int, problem: bool) -> None:
+    assert bool(result_of(errors={"Broken": errors}).problem) is problem
+
+
+@pytest.mark.parametrize(
+    ("client", "server", "bound"),
+    [(0.85, 0.5, False), (0.86, 0.5, True), (0.86, 0.86, False), (0.87, 0.86, True)],
+)
+def test_a_client_is_the_limit_where_it_is_busy_and_busier(
+    client: float, server: float, bound: bool
+) -> None:
+    assert result_of(client_cpu=client, server_cpu=server).client_bound is bound
+
+
+@pytest.mark.parametrize("changed", [{"operations": 0}, {"seconds": 0.0}, {"latency": Buckets()}])
+def test_a_run_without_figures_is_no_measurement(changed: dict[str, Any]) -> None:
+    assert result_of(**changed).problem == "nothing was measured"
+
+
+def test_one_run_has_no_spread_and_most_runs_say_whether_it_was_steady() -> None:
+    one = result_of()
+    assert summarise([one]).spread is None
+    slower = msgspec.structs.replace(one, throughput=100.0, steady=False, seconds=4.0)
+    found = summarise([one, slower, slower])
+    assert found.spread == pytest.approx(1.0)
+    assert (found.steady, found.seconds) == (False, 4.0)
+    assert summarise([one, slower]).steady is None

@@ -89,6 +89,7 @@ def test_a_release_is_named_when_it_is_none_of_those_that_were_measured(
     if status == "warning":
         assert "this release was measured with 1" in found.detail
         assert found.detail.endswith(" and 2") == (measured != '"1"')
+    assert found.detail.endswith("tested with none of it") == (measured == "[]")
 
 
 def test_without_apt_the_doctor_lists_everything_that_is_missing_at_once(

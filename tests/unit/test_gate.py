@@ -491,3 +491,20 @@ def test_the_gate_decides_nothing_where_most_runs_were_not_steady(
     if unsteady == 3:
         assert found["perf.04"].evidence.startswith("3 of 5 runs were not steady: ")
         assert "by -20%" in found["perf.04"].evidence
+
+
+@pytest.mark.parametrize(
+    ("interval", "said"),
+    [
+        (None, "INCONCLUSIVE"),
+        ((1.05, 1.2), "INCONCLUSIVE"),
+        ((1.051, 1.2), "IMPROVED"),
+        ((0.8, 0.95), "INCONCLUSIVE"),
+        ((0.8, 0.949), "REGRESSED"),
+        ((0.95, 1.05), "NO DIFFERENCE"),
+        ((0.949, 1.05), "INCONCLUSIVE"),
+        ((0.95, 1.051), "INCONCLUSIVE"),
+    ],
+)
+def test_a_comparison_at_its_margin(interval: tuple[float, float] | None, said: str) -> None:
+    assert compare.verdict(interval) == said

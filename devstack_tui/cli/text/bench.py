@@ -15,6 +15,7 @@ from devstack_tui.bench.events import (
     WorkloadSummary,
 )
 from devstack_tui.cli.output import narrate, say
+from devstack_tui.contracts.sizes import SIZES
 from devstack_tui.present.bench import evenness
 
 
@@ -36,15 +37,17 @@ def show_event(event: BenchEvent | RegressDone, options: argparse.Namespace) -> 
             for summary in event.summaries:
                 say(_summary(summary))
         case RegressDone() if not options.json:
-            _print_checks(event)
+            _print_checks(event, gate=not options.self_test)
 
 
-def _print_checks(event: RegressDone) -> None:
+def _print_checks(event: RegressDone, *, gate: bool) -> None:
     for check in event.checks:
         say(f"{check.status:<13} {check.id}  {check.title}: {check.evidence}")
         if check.remedy:
             say(f"{'':13} → {check.remedy}")
-    say(f"{event.verdict} after {event.seconds:.0f} s")
+    # The self-test's verdict is on the gate: a size decides nothing else there.
+    decides = f": {SIZES[event.size].decides}" if gate else ""
+    say(f"{event.verdict} after {event.seconds:.0f} s, {event.size} runs{decides}")
 
 
 def _line(result: RunResult) -> str:
@@ -67,9 +70,10 @@ def run_line(result: RunResult) -> str:
 def _summary(summary: WorkloadSummary) -> str:
     if summary.problem:
         return f"{summary.workload:<24} {summary.problem}"
+    count = len(summary.samples)
+    runs = "1 run" if summary.spread is None else f"spread {summary.spread:.1%} of {count} runs"
     return (
-        f"{summary.workload:<24} {summary.throughput:>12,.1f} {summary.unit:<10} "
-        f"spread {summary.spread:.1%} of {len(summary.samples)} runs, "
+        f"{summary.workload:<24} {summary.throughput:>12,.1f} {summary.unit:<10} {runs}, "
         f"p95 {summary.latency_ms.p95:.2f} ms, {summary.engine}"
         + ("  not steady" if summary.steady is False else "")
         + ("  client-bound" if summary.client_bound else "")

@@ -229,8 +229,14 @@ async def _regress(stack: Stack, options: argparse.Namespace) -> int:
     done = await follow(events, options, partial(show_event, options=options))
     if not isinstance(done, RegressDone):
         raise asyncio.CancelledError
-    texts = {path: junit.document("regress", done.checks, done.seconds) for path in files.values()}
-    write(texts)
+    facts = {"size": size, "decides": SIZES[size].decides}
+    text = junit.document("regress", done.checks, done.seconds, properties=facts)
+    write(dict.fromkeys(files.values(), text))
     if options.json:
-        print_json({"verdict": done.verdict, "seconds": done.seconds, "checks": done.checks})
+        print_json(
+            {
+                **{"verdict": done.verdict, "seconds": done.seconds, **facts},
+                "checks": done.checks,
+            }
+        )
     return strict(done.exit_code, done.checks) if options.strict else done.exit_code
