@@ -34,12 +34,16 @@ _GLYPHS = {
     "MEASURED": "●",
     "NOT RUN": "○",
     "NOT BUILT": "–",
+    "INCOMPLETE": "◐",
+    "STALE": "○",
+    "QUICK": "○",
+    "N/A": "–",
 }
 
 
 def glyph(verdict: str) -> str:
     """The sign that stands before the word of a status or a verdict: never a colour alone."""
-    return _GLYPHS.get(verdict, "·")
+    return _GLYPHS.get(verdict.partition(",")[0], "·")
 
 
 class Result(msgspec.Struct, frozen=True):

@@ -18,6 +18,9 @@ _VERDICTS = {
     "REGRESSED": BAD,
     "WARN": WARN,
     "INCONCLUSIVE": WARN,
+    "INCOMPLETE": WARN,
+    "STALE": WARN,
+    "QUICK": WARN,
     "NO DIFFERENCE": "",
     "MEASURED": "",
 }

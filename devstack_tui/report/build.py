@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
 from devstack_tui import __version__
 from devstack_tui.contracts.model import RelaxedSetting
 from devstack_tui.core import codec
-from devstack_tui.core.check import Headline, Status
+from devstack_tui.core.check import Headline, counts_text
+from devstack_tui.core.errors import command
 from devstack_tui.core.history import History
 from devstack_tui.core.redact import redact
-from devstack_tui.report import documents
+from devstack_tui.report import documents, verdict
 from devstack_tui.report.coverage import CatalogueCheck, coverage
-from devstack_tui.report.documents import CHECK, KNOWN, MEASURING, RunDocument
-from devstack_tui.report.model import Item, Report, Suite, SuiteRun
-from devstack_tui.stack.basis import RESTORED
+from devstack_tui.report.documents import CHECK, KNOWN, RunDocument
+from devstack_tui.report.model import NOT_APPLICABLE, CoverageRow, Item, Report, Suite, SuiteRun
+from devstack_tui.report.staleness import Ages
+from devstack_tui.stack.basis import NOTHING_RUNS, RESTORED, Basis, restorations
 
 LOOKED_AT = 30
 """Runs of one subject: the newest is shown, the others are its history."""
@@ -35,11 +37,17 @@ def build(
     not_audited: Mapping[str, tuple[str, ...]] = {},
     development_only: Sequence[RelaxedSetting] = (),
     unasked: Sequence[str] = (),
+    rests: Basis | None = None,
+    about: Mapping[str, frozenset[str]] = {},
+    inapplicable: Mapping[str, str] = {},
+    absent: Mapping[str, str] = {},
     now: Callable[[], float] = time.time,
 ) -> Report:
     """What the history of `stack` holds. `known` are the checks that exist, `secrets` are texts
     that must not appear, `headline` and `not_audited` what the checks are and what they leave out;
-    `development_only` are settings in force, `unasked` services of which that is not known.
+    `development_only` are settings in force, `unasked` services of which that is not known;
+    `rests` is what results of now rest on, `about` the services of a check, `inapplicable` why
+    checks do not apply here, `absent` the command that brings what a check needs into the stack.
     Raises `DevstackError` when the history cannot be read."""
     notes: list[str] = []
     runs: list[RunDocument] = []
@@ -63,67 +71,109 @@ def build(
     grouped: dict[tuple[str, str], list[RunDocument]] = {}
     for ran in runs:
         grouped.setdefault((ran.kind, ran.subject), []).append(ran)
-    suites = [_suite(found, at) for found in grouped.values()]
+    ages = Ages(rests, restorations(history), about)
+    suites = [_suite(found, at, ages) for found in grouped.values()]
     order = {kind: place for place, kind in enumerate(KNOWN)}
     suites.sort(key=lambda suite: (order.get(suite.kind, len(KNOWN)), suite.kind, suite.name))
+    if rests is not None and not any(one.units for one in rests.services.values()):
+        notes.append(f"{NOTHING_RUNS}: `{command(stack, 'up')}`")
+    covered = coverage(runs, known, stack, ages, inapplicable=inapplicable, absent=absent)
+    findings = tuple(verdict.beyond(suites, documents.CORE))
     report = Report(
         stack=stack,
         at=at,
         version=__version__,
-        verdict=documents.worst(s.verdict for s in suites if s.kind not in MEASURING),
+        verdict=verdict.verdict((row.status for row in covered.core), findings),
         suites=tuple(suites),
-        coverage=coverage(runs, known, stack),
+        coverage=covered,
         notes=(*notes, *history.notes),
         headline=headline,
         not_audited=dict(not_audited),
         development_only=tuple(development_only),
+        missing=verdict.missing_list(covered.core, findings),
+        inapplicable=_inapplicable(covered.core),
+        warnings=verdict.warnings(covered.core, suites, documents.CORE),
     )
     return redacted(report, secrets)
 
 
-def _suite(runs: Sequence[RunDocument], now: float) -> Suite:
+def _inapplicable(rows: Sequence[CoverageRow]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for row in rows:
+        if row.status == NOT_APPLICABLE:
+            found[row.reason] = (*found.get(row.reason, ()), row.id)
+    return found
+
+
+def _suite(runs: Sequence[RunDocument], now: float, ages: Ages) -> Suite:
     """The last of `runs`, newest first; of an audit, every check's own last result."""
     last = runs[0]
-    results, notes = last.results, last.notes
-    verdict, figures, older = last.verdict, last.figures, 0
-    if last.kind == CHECK:
-        found: dict[str, Item] = {}
-        for ran in runs:
-            for item in ran.results:
-                found.setdefault(item.id, item)
-        if older := len(found) - len(results):
-            notes = (*notes, f"{older} of the results are of earlier runs")
-            results = tuple(found[name] for name in sorted(found))
-            verdict = documents.worst(item.status for item in results)
-    counts = documents.counted(results)
-    if last.kind == CHECK:
-        earlier = f"; {older:,} of them are of earlier runs" if older else ""
-        figures = f"{len(results):,} checks: {documents.counts_text(counts)}{earlier}"
+    made = _audit(runs, ages) if last.kind == CHECK else _last(runs, ages)
     return Suite(
         key=f"{last.kind} {last.subject}",
         kind=last.kind,
         name=last.subject,
-        verdict=verdict,
         at=last.at,
         age_s=max(now - last.at, 0.0),
         id=last.id,
         fingerprint=last.fingerprint,
         command=last.command,
-        figures=figures,
-        counts=counts,
-        results=results,
-        notes=notes,
         history=tuple(
             SuiteRun(ran.id, ran.at, ran.verdict, ran.figures, ran.fingerprint) for ran in runs
         ),
-        series=last.series,
         interval=last.interval,
+        beside=last.beside,
+        **made,
     )
 
 
-def strict_exit(report: Report) -> int:
-    """The exit status of the last verdicts: 0 all passed, 1 one failed, 4 undecided or none."""
-    return {str(Status.PASS): 0, str(Status.FAIL): 1}.get(report.verdict, 4)
+def _audit(runs: Sequence[RunDocument], ages: Ages) -> dict[str, Any]:
+    """Every check by its own last result, whichever run made it."""
+    found: dict[str, Item] = {}
+    for ran in runs:
+        for item in ran.results:
+            if item.id not in found:
+                found[item.id] = ages.aged(ran, item)
+    notes, results = runs[0].notes, tuple(found[item.id] for item in runs[0].results)
+    earlier = ""
+    if older := len(found) - len(results):
+        notes = (*notes, f"{older} of the results are of earlier runs")
+        earlier = f"; {older:,} of them are of earlier runs"
+        results = tuple(found[name] for name in sorted(found))
+    aged = [one.stale for one in results if one.stale]
+    stale = "; ".join(dict.fromkeys(reason for one in aged for reason in one.split("; ")))
+    if stale and len(aged) < len(results):
+        stale = f"{len(aged):,} of {len(results):,}: {stale}"
+    return {
+        "verdict": documents.worst(item.status for item in results),
+        "figures": f"{len(results):,} checks: {counts_text(results)}{earlier}",
+        "counts": documents.counted(results),
+        "results": results,
+        "notes": notes,
+        "stale": stale,
+    }
+
+
+def _last(runs: Sequence[RunDocument], ages: Ages) -> dict[str, Any]:
+    """The last run; of a benchmark, the median of the runs that were made with it."""
+    last, together = runs[0], documents.made_together(runs)
+    shown = documents.median(together)
+    results = tuple(ages.aged(last, item) for item in last.results)
+    return {
+        "verdict": last.verdict,
+        "figures": documents.median_figures(together),
+        "counts": documents.counted(results),
+        "results": results,
+        "notes": last.notes,
+        "series": shown.series,
+        "runs": len(together),
+        "stale": ages.of(last),
+    }
+
+
+def exit_status(report: Report, *, strict: bool = False) -> int:
+    """0 PASS, 1 FAIL, 4 INCOMPLETE; with `strict` a WARN that nothing declares makes a 0 a 1."""
+    return verdict.exit_status(report.verdict, report.warnings, strict=strict)
 
 
 def redacted(document: T, secrets: frozenset[str]) -> T:

@@ -9,10 +9,23 @@ import msgspec
 
 from devstack_tui.core.check import Status
 from devstack_tui.core.errors import command
+from devstack_tui.core.units import moment
 from devstack_tui.report import documents
 from devstack_tui.report.core_checks import CoreCheck, CoreSuite, checks, suites
 from devstack_tui.report.documents import RunDocument
-from devstack_tui.report.model import NOT_BUILT, NOT_RUN, Counts, Coverage, CoverageRow, Item
+from devstack_tui.report.model import (
+    NOT_APPLICABLE,
+    NOT_BUILT,
+    NOT_RUN,
+    QUICK,
+    STALE,
+    Counts,
+    Coverage,
+    CoverageRow,
+    Item,
+)
+from devstack_tui.report.staleness import Ages
+from devstack_tui.report.verdict import is_missing
 
 RED = (str(Status.FAIL), str(Status.WARN))
 PROOFS = {"selftest.caught": "perf.04"}
@@ -31,19 +44,30 @@ class CatalogueCheck(msgspec.Struct, frozen=True):
 
 
 class _CheckResults:
-    """What the runs say of each check: its last result, and when it was red last."""
+    """What the runs say of each check: its last result, what decides it, and when it was red."""
 
-    def __init__(self, runs: Sequence[RunDocument]) -> None:
+    def __init__(self, runs: Sequence[RunDocument], ages: Ages) -> None:
         self.last: dict[str, Item] = {}
+        self.deciding: dict[str, Item] = {}
+        self.besides: dict[str, tuple[str, Item]] = {}
+        """The last result that does not decide, and why, where none that does is newer."""
         self.suites: dict[str, str] = {}
         self.red: dict[str, float] = {}
         for ran in runs:
             for item in ran.results:
                 self.last.setdefault(item.id, item)
+                self._sort(ran, item, ages)
                 audited = ran.kind == documents.CHECK
                 self.suites.setdefault(item.id, ran.subject if audited else _family(item.id))
                 if item.status in RED:
                     self.red.setdefault(item.id, item.at)
+
+    def _sort(self, ran: RunDocument, item: Item, ages: Ages) -> None:
+        if item.id in documents.CORE and item.id not in self.deciding:
+            if not ran.beside:
+                self.deciding[item.id] = ages.aged(ran, item)
+            else:
+                self.besides.setdefault(item.id, (ran.beside, item))
 
     def status(self, id: str) -> str:
         """The last status of a check."""
@@ -57,12 +81,31 @@ class _CheckResults:
         return self.last[id].proven if id in self.last else None
 
 
-def coverage(runs: Sequence[RunDocument], known: Iterable[CatalogueCheck], stack: str) -> Coverage:
-    """Of `runs`, newest first. `known` are the checks of the catalogues."""
-    seen = _CheckResults(runs)
+def coverage(
+    runs: Sequence[RunDocument],
+    known: Iterable[CatalogueCheck],
+    stack: str,
+    ages: Ages,
+    *,
+    inapplicable: Mapping[str, str] = {},
+    absent: Mapping[str, str] = {},
+) -> Coverage:
+    """Of `runs`, newest first. `known` are the checks of the catalogues, `inapplicable` why some
+    checks do not apply here, `absent` the command that brings a check's service into the stack."""
+    seen = _CheckResults(runs, ages)
     catalogue = {one.id: one for one in known}
     rows = tuple(
-        _row(suite, check, seen, catalogue, command(stack, *suite.run))
+        _row(
+            suite,
+            check,
+            seen,
+            catalogue,
+            _Here(
+                command(stack, *suite.run),
+                inapplicable.get(check.id, ""),
+                absent.get(check.id, ""),
+            ),
+        )
         for suite in suites()
         for check in suite.checks
     )
@@ -90,48 +133,93 @@ def coverage(runs: Sequence[RunDocument], known: Iterable[CatalogueCheck], stack
     return Coverage(rows, _counts(theirs), _counts(beyond))
 
 
+class _Here(NamedTuple):
+    """Of a check: the command that runs it, why it does not apply on this machine, and the command
+    that brings a service of it into the stack."""
+
+    again: str
+    inapplicable: str
+    absent: str
+
+
 def _row(
     suite: CoreSuite,
     check: CoreCheck,
     seen: _CheckResults,
     catalogue: Mapping[str, CatalogueCheck],
-    again: str,
+    here: _Here,
 ) -> CoverageRow:
-    found, listed = seen.last.get(check.id), catalogue.get(check.id)
-    status, reason = _state(suite, check.id, found, catalogue, again)
+    found, listed = seen.deciding.get(check.id), catalogue.get(check.id)
+    beside = seen.besides.get(check.id)
+    if found is not None:
+        state = _decided(found, beside, here.inapplicable)
+    elif here.inapplicable:
+        state = _State(NOT_APPLICABLE, here.inapplicable)
+    else:
+        state = _undecided(suite, check.id, beside, catalogue)
+    shown = found or (beside[1] if beside else None)
     proven = listed.proven if listed is not None else None
+    skipped = state.status in (Status.SKIPPED, NOT_RUN)
+    again = here.absent if here.absent and skipped else here.again
     return CoverageRow(
         core=check.core,
         id=check.id,
-        title=(listed and listed.title) or (found and found.title) or check.title,
+        title=(listed and listed.title) or (shown and shown.title) or check.title,
         suite=check.suite,
-        status=status,
-        reason=reason,
+        status=state.status,
+        reason=state.reason,
         proven=seen.proven(check.id) if proven is None else proven,
-        at=found.at if found else None,
+        at=shown.at if shown else None,
         seen_red=seen.red.get(check.id),
         command="" if suite.missing else again,
         explained=check.explained,
         kind_proven=listed is not None and listed.kind_proven,
+        was=state.was,
+        stale=found.stale if found else "",
+        missing=is_missing(state.status),
+        declared=bool(found and found.declared and state.status == Status.WARN),
     )
 
 
-def _state(
+class _State(NamedTuple):
+    status: str
+    reason: str
+    was: str = ""
+
+
+def _decided(found: Item, beside: tuple[str, Item] | None, inapplicable: str) -> _State:
+    """By the last result that counts: what is stale does not, nor what does not apply here."""
+    if found.stale:
+        state = _State(STALE, f"{found.status} {moment(found.at)}; {found.stale}", found.status)
+    else:
+        state = _State(found.status, found.evidence)
+    if inapplicable and is_missing(state.status):
+        return _State(NOT_APPLICABLE, inapplicable)
+    # What failed since is said, although it decides nothing.
+    if beside is not None and beside[1].status in (Status.FAIL, Status.ERROR):
+        why, item = beside
+        later = f"since then {item.status} ({why}): {item.evidence}"
+        return state._replace(reason=f"{state.reason}; {later}")
+    return state
+
+
+def _undecided(
     suite: CoreSuite,
     id: str,
-    found: Item | None,
+    beside: tuple[str, Item] | None,
     catalogue: Mapping[str, CatalogueCheck],
-    again: str,
-) -> tuple[str, str]:
-    """The status of one of the core checks, and the reason for it."""
-    if found is not None:
-        return found.status, found.evidence
+) -> _State:
+    """A check without a result that counts, and the reason for it."""
+    if beside is not None:
+        why, item = beside
+        status = NOT_RUN if why == documents.BESIDE else QUICK
+        return _State(status, f"only {why}", item.status)
     if suite.missing:
-        return NOT_BUILT, suite.missing
+        return _State(NOT_BUILT, suite.missing)
     # Without any check of its suite the catalogue could not be read: then it says nothing.
     if id not in catalogue and any(name.startswith(f"{suite.prefix}.") for name in catalogue):
-        return NOT_BUILT, f"there is no check {id} yet"
-    return NOT_RUN, f"not run on this stack yet: {again}"
+        return _State(NOT_BUILT, f"there is no check {id} yet")
+    return _State(NOT_RUN, "not run on this stack yet")
 
 
 def _family(id: str) -> str:

@@ -5,6 +5,7 @@ A kind that is not known here is read by the keys that every gate has (`verdict`
 
 from __future__ import annotations
 
+import statistics
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -19,6 +20,7 @@ from devstack_tui.core.errors import command, for_stack
 from devstack_tui.core.history import Row
 from devstack_tui.core.units import counted as how_many
 from devstack_tui.core.units import measured
+from devstack_tui.report.core_checks import checks
 from devstack_tui.report.model import MEASURED, Interval, Item, Series
 from devstack_tui.report.shapes import (
     AbDoc,
@@ -29,15 +31,22 @@ from devstack_tui.report.shapes import (
     DrillDoc,
     GateDoc,
 )
+from devstack_tui.stack.basis import Basis
 
 BENCH, REGRESS, DRILL, CHECK = "bench", "regress", "drill", "check"
 AB, COST, AUTO = "ab", "cost", "auto"
 SELF_TEST = "self-test"
+BESIDE = "beside the core result, which is that of SIGKILL of two masters"
+CORE = frozenset(check.id for check in checks())
+USUAL = "first,second"
+"""The victim of a drill that nobody chose: it is not named."""
 UNHURT = (Status.PASS, Status.SKIPPED)
 """Nothing is to be mended then."""
 KNOWN = (CHECK, REGRESS, DRILL, BENCH, AB, COST, AUTO)
 """In the order of the report."""
 MEASURING = (BENCH, AB, COST, AUTO)
+AGELESS = (AB, COST, AUTO)
+"""They compare settings of their own, whatever is in force now."""
 
 
 class RunDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +64,11 @@ class RunDocument(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
     series: Series | None = None
     interval: Interval | None = None
+    basis: Basis | None = None
+    beside: str = ""
+    """Why it decides no core check; empty where it does."""
+    run: int = 1
+    throughput: float = 0.0
 
 
 def read(row: Row, stack: str) -> list[RunDocument]:
@@ -89,14 +103,16 @@ def counts_text(counts: dict[str, int]) -> str:
     return ", ".join(f"{count:,} {status}" for status, count in counts.items())
 
 
-def _items(checks: Sequence[CheckDoc], at: float, stack: str) -> tuple[Item, ...]:
+def _items(found: Sequence[CheckDoc], at: float, stack: str) -> tuple[Item, ...]:
     return tuple(
         Item(
             *(one.id, one.title, one.status, one.evidence),
             "" if one.status in UNHURT else for_stack(one.remedy, stack),
             *(one.severity, one.core, one.proven, one.at or at),
+            service=one.service,
+            declared=one.declared,
         )
-        for one in checks
+        for one in found
         if one.status is not None
     )
 
@@ -125,14 +141,28 @@ def _gate(row: Row, stack: str) -> list[RunDocument]:
     figures = counts_text(counted(items))
     name = _sized(row.name or row.kind, row.size)
     again = found.command or command(stack, row.kind)
-    return [_ran(row, name, found.verdict, figures, again, results=items, notes=found.notes)]
+    return [
+        _ran(
+            row,
+            name,
+            found.verdict,
+            figures,
+            again,
+            results=items,
+            notes=found.notes,
+            basis=found.basis,
+        )
+    ]
 
 
 def _regress(row: Row, stack: str) -> list[RunDocument]:
     (made,) = _gate(row, stack)
     flag = ("--self-test",) if row.name == SELF_TEST else ()
     again = command(stack, "regress", *flag, *sizes.words(row.size))
-    return [replace(made, command=again)]
+    size = sizes.SIZES.get(row.size)
+    decides = (size and size.core) or row.name == SELF_TEST
+    beside = "" if decides else f"{row.size}: does not decide"
+    return [replace(made, command=again, beside=beside)]
 
 
 def _check(row: Row, stack: str) -> list[RunDocument]:
@@ -141,13 +171,14 @@ def _check(row: Row, stack: str) -> list[RunDocument]:
     for one in found.checks:
         suites.setdefault(one.suite or one.id.partition(".")[0], []).append(one)
     made = []
-    for suite, checks in suites.items():
-        items = _items(checks, row.started, stack)
+    for suite, listed in suites.items():
+        items = _items(listed, row.started, stack)
         if items:
             summary = worst(item.status for item in items)
             again = command(stack, "check", "run", suite)
             figures, notes = counts_text(counted(items)), found.notes
-            made.append(_ran(row, suite, summary, figures, again, results=items, notes=notes))
+            more = {"results": items, "notes": notes, "basis": found.basis}
+            made.append(_ran(row, suite, summary, figures, again, **more))
     return made
 
 
@@ -163,8 +194,13 @@ def _drill(row: Row, stack: str) -> list[RunDocument]:
     words = ["drill", "run", row.name]
     words += ["--fault", found.fault] if found.fault else []
     words += ["--victim", found.victim] if found.victim else []
-    subject = f"{row.name} {found.fault}".strip()
-    return [_ran(row, subject, found.verdict, figures, command(stack, *words), results=items)]
+    # One victim's failure is not another's, nor is it mended by the core result.
+    own = found.victim in (USUAL, row.name.partition(".")[0])
+    subject = " ".join(filter(None, (row.name, found.fault, "" if own else found.victim)))
+    beside = "" if found.core or not any(item.id in CORE for item in items) else BESIDE
+    again = command(stack, *words)
+    more = {"results": items, "basis": found.basis, "beside": beside}
+    return [_ran(row, subject, found.verdict, figures, again, **more)]
 
 
 def _bench(row: Row, stack: str) -> list[RunDocument]:
@@ -184,7 +220,38 @@ def _bench(row: Row, stack: str) -> list[RunDocument]:
     summary = str(Status.ERROR) if found.problem else MEASURED
     again = command(stack, "bench", "run", row.name, *sizes.words(row.size))
     name = _sized(row.name, row.size)
-    return [_ran(row, name, summary, figures, again, notes=tuple(notes), series=series)]
+    more = {"notes": tuple(notes), "series": series, "basis": found.basis, "run": found.run}
+    sample = 0.0 if found.problem else found.throughput
+    return [_ran(row, name, summary, figures, again, throughput=sample, **more)]
+
+
+def made_together(runs: Sequence[RunDocument]) -> Sequence[RunDocument]:
+    """The runs of a benchmark, newest first, that one command made: down to its first."""
+    first = next((place for place, ran in enumerate(runs) if ran.run == 1), 0)
+    alike = [ran for ran in runs[: first + 1] if ran.fingerprint == runs[0].fingerprint]
+    return alike if runs[0].kind == BENCH else runs[:1]
+
+
+def median(runs: Sequence[RunDocument]) -> RunDocument:
+    """The run in the middle by its throughput, the slower one of two; of runs with problems, the
+    last."""
+    measured = sorted((ran for ran in runs if ran.throughput), key=lambda ran: ran.throughput)
+    return measured[(len(measured) - 1) // 2] if measured else runs[0]
+
+
+def median_figures(runs: Sequence[RunDocument]) -> str:
+    """The median throughput of several runs with its range, and the latencies of that in the
+    middle; of one run, its figures."""
+    samples = [ran.throughput for ran in runs if ran.throughput]
+    if len(samples) < 2:
+        return median(runs).figures
+    unit, late = median(runs).figures.partition(" ")[2].split(", ", 1)
+    bounds = f"{min(samples):,.0f} to {max(samples):,.0f}"
+    failed = f", {len(runs) - len(samples)} failed" if len(samples) < len(runs) else ""
+    return (
+        f"{statistics.median(samples):,.0f} {unit} (median of {len(samples)} runs, {bounds}"
+        f"{failed}), {late}"
+    )
 
 
 def _ab(row: Row, stack: str) -> list[RunDocument]:

@@ -13,7 +13,7 @@ from devstack_tui.report.style import CSS
 
 LOOKS = {
     "is-good": ("PASS", "IMPROVED"),
-    "is-warn": ("WARN", "INCONCLUSIVE"),
+    "is-warn": ("WARN", "INCONCLUSIVE", "INCOMPLETE", "STALE", "QUICK"),
     "is-bad": ("FAIL", "ERROR", "REGRESSED"),
 }
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
@@ -82,13 +82,18 @@ def _table(table: page.Table) -> str:
     )
 
 
+def _look(word: str) -> str:
+    return next((look for look, words in LOOKS.items() if word in words), "is-other")
+
+
 def _spans(spans: Sequence[Span]) -> str:
     return "".join(map(_span, spans))
 
 
 def _span(span: Span) -> str:
     if span.kind == page.VERDICT:
-        look = next((look for look, words in LOOKS.items() if span.text in words), "is-other")
+        word = span.text.partition(",")[0]
+        look = "is-other" if word != span.text else _look(word)
         return f'<span class="verdict {look}">{escape(verdict_text(span.text))}</span>'
     if span.kind == page.CODE:
         return f"<code>{escape(span.text)}</code>" if span.text else ""

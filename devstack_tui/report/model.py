@@ -12,6 +12,14 @@ MEASURED = "MEASURED"
 UNKNOWN = "UNKNOWN"
 NOT_RUN = "NOT RUN"
 NOT_BUILT = "NOT BUILT"
+STALE = "STALE"
+"""There is a result, of servers that are not those of now."""
+QUICK = "QUICK"
+"""There is a result, of runs that are too short to decide."""
+NOT_APPLICABLE = "N/A"
+"""What the check is about is not installed, or not allowed on this stack."""
+INCOMPLETE = "INCOMPLETE"
+"""A report's verdict: nothing failed, and something has no result that decides."""
 
 
 class Item(msgspec.Struct, frozen=True):
@@ -26,6 +34,10 @@ class Item(msgspec.Struct, frozen=True):
     core: str = ""
     proven: bool | None = None
     at: float = 0.0
+    service: str = ""
+    declared: bool = False
+    stale: str = ""
+    """Why it is not of now: `redis was restarted 2026-11-27 14:02`."""
 
 
 class SuiteRun(msgspec.Struct, frozen=True):
@@ -60,7 +72,9 @@ class Interval(msgspec.Struct, frozen=True):
 
 class Suite(msgspec.Struct, frozen=True, kw_only=True):
     """The last result of one suite. `kind` is the capability, `name` what ran, `id` the run's in
-    the history; `counts` how many of its checks have which status; `history` newest first."""
+    the history; `counts` how many of its checks have which status; `history` newest first.
+    `stale`: why it is not of now; `beside`: why it decides no core check; `runs` how many it is the
+    median of."""
 
     key: str
     kind: str
@@ -78,12 +92,16 @@ class Suite(msgspec.Struct, frozen=True, kw_only=True):
     history: tuple[SuiteRun, ...] = ()
     series: Series | None = None
     interval: Interval | None = None
+    stale: str = ""
+    beside: str = ""
+    runs: int = 1
 
 
 class CoverageRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One of the core checks. `status` is its last one, NOT RUN or NOT BUILT, and `reason` says
-    what decided it. `proven`: a sabotage was seen to turn it red, None where none is declared;
-    `kind_proven`: one turned another of its kind;
+    """One of the core checks. `status` is that of the last result that counts, or why there is none
+    (NOT RUN, NOT BUILT, STALE, QUICK, N/A), and `reason` says what decided it; `was` is the last
+    status of one that is stale or quick. `missing`: nothing decides it now. `proven`: a sabotage
+    was seen to turn it red, None where none is declared; `kind_proven`: another of its kind;
     `seen_red` when the history saw it FAIL or WARN last; `explained` why no sabotage of its own
     can turn it red."""
 
@@ -99,6 +117,26 @@ class CoverageRow(msgspec.Struct, frozen=True, kw_only=True):
     command: str = ""
     kind_proven: bool = False
     explained: str = ""
+    was: str = ""
+    stale: str = ""
+    missing: bool = False
+    declared: bool = False
+
+
+class Missing(msgspec.Struct, frozen=True):
+    """Checks that nothing decides, why, and the command that brings a result: `Failover 1–16`."""
+
+    what: str
+    checks: tuple[str, ...]
+    why: str
+    command: str = ""
+
+
+class Warnings(msgspec.Struct, frozen=True):
+    """How many WARNs there are, and how many of them the declared configuration brings about."""
+
+    total: int = 0
+    declared: int = 0
 
 
 class Counts(msgspec.Struct, frozen=True):
@@ -122,7 +160,8 @@ class Coverage(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """`report --json`. `verdict` is that of the last results of all gates, drills and audits;
+    """`report --json`. `verdict`: FAIL when a result that counts is FAIL or ERROR, INCOMPLETE while
+    there is something `missing`, else PASS; `inapplicable` why core checks do not apply, by reason;
     `not_audited` what they say nothing about, by service; `development_only` the settings that
     were in force when it was made."""
 
@@ -136,3 +175,6 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     headline: Headline | None = None
     not_audited: dict[str, tuple[str, ...]] = {}
     development_only: tuple[RelaxedSetting, ...] = ()
+    missing: tuple[Missing, ...] = ()
+    inapplicable: dict[str, tuple[str, ...]] = {}
+    warnings: Warnings = Warnings()

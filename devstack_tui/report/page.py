@@ -7,20 +7,26 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from devstack_tui.contracts.model import RelaxedSetting
+from devstack_tui.core.check import worded
 from devstack_tui.core.errors import command
 from devstack_tui.core.units import age, moment
 from devstack_tui.report import charts
 from devstack_tui.report.labels import (
     COUNTED,
     FIRST_STEPS,
+    MISSING,
     PROVEN,
     by_status,
+    item_verdict,
     kind_title,
     loud,
+    missing_text,
     proven,
+    suite_figures,
+    suite_verdict,
     summary,
 )
-from devstack_tui.report.model import Counts, Coverage, Item, Report, Suite
+from devstack_tui.report.model import Counts, Coverage, Item, Missing, Report, Suite
 
 TEXT, CODE, VERDICT = "text", "code", "verdict"
 
@@ -100,6 +106,7 @@ def page(report: Report, timelines: Mapping[str, str] | None) -> Iterator[Block]
     yield _line(report.verdict, f"{moment(report.at)} · devstack-tui {report.version}")
     yield Paragraph((Span(summary(report)),))
     yield from map(Note, report.notes)
+    yield from _missing(report.missing)
     yield from _development_only(report.development_only)
     yield Heading(2, "Last results")
     yield from _last(report) if report.suites else _first_steps(report.stack)
@@ -109,6 +116,19 @@ def page(report: Report, timelines: Mapping[str, str] | None) -> Iterator[Block]
         yield from _charts(report.suites, timelines)
     for suite in report.suites:
         yield from _details(suite)
+
+
+def _missing(found: Sequence[Missing]) -> Iterator[Block]:
+    if not found:
+        return
+    yield Heading(2, "Missing")
+    yield Paragraph((Span(MISSING),))
+    yield Bullets(
+        tuple(
+            _row(missing_text(one), *((" → ", _code(one.command)) if one.command else ()))
+            for one in found
+        )
+    )
 
 
 def _development_only(settings: Sequence[RelaxedSetting]) -> Iterator[Block]:
@@ -154,8 +174,9 @@ def _last(report: Report) -> Iterator[Block]:
         yield Heading(3, kind_title(kind))
         rows = tuple(
             _row(
-                *(one.name, _verdict(one.verdict), Span(age(one.age_s), hint=moment(one.at))),
-                *(one.figures, _code(one.fingerprint), _code(one.command)),
+                *(one.name, _verdict(suite_verdict(one))),
+                *(Span(age(one.age_s), hint=moment(one.at)), suite_figures(one)),
+                *(_code(one.fingerprint), _code(one.command)),
             )
             for one in suites
         )
@@ -170,7 +191,7 @@ def _coverage(found: Coverage) -> Iterator[Block]:
     yield Heading(3, "The core checks one by one")
     rows = tuple(
         _row(
-            *(row.core, _code(row.id), row.title, _verdict(row.status)),
+            *(row.core, _code(row.id), row.title, _verdict(worded(row))),
             *(proven(row), "" if row.status == "PASS" else row.reason),
         )
         for row in found.core
@@ -225,7 +246,10 @@ def _charts(suites: Sequence[Suite], timelines: Mapping[str, str]) -> Iterator[B
         chart = charts.interval_chart(compared)
         figures.append(Figure("B ÷ A, 95 % intervals; a tick is a pair", chart))
     figures += [
-        Figure(f"{one.name}: {one.figures}", charts.series_chart(one.name, one.series))
+        Figure(
+            f"{one.name}: {one.figures}" + (" (that run is drawn)" if one.runs > 1 else ""),
+            charts.series_chart(one.name, one.series),
+        )
         for one in suites
         if one.series is not None
     ]
@@ -240,19 +264,26 @@ def _details(suite: Suite) -> Iterator[Block]:
     yield Heading(2, f"{kind_title(suite.kind)}: {suite.name}")
     yield _line(suite.verdict, f"{moment(suite.at)} · run ", suite.id)
     yield from map(Note, suite.notes)
+    if suite.stale:
+        yield Note(f"stale: {suite.stale}")
+    if suite.beside:
+        yield Note(suite.beside)
     if failed := loud(suite.results):
         heads = ("Check", "Title", "Status", "Evidence", "Remedy")
         yield Table(heads, _rows(failed), short=(2,))
-    if quiet := [item for item in suite.results if item.status == "PASS"]:
-        table = Table(("Check", "Title", "Status", "Evidence"), _rows(quiet, 4), short=(2,))
-        yield CollapsedTable(f"{len(quiet):,} passed", table)
+    for status, word in (("SKIPPED", "skipped"), ("PASS", "passed")):
+        if quiet := [item for item in suite.results if item.status == status]:
+            table = Table(("Check", "Title", "Status", "Evidence"), _rows(quiet, 4), short=(2,))
+            yield CollapsedTable(f"{len(quiet):,} {word}", table)
     if len(suite.history) > 1:
         yield CollapsedTable(f"The last {len(suite.history)} runs", _past(suite))
 
 
 def _rows(items: Iterable[Item], columns: int = 5) -> tuple[tuple[Span, ...], ...]:
     return tuple(
-        _row(_code(one.id), one.title, _verdict(one.status), one.evidence, one.remedy)[:columns]
+        _row(_code(one.id), one.title, _verdict(item_verdict(one)), one.evidence, one.remedy)[
+            :columns
+        ]
         for one in items
     )
 

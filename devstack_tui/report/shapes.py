@@ -6,6 +6,7 @@ import msgspec
 
 from devstack_tui.contracts.workload import Tick
 from devstack_tui.report.model import UNKNOWN
+from devstack_tui.stack.basis import Basis
 
 
 class CheckDoc(msgspec.Struct, frozen=True):
@@ -21,6 +22,8 @@ class CheckDoc(msgspec.Struct, frozen=True):
     suite: str = ""
     proven: bool | None = None
     at: float = 0.0
+    service: str = ""
+    declared: bool = False
 
 
 class GateDoc(msgspec.Struct, frozen=True):
@@ -30,6 +33,7 @@ class GateDoc(msgspec.Struct, frozen=True):
     checks: tuple[CheckDoc, ...] = ()
     notes: tuple[str, ...] = ()
     command: str = ""
+    basis: Basis | None = None
 
 
 class DrillDoc(msgspec.Struct, frozen=True):
@@ -44,6 +48,8 @@ class DrillDoc(msgspec.Struct, frozen=True):
     resurrected: int | None = 0
     indeterminate: int = 0
     steps: tuple[CheckDoc, ...] = ()
+    core: bool = False
+    basis: Basis | None = None
 
 
 class LatencyDoc(msgspec.Struct, frozen=True):
@@ -64,6 +70,8 @@ class BenchDoc(msgspec.Struct, frozen=True):
     client_bound: bool = False
     ticks: tuple[Tick, ...] = ()
     problem: str = ""
+    run: int = 1
+    basis: Basis | None = None
 
 
 class AbDoc(msgspec.Struct, frozen=True):

@@ -46,6 +46,7 @@ svg { max-width: 100%; height: auto; }
 .chart .status { fill: var(--other); } .chart .status-pass { fill: var(--good); }
 .chart .status-fail, .chart .status-error { fill: var(--bad); }
 .chart .status-warn, .chart .status-inconclusive { fill: var(--warn); }
+.chart .status-stale, .chart .status-quick, .chart .status-n-a,
 .chart .status-not-run, .chart .status-not-built, .chart .status-skipped { fill: var(--rule); }
 .chart .proven { fill: var(--ink); }
 @media print { :root { color-scheme: light; } body { max-width: none; padding: 0; font-size: 11px; }

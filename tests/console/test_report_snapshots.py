@@ -51,16 +51,16 @@ def test_reports(look: Look, size: tuple[int, int]) -> None:
 
 @BOTH
 def test_reports_coverage_filtered(look: Look, size: tuple[int, int]) -> None:
-    look(size, "c", "f", text="not passed")
+    look(size, "c", "f", text="missing")
 
 
 @BOTH
 def test_reports_suite(look: Look, size: tuple[int, int]) -> None:
-    look(size, "down", "enter", text="did not pass")
+    look(size, "down", "enter", text="SKIPPED")
 
 
 def test_reports_beyond_the_core_checks(look: Look) -> None:
-    look(SMALL, "b", text="Beyond the core checks")
+    look(SMALL, "b", text="Missing")
 
 
 def test_reports_before_the_first_run(look: Look, monkeypatch: pytest.MonkeyPatch) -> None:

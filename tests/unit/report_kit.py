@@ -17,11 +17,15 @@ from devstack_tui.drill.events import DrillReport
 from devstack_tui.drill.runner import KIND as DRILL
 from devstack_tui.security.events import AuditReport, CheckRow
 from devstack_tui.security.results import KIND as CHECK
+from devstack_tui.stack.basis import Basis, ServiceBasis, stamped
 from devstack_tui.tuning.events import AbReport, AutoReport, CostReport
 from devstack_tui.tuning.reports import AB, AUTO, COST
 
 AT = 1_793_620_800.0
 """When the newest of the runs began."""
+RUNNING = ServiceBasis({"one": ("1-1", AT - 9000)}, "p", "c", "x")
+RESTS = Basis("i", dict.fromkeys(("vault", "postgres", "mysql", "mongodb", "redis"), RUNNING))
+"""What every run rests on."""
 
 
 class Filled:
@@ -36,6 +40,7 @@ class Filled:
     ) -> None:
         """One run, as its capability keeps it."""
         raw = msgspec.json.encode(document)
+        raw = stamped(raw, RESTS) if raw.startswith(b"{") else raw
         self.history.add(kind, id, name, size, at, "0123456789ab", raw)
 
     def everything(self) -> History:
@@ -77,19 +82,30 @@ class Filled:
             evidence=f"{id} evidence {self.say}", at=at,
         )  # fmt: skip
 
-    def regress(self, status: Status = Status.PASS, id: str = "9a7e", at: float = AT - 60) -> None:
+    def regress(
+        self,
+        status: Status = Status.PASS,
+        id: str = "9a7e",
+        at: float = AT - 60,
+        size: str = "quick",
+    ) -> None:
         """The regression gate."""
         checks = tuple(
             Result(f"perf.0{n}", f"title {n}", status, f"evidence {n} {self.say}")
             for n in range(1, 10)
         )
         done = RegressDone(status, checks, 0, 30.0, at=at + 30)
-        self.add(REGRESS, id, "gate", "quick", at, done)
+        self.add(REGRESS, id, "gate", size, at, done)
 
     def drill(
-        self, verdict: str = "PASS", fault: str = "sigkill", id: str = "d411", at: float = AT - 120
+        self,
+        verdict: str = "PASS",
+        fault: str = "sigkill",
+        id: str = "d411",
+        at: float = AT - 120,
+        core: bool = True,
     ) -> None:
-        """A failover of one shard."""
+        """A failover of one shard, called that of two."""
         steps = tuple(
             Result(f"redis.failover.{n:02}", f"step {n}", Status(verdict), f"seen {n} {self.say}")
             for n in range(1, 17)
@@ -103,10 +119,10 @@ class Filled:
             lanes_from_ms=-1000.0,
         )  # fmt: skip
         report = DrillReport(
-            id=id, drill="redis.failover", fault=fault, victim="redis-1", verdict=verdict,
+            id=id, drill="redis.failover", fault=fault, victim="first,second", verdict=verdict,
             write_window_s=2.1, read_window_s=2.0, lost=3, resurrected=0, indeterminate=1,
             split_brain=0, steps=steps, repeats=(result,), started=at,
-            command=f"drill run {self.say}",
+            command=f"drill run {self.say}", core=core,
         )  # fmt: skip
         self.add(DRILL, id, "redis.failover", fault, at, report)
 

@@ -110,7 +110,10 @@ def test_a_loss_is_seen() -> None:
 def test_what_was_printed_is_printed_still(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     text = (KEPT / "printed" / f"{name}.json").read_text(encoding="utf-8")
     old = json.loads(for_stack(text, NAME))  # since then, commands name their stack
-    assert main(["--stack", NAME, *PRINTED[name], "--json"]) == 0
+    # Nothing of it runs: a report of that is incomplete.
+    assert main(["--stack", NAME, *PRINTED[name], "--json"]) == (4 if name == "report" else 0)
+    if name == "report":
+        old = {key: value for key, value in old.items() if key not in ("verdict", "coverage")}
     assert missing(old, json.loads(capsys.readouterr().out)) == []
 
 

@@ -10,16 +10,17 @@ import pytest
 from devstack_tui.bench import regress, thresholds
 from devstack_tui.core.check import Result, Status
 from devstack_tui.core.history import History
-from devstack_tui.report.build import build, redacted, strict_exit
+from devstack_tui.report.build import build, exit_status, redacted
 from devstack_tui.report.core_checks import checks, suites
 from devstack_tui.report.coverage import CatalogueCheck
 from devstack_tui.report.html import html
 from devstack_tui.report.markdown import markdown
 from devstack_tui.report.model import NOT_BUILT, NOT_RUN, CoverageRow, Report, Suite
 from devstack_tui.services.redis.drills import steps as drill_steps
+from devstack_tui.stack.basis import OLDER
 from devstack_tui.stack.stack import Stack
 
-from .report_kit import AT, Filled
+from .report_kit import AT, RESTS, Filled
 
 NOW = AT + 3600
 RECORDED = Path(__file__).with_name("report_recorded.json")
@@ -33,7 +34,7 @@ def filled(tmp_path: Path) -> Filled:
 
 def made(filled: Filled, known: tuple[CatalogueCheck, ...] = ()) -> Report:
     """The report an hour after the newest run."""
-    return build(filled.history, "default", known=known, now=lambda: NOW)
+    return build(filled.history, "default", known=known, rests=RESTS, now=lambda: NOW)
 
 
 def suite(report: Report, key: str) -> Suite:
@@ -95,7 +96,7 @@ def test_every_kind_of_run_has_its_last_result_its_age_and_its_command(filled: F
         "regress gate (quick)": ("PASS", "devstack-tui regress --quick"),
         "drill redis.failover sigkill": (
             "PASS",
-            "devstack-tui drill run redis.failover --fault sigkill --victim redis-1",
+            "devstack-tui drill run redis.failover --fault sigkill --victim first,second",
         ),
         "bench redis.get (quick)": ("MEASURED", "devstack-tui bench run redis.get --quick"),
         "ab redis.get: optimized against baseline": ("IMPROVED", "tune ab "),
@@ -118,10 +119,10 @@ def test_the_documents_of_a_real_stack_are_read(tmp_path: Path) -> None:
     for one in json.loads(RECORDED.read_text(encoding="utf-8")):
         document = json.dumps(one.pop("document")).encode()
         history.add(**one, document=document)
-    report = build(history, "default", now=lambda: NOW)
+    report = build(history, "default", rests=RESTS, now=lambda: NOW)
     assert report.notes == ()
     found = {one.key: (one.verdict, one.figures) for one in report.suites}
-    window = found["drill redis.failover sigkill"][1]
+    window = found["drill redis.failover sigkill redis-1"][1]
     assert window.startswith("write window 2.319 s, read window 2.319 s, 0 lost")
     assert found["bench redis.get (quick)"][1].startswith("30,322 ops/s, p50 0.91")
     assert found["bench mysql.bulk_insert (quick)"][0] == "ERROR"
@@ -130,12 +131,13 @@ def test_the_documents_of_a_real_stack_are_read(tmp_path: Path) -> None:
     assert (verdict, figures) == ("INCONCLUSIVE", "B ÷ A 0.619 (not bounded at 95 %), 2 pairs")
     assert found["cost redis (current)"][1].startswith("7,687 of 7,687 acknowledged writes lost")
     assert found["check tls"][1].startswith("9 checks: ")
-    assert row(report, "approle.01").status == "PASS"
+    old = row(report, "approle.01")
+    assert (old.status, old.was, old.stale) == ("STALE", "PASS", OLDER)
 
 
 def test_commands_name_the_stack_unless_it_is_the_default_one(filled: Filled) -> None:
     filled.bench()
-    report = build(filled.history, "other", now=lambda: NOW)
+    report = build(filled.history, "other", rests=RESTS, now=lambda: NOW)
     assert report.suites[0].command == "devstack-tui --stack other bench run redis.get --quick"
 
 
@@ -213,21 +215,21 @@ def test_the_subjects_of_a_history_are_its_kinds_and_names(filled: Filled) -> No
 
 @pytest.mark.parametrize(
     ("status", "code"),
-    [(Status.PASS, 0), (Status.FAIL, 1), (Status.ERROR, 1), (Status.INCONCLUSIVE, 4)],
+    [(Status.PASS, 4), (Status.FAIL, 1), (Status.ERROR, 1), (Status.INCONCLUSIVE, 4)],
 )
-def test_strict_exits_with_the_worst_of_the_last_verdicts(
-    filled: Filled, status: Status, code: int
-) -> None:
+def test_the_exit_status_is_that_of_the_verdict(filled: Filled, status: Status, code: int) -> None:
     filled.drill("PASS")
-    filled.regress(status)
+    filled.regress(status, size="full")
     filled.bench(problem="only measured, never judged")
-    assert strict_exit(made(filled)) == code
+    assert exit_status(made(filled)) == code
+    assert exit_status(made(filled), strict=True) == code
 
 
 def test_an_empty_history_proves_nothing(filled: Filled) -> None:
     report = made(filled)
-    assert report.verdict == "INCONCLUSIVE"
-    assert strict_exit(report) == 4
+    assert report.verdict == "INCOMPLETE"
+    assert exit_status(report) == 4
+    assert sum(len(one.checks) for one in report.missing) == 77
     assert "`devstack-tui drill run redis.failover`" in markdown(report)
     assert "<code>devstack-tui drill run redis.failover</code>" in html(report, {})
 
@@ -289,7 +291,7 @@ def test_the_end_of_a_gate_is_kept_for_the_report(
     done = regress.RegressDone(Status.FAIL, (check,), 1, 20.0, at=AT)
     regress.keep(stack, regress.GATE, "full", done)
     regress.keep(stack, regress.SELF_TEST, "quick", done)
-    report = build(History.of(stack.paths), "default", now=lambda: NOW)
+    report = build(History.of(stack.paths), "default", rests=RESTS, now=lambda: NOW)
     assert [one.key for one in report.suites] == [
         "regress gate",
         "regress self-test (quick)",
@@ -353,7 +355,7 @@ def test_no_secret_of_any_document_comes_out_of_any_form(tmp_path: Path, name: s
     bare = next(one for one in BARE if one in say)
     assert kept.count(bare) > 60
     secrets = frozenset({SECRETS["known"]})
-    report = build(history, "default", secrets=secrets, now=lambda: NOW)
+    report = build(history, "default", secrets=secrets, rests=RESTS, now=lambda: NOW)
     timelines = _timelines(report, history, secrets)
     assert timelines.keys() == {"d411"}
     texts = [markdown(report), html(report, timelines), _json(report, history, secrets)]

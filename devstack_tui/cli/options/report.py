@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from devstack_tui.cli.options import flag, json
+from devstack_tui.cli.options import json, strict
 
 
 def report_options(verb: argparse.ArgumentParser, _common: argparse.ArgumentParser) -> None:
@@ -15,5 +15,4 @@ def report_options(verb: argparse.ArgumentParser, _common: argparse.ArgumentPars
     )
     verb.add_argument("--out", metavar="DIR", help="write report.md, report.html and report.json")
     json(verb)
-    strict = "exit 1 when the last result of a suite is no pass, 4 when it decides nothing"
-    flag(verb, "--strict", strict)
+    strict(verb)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import msgspec
@@ -12,6 +12,8 @@ import msgspec
 from devstack_tui.cli.exports import once, write
 from devstack_tui.cli.output import narrate
 from devstack_tui.cli.running import existing
+from devstack_tui.cli.verbs import report_scope
+from devstack_tui.contracts.audit import Check
 from devstack_tui.contracts.model import StackStatus
 from devstack_tui.contracts.registry import service
 from devstack_tui.core import codec, exports
@@ -22,7 +24,7 @@ from devstack_tui.drill.events import DrillReport
 from devstack_tui.drill.runner import KIND
 from devstack_tui.health.monitor import Monitor
 from devstack_tui.report import core_checks
-from devstack_tui.report.build import build, redacted, strict_exit
+from devstack_tui.report.build import build, exit_status, redacted
 from devstack_tui.report.coverage import CatalogueCheck
 from devstack_tui.report.html import html
 from devstack_tui.report.markdown import markdown
@@ -33,16 +35,21 @@ from devstack_tui.security.catalogue import Catalogue
 from devstack_tui.security.events import CheckRow
 from devstack_tui.security.not_audited import gaps
 from devstack_tui.security.standing import Standings, headline
+from devstack_tui.stack import basis
 from devstack_tui.stack.view import StackView
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run `report`: its exit status is 0 once it is written, with --strict that of the verdict."""
+    """Run `report`: its exit status is that of the verdict, once it is written."""
     stack = existing(options)
     history = History.of(stack.paths)
     with StackAudit(stack) as audit:
         secrets = audit.known_secrets()
-        rows = _rows(Catalogue.of(audit))
+        checks = Catalogue.of(audit).checks
+        rows = _rows(checks.values())
+        rests = basis.look(stack)
+        inapplicable = report_scope.inapplicable(stack, audit, checks, rests)
+        about = report_scope.about(checks)
     status = asyncio.run(_looked(stack.name))
     report = build(
         history,
@@ -61,6 +68,10 @@ def run(options: argparse.Namespace) -> int:
         not_audited=gaps(stack.selected()),
         development_only=status.development_only,
         unasked=_unasked(status),
+        rests=rests,
+        about=about,
+        inapplicable=inapplicable,
+        absent=report_scope.absent(stack, about),
     )
     asked = _requested_files(options)
     texts = {path: make(report, history, secrets) for path, make in asked.items()}
@@ -71,7 +82,7 @@ def run(options: argparse.Namespace) -> int:
         print(_json(report, history, secrets), end="")
     elif not texts:
         print(markdown(report), end="")
-    return strict_exit(report) if options.strict else 0
+    return exit_status(report, strict=options.strict)
 
 
 async def _looked(name: str) -> StackStatus:
@@ -116,9 +127,8 @@ def _made(folder: Path) -> Path:
     return folder
 
 
-def _rows(catalogue: Catalogue) -> tuple[CheckRow, ...]:
-    standings = Standings(catalogue.checks.values(), proven.read())
-    return results.listed(catalogue.checks.values(), {}, standings)
+def _rows(checks: Collection[Check]) -> tuple[CheckRow, ...]:
+    return results.listed(checks, {}, Standings(checks, proven.read()))
 
 
 def _of_runs(rows: Sequence[CheckRow]) -> list[CatalogueCheck]:

@@ -16,7 +16,7 @@ from devstack_tui.console.keys import bindings
 from devstack_tui.console.pane import Pane
 from devstack_tui.console.pane_jobs import ask
 from devstack_tui.console.report.rows import COVERAGE, SUITES
-from devstack_tui.console.report.sheets import check_sheet, counts_sheet, suite_sheet
+from devstack_tui.console.report.sheets import check_sheet, coverage_sheet, suite_sheet
 from devstack_tui.console.report.view import ReportView
 from devstack_tui.console.screens.save import SaveScreen
 from devstack_tui.console.screens.sheet import Ink, SheetScreen
@@ -195,7 +195,7 @@ class ReportPane(Pane):
     def action_report_beyond(self) -> None:
         """Every check by its suite."""
         if (report := self.view.report) is not None:
-            self._sheet("Coverage", lambda ink: counts_sheet(report.coverage, ink))
+            self._sheet("Coverage", lambda ink: coverage_sheet(report, ink))
         else:
             self._unread()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -10,17 +10,18 @@ from rich.text import Text
 
 from devstack_tui.console.report.rows import proof
 from devstack_tui.console.screens.sheet import Ink
+from devstack_tui.core.check import counts_text, worded
 from devstack_tui.core.units import moment
 from devstack_tui.present.cells import verdict
 from devstack_tui.present.looks import QUIET, WARN
 from devstack_tui.present.text import BLANK, plain, when
-from devstack_tui.report.labels import loud
-from devstack_tui.report.model import Counts, Coverage, CoverageRow, Item, Suite
+from devstack_tui.report.labels import MISSING, item_verdict, loud, missing_text, suite_verdict
+from devstack_tui.report.model import Counts, CoverageRow, Item, Missing, Report, Suite
 
 
 def suite_sheet(suite: Suite, ink: Ink) -> RenderableType:
     """The last result, every run that is kept, then what did not pass."""
-    cell = verdict(suite.verdict)
+    cell = verdict(suite_verdict(suite))
     head = Text.assemble(
         (cell.text, ink(cell.look)),
         f"  {plain(suite.figures)}\n",
@@ -28,20 +29,23 @@ def suite_sheet(suite: Suite, ink: Ink) -> RenderableType:
     )
     if suite.fingerprint:
         head.append(f"  fingerprint {plain(suite.fingerprint)}", ink(QUIET))
-    for note in suite.notes:
+    why = [f"stale: {suite.stale}"] if suite.stale else []
+    for note in (*why, *filter(None, [suite.beside]), *suite.notes):
         head.append(f"\n▲ {plain(note)}", ink(WARN))
     head.append(f"\n→ {plain(suite.command)}", "bold")
     count = len(suite.history)
     runs = Text(f"\nthe last {count} runs" if count > 1 else "\nthe only run", ink(QUIET))
     parts: list[RenderableType] = [head, runs, _history(suite, ink)]
     if failed := loud(suite.results):
-        parts += [Text(f"\n{len(failed)} did not pass", ink(QUIET)), _items(failed, ink)]
+        parts += [Text(f"\n{counts_text(failed)}", ink(QUIET)), _items(failed, ink)]
+    if skipped := [item for item in suite.results if item.status == "SKIPPED"]:
+        parts += [Text(f"\n{len(skipped)} SKIPPED", ink(QUIET)), _items(skipped, ink)]
     return Group(*parts)
 
 
 def check_sheet(row: CoverageRow, ink: Ink) -> RenderableType:
     """One of the core checks: what decided it, and whether it can fail."""
-    cell, (proven, look) = verdict(row.status), proof(row)
+    cell, (proven, look) = verdict(worded(row)), proof(row)
     text = Text.assemble(
         (cell.text, ink(cell.look)), f"  {plain(row.title)}\n", (f"{plain(row.id)}\n", ink(QUIET))
     )
@@ -58,9 +62,11 @@ def check_sheet(row: CoverageRow, ink: Ink) -> RenderableType:
     return text
 
 
-def counts_sheet(coverage: Coverage, ink: Ink) -> RenderableType:
-    """Theirs and ours by suite."""
+def coverage_sheet(report: Report, ink: Ink) -> RenderableType:
+    """What is missing, then theirs and ours by suite."""
+    coverage = report.coverage
     return Group(
+        *_missing(report.missing, ink),
         Text("The core checks", "bold"),
         _counts(coverage.core_counts, ink),
         Text("\nBeyond the core checks", "bold"),
@@ -68,6 +74,17 @@ def counts_sheet(coverage: Coverage, ink: Ink) -> RenderableType:
         if coverage.beyond
         else Text("none is known on this stack", ink(QUIET)),
     )
+
+
+def _missing(found: Sequence[Missing], ink: Ink) -> Iterator[RenderableType]:
+    if found:
+        yield Text("Missing", "bold")
+        yield Text(MISSING, ink(QUIET))
+    for one in found:
+        text = Text(f"◐ {plain(missing_text(one))}")
+        yield text.append(f"\n  → {plain(one.command)}" if one.command else "", ink(QUIET))
+    if found:
+        yield Text()
 
 
 def _counts(rows: Sequence[Counts], ink: Ink) -> Table:
@@ -86,7 +103,7 @@ def _counts(rows: Sequence[Counts], ink: Ink) -> Table:
 def _items(items: Iterable[Item], ink: Ink) -> Table:
     table = _table(("VERDICT", "CHECK", "EVIDENCE"), ink)
     for item in items:
-        cell = verdict(item.status)
+        cell = verdict(item_verdict(item))
         summary = Text(f"{plain(item.title)}: {plain(item.evidence)}")
         if item.remedy:
             summary.append(f"\n→ {plain(item.remedy)}", ink(QUIET))

@@ -7,9 +7,10 @@ from textual.content import Content
 from devstack_tui.console.report.rows import SuiteStatus
 from devstack_tui.present.cells import verdict
 from devstack_tui.present.text import plain
-from devstack_tui.report.model import NOT_BUILT, NOT_RUN, CoverageRow, Report, Suite
+from devstack_tui.report.model import CoverageRow, Report, Suite
+from devstack_tui.report.verdict import FAILED
 
-FILTERS = ("all", "not passed", "not run", "not proven")
+FILTERS = ("all", "missing", "failed", "not proven")
 
 
 class ReportView:
@@ -65,10 +66,10 @@ class ReportView:
 
     def _wanted(self, row: CoverageRow) -> bool:
         match self.status:
-            case "not passed":
-                return row.status != "PASS"
-            case "not run":
-                return row.status in (NOT_RUN, NOT_BUILT)
+            case "failed":
+                return row.status in FAILED
+            case "missing":
+                return row.missing
             case "not proven":
                 return not (row.proven or row.kind_proven)
         return True
@@ -90,8 +91,10 @@ class ReportView:
             )
         rows = report.coverage.core
         styles = {"PASS": "$text-success", "FAIL": "$text-error"}
-        detail = f"   {sum(row.status == 'PASS' for row in rows)}/{len(rows)} core checks pass"
-        detail += f" · {report.headline}" if report.headline else ""
+        left = sum(row.missing for row in rows)
+        detail = f"   {sum(row.status == 'PASS' for row in rows)}/{len(rows)} core checks PASS"
+        detail += f" · {left} missing: b says what" if left else ""
+        detail += f" · {report.headline}" if report.headline and not report.missing else ""
         notes = f" · ▲ {plain(report.notes[0])}" if report.notes else ""
         return Content.assemble(
             Content.styled(

@@ -1,0 +1,81 @@
+"""What each check of a report is about, and which do not apply on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import partial
+
+from devstack_tui.bench import thresholds
+from devstack_tui.bench.catalogue import Catalogue as Workloads
+from devstack_tui.bench.catalogue import Entry
+from devstack_tui.contracts.audit import Check
+from devstack_tui.contracts.registry import names
+from devstack_tui.core.errors import NotInstalledError, command
+from devstack_tui.report.core_checks import checks as core_checks
+from devstack_tui.security.audit import StackAudit
+from devstack_tui.stack.basis import Basis
+from devstack_tui.stack.stack import Stack
+
+Services = frozenset[str]
+
+
+def about(checks: Mapping[str, Check]) -> dict[str, Services]:
+    """The services that a check says something about; of one that sums up others, all of theirs."""
+    own = {id: frozenset({one.service, *one.needs}) for id, one in checks.items()}
+    for id, one in checks.items():
+        own[id] = own[id].union(*(own[part] for part in one.sums if part in own))
+    return own | _gate()
+
+
+def _gate() -> dict[str, Services]:
+    entries = _workloads()
+    own = {id: frozenset({entry.service.name}) for id, entry in entries.items()}
+    every = frozenset[str]().union(*own.values())
+    return own | {check.id: every for check in core_checks() if check.id.startswith("perf.")} | own
+
+
+def _workloads() -> dict[str, Entry]:
+    """The workload of each check of the gate that has one."""
+    known = Workloads()
+    return {check.id: known.choose([check.workload])[0] for check in thresholds.load().checks}
+
+
+def inapplicable(
+    stack: Stack, audit: StackAudit, checks: Mapping[str, Check], rests: Basis | None
+) -> dict[str, str]:
+    """Why core checks do not apply here: a program that they need is not installed."""
+    running = {name for name, one in (rests.services if rests else {}).items() if one.units}
+    # What runs is installed; to ask for the version of a program takes its time.
+    missing = {name: audit.missing(name) for name in names() if name not in running}
+    needed: dict[str, Iterable[str]] = {}
+    for check in core_checks():
+        if (one := checks.get(check.id)) is not None:
+            needed[check.id] = () if one.sums else (one.service, *one.needs)
+        else:
+            needed[check.id] = (check.id.partition(".")[0],)
+    found = {id: why for id, services in needed.items() if (why := _first(missing, services))}
+    engine = stack.engine()
+    for id, entry in _workloads().items():
+        if why := missing.get(entry.service.name, ""):
+            found[id] = why
+            continue
+        try:
+            entry.workload.engine(partial(engine.client, entry.service))
+        except NotInstalledError as error:
+            found[id] = error.message
+    return found
+
+
+def absent(stack: Stack, services: Mapping[str, Services]) -> dict[str, str]:
+    """The command that brings a service into the stack which it does not consist of, by the checks
+    that are about it."""
+    there = set(stack.selected())
+    return {
+        id: command(stack.name, "up", *sorted(needed - there))
+        for id, needed in services.items()
+        if needed - there and len(needed) < len(names())
+    }
+
+
+def _first(missing: Mapping[str, str], services: Iterable[str]) -> str:
+    return next((missing[name] for name in services if missing.get(name)), "")
