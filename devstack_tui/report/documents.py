@@ -289,6 +289,8 @@ def _auto(row: Row, stack: str) -> list[RunDocument]:
     ]
     figures = ", ".join([f"profile {found.profile} of {found.tried} tried", *summary])
     judged = found.against_baseline.verdict if found.against_baseline else MEASURED
+    if any(one is not None and one.verdict == "REGRESSED" for one in proofs.values()):
+        judged = "REGRESSED"
     again = found.command or command(stack, "tune", "auto", row.name)
     return [_ran(row, row.name, judged, figures, again)]
 

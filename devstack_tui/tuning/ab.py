@@ -217,7 +217,7 @@ def _note_detectable(ratios: Sequence[float], plan: AbPlanned, emit: Emit) -> No
     found = verdicts.detectable(stats.spread(ratios), plan.pairs, plan.margin)
     if found is not None:
         text = f"by the spread of {len(ratios)} pairs, {plan.pairs} pairs can show a gain of about"
-        emit(Note(f"{text} {found:.0%} or more"))
+        emit(Note(f"{text} {found:.0%} or more, four times out of five"))
 
 
 # -- which parameter it was ------------------------------------------------------------------

@@ -279,7 +279,7 @@ def _report(  # noqa: PLR0917 - what a report is made of
     if not worse:
         title = f"found by `{VERB} {order.workload}`: {against[0].sentence}"
         path = profiles.save(stack.engine(), name, {space.service: chosen}, title)
-    words = ["tune", "auto", order.workload, "--size", order.size]
+    words = ["tune", "auto", order.workload, *sizes.words(order.size)]
     words += ["--budget", f"{order.budget_s:.0f}s", *(["--durable"] if order.durable else [])]
     words += ["--save", order.save] if order.save else []
     return AutoReport(

@@ -175,6 +175,6 @@ def last_cost(history: History, service: str, relaxed: Sequence[str]) -> CostRep
 
 def ab_command(stack: str, plan: AbPlanned, *more: str) -> str:
     """The command line of an A/B."""
-    words = ["tune", "ab", plan.a, plan.b, "--workload", plan.workload, "--size", plan.size]
+    words = ["tune", "ab", plan.a, plan.b, "--workload", plan.workload, *sizes.words(plan.size)]
     fixed = plan.most_pairs == plan.pairs
     return command(stack, *words, *(["--pairs", str(plan.pairs)] if fixed else []), *more)

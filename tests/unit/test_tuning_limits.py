@@ -9,11 +9,13 @@ from collections.abc import Callable, Sequence
 import msgspec
 import pytest
 
+from devstack_tui.console.job_line import BAD, GOOD, WARN
+from devstack_tui.console.tuning.verdict import _search_sentence
 from devstack_tui.core.errors import UsageError
 from devstack_tui.tuning import auto, cost, search
 from devstack_tui.tuning.auto import AutoRequest
 from devstack_tui.tuning.cost import APART_S, KILL_S, expected_s, judged
-from devstack_tui.tuning.events import CostReport
+from devstack_tui.tuning.events import AbReport, AutoReport, CostReport
 from devstack_tui.tuning.halving import Candidate, Rounds, best_half
 from devstack_tui.tuning.verdicts import IMPROVED, INCONCLUSIVE, NO_DIFFERENCE, REGRESSED
 from tests.unit.test_ab_cost import killed
@@ -140,3 +142,36 @@ def test_a_cost_takes_as_long_as_the_last_one_for_each_kill() -> None:
     assert expected_s([timed], 5) == pytest.approx(APART_S + 50.0)
     quick = msgspec.structs.replace(last, seconds=1.0)
     assert expected_s([quick], 2) == pytest.approx(APART_S + cost.WRITE_S)
+
+
+def proof_of(verdict: str) -> AbReport:
+    """An A/B of the proof, of which only its verdict counts here."""
+    return AbReport(
+        id="", at=0.0, workload="redis.get", size="quick", unit="ops/s", a="baseline", b="auto",
+        changes=(), verdict=verdict, ratio=1.0, interval=(0.9, 1.1), pairs=6, margin=0.05,
+        samples=(), order="", sentence=f"the sentence of {verdict}",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("baseline", "optimized", "path", "said", "look"),
+    [
+        (IMPROVED, None, "a.toml", "profile auto is saved, 8 tried", GOOD),
+        (IMPROVED, NO_DIFFERENCE, "a.toml", "profile auto is saved", GOOD),
+        (INCONCLUSIVE, IMPROVED, "a.toml", "the sentence of INCONCLUSIVE", WARN),
+        (IMPROVED, REGRESSED, "", "the sentence of REGRESSED · no profile is saved", BAD),
+    ],
+)
+def test_the_end_of_a_search_says_what_its_proof_shows(
+    baseline: str, optimized: str | None, path: str, said: str, look: str
+) -> None:
+    found = AutoReport(
+        workload="redis.get", profile="auto", path=path, values={}, tried=8,
+        against_baseline=proof_of(baseline),
+        against_optimized=None if optimized is None else proof_of(optimized),
+        seconds=1.0, durable=False,
+    )  # fmt: skip
+    assert found.against_baseline is not None
+    text, style = _search_sentence(found, found.against_baseline)
+    assert said in text
+    assert style == look

@@ -82,7 +82,7 @@ def _plan(plan: AbPlanned) -> list[str]:
     lines = [f"{plan.workload} ({plan.size}): A {plan.a}, B {plan.b}"]
     lines += [f"  {_change(change)}" for change in plan.changes]
     seen = (
-        f"a gain of {plan.detectable:.0%} or more will be seen"
+        f"a gain of {plan.detectable:.0%} or more is seen four times out of five"
         if plan.detectable is not None
         else "no earlier run reports the spread yet"
     )

@@ -90,8 +90,8 @@ def _cost(event: CostPhase | CostDone) -> Iterator[Fact]:
         yield _line((f"▶ {what}", BUSY), (_behind(event.detail), QUIET))
         return
     for report in event.reports:
-        look = WARN if report.lost else GOOD
-        yield _line((f"{'▲' if report.lost else '●'} {plain(report.sentence)}", look))
+        good = report.acknowledged and not report.lost
+        yield _line((f"{'●' if good else '▲'} {plain(report.sentence)}", GOOD if good else WARN))
 
 
 def report_story(report: AbReport) -> Iterator[Fact]:

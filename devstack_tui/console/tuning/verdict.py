@@ -7,7 +7,7 @@ from devstack_tui.console.tuning.job import Done, TuningJob
 from devstack_tui.core.plot import seconds_text
 from devstack_tui.present.cells import verdict
 from devstack_tui.present.text import memory, plain
-from devstack_tui.tuning.events import AbReport, AutoDone, Budget, CostDone, TuneDone
+from devstack_tui.tuning.events import AbReport, AutoDone, AutoReport, Budget, CostDone, TuneDone
 
 Styled = tuple[str, str]
 """A text and its style."""
@@ -46,12 +46,25 @@ def ending(job: TuningJob, now: float) -> Styled:
         return f"✗ {title}: {with_remedy(job.error.message, job.error.remedy)}", BAD
     if job.request.what == "ab" and job.report is not None:
         return ab_sentence(job.report), ab_style(job.report)
+    if isinstance(job.done, AutoDone) and job.done.report is not None:
+        proof = job.done.report.against_baseline
+        if proof is not None:
+            return _search_sentence(job.done.report, proof)
     if job.stopping:
         elapsed = seconds_text(job.elapsed(now))
         return f"○ {title}: stopped after {elapsed}, what it changed is restored", WARN
     if job.done is None or job.done.exit_code:
         return f"✗ {title}: {_failure(job.done)}", BAD
     return _success(job.done, title, seconds_text(job.elapsed(now)))
+
+
+def _search_sentence(found: AutoReport, proof: AbReport) -> Styled:
+    """What the proof shows of what was found; against `optimized` where it is worse than that."""
+    other = found.against_optimized
+    if other is not None and other.verdict == "REGRESSED":
+        proof = other
+    saved = f"profile {plain(found.profile)} is saved" if found.path else "no profile is saved"
+    return f"{ab_sentence(proof)} · {saved}, {found.tried} tried", ab_style(proof)
 
 
 def _failure(done: Done | None) -> str:
