@@ -22,7 +22,7 @@ from textual.worker import Worker, WorkerState
 from devstack_tui.actions import Action, by_id
 from devstack_tui.console import settings
 from devstack_tui.console.health.change_job import ChangeJob, ChangeJobs, ChangeRequest
-from devstack_tui.console.health.changes import Recent
+from devstack_tui.console.health.changes import Changed, Followed, Recent
 from devstack_tui.console.health.feed import Feed, StatusFeed
 from devstack_tui.console.keys import bindings
 from devstack_tui.console.pane import Pane
@@ -91,6 +91,7 @@ class DevstackApp(App[int]):
         self.status: StackStatus | None = None
         self.left_running: PaneJob[Any] | None = None
         self._recent = Recent()
+        self._followed = Followed()
         self._resting = False
         self._early: list[events.Key] = []
         """Keys of the pane in view that were typed before it had read what it lists."""
@@ -152,8 +153,20 @@ class DevstackApp(App[int]):
                         # What the first picture needs is done: now for the first question.
                         self.run_worker(self.cli.warm_up(), group="warm-up")
                     self.status = update
-                    self._recent.observe(update)
+                    self._observe(update)
                     self.main.show_status(update, self._recent)
+
+    def _observe(self, status: StackStatus) -> None:
+        """Have every pane follow what has changed."""
+        changed = self._followed.observe(status)
+        if changed is Changed.IDENTITY:
+            self._recent = Recent()
+            for pane in self.main.panes:
+                pane.forget()
+        self._recent.observe(status)
+        if changed is not Changed.NOTHING:
+            for pane in self.main.panes:
+                pane.outdate()
 
     @on(MainScreen.VisibilityChanged)
     def _rest_or_resume(self, _event: MainScreen.VisibilityChanged | None = None) -> None:
@@ -168,6 +181,8 @@ class DevstackApp(App[int]):
                 self.feed.pause()
             else:
                 self.feed.resume()
+        if len(self.screen_stack) == 1:
+            self.main.pane.follow()
 
     def action_refresh(self) -> None:
         """A snapshot now, and what the pane in view shows beside it."""

@@ -11,6 +11,9 @@ from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.files import explain
 from devstack_tui.present.text import plain
 
+AGES_S = 30.0
+"""How often the ages are written anew while nothing else happens."""
+
 
 class JobPane(Pane):
     """A pane that starts jobs. It decides what is shown; drawn is only what somebody can see."""
@@ -24,6 +27,7 @@ class JobPane(Pane):
     def __init__(self, id: str) -> None:
         super().__init__(id=id)
         self._stale = True
+        self._drawn_at = 0.0
         self._reported: PaneJob[Any] | None = None
 
     def setup(self) -> None:
@@ -51,6 +55,19 @@ class JobPane(Pane):
         self._stale = True
         self.beat()
 
+    @property
+    def busy(self) -> bool:
+        """A job is not disturbed; what it changes is read at its end."""
+        return self.jobs.running is not None
+
+    def forget(self) -> None:
+        """Of the stack that is gone nothing is shown."""
+        self.workers.cancel_group(self, f"{self.id}-list")
+        self.jobs.forget()
+        self.view.forget()
+        self._stale = True
+        self.beat()
+
     def look_again(self) -> None:
         """Read again what the pane lists."""
         self.run_worker(self._load(), group=f"{self.id}-list", exclusive=True, exit_on_error=False)
@@ -72,6 +89,8 @@ class JobPane(Pane):
             self._report(job)
         if urgent:
             self.beat()
+        if job is None:
+            self.follow()
 
     def _report(self, job: PaneJob[Any]) -> None:
         notice = self.job_ended(job)
@@ -85,13 +104,19 @@ class JobPane(Pane):
             )
 
     def beat(self) -> None:
-        """Draw what has changed; a running job's clock moves without news."""
-        if (self._stale or self.jobs.running is not None) and self.on_screen:
+        """Draw what has changed; a running job's clock, and ages, move without news."""
+        if (self._stale or self.jobs.running is not None or self.aged) and self.on_screen:
             self.redraw()
+
+    @property
+    def aged(self) -> bool:
+        """Whether the ages that are shown may be others by now."""
+        return self.owner.now() - self._drawn_at > AGES_S
 
     def redraw(self) -> None:
         """Draw now."""
         self._stale = False
+        self._drawn_at = self.owner.now()
         self.draw()
 
     def refuse(self, text: str) -> None:

@@ -37,6 +37,8 @@ class Pane(Container):
     needs_health: ClassVar[bool] = False
     """Whether snapshots of the stack are wanted while it is in view."""
 
+    _outdated = False
+
     loaded = False
     """Whether what it lists was read once, or cannot be: its keys wait for that."""
 
@@ -80,6 +82,29 @@ class Pane(Container):
 
     def look_again(self) -> None:
         """The user wants what the pane shows of its own to be read anew; snapshots come anyway."""
+
+    def outdate(self) -> None:
+        """The stack, or what is recorded of it, has changed: read anew what the pane shows of its
+        own, when it is seen next."""
+        self._outdated = True
+        self.follow()
+
+    def follow(self) -> None:
+        """Read anew what is outdated, if somebody can see it and nothing is in its way."""
+        if self._outdated and self.on_screen and not self.busy:
+            self._outdated = False
+            self.look_again()
+
+    @property
+    def busy(self) -> bool:
+        """Whether what the pane lists is better not read now."""
+        return False
+
+    def forget(self) -> None:
+        """The stack is gone, or another one has its name: nothing that is known of it counts."""
+
+    def on_show(self) -> None:
+        self.follow()
 
     def show_job(self, job: ChangeJob) -> None:
         """A change of the stack was started, has news, or ended."""

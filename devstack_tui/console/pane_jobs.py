@@ -151,6 +151,13 @@ class Jobs(Generic[R, J]):
     def keep(self, job: J) -> None:
         """Keep what is wanted of the job beyond its end; asked after each news."""
 
+    def forget(self) -> None:
+        """The stack is gone, or another one has its name: what ended before does not count."""
+        if self.running is None:
+            self.current = None
+        if self._loading is not None:
+            self._loading.cancel()
+
     # --- what it can do --------------------------------------------------------------------------
 
     @property

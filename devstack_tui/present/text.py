@@ -36,6 +36,15 @@ def duration(seconds: float | None) -> str:
     return f"{days} d"
 
 
+def ago(seconds: float) -> str:
+    """`7 s ago`, `5 min ago`, `3 h ago`, `4 d ago`."""
+    whole = max(int(seconds), 0)
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if whole >= size:
+            return f"{whole // size} {unit} ago"
+    return f"{whole} s ago"
+
+
 def memory(size: int | None) -> str:
     """Bytes in binary units with at most three digits: `512 K`, `87 M`, `1.4 G`."""
     if size is None:

@@ -2,7 +2,7 @@
 
 It is run as a real child process, so that pipes, sessions and exit statuses are the real ones.
 `STUB_LOG` names a file to which every call is appended; `STUB_HOLD` a file whose absence lets a
-running verb go on to its end.
+running verb go on to its end. With `STUB_GONE` the stack is one that was never started.
 """
 
 from __future__ import annotations
@@ -116,6 +116,9 @@ def main() -> int:
     if os.environ.get("STUB_LOG"):
         with Path(os.environ["STUB_LOG"]).open("a") as file:
             file.write(" ".join(words) + "\n")
+    if os.environ.get("STUB_GONE"):
+        say(error="the stack was never started", remedy="up starts it", exit_code=3)
+        return 3
     verb, rest = words[0], [w for w in words[1:] if not w.startswith("-")]
     verbs = {
         "status": status,

@@ -228,7 +228,8 @@ async def test_a_stale_snapshot_is_marked_after_six_seconds(app: DevstackApp, cl
         await pilot.pause()
         assert "stale" not in screen_text(app)
         clock.at += 1
-        await until(pilot, lambda: "stale: 7 s old" in screen_text(app))
+        await until(pilot, lambda: "stale: no look since" in screen_text(app))
+        assert "7/7 healthy · 7 s ago" in screen_text(app)
 
 
 async def test_the_status_line_names_the_verb_that_is_busy_and_its_pid(

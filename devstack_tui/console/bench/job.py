@@ -157,6 +157,11 @@ class BenchJobs(Jobs[BenchRequest, BenchJob]):
         self.all_series.update(job.all_series)
         self.results.update({result.id: result for result in job.results})
 
+    def forget(self) -> None:
+        """No run of it, and no workload that it allows."""
+        super().forget()
+        self.all_series, self.results, self.listing = {}, {}, Listing()
+
     async def load(self) -> None:
         """Read the workloads, the history and the baseline. Errors: `DevstackError`."""
         self.listing = await ask(self.cli, Listing, "bench", "list")

@@ -81,6 +81,11 @@ class BenchPane(JobPane):
         verdict = str(job.error or (job.gate.verdict if job.gate else "done"))
         return f"{job.request.title}: {verdict}", job.error is not None
 
+    def forget(self) -> None:
+        """Back to the results: there are none."""
+        self._mode = "results"
+        super().forget()
+
     def draw(self) -> None:
         """Draw everything."""
         view, jobs = self.view, self.jobs

@@ -11,7 +11,7 @@ from devstack_tui.core.check import Result
 from devstack_tui.core.plot import figure
 from devstack_tui.present.cells import Cell, verdict
 from devstack_tui.present.looks import BAD, BUSY, GOOD, KEY, QUIET, WARN
-from devstack_tui.present.text import BLANK, millis, plain, when
+from devstack_tui.present.text import BLANK, duration, millis, plain, when
 
 _RANK = {"FAIL": 0, "ERROR": 0, "INCONCLUSIVE": 1, "WARN": 2, "SKIPPED": 4}
 
@@ -35,6 +35,8 @@ class Outcome:
     baseline: Baseline | None
     problem: str
     running: bool
+    age_s: float | None = None
+    """Seconds since the last of the runs began."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,7 @@ OUTCOMES = (
     Column("p99", "P99 MS", 6, 5, lambda r: _latency(r, 0.99), right=True),
     Column("base", "BASE", 6, 1,
            lambda r: ratio_cell(r.group.median if r.group else None, r.baseline), right=True),
+    Column("age", "AGE", 6, 2, lambda r: Cell(duration(r.age_s), QUIET), right=True),
     Column("note", "NOTE", 14, 3, _note, wide=True),
 )  # fmt: skip
 

@@ -38,6 +38,12 @@ class BenchView:
         self._grouped = 0
         """How many runs there were when they were grouped."""
 
+    def forget(self) -> None:
+        """Choose nothing of a stack that is gone."""
+        self.chosen, self.subject, self.series, self.marked = set(), "", None, ""
+        self._gate = None
+        self._groups, self._grouped = {}, 0
+
     @property
     def workloads(self) -> dict[str, Workload]:
         """By name."""
@@ -151,7 +157,8 @@ class BenchView:
             if group is None and not problem:
                 continue
             baseline = self._baseline(name, group.first.size if group else self.size)
-            rows[name] = Outcome(name, group, baseline, problem, name == now)
+            age = self._jobs.now() - group.runs[-1].started if group else None
+            rows[name] = Outcome(name, group, baseline, problem, name == now, age)
         return rows
 
     def history(self) -> dict[str, HistoryRun]:

@@ -137,6 +137,11 @@ class DrillJobs(Jobs[DrillRequest, DrillJob]):
     GRACE_S = 90.0
     listing = DrillListing()
 
+    def forget(self) -> None:
+        """No drill of it, and none that it allows."""
+        super().forget()
+        self.listing = DrillListing()
+
     async def load(self) -> None:
         """Read the drills and their history. Errors: `DevstackError`."""
         drills = await ask(self.cli, _Drills, "drill", "list")

@@ -77,6 +77,12 @@ class DrillPane(JobPane):
         failed = job.error is not None or job.verdict != "PASS"
         return job.outcome, failed and not job.stopping
 
+    def forget(self) -> None:
+        """Back to the steps: there are none."""
+        self._mode = "steps"
+        self.remove_class("-table")
+        super().forget()
+
     def draw(self) -> None:
         """Draw everything."""
         view, name = self.view, self.choices.selected or ""

@@ -11,7 +11,7 @@ from devstack_tui.core.check import Result, Status, glyph
 from devstack_tui.drill.events import DrillReport
 from devstack_tui.present.cells import Cell, verdict
 from devstack_tui.present.looks import BUSY, KEY, QUIET, WARN
-from devstack_tui.present.text import BLANK, plain, when
+from devstack_tui.present.text import BLANK, duration, plain, when
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,8 @@ class Choice:
     drill: DrillChoice
     running: bool
     last: str
+    age_s: float | None = None
+    """Seconds since the last one began."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,13 @@ def _times(report: DrillReport) -> str:
     return str(counted.count) if counted else "1"
 
 
-CHOICES = (Column("name", "DRILL", 21, 0, _name, wide=True), Column("last", "LAST", 14, 1, _last))
+CHOICES = (
+    Column("name", "DRILL", 21, 0, _name, wide=True),
+    Column("last", "LAST", 14, 1, _last),
+    Column(
+        "age", "AGE", 6, 2, lambda r: Cell(duration(r.age_s) if r.last else "", QUIET), right=True
+    ),
+)
 
 STEPS = (
     Column("status", "VERDICT", 14, 0, lambda s: verdict(s.status)),

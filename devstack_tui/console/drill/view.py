@@ -33,6 +33,11 @@ class DrillView:
         """Of the history, while it is open."""
         self._turn: int | None = None
 
+    def forget(self) -> None:
+        """Open and mark nothing of a stack that is gone."""
+        self.report, self.marked = None, ""
+        self.follow()
+
     # --- choosing ------------------------------------------------------------------------------
 
     def find(self, name: str) -> DrillChoice | None:
@@ -76,14 +81,15 @@ class DrillView:
     def choices(self) -> dict[str, Choice]:
         """The list of drills."""
         running = self._jobs.running
-        last: dict[str, str] = {}
+        last: dict[str, DrillReport] = {}
         for past in self._jobs.listing.history:
-            last.setdefault(past.drill, past.outcome)
+            last.setdefault(past.drill, past)
         return {
             drill.name: Choice(
                 drill,
                 running is not None and running.request.drill == drill.name,
-                last.get(drill.name, ""),
+                last[drill.name].outcome if drill.name in last else "",
+                self._jobs.now() - last[drill.name].started if drill.name in last else None,
             )
             for drill in self._jobs.listing.drills
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections import deque
 from dataclasses import dataclass
 
@@ -57,3 +58,37 @@ class Recent:
 
     def _add(self, service: str, change: Change) -> None:
         self._changes.setdefault(service, deque(maxlen=self._kept)).appendleft(change)
+
+
+class Changed(enum.Enum):
+    """What of a stack differs from before: nothing; its state, or what is recorded of it; which
+    stack it is."""
+
+    NOTHING = 0
+    STATE = 1
+    IDENTITY = 2
+
+
+class Followed:
+    """What was last followed of a stack. What a verb changes is followed when the verb has ended;
+    that the stack is another one, at once."""
+
+    def __init__(self) -> None:
+        self._instance: str | None = None
+        self._state: object = None
+
+    def observe(self, status: StackStatus) -> Changed:
+        """What has changed since the last time that something was followed."""
+        before, self._instance = self._instance, status.instance
+        if before and before != status.instance:
+            self._state = None
+            return Changed.IDENTITY
+        state = (
+            status.instance,
+            status.recorded,
+            *((s.name, s.state, *(unit.start_id for unit in s.units)) for s in status.services),
+        )
+        if status.busy or state == self._state:
+            return Changed.NOTHING
+        self._state = state
+        return Changed.STATE

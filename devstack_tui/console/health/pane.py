@@ -17,8 +17,10 @@ from devstack_tui.console.health.progress import ProgressList
 from devstack_tui.console.health.table import HealthTable
 from devstack_tui.console.keys import bindings
 from devstack_tui.console.pane import Pane
+from devstack_tui.console.widgets.status_line import STALE_S
 from devstack_tui.contracts.model import LogLine, ServiceStatus, StackStatus
 from devstack_tui.core import codec
+from devstack_tui.present.text import ago
 
 
 class HealthPane(Pane):
@@ -38,6 +40,9 @@ class HealthPane(Pane):
         yield HealthTable()
         yield DetailPanel()
 
+    def on_mount(self) -> None:
+        self.set_interval(1.0, self._age)
+
     @property
     def selected(self) -> ServiceStatus | None:
         """The service under the cursor, as of the last snapshot."""
@@ -54,6 +59,16 @@ class HealthPane(Pane):
         self.query_one(HealthTable).show_services(status.services)
         self._show_selected()
         self.has_loaded()
+        self._age()
+
+    def _age(self) -> None:
+        """Grey, and with its age, is what is not of now."""
+        age = self.app_now() - self._status.at if self._status is not None else 0.0
+        old = age > STALE_S
+        self.query_one(HealthTable).show_old(old)
+        detail = self.query_one(DetailPanel)
+        detail.set_class(old, "-old")
+        detail.border_subtitle = ago(age) if old else ""
 
     def show_job(self, job: ChangeJob) -> None:
         """Show a job; a new one comes into view by itself."""

@@ -19,13 +19,20 @@ class HealthTable(LineTable):
 
     def __init__(self) -> None:
         super().__init__("health-table", COLUMNS)
+        self._old = False
 
     def show_services(self, services: Sequence[ServiceStatus]) -> None:
         """Take a snapshot's services; equal cells stay untouched."""
         self.show({service.name: service for service in services})
 
+    def show_old(self, old: bool) -> None:
+        """Dim everything that is not of now any more, or show it as of now again."""
+        if old != self._old:
+            self._old = old
+            self.show(self._rows)
+
     def look(self, row: ServiceStatus, cell: Cell) -> str:
         """What is not known, and a service that does not run, is dimmed."""
-        if cell.text.strip() == BLANK:
+        if self._old or cell.text.strip() == BLANK:
             return QUIET
         return cell.look or ("" if alive(row) else QUIET)

@@ -54,8 +54,14 @@ class ReportPane(Pane):
         self._draw()
 
     def on_show(self) -> None:
-        # What the other panes did meanwhile is in the history.
-        self.look_again()
+        # What the other panes did meanwhile is in the history: `Pane.on_show` comes after this.
+        self._outdated = True
+
+    def forget(self) -> None:
+        """Of the stack that is gone nothing is shown."""
+        self.workers.cancel_group(self, "report")
+        self.view.report = None
+        self._draw()
 
     @property
     def suites(self) -> LineTable:

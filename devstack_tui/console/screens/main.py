@@ -69,8 +69,8 @@ class MainScreen(FocusInSight[None]):
 
     @property
     def panes(self) -> list[Pane]:
-        """Every pane that was ever shown."""
-        return list(self.query(Pane))
+        """Every pane that was ever shown, once it can show something."""
+        return [pane for pane in self.query(Pane) if pane.is_mounted]
 
     def show_status(self, status: StackStatus, recent: Recent) -> None:
         """Hand a snapshot to the status line and to every pane."""

@@ -107,6 +107,11 @@ class AuditJobs(Jobs[AuditRequest, AuditJob]):
         """Keep its results."""
         self.rows.update(job.results)
 
+    def forget(self) -> None:
+        """No result of it."""
+        super().forget()
+        self.rows = {}
+
     async def load(self) -> None:
         """Read the checks and their last results. Errors: `DevstackError`."""
         listing = await ask(self.cli, _Checks, "check", "list")

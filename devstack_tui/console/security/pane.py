@@ -28,8 +28,6 @@ from devstack_tui.core.errors import DevstackError
 from devstack_tui.present.text import plain
 
 SOON_S = 0.06
-AGES_S = 30.0
-"""How often the ages are written anew while nothing else happens."""
 
 
 class SecurityPane(JobPane):
@@ -43,7 +41,6 @@ class SecurityPane(JobPane):
 
     def __init__(self, id: str = "security") -> None:
         super().__init__(id=id)
-        self._drawn_at = 0.0
 
     def compose(self) -> ComposeResult:
         yield JobLine(id="security-progress")
@@ -84,14 +81,13 @@ class SecurityPane(JobPane):
         """Draw what has changed; of a running audit only its clock moves without news."""
         if not self.on_screen:
             return
-        if self._stale or self.owner.now() - self._drawn_at > AGES_S:
+        if self._stale or self.aged:
             self.redraw()
         elif self.jobs.running is not None:
             self._draw_progress()
 
     def draw(self) -> None:
         """Draw everything."""
-        self._drawn_at = self.owner.now()
         self._draw_progress()
         self.suites.show(self.view.branches())
         box = self.query_one("#security-tree", Vertical)

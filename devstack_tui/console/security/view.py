@@ -50,6 +50,9 @@ class SecurityView:
         """Why the checks cannot be listed."""
         self.folded: set[str] = set()
 
+    def forget(self) -> None:
+        """What the user chose stays: the checks of the next stack are the same."""
+
     # --- choosing ------------------------------------------------------------------------------
 
     def next_status(self) -> None:

@@ -135,6 +135,11 @@ class TuningJobs(Jobs[TuningRequest, TuningJob]):
         if isinstance(job.done, CostDone):
             self.costs |= {report.service: report for report in job.done.reports}
 
+    def forget(self) -> None:
+        """No value of it, no A/B, no cost."""
+        super().forget()
+        self.show, self.trouble, self.last_ab, self.costs = None, None, None, {}
+
     # --- the parameters ------------------------------------------------------------------------
 
     async def load(self) -> None:

@@ -48,6 +48,10 @@ class TuningView:
         self._judged: PendingSummary = NOTHING
         self._catalogue: dict[str, Parameter] = {}
 
+    def forget(self) -> None:
+        """Judge nothing of a stack that is gone."""
+        self._for, self._judged, self._catalogue = None, NOTHING, {}
+
     @property
     def show(self) -> Show | None:
         """What was read last."""

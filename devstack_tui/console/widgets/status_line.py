@@ -8,13 +8,15 @@ from textual.content import Content
 from textual.widgets import Static
 
 from devstack_tui.contracts.model import StackStatus, State
-from devstack_tui.present.text import clock_time, plain
+from devstack_tui.present.text import ago, clock_time, plain
 
 STALE_S = 6.0
+"""From this age on a figure is old: grey, with its age."""
+QUIET = "$foreground 60%"
 
 
 class StatusLine(Static):
-    """Shows the last snapshot's summary; it turns stale `STALE_S` seconds after it came."""
+    """Shows the last snapshot's summary; it turns old, and stale if none came, after `STALE_S`."""
 
     def __init__(self, stack: str, now: Callable[[], float]) -> None:
         super().__init__(id="status-line")
@@ -42,9 +44,9 @@ class StatusLine(Static):
         self._draw()
 
     @property
-    def age(self) -> float | None:
-        """Seconds since the last snapshot came; None before the first."""
-        return None if self._status is None else self._now() - self._came_at
+    def age(self) -> float:
+        """Seconds since the last look; 0 before the first."""
+        return 0.0 if self._status is None else max(self._now() - self._status.at, 0.0)
 
     def _draw(self) -> None:
         line = self._line()
@@ -56,28 +58,28 @@ class StatusLine(Static):
         status = self._status
         name = Content.styled(f" {self._stack}", "bold")
         if status is None:
-            return Content.assemble(
-                name, Content.styled("  looking at the stack…", "$foreground 60%")
-            )
+            return Content.assemble(name, Content.styled("  looking at the stack…", QUIET))
         wanted = [s for s in status.services if s.required or s.state is not State.ABSENT]
         good = sum(s.state is State.HEALTHY for s in wanted)
         mark, style = ("●", "$text-success") if good == len(wanted) else ("▲", "$text-warning")
         if good == 0 and all(s.state is State.STOPPED for s in wanted):
-            mark, style = "○", "$foreground 60%"
+            mark, style = "○", QUIET
+        old = self.age > STALE_S
+        count = f"{mark} {good}/{len(wanted)} healthy"
         parts = [
             name,
-            Content.styled(f"  {plain(status.engine)}", "$foreground 60%"),
-            Content.styled(f"  {mark} {good}/{len(wanted)} healthy", style),
+            Content.styled(f"  {plain(status.engine)}", QUIET),
+            Content.styled(
+                f"  {count} · {ago(self.age)}" if old else f"  {count}", QUIET if old else style
+            ),
         ]
         if status.busy:
             busy = f"  ↑ {plain(status.busy)} is running (pid {status.busy_pid})"
             parts.append(Content.styled(busy, "$text-accent"))
-        age = self.age or 0.0
+        if not old:
+            parts.append(Content.styled(f"  as of {clock_time(status.at)}", QUIET))
         if self._resting:
-            text = f"  as of {clock_time(status.at)}, probes rest"
-            parts.append(Content.styled(text, "$foreground 60%"))
-        elif age > STALE_S:
-            parts.append(Content.styled(f"  ▲ stale: {age:.0f} s old", "bold $text-warning"))
-        else:
-            parts.append(Content.styled(f"  as of {clock_time(status.at)}", "$foreground 60%"))
+            parts.append(Content.styled("  probes rest" if old else ", probes rest", QUIET))
+        elif self._now() - self._came_at > STALE_S:
+            parts.append(Content.styled("  ▲ stale: no look since", "bold $text-warning"))
         return Content.assemble(*parts)
