@@ -20,7 +20,7 @@ def plain(text: str) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """At most six signs: `48 s`, `12 m`, `3h 05m`, `4d 11h`, `120 d`."""
+    """At most six signs: `48 s`, `12 m`, `3h 05m`, `13 h`, `4d 11h`, `12 d`."""
     if seconds is None:
         return BLANK
     whole = max(int(seconds), 0)
@@ -30,10 +30,8 @@ def duration(seconds: float | None) -> str:
     if minutes < 60:
         return f"{minutes} m"
     if hours < 24:
-        return f"{hours}h {minutes % 60:02}m"
-    if days < 100:
-        return f"{days}d {hours % 24}h"
-    return f"{days} d"
+        return f"{hours}h {minutes % 60:02}m" if hours < 10 else f"{hours} h"
+    return f"{days}d {hours % 24}h" if days < 10 else f"{days} d"
 
 
 def ago(seconds: float) -> str:

@@ -103,7 +103,8 @@ SHOWS: dict[str, tuple[str, ...]] = {
         "─ 2 chosen · quick × 3 ─",
         "g runs 2 workloads, quick, 3 runs each · at least 15 s",
         "● redis.get",
-        "▼×0.84 ▲ client-bound",
+        "▼×0.84",
+        "▲ client-bound",
     ),
     "test_bench_while_it_runs": (
         "▶ postgres.tpcb",

@@ -127,7 +127,7 @@ CHOICES = (
 
 OUTCOMES = (
     Column("name", "WORKLOAD", 23, 0, _outcome),
-    Column("size", "SIZE", 5, 4, lambda r: Cell(r.group.first.size if r.group else "", QUIET)),
+    Column("size", "SIZE", 5, 5, lambda r: Cell(r.group.first.size if r.group else "", QUIET)),
     Column("runs", "RUNS", 4, 2, lambda r: Cell(str(len(r.group.good)) if r.group else BLANK),
            right=True),
     Column("median", "MEDIAN", 7, 0, lambda r: Cell(figure(r.group.median if r.group else None)),
@@ -140,7 +140,7 @@ OUTCOMES = (
     Column("p99", "P99 MS", 6, 5, lambda r: _latency(r, 0.99), right=True),
     Column("base", "BASE", 6, 1,
            lambda r: ratio_cell(r.group.median if r.group else None, r.baseline), right=True),
-    Column("age", "AGE", 6, 2, lambda r: Cell(duration(r.age_s), QUIET), right=True),
+    Column("age", "AGE", 6, 4, lambda r: Cell(duration(r.age_s), QUIET), right=True),
     Column("note", "NOTE", 14, 3, _note, wide=True),
 )  # fmt: skip
 
