@@ -20,7 +20,6 @@ from devstack_tui.console.screens.too_small import TooSmallScreen
 from devstack_tui.contracts.model import StackStatus
 from devstack_tui.core.children import Cli
 
-from . import states
 from .kit import Clock, FakeFeed, Screen, until
 
 Steps = Callable[[Pilot[int]], Awaitable[None]]
@@ -36,7 +35,8 @@ def look(screen: Screen, stub: Cli, recorded: dict[str, StackStatus]) -> Look:
         size: tuple[int, int], *names: str, steps: Steps | None = None, theme: str = ""
     ) -> None:
         feed = FakeFeed(*(recorded[name] for name in names))
-        app = DevstackApp("default", feed=feed, cli=stub, now=Clock(states.AT + 13))
+        now = Clock(recorded[names[-1]].at + 3)
+        app = DevstackApp("default", feed=feed, cli=stub, now=now)
         if theme:
             app.theme = theme
 
