@@ -18,9 +18,9 @@ from devstack_tui.stack.stack import Stack
 
 WITHIN = 0.03
 """How far from what is wanted the counter may be, as a share of the rate."""
-PAIRS = 2
+PAIRS = 3
 """By how many pairs of windows, free and held, one share is judged."""
-MOST_PAIRS = 14
+MOST_PAIRS = 20
 SETTLE_S, WINDOW_S = 1.0, 2.5
 """What a window begins with is not counted: PostgreSQL's sessions report once a second."""
 LEAST, MOST = 0.02, 0.95

@@ -36,6 +36,7 @@ SECONDS = {"full": 3.0, "quick": 1.0, "smoke": 1.0}
 """How long a run lasts at most, by its size: the verdict is on the gate, not on a server."""
 CUTS = {"selftest.caught": 0.30, "selftest.caught_half": 0.50}
 """What is taken off the servers' rate, by the check."""
+EMPTIED_S = 2.0
 ADJUSTING_S = 300.0
 """The run under which the hold is adjusted ends when it is."""
 
@@ -205,8 +206,11 @@ def good(event: RunEnded) -> RunResult:
 def _lasting(entry: Entry, size: str, seconds: float) -> Entry:
     """The same workload for another time; a longer one only where it is to be adjusted under."""
     params = dict(entry.sizes.params(size))
-    usual = float(params.get("seconds", seconds))
-    params["seconds"] = seconds if seconds == ADJUSTING_S else min(usual, seconds)
+    if seconds == ADJUSTING_S:
+        # What is inserted meanwhile is removed so often that it is in each count alike.
+        params |= {"seconds": seconds, "window": EMPTIED_S}
+    else:
+        params["seconds"] = min(float(params["seconds"]), seconds)
     return msgspec.structs.replace(
         entry, sizes=msgspec.structs.replace(entry.sizes, **{size: params})
     )

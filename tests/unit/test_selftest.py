@@ -90,12 +90,18 @@ def test_the_canary_has_moved_beyond_its_limits_only(cpu: float, fsync: float, m
         ([Rates(1000, 670)], None),
         ([Rates(1000, 669)], False),
         ([Rates(1000, 731)], False),
-        ([Rates(1000, 730), Rates(1000, 690)], True),
-        ([Rates(1000, 730), Rates(1000, 731)], False),
+        ([Rates(1000, 730), Rates(1000, 690)], None),
+        ([Rates(1000, 730), Rates(1000, 690), Rates(1000, 730)], True),
+        ([Rates(1000, 730)] * 3, True),
+        ([Rates(1000, 670)] * 3, True),
+        ([Rates(1000, 730), Rates(1000, 730), Rates(1000, 731)], False),
+        ([Rates(1000, 670), Rates(1000, 670), Rates(1000, 669)], False),
         ([Rates(0, 0)], False),
     ],
 )
-def test_a_share_is_right_when_two_pairs_show_it(pairs: list[Rates], decision: bool | None) -> None:
+def test_a_share_is_right_when_three_pairs_show_it(
+    pairs: list[Rates], decision: bool | None
+) -> None:
     assert adjust.decide(pairs, 0.7) is decision
 
 
