@@ -239,7 +239,6 @@ class EmbeddedEngine(EmbeddedView):
             credentials = read_credentials(self._paths.secrets, service)
             self._end(service, run)
             self._adopt(service, run)
-            self._require_ports(service)
             home = self._home(service, run, credentials)
             specs = service.launcher().processes(home, self.locate(service))
             for order, spec in enumerate(specs):
