@@ -25,8 +25,8 @@ from devstack_tui.tuning.reports import EarlierRuns
 Settings = Mapping[str, str | None]
 """Canonical texts by parameter of one service; None is the server's default."""
 
-OVERHEAD_S = 1.0
-"""What a run takes beside its measurer's own estimate, about: its process."""
+OVERHEAD_S = 0.3
+"""What a run takes beside its measurer's own estimate, about: locks, and what it depends on."""
 APPLY_S = 0.7
 """What an arm takes about that is put into effect while the server runs."""
 RESTART_S = (2.5, 1.2)

@@ -210,6 +210,21 @@ def test_a_node_that_somebody_set_differently_is_told_by_its_name(live: Cli) -> 
             client.config_set("hz", "10")
 
 
+def test_one_node_without_snapshots_is_shown_as_for_development_only(live: Cli) -> None:
+    with node(live, 2) as client:
+        client.config_set("save", "")
+        try:
+            found = live.status()["redis"]["development_only"]
+            assert {one["name"]: one["value"] for one in found} == {
+                "save": "off",
+                "appendonly": "off",
+            }
+        finally:
+            client.config_set("save", "3600 1 300 100 60 10000")
+    found = live.status()["redis"]["development_only"]
+    assert [(one["name"], one["production"]) for one in found] == [("appendonly", "on")]
+
+
 def test_a_profile_for_another_server_version_is_refused(live: Cli) -> None:
     path = live.state / "config" / "devstack-tui" / "tuning" / "old.toml"
     path.parent.mkdir(parents=True, exist_ok=True)
