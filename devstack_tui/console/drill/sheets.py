@@ -19,6 +19,7 @@ def plan_text(plan: Plan, ink: Ink) -> Text:
     if plan.only_reports:
         text.append(f"Nothing would be broken: {plain(plan.refusal)}\n", ink(WARN))
         text.append(f"{plain(plan.remedy)}; a run only reports it\n\n", ink(QUIET))
+    text.append(f"about {plan.expected_s:.0f} s\n", ink(QUIET))
     for number, action in enumerate(plan.actions, 1):
         text.append(f"{number:>3}  ", ink(QUIET)).append(f"{plain(action)}\n")
     text.append("\nTouched, and how it comes back\n", "bold")
@@ -29,7 +30,7 @@ def plan_text(plan: Plan, ink: Ink) -> Text:
         text.append(f"  {plain(step.id)}  ", ink(QUIET)).append(f"{plain(step.title)}\n")
         if step.detail:
             text.append(f"      {plain(step.detail)}\n", ink(QUIET))
-    return text.append(f"\nabout {plan.expected_s:.0f} s", ink(QUIET))
+    return text
 
 
 def comparison_table(found: Comparison, ink: Ink) -> Table:
