@@ -18,7 +18,15 @@ from devstack_tui.core.redact import redact
 from devstack_tui.report import documents, verdict
 from devstack_tui.report.coverage import CatalogueCheck, coverage
 from devstack_tui.report.documents import CHECK, KNOWN, RunDocument
-from devstack_tui.report.model import NOT_APPLICABLE, CoverageRow, Item, Report, Suite, SuiteRun
+from devstack_tui.report.model import (
+    NOT_APPLICABLE,
+    CoverageRow,
+    Item,
+    Published,
+    Report,
+    Suite,
+    SuiteRun,
+)
 from devstack_tui.report.staleness import Ages
 from devstack_tui.stack.basis import NOTHING_RUNS, RESTORED, Basis, restorations
 
@@ -41,6 +49,7 @@ def build(
     about: Mapping[str, frozenset[str]] = {},
     inapplicable: Mapping[str, str] = {},
     absent: Mapping[str, str] = {},
+    published: Sequence[Published] = (),
     now: Callable[[], float] = time.time,
 ) -> Report:
     """What the history of `stack` holds. `known` are the checks that exist, `secrets` are texts
@@ -92,6 +101,7 @@ def build(
         development_only=tuple(development_only),
         missing=verdict.missing_list(covered.core, findings),
         inapplicable=_inapplicable(covered.core),
+        published=tuple(published),
         warnings=verdict.warnings(covered.core, suites, documents.CORE),
     )
     return redacted(report, secrets)

@@ -132,6 +132,16 @@ class Missing(msgspec.Struct, frozen=True):
     command: str = ""
 
 
+class Published(msgspec.Struct, frozen=True):
+    """A throughput that DevStack Core published, on a machine that it did not, and the median of
+    this host's own baseline (None: none that can be compared). It decides nothing."""
+
+    workload: str
+    unit: str
+    published: float
+    baseline: float | None = None
+
+
 class Warnings(msgspec.Struct, frozen=True):
     """How many WARNs there are, and how many of them the declared configuration brings about."""
 
@@ -178,3 +188,4 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     missing: tuple[Missing, ...] = ()
     inapplicable: dict[str, tuple[str, ...]] = {}
     warnings: Warnings = Warnings()
+    published: tuple[Published, ...] = ()

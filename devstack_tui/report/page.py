@@ -16,6 +16,7 @@ from devstack_tui.report.labels import (
     FIRST_STEPS,
     MISSING,
     PROVEN,
+    PUBLISHED,
     by_status,
     item_verdict,
     kind_title,
@@ -26,7 +27,7 @@ from devstack_tui.report.labels import (
     suite_verdict,
     summary,
 )
-from devstack_tui.report.model import Counts, Coverage, Item, Missing, Report, Suite
+from devstack_tui.report.model import Counts, Coverage, Item, Missing, Published, Report, Suite
 
 TEXT, CODE, VERDICT = "text", "code", "verdict"
 
@@ -111,6 +112,7 @@ def page(report: Report, timelines: Mapping[str, str] | None) -> Iterator[Block]
     yield Heading(2, "Last results")
     yield from _last(report) if report.suites else _first_steps(report.stack)
     yield from _coverage(report.coverage)
+    yield from _published(report.published)
     yield from _not_audited(report.not_audited)
     if timelines is not None:
         yield from _charts(report.suites, timelines)
@@ -223,6 +225,22 @@ def _counts(title: str, counts: Sequence[Counts]) -> Iterator[Block]:
 
 def _figures(one: Counts) -> tuple[int, ...]:
     return one.kinds, one.kinds_proven, one.total, one.proven
+
+
+def _published(found: Sequence[Published]) -> Iterator[Block]:
+    if not found:
+        return
+    yield Heading(2, "Published throughputs")
+    yield Paragraph((Span(PUBLISHED),))
+    rows = tuple(
+        _row(
+            _code(one.workload),
+            f"{one.published:,.0f} {one.unit}",
+            "none" if one.baseline is None else f"{one.baseline:,.0f} {one.unit}",
+        )
+        for one in found
+    )
+    yield Table(("Workload", "Published", "This host's baseline"), rows, number=(1, 2))
 
 
 def _not_audited(found: Mapping[str, Sequence[str]]) -> Iterator[Block]:

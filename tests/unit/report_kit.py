@@ -126,7 +126,14 @@ class Filled:
         )  # fmt: skip
         self.add(DRILL, id, "redis.failover", fault, at, report)
 
-    def bench(self, id: str = "be4c", at: float = AT - 180, problem: str = "") -> None:
+    def bench(
+        self,
+        id: str = "be4c",
+        at: float = AT - 180,
+        problem: str = "",
+        throughput: float = 902.0,
+        run: int = 1,
+    ) -> None:
         """Five seconds of a workload, one of them without an answer."""
         waits = (1.0, 1.1, None, 1.2, 1.0)
         ticks = tuple(
@@ -135,8 +142,8 @@ class Filled:
             for n, p50 in enumerate(waits, 1)
         )  # fmt: skip
         result = RunResult(
-            id=id, workload="redis.get", size="quick", run=1, started=at, seconds=5.0,
-            operations=4500, requests=4500, throughput=902.0, unit="ops/s", clients=4,
+            id=id, workload="redis.get", size="quick", run=run, started=at, seconds=5.0,
+            operations=4500, requests=4500, throughput=throughput, unit="ops/s", clients=4,
             latency_ms=LatencyMs(1.1, 2.2, 3.3, 9.0), histogram=Histogram.of([1.0]).buckets(),
             errors={f"timeout {self.say}": 2}, client_cpu=0.1, server_cpu=0.2,
             client_bound=False, littles_law=1.0, engine="embedded", engine_version="8",

@@ -15,7 +15,7 @@ from devstack_tui.report.core_checks import checks, suites
 from devstack_tui.report.coverage import CatalogueCheck
 from devstack_tui.report.html import html
 from devstack_tui.report.markdown import markdown
-from devstack_tui.report.model import NOT_BUILT, NOT_RUN, CoverageRow, Report, Suite
+from devstack_tui.report.model import NOT_BUILT, NOT_RUN, CoverageRow, Published, Report, Suite
 from devstack_tui.services.redis.drills import steps as drill_steps
 from devstack_tui.stack.basis import OLDER
 from devstack_tui.stack.stack import Stack
@@ -171,6 +171,35 @@ def test_a_run_that_was_no_measurement_is_an_error_with_its_reason(filled: Fille
     filled.bench(problem="the server went away")
     found = made(filled).suites[0]
     assert (found.verdict, found.figures) == ("ERROR", "the server went away")
+
+
+@pytest.mark.parametrize(
+    ("samples", "figures", "runs"),
+    [
+        ((900.0,), "900 ops/s, p50", 1),
+        ((900.0, 100.0, 1000.0), "900 ops/s (median of 3 runs, 100 to 1,000), p50", 3),
+        ((900.0, 1000.0), "950 ops/s (median of 2 runs, 900 to 1,000), p50", 2),
+        ((900.0, 0.0, 1000.0), "950 ops/s (median of 2 runs, 900 to 1,000, 1 failed), p50", 3),
+    ],
+)
+def test_a_benchmark_shows_the_median_of_the_runs_that_one_command_made(
+    filled: Filled, samples: tuple[float, ...], figures: str, runs: int
+) -> None:
+    filled.bench("before", AT - 500, throughput=5.0)
+    for number, sample in enumerate(samples, 1):
+        problem = "" if sample else "the server went away"
+        filled.bench(f"r{number}", AT + number, problem, sample, run=number)
+    found = suite(made(filled), "bench redis.get (quick)")
+    assert found.figures.startswith(figures)
+    assert (found.runs, len(found.history)) == (runs, runs + 1)
+
+
+def test_the_published_throughputs_stand_beside_this_hosts_own(filled: Filled) -> None:
+    shown = (Published("redis.get", "ops/s", 41600, 30000.0), Published("x.y", "rows/s", 1.0))
+    text = markdown(build(filled.history, "default", rests=RESTS, published=shown))
+    assert "| `redis.get` | 41,600 ops/s | 30,000 ops/s |" in text
+    assert "| `x.y` | 1 rows/s | none |" in text
+    assert "they decide nothing" in text
 
 
 def test_a_run_that_cannot_be_read_is_told_and_the_others_are_reported(filled: Filled) -> None:

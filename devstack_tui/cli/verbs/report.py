@@ -72,6 +72,7 @@ def run(options: argparse.Namespace) -> int:
         about=about,
         inapplicable=inapplicable,
         absent=report_scope.absent(stack, about),
+        published=report_scope.published(),
     )
     asked = _requested_files(options)
     texts = {path: make(report, history, secrets) for path, make in asked.items()}

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterable, Mapping
 from functools import partial
 
-from devstack_tui.bench import thresholds
+from devstack_tui.bench import baseline, thresholds
 from devstack_tui.bench.catalogue import Catalogue as Workloads
 from devstack_tui.bench.catalogue import Entry
+from devstack_tui.contracts import sizes
 from devstack_tui.contracts.audit import Check
 from devstack_tui.contracts.registry import names
-from devstack_tui.core.errors import NotInstalledError, command
+from devstack_tui.core.errors import DevstackError, NotInstalledError, command
+from devstack_tui.core.fingerprint import host
 from devstack_tui.report.core_checks import checks as core_checks
+from devstack_tui.report.model import Published
 from devstack_tui.security.audit import StackAudit
 from devstack_tui.stack.basis import Basis
 from devstack_tui.stack.stack import Stack
@@ -75,6 +79,23 @@ def absent(stack: Stack, services: Mapping[str, Services]) -> dict[str, str]:
         for id, needed in services.items()
         if needed - there and len(needed) < len(names())
     }
+
+
+def published() -> list[Published]:
+    """The throughputs that others published, beside this host's own baseline."""
+    try:
+        known = baseline.read(host())
+    except DevstackError:  # damaged or of another release: `regress` says so
+        known = None
+    own = {
+        name: statistics.median(one.samples)
+        for name, one in (known.workloads if known else {}).items()
+        if not sizes.no_verdict(one.size, one.lasted_s)
+    }
+    return [
+        Published(name, figure.unit, figure.throughput, own.get(name))
+        for name, figure in baseline.published("minimum").items()
+    ]
 
 
 def _first(missing: Mapping[str, str], services: Iterable[str]) -> str:
