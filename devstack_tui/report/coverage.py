@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -28,6 +29,7 @@ from devstack_tui.report.staleness import Ages
 from devstack_tui.report.verdict import is_missing
 
 RED = (str(Status.FAIL), str(Status.WARN))
+_COMMAND = re.compile(r"`(devstack-tui [^`]+)`")
 PROOFS = {"selftest.caught": "perf.04"}
 """What the gate's self-test proves of the gate: a slowdown of this check's workload is caught."""
 
@@ -161,6 +163,9 @@ def _row(
     proven = listed.proven if listed is not None else None
     skipped = state.status in (Status.SKIPPED, NOT_RUN)
     again = here.absent if here.absent and skipped else here.again
+    if found is not None and state.status == Status.INCONCLUSIVE:
+        # What decided nothing for want of a baseline decides nothing again before there is one.
+        again = next(iter(_COMMAND.findall(found.remedy)), again)
     return CoverageRow(
         core=check.core,
         id=check.id,

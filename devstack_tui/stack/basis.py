@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
+from devstack_tui.contracts.engine import Readable
 from devstack_tui.contracts.registry import service as known
 from devstack_tui.contracts.service_files import CERT
 from devstack_tui.core import codec
@@ -75,15 +76,17 @@ def look(stack: StackView) -> Basis | None:
         if instance is None:
             return None
         stored = parameter_store.read(stack.paths).values
+        engine = stack.engine()
         return Basis(
-            instance.id, {name: _service(stack, name, stored) for name in stack.selected()}
+            instance.id,
+            {name: _service(engine, name, stored.get(name, {})) for name in stack.selected()},
         )
     except (DevstackError, OSError):
         return None
 
 
-def _service(stack: StackView, name: str, stored: Mapping[str, Mapping[str, str]]) -> ServiceBasis:
-    engine, found = stack.engine(), known(name)
+def _service(engine: Readable, name: str, stored: Mapping[str, str]) -> ServiceBasis:
+    found = known(name)
     units = {
         unit.unit: (unit.start_id, round(unit.started_at or 0.0, 3))
         for unit in engine.units(found)
@@ -92,7 +95,7 @@ def _service(stack: StackView, name: str, stored: Mapping[str, Mapping[str, str]
     certificate = b""
     with contextlib.suppress(OSError):
         certificate = engine.files(found).read(CERT)
-    values = msgspec.json.encode(sorted(stored.get(name, {}).items()))
+    values = msgspec.json.encode(sorted(stored.items()))
     program = engine.program(found)
     return ServiceBasis(units, _digest(values), _digest(certificate), _digest(program.encode()))
 

@@ -181,6 +181,17 @@ def test_a_quick_gate_alone_leaves_the_gate_missing(filled: Filled) -> None:
     assert (one.what, one.command) == ("Regression 1–9", "devstack-tui regress")
 
 
+def test_a_gate_without_a_baseline_says_what_records_one(filled: Filled) -> None:
+    record = "`devstack-tui bench record redis.get` records what this host gives now"
+    check = Result("perf.04", "Redis", Status.INCONCLUSIVE, "no baseline of redis.get", record)
+    filled.add(
+        *("regress", "g1", "gate", "full", AT), {"verdict": "INCONCLUSIVE", "checks": [check]}
+    )
+    one = next(one for one in made(filled).missing if "perf.04" in one.checks)
+    assert one.why == "INCONCLUSIVE: no baseline of redis.get"
+    assert one.command == "devstack-tui bench record redis.get"
+
+
 def test_another_fault_stands_beside_the_core_result_and_its_failure_is_one(
     filled: Filled,
 ) -> None:
