@@ -63,6 +63,8 @@ class BenchMeasurer:
                             found.problem,
                             found.settings,
                             found.seconds,
+                            found.client_bound,
+                            found.steady,
                         )
         if sample is not None:
             yield sample

@@ -267,6 +267,8 @@ class AbReport(msgspec.Struct, frozen=True, kw_only=True):
     command: str = ""
     seconds: float = 0.0
     timing: RunTiming | None = None
+    remarks: tuple[str, ...] = ()
+    """What of the runs makes the verdict say less than it seems to."""
 
 
 class AbDone(Timed, frozen=True, tag="ab_done"):

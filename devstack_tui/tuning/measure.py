@@ -12,7 +12,8 @@ from devstack_tui.contracts.workload import Tick
 
 class Sample(msgspec.Struct, frozen=True):
     """One run: the sample of every statistic. `problem` is why it is none; `seconds` how long it
-    was measured."""
+    was measured; `client_bound`: the client was the limit, not the server; `steady` whether it
+    reached a steady state (None: undecided)."""
 
     throughput: float
     p99: float | None
@@ -20,6 +21,8 @@ class Sample(msgspec.Struct, frozen=True):
     problem: str = ""
     settings: dict[str, str] = {}
     seconds: float | None = None
+    client_bound: bool = False
+    steady: bool | None = None
 
 
 class MeasureRequest(msgspec.Struct, frozen=True, kw_only=True):

@@ -118,7 +118,24 @@ def ab_report(
         fingerprint=fingerprint,
         command=plan.command,
         seconds=seconds,
+        remarks=remarks(pairs),
     )
+
+
+def remarks(pairs: Iterable[Pair]) -> tuple[str, ...]:
+    """What of the runs makes their ratio say less of the server than it seems to."""
+    runs = [run for pair in pairs for run in pair]
+    bound = sum(run.client_bound for run in runs)
+    unsteady = sum(run.steady is False for run in runs)
+    of = f"of {len(runs)} runs"
+    found = []
+    if bound:
+        found.append(
+            f"in {bound} {of} the client was the limit: what the server gains or loses shows less"
+        )
+    if unsteady:
+        found.append(f"{unsteady} {of} reached no steady state: longer ones (--size full) would")
+    return tuple(found)
 
 
 def too_short(size: str, pairs: Iterable[Pair]) -> str:

@@ -104,6 +104,19 @@ def test_a_comparison_has_at_least_the_pairs_of_an_interval(
     assert pairs_of(asked, size) == pairs
 
 
+async def test_runs_that_say_less_of_the_server_are_counted() -> None:
+    found = await ran(Bed(gains={"x=1": 1.4}))
+    assert report_of(found).remarks == ()
+    (a, b), *rest = found.pairs
+    odd = msgspec.structs.replace(b, client_bound=True, steady=False)
+    told = reports.remarks([(a, odd), *rest])
+    assert [one.partition(":")[0] for one in told] == [
+        "in 1 of 12 runs the client was the limit",
+        "1 of 12 runs reached no steady state",
+    ]
+    assert reports.remarks([(a, msgspec.structs.replace(b, steady=True))]) == ()
+
+
 async def test_runs_that_are_too_short_give_no_verdict() -> None:
     found = await ran(Bed(gains={"x=1": 1.4}))
     plan = plan_of(sides_of({"x": "0"}, {"x": "1"}), 6)

@@ -109,6 +109,8 @@ def print_report(report: AbReport) -> None:
             f"without {row.parameter}: B is × {row.ratio:.3f} "
             f"{interval(row.low, row.high)} of {row.pairs} pairs"
         )
+    for remark in report.remarks:
+        say(remark)
     if report.stopped:
         say(f"ended early: {report.stopped}")
     say(f"the stack has {_kept_configuration(report)}; again: {report.command}")
@@ -151,4 +153,10 @@ def interval(low: float | None, high: float | None) -> str:
 
 
 def _span(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+    """As exact as an estimate is: `85 s`, `1 min 40 s`, `12 min`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds >= 600:
+        return f"{seconds / 60:.0f} min"
+    minutes, rest = divmod(round(seconds / 5) * 5, 60)
+    return f"{minutes} min {rest} s" if rest else f"{minutes} min"

@@ -100,6 +100,8 @@ def report_story(report: AbReport) -> Iterator[Fact]:
     yield _line((cell.text, cell.look), (f" {plain(report.sentence)}", ""))
     if report.stopped:
         yield _line((f"○ ended before its last pair: {plain(report.stopped)}", WARN))
+    for remark in report.remarks:
+        yield _line((f"▲ {plain(remark)}", WARN))
     if report.needed_pairs:
         yield _line((f"? about {report.needed_pairs} pairs would decide", WARN))
     for cost in report.costs:
