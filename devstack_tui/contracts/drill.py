@@ -233,6 +233,13 @@ class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lost: int = 0
     faults: dict[str, FaultLimits] = {}
 
+    @property
+    def losses(self) -> str:
+        """How many acknowledged writes may be lost, as a sentence."""
+        if not self.lost:
+            return "none of the acknowledged writes is lost"
+        return f"at most {self.lost} of the acknowledged writes are lost"
+
     def of(self, fault: str) -> FaultLimits:
         """What this fault may cost: nothing, where drills.toml says nothing."""
         return self.faults.get(fault, FaultLimits())

@@ -71,7 +71,7 @@ def titles(thresholds: Thresholds) -> dict[str, str]:
         "03": "the fault took effect",
         "04": f"it is healthy again within {thresholds.restart_s:g} s",
         "05": f"writes pause for at most {thresholds.restart_s:g} s",
-        "06": f"at most {thresholds.lost} of the acknowledged writes are lost",
+        "06": thresholds.losses,
         "07": f"every failed write has one of the {len(KINDS)} classes that a fault explains, and "
         "none that was refused is there",
         "08": "nothing of the run is left",

@@ -43,7 +43,9 @@ class Limits:
         return {
             "window": f"{self.window_s:g} s{median}",
             "pause": f"{self.other_pause_s:g} s",
-            "lost": str(self.lost),
+            "lost": f"at most {self.lost} of the acknowledged writes are lost or come back"
+            if self.lost
+            else "none of the acknowledged writes is lost or comes back",
         }
 
 

@@ -34,7 +34,7 @@ TITLES = {
     "02": "every node was restarted, one at a time",
     "03": "writes are never unavailable for longer than {window:g} s",
     "04": "every error has one of the {classes} classes that a hand-over explains",
-    "05": "at most {lost} of the acknowledged writes are lost, none comes back",
+    "05": "{lost}, none comes back",
     "06": "the cluster is whole and in sync after",
     "07": "no key of the drill is left",
 }
@@ -50,7 +50,7 @@ THEORY = "each master hands over before it ends: nothing waits for a timeout"
 def title(number: str, thresholds: Thresholds) -> str:
     """What a step asserts, with its limits."""
     return TITLES[number].format(
-        window=thresholds.planned_window_s, lost=thresholds.lost, classes=len(EXPLAINED)
+        window=thresholds.planned_window_s, lost=thresholds.losses, classes=len(EXPLAINED)
     )
 
 

@@ -25,7 +25,7 @@ TITLES = {
     "09": "the node rejoins as a replica and catches up",
     "10": "every node is healthy again, and when",
     "11": "the masters and replicas are complete again, all linked",
-    "12": "at most {lost} of the acknowledged writes are lost or come back",
+    "12": "{lost}",
     "13": "the next node: its slots are taken over within {window}",
     "14": "the next node rejoins as a replica and catches up",
     "15": "the cluster is whole at the end, and redis-cli finds the same",
