@@ -23,13 +23,16 @@ from devstack_tui.state.settings import user_file
 
 GLANCE_S = 0.5
 """How soon the begin or the end of a verb, or what was recorded, is seen between two looks."""
+SETTLE_S = 30.0
+"""How long after an event a stack at rest is looked at until it is well or down."""
+_UNSETTLED = (State.STARTING, State.STOPPING, State.DEGRADED)
 _ENDING = ("down", "restart")
 """The verbs that end units."""
 
 
 class Watch:
     """One watch of a stack. `wake` asks for a look. While `resting` nobody looks: then only what
-    changes is reported, and a look is made only when something has changed and no verb runs."""
+    changes is reported, and looks are made only after a change, and while no verb runs."""
 
     def __init__(
         self,
@@ -54,7 +57,7 @@ class Watch:
         self._changed = self._urgent = self._rested = False
         self._owner = _id(self._look.owner)
         self._recorded, self._settings = _recorded(monitor), _stamp(user_file())
-        self._due = self._glance = 0.0
+        self._due = self._glance = self._settles = 0.0
 
     async def updates(self) -> AsyncIterator[StackStatus]:
         """A status at once, then every `interval` seconds, when `wake` is set, and when a unit
@@ -112,8 +115,15 @@ class Watch:
             self._look = replace(self._monitor.begin(), at=self._look.at)
         elif now >= self._due:
             self._begin(now, anew=False)
-        if rests and not self._asked:
+        if wanted or happened:
+            self._settles = now + SETTLE_S
+        if rests and not self._asked and not (now < self._settles and self._unsettled):
             self._due = math.inf
+
+    @property
+    def _unsettled(self) -> bool:
+        """Whether a service may become another by itself, and no verb works on it."""
+        return not self._owner and any(one.state in _UNSETTLED for one in self._rows.values())
 
     def _publishes(self) -> bool:
         """Whether a status is due: at once for another state, for other figures once all have

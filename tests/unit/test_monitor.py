@@ -570,6 +570,25 @@ async def test_at_rest_a_stack_is_looked_at_when_a_verb_has_ended_and_not_while_
     await looks.aclose()  # type: ignore[attr-defined]
 
 
+async def test_at_rest_a_service_that_recovers_after_an_event_is_seen_to(
+    monitor: Monitor, engine: FakeEngine
+) -> None:
+    engine.runs("redis")
+    looks = Watch(monitor, 0.01, asyncio.Event(), lambda: True).updates()
+    await anext(looks)
+    engine.answers["redis"] = Observation(1.0, problems=("2 of 6 nodes answer",))
+    engine.found["redis"] = []
+    engine.runs("redis", pid=NOBODY + 1)
+    await until_seen(looks, "redis", State.DEGRADED, "2 of 6")
+    engine.answers["redis"] = Observation(1.0)
+    await until_seen(looks, "redis", State.HEALTHY)
+    following = asyncio.ensure_future(anext(looks))
+    asked = len(engine.asked)
+    await asyncio.wait([following], timeout=0.2)
+    assert (following.done(), len(engine.asked)) == (False, asked), "it rests again"
+    following.cancel()
+
+
 async def test_after_a_rest_nothing_old_is_shown_as_of_now(
     monitor: Monitor, engine: FakeEngine
 ) -> None:

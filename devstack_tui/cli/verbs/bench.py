@@ -48,8 +48,9 @@ def _list(stack: Stack, options: argparse.Namespace) -> int:
     entries = Catalogue().choose([])
     here, absent = regress.available(stack, entries)
     for entry in here:
-        if not stack.engine().units(entry.service):
-            absent[entry.name] = f"{entry.service.name} is stopped"
+        units = stack.engine().units(entry.service)
+        if not any(unit.running for unit in units):
+            absent[entry.name] = f"{entry.service.name} is {'down' if units else 'stopped'}"
     workloads = [
         {
             "name": entry.name,
