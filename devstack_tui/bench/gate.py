@@ -53,8 +53,8 @@ def judge(
         elif reason:
             results.append(Result(check.id, check.title, Status.ERROR, reason))
         elif short := sizes.no_verdict(size, min(run.seconds for run in of)):
-            longer = "run it with --quick, or at full size"
-            results.append(Result(check.id, check.title, Status.INCONCLUSIVE, short, longer))
+            remedy = _longer(size)
+            results.append(Result(check.id, check.title, Status.INCONCLUSIVE, short, remedy))
         elif isinstance(check, LatencyCheck):
             results.append(latency(check, of, rules.confidence))
         elif steadiness.of_runs(run.steady for run in of) is False:
@@ -113,6 +113,15 @@ def _unsteady(check: GateCheck, runs: Sequence[RunResult]) -> Result:
     )
     remedy = "run it again when the server has warmed up, or make longer runs"
     return Result(check.id, check.title, Status.INCONCLUSIVE, evidence, remedy)
+
+
+def _longer(size: str) -> str:
+    known = sizes.SIZES.get(size)
+    if known is None or not known.verdict:
+        return (
+            "`devstack-tui regress --quick` gives a verdict, `devstack-tui regress` a core check's"
+        )
+    return f"set its `seconds` to {known.least_s:g} or more in your workloads.toml"
 
 
 def _record(workload: str, size: str) -> str:

@@ -6,7 +6,9 @@ import json
 import os
 import re
 import signal
+import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,10 @@ import psutil
 import pytest
 
 from devstack_tui.bench.catalogue import Catalogue
+from devstack_tui.contracts.workload import Bench
+from devstack_tui.services.mongodb.client import connect as mongodb
+from devstack_tui.services.mysql.client import connect as mysql
+from devstack_tui.stack.stack import Stack
 from tests.conftest import Cli
 from tests.stack.clients import postgres
 
@@ -96,6 +102,43 @@ def test_the_gate_has_nine_checks_no_verdict_from_a_second_and_refuses_an_edited
     ended = bench.run("regress", *SMOKE)
     assert ended.returncode == 1
     assert "was edited" in ended.stderr
+
+
+@pytest.mark.parametrize("name", ["mysql.bulk_insert", "mongodb.bulk_insert"])
+def test_a_bulk_insert_repeats_its_batch_and_what_it_wrote_is_removed_between_windows(
+    bench: Cli, name: str
+) -> None:
+    entry = Catalogue().entries[name]
+    engine = Stack(bench.stack).engine()
+    target = engine.target(entry.service)
+    given = Bench(
+        target,
+        {**entry.sizes.params("smoke"), "seconds": 3, "window": 1},
+        lambda _: None,
+        threading.Event(),
+        partial(engine.client, entry.service),
+    )
+    try:
+        entry.workload.prepare(given)
+        found = entry.workload.run(given)
+        if name.startswith("mysql"):
+            with mysql(target, 10, "devstack_tui_bench", False) as connection:
+                cursor = connection.cursor()
+                cursor.execute("SELECT COUNT(*) FROM bulk")
+                (kept,) = cursor.fetchone() or (0,)
+        else:
+            with mongodb(target, 10, tls=False) as client:
+                database = client[target.credentials.database]
+                kept = database["devstack_tui_bench"].count_documents({})
+    finally:
+        entry.workload.cleanup(target)
+    assert found.seconds >= 3
+    assert not found.errors
+    batch = found.operations // found.requests
+    assert found.operations == batch * found.requests
+    # The last of three windows and its warm-up are there; the others are not.
+    assert 0 < kept < found.operations
+    assert kept % batch == 0
 
 
 def test_a_server_that_dies_in_the_middle_is_the_result(bench: Cli) -> None:

@@ -15,7 +15,7 @@ from devstack_tui.bench.events import (
     WorkloadSummary,
 )
 from devstack_tui.cli.output import narrate, say
-from devstack_tui.contracts.sizes import SIZES
+from devstack_tui.contracts.sizes import SIZES, no_verdict
 from devstack_tui.present.bench import evenness
 
 
@@ -26,7 +26,8 @@ def show_event(event: BenchEvent | RegressDone, options: argparse.Namespace) -> 
             names = ", ".join(event.workloads)
             runs = "1 run" if event.runs == 1 else f"{event.runs} runs"
             each = f"{runs} each" if len(event.workloads) > 1 else runs
-            narrate(f"{each}, {event.size}, about {event.expected_s:.0f} s: {names}")
+            size = event.size if SIZES[event.size].verdict else no_verdict(event.size)
+            narrate(f"{each}, {size}, about {event.expected_s:.0f} s: {names}")
         case RunStarted() if event.phase != "running":
             narrate(f"{event.workload} run {event.run} of {event.of}: {event.phase}")
         case RunEnded() if event.result.problem:

@@ -213,6 +213,9 @@ async def _recorded(stack: Stack, options: argparse.Namespace) -> int:
     entries = Catalogue().choose(options.workloads)
     seen = await asyncio.to_thread(canary.measure, stack.paths.root)
     done = await _bench(stack, options, entries, options.runs or RECORD_RUNS)
+    for one in done.summaries:
+        if one.steady is False:
+            narrate(f"{one.workload}: most of its runs were not steady: record it again")
     here, _ = regress.available(stack, entries)
     prints = baseline.fingerprints(stack, here, size_of(options))
     path = baseline.write(seen, done.summaries, prints)

@@ -120,7 +120,7 @@ class BenchView:
 
     def _seconds(self, name: str) -> float | None:
         seconds = [
-            run.seconds
+            (run.setup_s + run.elapsed_s) or run.seconds
             for run in self._jobs.results.values()
             if run.workload == name and run.size == self.size and not run.problem
         ]
