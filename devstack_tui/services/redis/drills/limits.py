@@ -41,7 +41,8 @@ class Limits:
         if self.median_s is not None:
             median = f", the median of {self.median_of} or more within {self.median_s:g} s"
         return {
-            "window": f"{self.window_s:g} s{median}",
+            "window": f"{self.window_s:g} s",
+            "median": median,
             "pause": f"{self.other_pause_s:g} s",
             "lost": f"at most {self.lost} of the acknowledged writes are lost or come back"
             if self.lost

@@ -19,7 +19,7 @@ TITLES = {
     "03": "all nodes agree on all 16384 slots, none on the move",
     "04": "acknowledged writes on every shard",
     "05": "each value is read back from its owner",
-    "06": "a replica takes the slots over within {window}",
+    "06": "a replica takes the slots over within {window}{median}",
     "07": "the other shards never pause for longer than {pause}",
     "08": "every error has one of the {classes} classes that a failover explains",
     "09": "the node rejoins as a replica and catches up",
