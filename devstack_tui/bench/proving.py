@@ -22,8 +22,9 @@ from devstack_tui.core.fingerprint import host
 from devstack_tui.stack.stack import Stack
 
 SIZE = "quick"
-SHARE = 0.6
-"""So much of the time a server is held still whose throughput must be seen to fall."""
+SHARE = 0.75
+"""So much of the time a server is held still whose throughput must be seen to fall: what its
+client does meanwhile is not lost."""
 BEYOND = 1.5
 """A reply is held back for so many times the limit of its 95th percentile …"""
 BETWEEN = 5.0
