@@ -194,7 +194,7 @@ async def test_a_phase_that_never_came_is_told_and_without_a_stack_nothing_is_br
 # -- the core checks --------------------------------------------------------------------------
 
 
-def test_every_core_check_is_proven_or_says_why_it_is_not() -> None:
+def test_every_core_check_has_what_turns_it_red_or_says_why_not() -> None:
     record = proven.read()
     with StackAudit(Stack()) as audit:
         standings = Standings(Catalogue.of(audit).checks.values(), record)
