@@ -6,9 +6,23 @@ from textual.content import Content
 from textual.widgets import Static
 
 from devstack_tui.core.plot import seconds_text
+from devstack_tui.present import looks
+from devstack_tui.present.cells import verdict
 from devstack_tui.present.text import plain
 
 GOOD, WARN, BAD, QUIET = "$text-success", "$text-warning", "$text-error", "$foreground 60%"
+_STYLES = {looks.GOOD: GOOD, looks.WARN: WARN, looks.BAD: BAD}
+
+
+def judged(status: str) -> tuple[str, str]:
+    """`▲ WARN`, and its style: of a job that ended with a verdict."""
+    cell = verdict(status)
+    return cell.text, _STYLES.get(cell.look, "")
+
+
+def is_bad(status: str) -> bool:
+    """Whether it found something wrong; a WARN, or what decides nothing, did not."""
+    return verdict(status).look == looks.BAD
 
 
 class JobLine(Static):

@@ -375,18 +375,25 @@ def _with_usage(
     usage: Mapping[str, Usage],
     memory: _Memory,
 ) -> ServiceStatus:
-    """Uptime, CPU since the last look and memory of all units of the service."""
+    """Uptime, CPU since the last look and memory of all units of the service: of none that runs
+    there is no figure, rather than 0."""
     used = {unit.unit: usage.get(unit.unit, Usage()) for unit in units}
     filled = [
         msgspec.structs.replace(unit, memory_bytes=used[unit.unit].memory_bytes) for unit in units
     ]
-    total_seconds = sum(one.cpu_s or 0.0 for one in used.values())
+    seconds = [one.cpu_s for one in used.values() if one.cpu_s is not None]
+    total_seconds = sum(seconds)
     total_memory = sum(one.memory_bytes or 0 for one in used.values())
     now = time.monotonic()
     percent = None
-    if memory.cpu is not None and total_seconds >= memory.cpu[1] and now > memory.cpu[0]:
+    if (
+        seconds
+        and memory.cpu is not None
+        and total_seconds >= memory.cpu[1]
+        and now > memory.cpu[0]
+    ):
         percent = 100 * (total_seconds - memory.cpu[1]) / (now - memory.cpu[0])
-    memory.cpu = (now, total_seconds)
+    memory.cpu = (now, total_seconds) if seconds else None
     starts = [unit.started_at for unit in units if unit.started_at]
     return msgspec.structs.replace(
         row,

@@ -271,7 +271,7 @@ SHOWS: dict[str, tuple[str, ...]] = {
         "declared: denied  real: allowed",
     ),
     "test_security_export": (
-        "● 573 pass  ✗ 3 fail  ▲ 2 warn  ✗ 2 error  – 20 skipped",
+        "● 573 pass  ✗ 3 fail  ▲ 2 warn  ✗ 1 error  ? 1 inconclusive",
         "─ Export ─",
         "The last result of every check, into the file",
         "checks-default.xml",

@@ -395,6 +395,13 @@ async def test_cpu_and_memory_are_those_of_the_real_process(
             break
     assert found.cpu_percent
     assert found.units[0].memory_bytes == found.memory_bytes
+    busy.kill()
+    busy.wait()
+    engine.units_of("redis").clear()
+    engine.died("redis", "it was killed")
+    for _ in range(2):
+        gone = await row(monitor, "redis")
+        assert (gone.cpu_percent, gone.memory_bytes, gone.uptime_s) == (None, None, None)
 
 
 # -- watching ----------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from devstack_tui.console.bench.model import RunSeries
 from devstack_tui.console.bench.progress import bench_line
 from devstack_tui.console.bench.rows import CHECKS, CHOICES, HISTORY, OUTCOMES, checks
 from devstack_tui.console.bench.view import BenchView
-from devstack_tui.console.job_line import JobLine
+from devstack_tui.console.job_line import JobLine, is_bad
 from devstack_tui.console.job_pane import JobPane
 from devstack_tui.console.keys import bindings
 from devstack_tui.console.screens.confirm import ConfirmScreen, Question
@@ -79,7 +79,7 @@ class BenchPane(JobPane):
         if job.stopping:
             return None
         verdict = str(job.error or (job.gate.verdict if job.gate else "done"))
-        return f"{job.request.title}: {verdict}", job.error is not None
+        return f"{job.request.title}: {verdict}", job.error is not None or is_bad(verdict)
 
     def forget(self) -> None:
         """Back to the results: there are none."""

@@ -6,11 +6,9 @@ from textual.content import Content
 
 from devstack_tui.console.bench.job import BenchJob
 from devstack_tui.console.bench.rows import error_text
-from devstack_tui.console.job_line import BAD, GOOD, QUIET, WARN, clock, failed
+from devstack_tui.console.job_line import BAD, GOOD, QUIET, WARN, clock, failed, judged
 from devstack_tui.core.errors import UndecidedError
 from devstack_tui.core.plot import seconds_text
-from devstack_tui.present import looks
-from devstack_tui.present.cells import verdict
 from devstack_tui.present.text import plain
 
 
@@ -51,9 +49,8 @@ def _ended(job: BenchJob, now: float) -> Content:
     if job.stopping:
         return Content.styled(f" ○ {title}: stopped after {elapsed}", WARN)
     if job.gate is not None:
-        found = verdict(job.gate.verdict)
-        style = {looks.GOOD: GOOD, looks.WARN: WARN, looks.BAD: BAD}.get(found.look, "")
-        return Content.styled(f" {found.text} · {title} · {elapsed} · k shows the checks", style)
+        text, style = judged(job.gate.verdict)
+        return Content.styled(f" {text} · {title} · {elapsed} · k shows the checks", style)
     done = job.done
     if done is not None and done.exit_code:
         return failed(title, done.message or f"exit status {done.exit_code}", done.remedy)

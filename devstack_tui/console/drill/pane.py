@@ -19,7 +19,7 @@ from devstack_tui.console.drill.lanes import DrillLanes
 from devstack_tui.console.drill.rows import CHOICES, HISTORY, STEPS, steps
 from devstack_tui.console.drill.sheets import comparison_table, plan_text
 from devstack_tui.console.drill.view import DrillView
-from devstack_tui.console.job_line import JobLine
+from devstack_tui.console.job_line import JobLine, is_bad
 from devstack_tui.console.job_pane import JobPane
 from devstack_tui.console.keys import bindings
 from devstack_tui.console.screens.confirm import ConfirmScreen, Question
@@ -74,7 +74,7 @@ class DrillPane(JobPane):
     def job_ended(self, job: DrillJob) -> tuple[str, bool] | None:
         """The notice about a drill that ended unseen; its lanes are shown whole."""
         self._whole = True
-        failed = job.error is not None or job.verdict != "PASS"
+        failed = job.error is not None or is_bad(job.verdict)
         return job.outcome, failed and not job.stopping
 
     def forget(self) -> None:

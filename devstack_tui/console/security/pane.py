@@ -5,13 +5,13 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Container, Vertical
 from textual.content import Content
 from textual.widgets import DataTable, Input
 
-from devstack_tui.console.job_line import JobLine
+from devstack_tui.console.job_line import JobLine, is_bad
 from devstack_tui.console.job_pane import JobPane
 from devstack_tui.console.keys import bindings
 from devstack_tui.console.screens.save import SaveScreen
@@ -28,6 +28,8 @@ from devstack_tui.core.errors import DevstackError
 from devstack_tui.present.text import plain
 
 SOON_S = 0.06
+AMPLE = 160
+"""From this width on the tree has all of its columns."""
 
 
 class SecurityPane(JobPane):
@@ -53,6 +55,9 @@ class SecurityPane(JobPane):
             with Vertical(id="security-detail", classes="bottom"):
                 yield FactPanel("check-facts")
 
+    def on_resize(self, event: events.Resize) -> None:
+        self.set_class(event.size.width >= AMPLE, "-ample")
+
     def setup(self) -> None:
         """Make the jobs and the view."""
         self.jobs = AuditJobs(self.owner.runner, self.owner.now)
@@ -75,7 +80,7 @@ class SecurityPane(JobPane):
         """The notice about an audit that ended unseen."""
         if job.stopping:
             return None
-        return job.outcome, job.error is not None or job.verdict != "PASS"
+        return job.outcome, job.error is not None or is_bad(job.verdict)
 
     def beat(self) -> None:
         """Draw what has changed; of a running audit only its clock moves without news."""

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
 from textual.content import Content
 
-from devstack_tui.console.job_line import BAD, GOOD, QUIET, WARN, bar, failed
+from devstack_tui.console.job_line import BAD, GOOD, QUIET, WARN, bar, failed, judged
 from devstack_tui.console.security.job import AuditJob
-from devstack_tui.console.security.rows import KINDS, NEVER, SIGN, kind
-from devstack_tui.core.check import Status
+from devstack_tui.console.security.rows import (
+    ERROR,
+    FAIL,
+    KINDS,
+    NEVER,
+    OPEN,
+    PASS,
+    SIGN,
+    WARNED,
+    kind,
+)
 from devstack_tui.core.plot import seconds_text
 from devstack_tui.present.text import plain
 
-_STYLE = {"pass": GOOD, "fail": BAD, "warn": WARN,
-          "error": BAD}  # fmt: skip
+_STYLE = {PASS: GOOD, FAIL: BAD, WARNED: WARN, OPEN: WARN, ERROR: BAD}
 
 
 def counts_line(counts: Mapping[str, int]) -> Content:
@@ -46,8 +55,6 @@ def audit_line(
 
 def _running(job: AuditJob, now: float) -> Content:
     made, total = len(job.results), max(job.total, 1)
-    failed = job.count(Status.FAIL, Status.ERROR)
-    warned = job.count(Status.WARN, Status.INCONCLUSIVE)
     if job.stopping:
         head = Content.styled(" ▶ cancelling: what was opened is revoked ", WARN)
     else:
@@ -56,8 +63,8 @@ def _running(job: AuditJob, now: float) -> Content:
         head,
         bar(made / total, 16),
         Content(f" {made} of {job.total}"),
-        Content.styled(f" · ✗ {failed} failed", BAD if failed else QUIET),
-        Content.styled(f" · ▲ {warned}" if warned else "", WARN),
+        Content(" · " if job.results else ""),
+        counts_line(_counts(job)),
         Content.styled(f" · {seconds_text(job.elapsed(now))} · x cancels", QUIET),
     )
 
@@ -71,12 +78,11 @@ def _ended(job: AuditJob, now: float) -> Content:
     if job.stopping:
         made = f"{len(job.results)} of {job.total} made"
         return Content.styled(f" ○ {title}: cancelled after {elapsed}, {made}", WARN)
-    styles = {"PASS": ("●", GOOD), "FAIL": ("✗", BAD)}
-    glyph, style = styles.get(job.verdict, ("?", WARN))
-    made_counts: dict[str, int] = {}
-    for row in job.results.values():
-        made_counts[kind(row)] = made_counts.get(kind(row), 0) + 1
+    text, style = judged(job.verdict)
     return Content.assemble(
-        Content.styled(f" {glyph} {plain(job.verdict)} · {title} · {elapsed}  ", style),
-        counts_line(made_counts),
+        Content.styled(f" {text} · {title} · {elapsed}  ", style), counts_line(_counts(job))
     )
+
+
+def _counts(job: AuditJob) -> dict[str, int]:
+    return Counter(kind(row) for row in job.results.values())

@@ -12,20 +12,21 @@ from devstack_tui.present.looks import BAD, BUSY, GOOD, KEY, QUIET, WARN
 from devstack_tui.present.text import BLANK, plain
 from devstack_tui.security.events import CheckRow
 
-PASS, FAIL, WARNED, ERROR, SKIPPED, NEVER = "pass", "fail", "warn", "error", "skipped", "never run"
-KINDS = (PASS, FAIL, WARNED, ERROR, SKIPPED, NEVER)
-"""How results are counted. An INCONCLUSIVE counts as an error: both decide nothing."""
+PASS, FAIL, WARNED, ERROR = "pass", "fail", "warn", "error"
+OPEN, SKIPPED, NEVER = "inconclusive", "skipped", "never run"
+KINDS = (PASS, FAIL, WARNED, ERROR, OPEN, SKIPPED, NEVER)
+"""How results are counted."""
 _KIND = {
     None: NEVER,
     Status.PASS: PASS,
     Status.FAIL: FAIL,
     Status.WARN: WARNED,
     Status.SKIPPED: SKIPPED,
-    Status.INCONCLUSIVE: ERROR,
+    Status.INCONCLUSIVE: OPEN,
     Status.ERROR: ERROR,
 }
-LOOK = {PASS: GOOD, FAIL: BAD, WARNED: WARN, ERROR: BAD, SKIPPED: QUIET, NEVER: QUIET}
-SIGN = {PASS: "●", FAIL: "✗", WARNED: "▲", ERROR: "✗", SKIPPED: "–", NEVER: "·"}
+LOOK = {PASS: GOOD, FAIL: BAD, WARNED: WARN, ERROR: BAD, OPEN: WARN, SKIPPED: QUIET, NEVER: QUIET}
+SIGN = {PASS: "●", FAIL: "✗", WARNED: "▲", ERROR: "✗", OPEN: "?", SKIPPED: "–", NEVER: "·"}
 _SEVERITY_LOOK = {"critical": BAD, "high": WARN, "low": QUIET}
 _SEVERITY = {"critical": "crit", "medium": "med"}
 
@@ -132,14 +133,15 @@ BRANCHES = (
     Column("fail", "FAIL", 4, 0, _counted(FAIL), right=True),
     Column("warn", "WARN", 4, 2, _counted(WARNED), right=True),
     Column("error", "ERR", 4, 3, _counted(ERROR), right=True),
-    Column("skipped", "SKIP", 4, 5, _counted(SKIPPED), right=True),
+    Column("open", "INC", 4, 5, _counted(OPEN), right=True),
+    Column("skipped", "SKIP", 4, 6, _counted(SKIPPED), right=True),
     Column("never", "NEW", 4, 4, _counted(NEVER), right=True),
 )
 
 CHECKS = (
     Column("status", "STATUS", 9, 0, _status),
     Column("severity", "SEV", 4, 2, _severity),
-    Column("id", "CHECK", 18, 0, _id, most=40, ample=4),
+    Column("id", "CHECK", 18, 0, _id, most=40, ample=24),
     Column("title", "TITLE", 12, 1, lambda line: Cell(plain(line.row.title)), wide=True),
     Column("core", "CORE", 4, 5, _core, right=True),
     Column("age", "AGE", 4, 4, _age, right=True),

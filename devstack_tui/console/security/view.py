@@ -10,6 +10,7 @@ from devstack_tui.console.security.rows import (
     ERROR,
     FAIL,
     NEVER,
+    OPEN,
     SKIPPED,
     WARNED,
     CheckTreeRow,
@@ -25,10 +26,11 @@ from devstack_tui.security.standing import headline
 ALL = "all"
 NOT_PASSED = "not passed"
 STATUSES: dict[str, frozenset[str]] = {
-    NOT_PASSED: frozenset({FAIL, WARNED, ERROR}),
+    NOT_PASSED: frozenset({FAIL, WARNED, ERROR, OPEN}),
     FAIL: frozenset({FAIL}),
     WARNED: frozenset({WARNED}),
     ERROR: frozenset({ERROR}),
+    OPEN: frozenset({OPEN}),
     SKIPPED: frozenset({SKIPPED}),
     NEVER: frozenset({NEVER}),
 }

@@ -30,7 +30,7 @@ _LEGEND = "● this pair   ├─◆─┤ all pairs so far, 95 %   ░ no diffe
 
 @dataclass(frozen=True, slots=True)
 class PairsChartData:
-    """What the chart shows; `pairs_wanted` may be more than have come."""
+    """What the chart shows; `count` says of the pairs how many are to come, or were made."""
 
     title: str
     a: str
@@ -38,7 +38,7 @@ class PairsChartData:
     unit: str
     margin: float
     pairs: tuple[AbPair, ...] = ()
-    pairs_wanted: int = 0
+    count: str = ""
     empty: str = ""
 
 
@@ -137,9 +137,8 @@ def chart_lines(paired: PairsChartData, width: int) -> list[Line]:
         lines.append([(paired.empty, QUIET)])
     else:
         lines.append(_total(paired.pairs[-1], paired.margin))
-    waiting = paired.pairs_wanted - len(paired.pairs)
-    if waiting > 0 and paired.pairs:
-        lines.append([(f"{waiting} more to come", QUIET)])
+    if paired.pairs and (count := paired.count):
+        lines.append([(count, QUIET)])
     lines.append([(_LEGEND, QUIET)])
     return lines
 

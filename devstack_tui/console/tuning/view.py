@@ -34,6 +34,19 @@ def _profile_value(row: Row, profile: str) -> str | None:
     return row.baseline if profile == BASELINE else row.profiles.get(profile)
 
 
+def pairs_count(job: TuningJob, planned: int) -> str:
+    """How many of the pairs of an A/B are to come, or why fewer were made than were wanted."""
+    made, wanted = len(job.pairs), max(planned, job.run.pairs if job.run else 0)
+    if made >= wanted:
+        return ""
+    if job.report is not None:
+        why = plain(job.report.stopped) or "those were enough"
+        return f"ended after {made} of {wanted} pairs: {why}"
+    if job.running and not job.stopping:
+        return f"{wanted - made} more to come, fewer if it is decided before"
+    return f"ended after {made} of {wanted} pairs, without a verdict"
+
+
 class TuningView:
     """The user's filter, and the rows, texts and charts that follow from the jobs."""
 
@@ -297,7 +310,7 @@ class TuningView:
         seen = f" · sees {plan.detectable * 100:.0f} % or more" if plan.detectable else ""
         return PairsChartData(
             f"A/B {plan.workload} · {plan.size} · {plan.pairs} pairs{seen}",
-            plan.a, plan.b, plan.unit, plan.margin, tuple(job.pairs), plan.pairs,
+            plan.a, plan.b, plan.unit, plan.margin, tuple(job.pairs), pairs_count(job, plan.pairs),
             "" if job.pairs else "the first pair is being measured",
         )  # fmt: skip
 
