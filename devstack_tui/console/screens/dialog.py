@@ -20,7 +20,7 @@ from devstack_tui.present.text import plain
 T = TypeVar("T")
 
 
-class Dialog(FocusInSight[T], ModalScreen[T]):
+class Dialog(ModalScreen[T], FocusInSight[T]):
     """A box over the panes."""
 
     COMPONENT_CLASSES = LOOKS
