@@ -20,14 +20,17 @@ import pytest
 
 from devstack_tui.contracts.audit import Check
 from devstack_tui.contracts.bindings import Bindings, Bound
-from devstack_tui.contracts.registry import BUILT_IN
+from devstack_tui.contracts.registry import BUILT_IN, service
 from devstack_tui.core.check import Status
 from devstack_tui.identity import account_checks
+from devstack_tui.identity.bootstrap import dns_names, usages_of
 from devstack_tui.security.catalogue import Catalogue
 from devstack_tui.security.network import catalogue as network
 from devstack_tui.security.tls import certificate, properties, strength
 from devstack_tui.security.tls.facts import Facts
 from devstack_tui.security.tls.session import Seen
+from devstack_tui.security.trust import rules as trust
+from devstack_tui.security.trust.certificates import Leaf
 from devstack_tui.services.mongodb import accounts as mongodb_accounts
 from devstack_tui.services.mongodb import checks as mongodb
 from devstack_tui.services.mongodb.audit.facts import Facts as MongodbFacts
@@ -91,6 +94,38 @@ def test_a_port_is_held_at_its_own_number_and_address() -> None:
     for beside in (at("127.0.0.1", 6378), at("127.0.0.1", 6380), at("127.0.0.2")):
         assert lost(beside) == ["nothing listens at 127.0.0.1:6379"]
     assert lost(at("127.0.0.1"), foreign={6379: "nc"}) == ["port 6379 is held by nc"]
+
+
+@pytest.mark.parametrize(
+    ("less", "more", "wrong"),
+    [
+        ((), (), []),
+        (("localhost",), (), ["not for localhost"]),
+        ((), ("another",), ["also for another"]),
+    ],
+)
+def test_a_certificate_is_for_the_declared_names_none_less_and_none_more(
+    less: tuple[str, ...], more: tuple[str, ...], wrong: list[str]
+) -> None:
+    held = frozenset({*dns_names(service("mysql")), "127.0.0.1", *more} - {*less})
+    leaf = Leaf("here", b"", "mysql", held, (), (), False, b"", "", 0.0)
+    assert trust._unlike(leaf, "mysql") == wrong
+
+
+@pytest.mark.parametrize(
+    ("usages", "signs", "wrong"),
+    [
+        ((), False, 1),
+        (usages_of(service("mysql")), False, 0),
+        ((*usages_of(service("mysql")), "codeSigning"), False, 1),
+        (usages_of(service("mysql")), True, 1),
+    ],
+)
+def test_a_certificate_is_for_the_declared_use_alone(
+    usages: tuple[str, ...], signs: bool, wrong: int
+) -> None:
+    leaf = Leaf("here", b"", "mysql", frozenset(), (), tuple(usages), signs, b"", "", 0.0)
+    assert len(trust._misused(leaf, "mysql")) == wrong
 
 
 # -- what a check asks anew --------------------------------------------------------------------
@@ -384,7 +419,7 @@ BY_FUNCTION = {
     ),
     "its own function is tested above": (
         *("auth.mongodb.passwords", "auth.rabbitmq.cookie", "approle.file", "vault.seal"),
-        "network.port",
+        *("network.port", "trust.names", "trust.usage"),
         *("approle.server.kv_history", "approle.server.closed", "approle.role.secret_ids_expire"),
         *("tls.validity", "tls.authority_dates", "trust.dates", "tls.key_mode"),
     ),
@@ -427,7 +462,7 @@ WITHOUT = {
         *("auth.mysql.methods", "auth.mysql.privileged", "auth.mysql.rights", "tls.epmd"),
         *("auth.rabbitmq.rights", "auth.rabbitmq.tags", "auth.redis.rights", "files.keys"),
         *("files.secrets", "trust.beyond", "trust.ca", "trust.issuers", "trust.path"),
-        *("trust.names", "trust.usage", "vault.approle", "vault.audit_device", "vault.entity"),
+        *("vault.approle", "vault.audit_device", "vault.entity"),
         *("vault.issuer.settings", "vault.keys", "vault.listeners", "vault.secret"),
         *("vault.secret.fields", "vault.secret_id.ours", "vault.setting"),
     ),
