@@ -244,9 +244,15 @@ def _id(owner: Owner | None) -> tuple[int, str] | None:
 
 
 def _recorded(monitor: Monitor) -> str:
-    """Another text after each result, parameter or baseline that was recorded."""
-    root = monitor.paths.root
-    kept = (root / HISTORY, root / PARAMETERS, config_home() / "baselines", user_file())
+    """Another text after each result or parameter that was recorded, and each file of the user's
+    own (settings, baselines, profiles) that was changed."""
+    root, own = monitor.paths.root, config_home()
+    kept = [
+        root / HISTORY,
+        root / PARAMETERS,
+        *sorted(own.glob("*.toml")),
+        *sorted(own.glob("*/*")),
+    ]
     return " ".join(map(_stamp, kept))
 
 

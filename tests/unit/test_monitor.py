@@ -29,7 +29,7 @@ from devstack_tui.contracts.service import Service
 from devstack_tui.core import process
 from devstack_tui.core.errors import NotInstalledError, UnreachableError
 from devstack_tui.core.lock import Owner, StackLock
-from devstack_tui.core.paths import StackPaths, shipped
+from devstack_tui.core.paths import StackPaths, config_home, shipped
 from devstack_tui.core.rooted_files import RootedFiles
 from devstack_tui.engines.embedded.process_units import usage_of
 from devstack_tui.health import monitor as module
@@ -536,15 +536,28 @@ async def test_what_a_unit_answered_before_it_ended_is_not_shown_any_more(
     await looks.aclose()  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize(
+    "kept",
+    [
+        lambda: StackPaths.of("work").root / "history.db",
+        lambda: StackPaths.of("work").root / "tuning.json",
+        lambda: config_home() / "baselines/here.json",
+        lambda: config_home() / "profiles/mine.toml",
+    ],
+)
 async def test_at_rest_what_was_recorded_is_reported_and_nobody_is_asked(
-    monitor: Monitor, engine: FakeEngine, paths: StackPaths, monkeypatch: pytest.MonkeyPatch
+    monitor: Monitor,
+    engine: FakeEngine,
+    monkeypatch: pytest.MonkeyPatch,
+    kept: Callable[[], Path],
 ) -> None:
     monkeypatch.setattr(watching, "GLANCE_S", 0.005)
     engine.runs("redis")
     looks = Watch(monitor, 0.01, asyncio.Event(), lambda: True).updates()
     first = await anext(looks)
     asked = len(engine.asked)
-    (paths.root / "history.db").write_text("a result")
+    kept().parent.mkdir(parents=True, exist_ok=True)
+    kept().write_text("a result")
     second = await asyncio.wait_for(anext(looks), 60)
     assert second.recorded != first.recorded
     assert (second.at, second.services) == (first.at, first.services)
@@ -563,8 +576,11 @@ async def test_at_rest_a_stack_is_looked_at_when_a_verb_has_ended_and_not_while_
     lock = StackLock(paths.lock, "drill")
     assert lock.try_acquire() is None
     with lock:
-        during = await asyncio.wait_for(anext(looks), 60)
-        assert (during.busy, during.at, len(engine.asked)) == ("drill", first.at, asked)
+        async with asyncio.timeout(60):
+            async for during in looks:  # the lock is taken before it names its owner
+                if during.busy == "drill":
+                    break
+        assert (during.at, len(engine.asked)) == (first.at, asked)
         engine.found["redis"] = []
         engine.died("redis", "redis-x has ended")
         found = await until_seen(looks, "redis", State.DOWN, "redis-0 has ended")
