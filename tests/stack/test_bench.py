@@ -86,6 +86,11 @@ def test_the_gate_has_nine_checks_no_verdict_from_a_second_and_refuses_an_edited
     names = ("mysql.bulk_insert", "redis.get")
     recorded = bench.run("bench", "record", *names, *SMOKE, timeout=180)
     assert recorded.returncode == 0, recorded.stderr
+    listed = bench.json("bench", "list")
+    assert listed["baseline"] == {}
+    assert listed["not_comparable"].keys() == set(names)
+    assert "not comparable" in listed["not_comparable"]["redis.get"]
+    assert listed["published"]["redis.get"]["throughput"] == 41600
     junit = tmp_path / "regress.xml"
     ended = bench.run("regress", *SMOKE, "--json", "--junit", str(junit), timeout=600)
     document = msgspec.json.decode(ended.stdout)

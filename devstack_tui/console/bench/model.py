@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from devstack_tui.bench.events import RunResult
+from devstack_tui.bench.steadiness import of_runs
 from devstack_tui.contracts.sizes import SIZES
 from devstack_tui.contracts.workload import Tick
 from devstack_tui.core import codec
@@ -114,6 +115,11 @@ class Group:
     def client_bound(self) -> bool:
         """Whether the client was the limit in any of them."""
         return any(run.client_bound for run in self.good)
+
+    @property
+    def steady(self) -> bool | None:
+        """What most of them say."""
+        return of_runs(run.steady for run in self.good)
 
     @property
     def errors(self) -> dict[str, int]:

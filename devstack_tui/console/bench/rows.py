@@ -91,6 +91,8 @@ def _note(row: Outcome) -> Cell:
         return Cell(f"errors: {errors}", WARN)
     if row.group is not None and row.group.client_bound:
         return Cell("▲ client-bound", WARN)
+    if row.group is not None and row.group.steady is False:
+        return Cell("▲ not steady", WARN)
     return Cell("")
 
 
@@ -107,6 +109,7 @@ def _past_note(row: HistoryRun) -> Cell:
     run = row.result
     notes = [plain(run.problem)] if run.problem else []
     notes += ["client-bound"] if run.client_bound else []
+    notes += ["not steady"] if run.steady is False else []
     errors = error_text(run.errors)
     notes += [f"errors: {errors}"] if errors else []
     look = BAD if run.problem else WARN
