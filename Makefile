@@ -37,11 +37,10 @@ INPUTS ?= 1000000
 fuzz: setup-dev
 	@FUZZ=$(INPUTS) $(if $(SEED),SEED=$(SEED)) $(BIN)/pytest tests/unit/test_parsers_fuzz.py
 
-# Every drill with every fault and victim, and what else is in tests/long; how often: TIMES, and what
-# each file says.
-TIMES ?= 10
+# Every drill with every fault and victim, and what else is in tests/long. How often each file says
+# for itself; TIMES= is for all of them, ONLY= for the drills.
 long: setup-dev servers
-	@TIMES=$(TIMES) $(BIN)/pytest -s tests/long
+	@$(BIN)/pytest -s tests/long
 
 # The promise of `make run`, on Debian 12 and 13 as debootstrap leaves them; FULL=1: `make test` too.
 test-bare:

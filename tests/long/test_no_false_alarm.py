@@ -1,7 +1,7 @@
 """No false alarm: on a healthy stack no drill fails, whatever its fault and its victim.
 
 Every drill with every fault and victim that `drill list` offers, `TIMES` times each (10: about
-three hours). `ONLY=vault.restart,partition` leaves out what has none of these words in its row.
+four hours). `ONLY=vault.restart,partition` leaves out what has none of these words in its row.
 A table says what came of each, also after Ctrl-C, which ends the drill that runs and wipes the
 stack.
 """
