@@ -223,6 +223,7 @@ def test_every_step_of_a_run_has_a_sabotage_of_its_own() -> None:
         assert {check.id for check in run.checks} - turned - expected == set()
         assert turned <= {check.id for check in run.checks}
         assert run.files
+        assert all(check.title and "{" not in check.title for check in run.checks)
 
 
 def test_a_step_says_how_far_it_is_proven() -> None:

@@ -385,10 +385,11 @@ SABOTAGES = (
 )
 # The limits depend on the fault and on the cluster: a plan has them.
 _LIMITS = {
+    **steps.NO_LIMITS.title,
     "window": "the limit",
     "pause": "the limit",
-    "lost": "what the limit allows",
-    "classes": len(steps.EXPLAINED),
+    "lost": "no more than the limit of the acknowledged writes are lost or come back",
+    "classes": str(len(steps.EXPLAINED)),
 }
 CHECKS = tuple(
     RunCheck(_id(number), title.format(**_LIMITS), "failover", ("drill", "run", steps.PREFIX))
