@@ -28,7 +28,7 @@ from devstack_tui.report.model import (
     SuiteRun,
 )
 from devstack_tui.report.staleness import Ages
-from devstack_tui.stack.basis import NOTHING_RUNS, RESTORED, Basis, restorations
+from devstack_tui.stack.basis import NOTHING_RUNS, RESTORED, Basis, Currency, restorations
 
 LOOKED_AT = 30
 """Runs of one subject: the newest is shown, the others are its history."""
@@ -80,7 +80,7 @@ def build(
     grouped: dict[tuple[str, str], list[RunDocument]] = {}
     for ran in runs:
         grouped.setdefault((ran.kind, ran.subject), []).append(ran)
-    ages = Ages(rests, restorations(history), about)
+    ages = Ages(Currency(rests, restorations(history)), about)
     suites = [_suite(found, at, ages) for found in grouped.values()]
     order = {kind: place for place, kind in enumerate(KNOWN)}
     suites.sort(key=lambda suite: (order.get(suite.kind, len(KNOWN)), suite.kind, suite.name))

@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from msgspec.structs import replace
 
 from devstack_tui.report.documents import AGELESS, RunDocument
 from devstack_tui.report.model import Item
-from devstack_tui.stack.basis import Basis, Restored, carried, changed
+from devstack_tui.stack.basis import Currency
 
 Services = frozenset[str]
 ALL: Services = frozenset()
 
 
 class Ages:
-    """Says of each result why it is stale. `now` is what there is, `restored` the runs that changed
-    servers and restored everything, `about` the services that a check says something about."""
+    """Ages the results of runs. `about` are the services that a check says something about."""
 
-    def __init__(
-        self,
-        now: Basis | None,
-        restored: Iterable[tuple[float, Restored]] = (),
-        about: Mapping[str, Services] = {},
-    ) -> None:
-        self._now = now
-        self._restored = tuple(restored)
+    def __init__(self, currency: Currency, about: Mapping[str, Services] = {}) -> None:
+        self._currency = currency
         self._about = about
-        self._rests: dict[str, Basis | None] = {}
-        self._found: dict[tuple[str, Services], str] = {}
 
     def aged(self, run: RunDocument, item: Item) -> Item:
         """The item, with why it is stale."""
@@ -41,20 +32,11 @@ class Ages:
 
     def _named(self, *names: str) -> Services:
         """The service that a name begins with; all, if none does."""
-        known = self._now.services if self._now else {}
+        known = self._currency.now.services if self._currency.now else {}
         first = (name.partition(".")[0].partition(" ")[0] for name in names)
         return next((frozenset({name}) for name in first if name in known), ALL)
 
     def _stale(self, run: RunDocument, services: Services) -> str:
         if run.kind in AGELESS:
             return ""
-        key = (run.id, services)
-        if key not in self._found:
-            self._found[key] = "; ".join(changed(self._basis(run), self._now, services))
-        return self._found[key]
-
-    def _basis(self, run: RunDocument) -> Basis | None:
-        if run.id not in self._rests:
-            rests = run.basis
-            self._rests[run.id] = rests and carried(rests, self._restored, run.at)
-        return self._rests[run.id]
+        return self._currency.stale(run.id, run.basis, run.at, services)

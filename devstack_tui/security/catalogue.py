@@ -95,6 +95,13 @@ class Catalogue:
             if (not words or id in chosen) and (not suites or check.suite in suites)
         )
 
+    def about(self) -> dict[str, frozenset[str]]:
+        """The services that each check says something about; of one that sums up others, theirs."""
+        own = {id: frozenset({one.service, *one.needs}) for id, one in self.checks.items()}
+        for id, one in self.checks.items():
+            own[id] = own[id].union(*(own[part] for part in one.sums if part in own))
+        return own
+
     def get(self, id: str) -> Check:
         """The check called `id`. Raises `UsageError` with the close matches."""
         if id not in self.checks:

@@ -37,6 +37,8 @@ class CheckRow(msgspec.Struct, frozen=True, kw_only=True):
     ms: float = 0.0
     at: Now = 0.0
     declared: bool = False
+    stale: str = ""
+    """Why the last result is not of the servers that run now."""
 
 
 class AuditPlanned(Timed, frozen=True, tag="audit_planned"):

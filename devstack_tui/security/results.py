@@ -13,7 +13,7 @@ from devstack_tui.core.history import History
 from devstack_tui.core.paths import StackPaths
 from devstack_tui.security.events import AuditReport, CheckRow
 from devstack_tui.security.standing import Standing, Standings
-from devstack_tui.stack.basis import Basis, stamped
+from devstack_tui.stack.basis import Basis, Currency, of, stamped
 
 KIND = "check"
 NAME = "audit"
@@ -43,27 +43,54 @@ def _short(row: CheckRow) -> CheckRow:
 
 def reports(paths: StackPaths, limit: int = 20) -> list[AuditReport]:
     """The last reports, newest first; those of another release that cannot be read are left out."""
+    return [report for report, _ in _kept(paths, limit)]
+
+
+def _kept(paths: StackPaths, limit: int) -> list[tuple[AuditReport, bytes]]:
     found = []
     for row in History.of(paths).list(KIND, NAME, limit):
         try:
-            found.append(codec.decode(row.document, AuditReport))
+            found.append((codec.decode(row.document, AuditReport), row.document))
         except msgspec.ValidationError:
             continue
     return found
 
 
-def last(paths: StackPaths, ids: Iterable[str]) -> dict[str, CheckRow]:
-    """The last result of each check, as far as one is known."""
+def last(
+    paths: StackPaths,
+    ids: Iterable[str],
+    currency: Currency | None = None,
+    about: Mapping[str, frozenset[str]] = {},
+) -> dict[str, CheckRow]:
+    """The last result of each check, as far as one is known; with a `currency`, why it is stale by
+    the services that a check is `about`."""
     wanted = set(ids)
     found: dict[str, CheckRow] = {}
     for depth in _DEPTHS:
-        seen = reports(paths, depth)
-        for report in seen:
-            for row in report.checks:
-                found.setdefault(row.id, row)
+        seen = _kept(paths, depth)
+        for report, document in seen:
+            new = {row.id: row for row in report.checks if row.id not in found}
+            found |= _aged(report, document, new, currency, about) if currency and new else new
         if wanted <= found.keys() or len(seen) < depth:
             break
     return {id: row for id, row in found.items() if id in wanted}
+
+
+def _aged(
+    report: AuditReport,
+    document: bytes,
+    rows: Mapping[str, CheckRow],
+    currency: Currency,
+    about: Mapping[str, frozenset[str]],
+) -> dict[str, CheckRow]:
+    then = of(document)
+
+    def aged(row: CheckRow) -> CheckRow:
+        services = about.get(row.id, frozenset({row.service}))
+        stale = currency.stale(report.id, then, report.started, services)
+        return msgspec.structs.replace(row, stale=stale) if stale else row
+
+    return {id: aged(row) for id, row in rows.items()}
 
 
 def row(check: Check, standings: Standings) -> CheckRow:
@@ -110,6 +137,7 @@ def listed(
         known = row(check, standings)
         if (old := found.get(check.id)) is not None and old.status is not None:
             finding = Finding(old.status, old.evidence, old.remedy, old.declared)
-            known = decided(known, finding, old.ms, old.at)
+            made = decided(known, finding, old.ms, old.at)
+            known = msgspec.structs.replace(made, stale=old.stale)
         rows.append(known)
     return tuple(rows)

@@ -212,3 +212,29 @@ def _starts(name: str, then: ServiceBasis, now: ServiceBasis) -> str:
         who = name if len(other) == len(now.units) else ", ".join(sorted(other))
         return f"{who} {'was' if ',' not in who else 'were'} restarted {last}"
     return f"{', '.join(gone)} {'does' if len(gone) == 1 else 'do'} not run now" if gone else ""
+
+
+class Currency:
+    """Says of each result why it is stale. `now` is what there is, `restored` the runs that changed
+    servers and restored everything."""
+
+    def __init__(self, now: Basis | None, restored: Iterable[tuple[float, Restored]] = ()) -> None:
+        self.now = now
+        self._restored = tuple(restored)
+        self._carried: dict[str, Basis | None] = {}
+        self._found: dict[tuple[str, Collection[str]], str] = {}
+
+    @classmethod
+    def of(cls, stack: StackView) -> Currency:
+        """As the stack is now. Raises as its history does."""
+        return cls(look(stack), restorations(History.of(stack.paths)))
+
+    def stale(self, run: str, then: Basis | None, at: float, services: frozenset[str]) -> str:
+        """Why what the run of the id `run` found of `services` (none: of all) at the time `at`,
+        resting on `then`, is not of now; empty while it is."""
+        if run not in self._carried:
+            self._carried[run] = then and carried(then, self._restored, at)
+        key = (run, services)
+        if key not in self._found:
+            self._found[key] = "; ".join(changed(self._carried[run], self.now, services))
+        return self._found[key]

@@ -14,6 +14,7 @@ from devstack_tui.core.check import Status
 from devstack_tui.core.history import History
 from devstack_tui.security import results, sarif
 from devstack_tui.security.events import AuditReport, CheckRow
+from devstack_tui.stack.basis import Basis, Currency, ServiceBasis
 from devstack_tui.stack.stack import Stack
 from tests.unit.audit_kit import check, made_stack, standings
 
@@ -161,3 +162,15 @@ def test_the_line_is_the_one_that_declares_the_check(title: str, name: str, line
 def test_a_report_survives_its_json() -> None:
     made = report("1", 1.0, row("a.1", Status.PASS))
     assert msgspec.json.decode(msgspec.json.encode(made), type=AuditReport) == made
+
+
+def test_the_last_results_say_that_they_are_stale(stack: Stack) -> None:
+    then = Basis("i", {"vault": ServiceBasis({"vault": ("1-1", 1.0)})})
+    now = Basis("i", {"vault": ServiceBasis({"vault": ("2-2", 9.0)})})
+    results.keep(stack.paths, report("1", 1.0, row("a.1", Status.PASS)), then)
+    about = {"a.1": frozenset({"vault"})}
+    assert results.last(stack.paths, ["a.1"], Currency(then), about)["a.1"].stale == ""
+    (found,) = results.last(stack.paths, ["a.1"], Currency(now), about).values()
+    assert found.stale.startswith("vault was restarted")
+    results.keep(stack.paths, report("2", 2.0, row("a.1", Status.PASS)), now)
+    assert results.last(stack.paths, ["a.1"], Currency(now), about)["a.1"].stale == ""

@@ -87,9 +87,10 @@ def list_lines(rows: Sequence[CheckRow], now: float) -> Iterator[str]:
             yield f"{row.suite} · {row.group}" if row.group else row.suite
         proven = row.proof if row.proof != Standing.UNPROVEN else "-"
         old = age(now - row.at) if row.at else "-"
+        old = f"stale {old}" if row.stale else old
         yield (
             f"  {row.status or '-':<12} {row.id:<{id_width}}  {row.core:<{core_width}}  "
-            f"{row.severity:<8} {proven:<13} {old:>7}  {row.title}"
+            f"{row.severity:<8} {proven:<13} {old:>12}  {row.title}"
         ).rstrip()
 
 
@@ -177,6 +178,7 @@ def show_lines(
         "kind": row.kind or "sums up others",
         "proven": why,
         "status": f"{worded(row)}, {age(now - row.at)} ago" if row.status else "never run",
+        "stale": row.stale,
         "evidence": row.evidence,
     }
     for name, text in facts.items():

@@ -45,6 +45,7 @@ from devstack_tui.security.run_rows import RunCheckRow
 from devstack_tui.security.run_rows import rows as run_rows
 from devstack_tui.security.runner import Runner
 from devstack_tui.security.standing import Standings, headline
+from devstack_tui.stack.basis import Currency
 from devstack_tui.stack.stack import Stack
 
 
@@ -63,7 +64,7 @@ def _chosen(
     catalogue: Catalogue, stack: Stack, options: argparse.Namespace
 ) -> tuple[tuple[Check, ...], dict[str, CheckRow]]:
     """The checks that were asked for, and what was found of all of them last."""
-    known = results.last(stack.paths, catalogue.checks)
+    known = results.last(stack.paths, catalogue.checks, Currency.of(stack), catalogue.about())
     statuses = {id: row.status for id, row in known.items() if row.status is not None}
     return catalogue.choose(options.words, suites=options.suite, last=statuses), known
 
@@ -104,7 +105,7 @@ def _show(stack: Stack, options: argparse.Namespace) -> int:
     with StackAudit(stack) as audit:
         catalogue = Catalogue.of(audit)
     check = catalogue.get(options.id)
-    known = results.last(stack.paths, [check.id])
+    known = results.last(stack.paths, [check.id], Currency.of(stack), catalogue.about())
     standings = Standings(catalogue.checks.values(), proven.read())
     turned = standings.record.by(check.id)
     row = results.listed([check], known, standings)[0]

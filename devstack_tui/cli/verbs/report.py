@@ -45,11 +45,12 @@ def run(options: argparse.Namespace) -> int:
     history = History.of(stack.paths)
     with StackAudit(stack) as audit:
         secrets = audit.known_secrets()
-        checks = Catalogue.of(audit).checks
+        catalogue = Catalogue.of(audit)
+        checks = catalogue.checks
         rows = _rows(checks.values())
         rests = basis.look(stack)
         inapplicable = report_scope.inapplicable(stack, audit, checks, rests)
-        about = report_scope.about(checks)
+        about = catalogue.about() | report_scope.gate()
     status = asyncio.run(_looked(stack.name))
     report = build(
         history,

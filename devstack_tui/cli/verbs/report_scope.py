@@ -23,15 +23,8 @@ from devstack_tui.stack.stack import Stack
 Services = frozenset[str]
 
 
-def about(checks: Mapping[str, Check]) -> dict[str, Services]:
-    """The services that a check says something about; of one that sums up others, all of theirs."""
-    own = {id: frozenset({one.service, *one.needs}) for id, one in checks.items()}
-    for id, one in checks.items():
-        own[id] = own[id].union(*(own[part] for part in one.sums if part in own))
-    return own | _gate()
-
-
-def _gate() -> dict[str, Services]:
+def gate() -> dict[str, Services]:
+    """The services that each check of the gate says something about."""
     entries = _workloads()
     own = {id: frozenset({entry.service.name}) for id, entry in entries.items()}
     every = frozenset[str]().union(*own.values())

@@ -40,6 +40,8 @@ def _result(line: Line, now: float) -> Iterator[Span]:
         yield cell.text, cell.look
         if warned_as_declared(row):
             yield ", as declared", QUIET
+        if row.stale:
+            yield f", stale: {plain(row.stale)}", QUIET
     yield f" · severity {plain(row.severity)}", ""
     if row.status is not None:
         yield f" · {_ago(now - row.at)}", QUIET

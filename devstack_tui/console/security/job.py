@@ -133,6 +133,7 @@ def _latest(listed: CheckRow, known: CheckRow | None) -> CheckRow:
         status=known.status,
         evidence=known.evidence,
         declared=known.declared,
+        stale=known.stale,
         remedy=known.remedy,
         ms=known.ms,
         at=known.at,

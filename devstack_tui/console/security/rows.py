@@ -13,9 +13,9 @@ from devstack_tui.present.text import BLANK, plain
 from devstack_tui.security.events import CheckRow
 
 PASS, FAIL, WARNED, ERROR = "pass", "fail", "warn", "error"
-OPEN, SKIPPED, NEVER = "inconclusive", "skipped", "never run"
-KINDS = (PASS, FAIL, WARNED, ERROR, OPEN, SKIPPED, NEVER)
-"""How results are counted."""
+OPEN, SKIPPED, STALE, NEVER = "inconclusive", "skipped", "stale", "never run"
+KINDS = (PASS, FAIL, WARNED, ERROR, OPEN, SKIPPED, STALE, NEVER)
+"""How results are counted; one that is stale as nothing else."""
 _KIND = {
     None: NEVER,
     Status.PASS: PASS,
@@ -25,15 +25,17 @@ _KIND = {
     Status.INCONCLUSIVE: OPEN,
     Status.ERROR: ERROR,
 }
-LOOK = {PASS: GOOD, FAIL: BAD, WARNED: WARN, ERROR: BAD, OPEN: WARN, SKIPPED: QUIET, NEVER: QUIET}
-SIGN = {PASS: "●", FAIL: "✗", WARNED: "▲", ERROR: "✗", OPEN: "?", SKIPPED: "–", NEVER: "·"}
+LOOK = {PASS: GOOD, FAIL: BAD, WARNED: WARN, ERROR: BAD, OPEN: WARN}
+LOOK |= {SKIPPED: QUIET, STALE: QUIET, NEVER: QUIET}
+SIGN = {PASS: "●", FAIL: "✗", WARNED: "▲", ERROR: "✗", OPEN: "?", SKIPPED: "–"}
+SIGN |= {STALE: "○", NEVER: "·"}
 _SEVERITY_LOOK = {"critical": BAD, "high": WARN, "low": QUIET}
 _SEVERITY = {"critical": "crit", "medium": "med"}
 
 
 def kind(row: CheckRow) -> str:
     """As what the last result of a check counts."""
-    return _KIND[row.status]
+    return STALE if row.stale else _KIND[row.status]
 
 
 def age(at: float, now: float) -> str:
@@ -100,6 +102,8 @@ def _status(line: Line) -> Cell:
     status = line.row.status
     if warned_as_declared(line.row):
         return Cell(verdict("WARN").text, QUIET)
+    if status and line.row.stale:
+        return Cell(verdict(status.value).text, QUIET)
     return verdict(status.value) if status else Cell("· never", QUIET)
 
 

@@ -12,6 +12,7 @@ from devstack_tui.console.security.rows import (
     NEVER,
     OPEN,
     SKIPPED,
+    STALE,
     WARNED,
     CheckTreeRow,
     Line,
@@ -32,6 +33,7 @@ STATUSES: dict[str, frozenset[str]] = {
     ERROR: frozenset({ERROR}),
     OPEN: frozenset({OPEN}),
     SKIPPED: frozenset({SKIPPED}),
+    STALE: frozenset({STALE}),
     NEVER: frozenset({NEVER}),
 }
 """The filters by status. `not passed` is what was made and found something, or could not."""
