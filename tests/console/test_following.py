@@ -241,6 +241,9 @@ async def test_the_cursor_stays_where_its_row_was_when_that_is_gone() -> None:
         table.show(rows(0, 3))
         await pilot.pause()
         assert table.selected == "002"
+        table.show(rows(10, 20))
+        await pilot.pause()
+        assert table.selected == "010", "another list begins at its top"
 
 
 # -- its age -----------------------------------------------------------------------------------

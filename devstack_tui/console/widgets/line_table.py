@@ -164,6 +164,7 @@ class LineTable(DataTable[Text]):
 
     def _rebuild(self) -> None:
         kept, place, top = self.selected, self.cursor_row, self.scroll_y
+        same = not self._shown.keys().isdisjoint(self._rows)  # else it is another list
         self.clear(columns=True)
         for column in self._columns():
             width = self._widths[column.key]
@@ -174,11 +175,13 @@ class LineTable(DataTable[Text]):
             cells = self._cells(row)
             self._shown[key] = cells
             self.add_row(*(self._text(cell) for cell in cells), key=key)
+        if not same:
+            return
         # After the new size is known, and before the cursor is brought into view.
         self.call_after_refresh(self.scroll_to, y=top, animate=False, force=True, immediate=True)
         if kept in self._shown:
             self.select(kept)
-        elif kept is not None and self._shown:
+        elif kept is not None:
             self.move_cursor(row=min(place, len(self._shown) - 1), animate=False)
 
     def _recolour(self, _theme: object) -> None:
