@@ -215,7 +215,7 @@ async def test_enter_on_a_step_shows_its_evidence(app: DevstackApp) -> None:
         await until(pilot, lambda: pane_of(app).table.row_count == 5)
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, SheetScreen))
-        await until(pilot, lambda: "cluster_state ok, slots_ok 16384" in screen_text(app))
+        await until(pilot, lambda: "6 nodes: ok, 16384 slots, none pfail" in screen_text(app))
 
 
 async def test_a_drill_of_the_history_is_opened_and_compared(app: DevstackApp) -> None:
