@@ -1,14 +1,22 @@
-"""Render each pane of the console from the live stack: `screenshots.py FOLDER [--stack NAME]`.
+"""Render each pane of the console from a live stack: `screenshots.py FOLDER [--stack NAME]`.
 
-The app is the real one, fed by the real stack; only the terminal is replaced.
+The app is the real one, fed by the real stack; only the terminal is replaced. Without a name the
+stack is one of its own, which is brought up for it and wiped afterwards. What would show a stack
+that is not healthy, or checks, a drill or a benchmark that do not pass, is refused: no picture is
+replaced then.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
+import os
+import shutil
+import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from textual.pilot import Pilot
@@ -22,11 +30,15 @@ from devstack_tui.console.report.pane import ReportPane
 from devstack_tui.console.screens.confirm import ConfirmScreen
 from devstack_tui.console.security.pane import SecurityPane
 from devstack_tui.console.tuning.pane import TuningPane
+from devstack_tui.contracts.model import StackStatus, State
 
 SIZES = ((80, 24), (120, 40))
 # A few looks, so that the sparklines and the percentiles have something to show.
 LOOKS = 8
-PATIENCE_S = 60
+PATIENCE_S = 300
+PORT_OFFSET = "5700"
+OWN = "default"
+"""What its own stack is called on the pictures."""
 
 
 async def render(stack: str, folder: Path) -> list[Path]:
@@ -49,9 +61,14 @@ async def _watched(app: DevstackApp, pilot: Pilot[object]) -> None:
 
     def looked() -> bool:
         status = app.status
-        return status is not None and max(s.latency_ms.samples for s in status.services) >= LOOKS
+        if status is None or unhealthy(status):
+            return status is not None
+        return max(s.latency_ms.samples for s in status.services) >= LOOKS
 
     await _until(pilot, looked, "the stack was not seen: is it up?")
+    assert app.status is not None
+    if ill := unhealthy(app.status):
+        raise SystemExit(f"not healthy: {', '.join(ill)}: no picture was made")
 
 
 async def _measured(app: DevstackApp, pilot: Pilot[object]) -> None:
@@ -61,6 +78,19 @@ async def _measured(app: DevstackApp, pilot: Pilot[object]) -> None:
     await pilot.press("g")
     await _until(pilot, lambda: jobs.running is not None, "the benchmark did not begin")
     await _until(pilot, lambda: jobs.running is None, "the benchmark did not end")
+    _require("benchmark", "PASS" if jobs.current and not jobs.current.problems else "a problem")
+
+
+def unhealthy(status: StackStatus) -> list[str]:
+    """The services that should run and are not healthy."""
+    return [s.name for s in status.services if s.required and s.state is not State.HEALTHY]
+
+
+def _require(what: str, verdict: str) -> None:
+    if verdict != "PASS":
+        raise SystemExit(
+            f"the {what} ended with {verdict or 'no verdict'}: no picture was replaced"
+        )
 
 
 async def _until(pilot: Pilot[object], condition: Callable[[], bool], otherwise: str) -> None:
@@ -94,6 +124,7 @@ async def _drilled(app: DevstackApp, pilot: Pilot[object]) -> None:
     await pilot.press(*app.stack, "enter")
     await _until(pilot, lambda: jobs.running is not None, "the drill did not begin")
     await _until(pilot, lambda: jobs.running is None, "the drill did not end")
+    _require("drill", jobs.current.verdict if jobs.current else "")
 
 
 async def _audited(app: DevstackApp, pilot: Pilot[object]) -> None:
@@ -103,6 +134,7 @@ async def _audited(app: DevstackApp, pilot: Pilot[object]) -> None:
     await pilot.press("a")
     await _until(pilot, lambda: jobs.running is not None, "the audit did not begin")
     await _until(pilot, lambda: jobs.running is None, "the audit did not end")
+    _require("security checks", jobs.current.verdict if jobs.current else "")
 
 
 async def _reported(app: DevstackApp, pilot: Pilot[object]) -> None:
@@ -121,15 +153,35 @@ READY = {
 }
 
 
+@contextlib.contextmanager
+def own_stack(folder: Path) -> Iterator[str]:
+    """A stack of its own below `folder`, which has seen no other run."""
+    os.environ |= {name: str(folder) for name in ("XDG_STATE_HOME", "XDG_CONFIG_HOME")}
+    verb = [str(Path(sys.executable).with_name("devstack-tui")), "--stack", OWN]
+    try:
+        if subprocess.run([*verb, "up", "--port-offset", PORT_OFFSET], check=False).returncode:
+            raise SystemExit("the stack did not come up: no picture was made")
+        yield OWN
+    finally:
+        subprocess.run([*verb, "down", "--wipe", "--yes"], check=False)
+
+
 def main() -> None:
     """Render into the folder that is named, and print each path."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--stack", default="default")
+    parser.add_argument("--stack", help="one that runs (default: one of its own)")
     options = parser.parse_args()
     options.folder.mkdir(exist_ok=True)
-    for path in asyncio.run(render(options.stack, options.folder)):
-        sys.stdout.write(f"{path}\n")
+    with tempfile.TemporaryDirectory(prefix="shots-") as scratch, contextlib.ExitStack() as held:
+        work = Path(scratch)
+        drawn = work / "drawn"
+        drawn.mkdir()
+        stack = options.stack or held.enter_context(own_stack(work))
+        for path in asyncio.run(render(stack, drawn)):
+            made = options.folder / path.name
+            shutil.copyfile(path, made)
+            sys.stdout.write(f"{made}\n")
 
 
 if __name__ == "__main__":
