@@ -175,6 +175,7 @@ def main() -> None:
     options.folder.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="shots-") as scratch, contextlib.ExitStack() as held:
         work = Path(scratch)
+        work.chmod(0o755)  # servers run as accounts of their own
         drawn = work / "drawn"
         drawn.mkdir()
         stack = options.stack or held.enter_context(own_stack(work))
