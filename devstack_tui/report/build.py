@@ -16,7 +16,7 @@ from devstack_tui.core.errors import command
 from devstack_tui.core.history import History
 from devstack_tui.core.redact import redact
 from devstack_tui.report import documents, verdict
-from devstack_tui.report.coverage import CatalogueCheck, coverage
+from devstack_tui.report.coverage import CatalogueCheck, Need, coverage
 from devstack_tui.report.documents import CHECK, KNOWN, RunDocument
 from devstack_tui.report.model import (
     NOT_APPLICABLE,
@@ -48,7 +48,7 @@ def build(
     rests: Basis | None = None,
     about: Mapping[str, frozenset[str]] = {},
     inapplicable: Mapping[str, str] = {},
-    absent: Mapping[str, str] = {},
+    absent: Mapping[str, Need] = {},
     published: Sequence[Published] = (),
     now: Callable[[], float] = time.time,
 ) -> Report:

@@ -90,10 +90,10 @@ def coverage(
     ages: Ages,
     *,
     inapplicable: Mapping[str, str] = {},
-    absent: Mapping[str, str] = {},
+    absent: Mapping[str, Need] = {},
 ) -> Coverage:
     """Of `runs`, newest first. `known` are the checks of the catalogues, `inapplicable` why some
-    checks do not apply here, `absent` the command that brings a check's service into the stack."""
+    checks do not apply here, `absent` what brings a check's service into the stack."""
     seen = _CheckResults(runs, ages)
     catalogue = {one.id: one for one in known}
     rows = tuple(
@@ -105,7 +105,7 @@ def coverage(
             _Here(
                 command(stack, *suite.run),
                 inapplicable.get(check.id, ""),
-                absent.get(check.id, ""),
+                absent.get(check.id),
             ),
         )
         for suite in suites()
@@ -135,13 +135,20 @@ def coverage(
     return Coverage(rows, _counts(theirs), _counts(beyond))
 
 
+class Need(NamedTuple):
+    """What a check lacks here, and the command that brings it."""
+
+    why: str
+    command: str
+
+
 class _Here(NamedTuple):
-    """Of a check: the command that runs it, why it does not apply on this machine, and the command
-    that brings a service of it into the stack."""
+    """Of a check: the command that runs it, why it does not apply on this machine, and what it
+    needs first."""
 
     again: str
     inapplicable: str
-    absent: str
+    absent: Need | None
 
 
 def _row(
@@ -162,7 +169,9 @@ def _row(
     shown = found or (beside[1] if beside else None)
     proven = listed.proven if listed is not None else None
     skipped = state.status in (Status.SKIPPED, NOT_RUN)
-    again = here.absent if here.absent and skipped else here.again
+    again = here.absent.command if here.absent and skipped else here.again
+    if here.absent and state.status == NOT_RUN and beside is None:
+        state = state._replace(reason=f"{state.reason}: {here.absent.why}")
     if found is not None and state.status == Status.INCONCLUSIVE:
         # What decided nothing for want of a baseline decides nothing again before there is one.
         again = next(iter(_COMMAND.findall(found.remedy)), again)

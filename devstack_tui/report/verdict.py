@@ -70,7 +70,7 @@ def beyond(suites: Iterable[Suite], core: frozenset[str]) -> Iterator[Finding]:
     for suite in suites:
         if suite.kind in MEASURING:
             continue
-        for item in _told(suite, core):
+        for item in _counting(suite, core):
             counts = suite.kind != DRILL
             yield Finding(item.id, item.status, item.stale, suite.command, counts)
         # A drill may have failed by what no step of it says: it could not be healed.
@@ -78,7 +78,7 @@ def beyond(suites: Iterable[Suite], core: frozenset[str]) -> Iterator[Finding]:
             yield Finding(suite.name, suite.verdict, suite.stale, suite.command, False)
 
 
-def _told(suite: Suite, core: frozenset[str]) -> Iterator[Item]:
+def _counting(suite: Suite, core: frozenset[str]) -> Iterator[Item]:
     for item in suite.results:
         if item.id not in core or (suite.kind == DRILL and suite.beside):
             yield item
@@ -91,8 +91,8 @@ def warnings(
     found = [row.declared for row in rows if row.status == Status.WARN]
     for suite in suites:
         if suite.kind not in MEASURING:
-            told = _told(suite, core)
-            found += [one.declared for one in told if one.status == Status.WARN and not one.stale]
+            listed = _counting(suite, core)
+            found += [one.declared for one in listed if one.status == Status.WARN and not one.stale]
     return Warnings(len(found), sum(found))
 
 

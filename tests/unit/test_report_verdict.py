@@ -11,6 +11,7 @@ import pytest
 from devstack_tui.core.check import Result, Status
 from devstack_tui.report.build import build, exit_status
 from devstack_tui.report.core_checks import checks
+from devstack_tui.report.coverage import Need
 from devstack_tui.report.markdown import markdown
 from devstack_tui.report.model import Report, Warnings
 from devstack_tui.report.verdict import Finding, is_missing, spans, verdict
@@ -190,6 +191,14 @@ def test_a_gate_without_a_baseline_says_what_records_one(filled: Filled) -> None
     one = next(one for one in made(filled).missing if "perf.04" in one.checks)
     assert one.why == "INCONCLUSIVE: no baseline of redis.get"
     assert one.command == "devstack-tui bench record redis.get"
+
+
+def test_what_a_check_needs_first_is_said_with_its_command(filled: Filled) -> None:
+    need = Need("no baseline is recorded for this host", "devstack-tui bench record")
+    report = made(filled, absent={"perf.04": need})
+    one = next(one for one in report.missing if "perf.04" in one.checks)
+    assert one.why == f"not run on this stack yet: {need.why}"
+    assert (one.what, one.command) == ("Regression 4", need.command)
 
 
 def test_another_fault_stands_beside_the_core_result_and_its_failure_is_one(

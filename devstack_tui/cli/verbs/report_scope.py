@@ -15,6 +15,7 @@ from devstack_tui.contracts.registry import names
 from devstack_tui.core.errors import DevstackError, NotInstalledError, command
 from devstack_tui.core.fingerprint import host
 from devstack_tui.report.core_checks import checks as core_checks
+from devstack_tui.report.coverage import Need
 from devstack_tui.report.model import Published
 from devstack_tui.security.audit import StackAudit
 from devstack_tui.stack.basis import Basis
@@ -63,28 +64,40 @@ def inapplicable(
     return found
 
 
-def absent(stack: Stack, services: Mapping[str, Services]) -> dict[str, str]:
-    """The command that brings a service into the stack which it does not consist of, by the checks
-    that are about it."""
+def absent(stack: Stack, services: Mapping[str, Services]) -> dict[str, Need]:
+    """What checks need first: a service that the stack does not consist of, or a baseline."""
     there = set(stack.selected())
+    found = {}
+    if not _recorded():
+        why = "no baseline is recorded for this host"
+        record = Need(why, command(stack.name, "bench", "record"))
+        found = {check.id: record for check in thresholds.load().throughput}
+    for id, needed in services.items():
+        lacking = sorted(needed - there)
+        if lacking and len(needed) < len(names()):
+            why = (
+                f"{', '.join(lacking)} {'is' if len(lacking) == 1 else 'are'} not part of the stack"
+            )
+            found[id] = Need(why, command(stack.name, "up", *lacking))
+    return found
+
+
+def _recorded() -> dict[str, float]:
+    """The medians of this host's baseline that can be compared."""
+    try:
+        known = baseline.read(host())
+    except DevstackError:  # damaged or of another release: `regress` says so
+        known = None
     return {
-        id: command(stack.name, "up", *sorted(needed - there))
-        for id, needed in services.items()
-        if needed - there and len(needed) < len(names())
+        name: statistics.median(one.samples)
+        for name, one in (known.workloads if known else {}).items()
+        if not sizes.no_verdict(one.size, one.lasted_s)
     }
 
 
 def published() -> list[Published]:
     """The throughputs that others published, beside this host's own baseline."""
-    try:
-        known = baseline.read(host())
-    except DevstackError:  # damaged or of another release: `regress` says so
-        known = None
-    own = {
-        name: statistics.median(one.samples)
-        for name, one in (known.workloads if known else {}).items()
-        if not sizes.no_verdict(one.size, one.lasted_s)
-    }
+    own = _recorded()
     return [
         Published(name, figure.unit, figure.throughput, own.get(name))
         for name, figure in baseline.published("minimum").items()

@@ -139,6 +139,7 @@ BRANCHES = (
     Column("error", "ERR", 4, 3, _counted(ERROR), right=True),
     Column("open", "INC", 4, 5, _counted(OPEN), right=True),
     Column("skipped", "SKIP", 4, 6, _counted(SKIPPED), right=True),
+    Column("stale", "OLD", 4, 7, _counted(STALE), right=True),
     Column("never", "NEW", 4, 4, _counted(NEVER), right=True),
 )
 
