@@ -36,7 +36,7 @@ SIZES = ((80, 24), (120, 40))
 # A few looks, so that the sparklines and the percentiles have something to show.
 LOOKS = 8
 PATIENCE_S = 300
-PORT_OFFSET = "5700"
+PORT_OFFSET = "3700"
 OWN = "default"
 """What its own stack is called on the pictures."""
 
