@@ -82,8 +82,8 @@ async def _cost(  # noqa: PLR0917 - as `cost`
         await asyncio.to_thread(require_possible, stack, name, [values], force=force)
     found: list[CostReport] = []
     history = History.of(stack.paths)
-    took = sum(expected_s(reports.costs(history, s.name), kills) for s, _ in chosen)
-    emit(Note(f"{kills * len(chosen)} kills, about {took:.0f} s"))
+    seconds = sum(expected_s(reports.costs(history, s.name), kills) for s, _ in chosen)
+    emit(Note(f"{kills * len(chosen)} kills, about {seconds:.0f} s"))
     try:
         for service, acks in chosen:
             started = time.time()

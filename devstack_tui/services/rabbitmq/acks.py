@@ -134,8 +134,8 @@ class RabbitmqWriter:
             return "blocked"
         if self._limit.expired:
             return "timeout"
-        said = pika.exceptions.ConnectionClosedByBroker, pika.exceptions.ChannelClosedByBroker
-        if isinstance(error, said):
+        broker = pika.exceptions.ConnectionClosedByBroker, pika.exceptions.ChannelClosedByBroker
+        if isinstance(error, broker):
             return reply_class(error.reply_code, str(error.reply_text))
         return hidden_class(str(error)) or kind_of(error)
 

@@ -37,19 +37,19 @@ def switch_overs(
 def _by_median(step: Result, measured: Sequence[DrillResult], thresholds: Thresholds) -> Result:
     limit, enough = thresholds.planned_median_s, thresholds.planned_repeats
     if len(measured) < enough:
-        said = f"the median is not judged: {len(measured)} of {enough} switch-overs"
-        return msgspec.structs.replace(step, evidence=f"{step.evidence}; {said}")
+        evidence = f"the median is not judged: {len(measured)} of {enough} switch-overs"
+        return msgspec.structs.replace(step, evidence=f"{step.evidence}; {evidence}")
     median = statistics.median(one.own_window_s or 0.0 for one in measured)
     late_s = statistics.median(one.late_ms / 1000 for one in measured)
-    said = f"the median of {len(measured)} switch-overs is {median:.3f} s (at most {limit:g} s)"
+    evidence = f"the median of {len(measured)} switch-overs is {median:.3f} s (at most {limit:g} s)"
     found = judged_window(median, limit, late_s)
     if found is Status.FAIL and any(one.starved for one in measured):
-        found, said = Status.INCONCLUSIVE, f"{said}, but the machine was out of CPU"
+        found, evidence = Status.INCONCLUSIVE, f"{evidence}, but the machine was out of CPU"
     elif found is Status.INCONCLUSIVE:
-        said += f", but our own clock was late by {late_s:.3f} s"
+        evidence += f", but our own clock was late by {late_s:.3f} s"
     # What one of them failed alone is not mended by the others.
     status = found if step.status is Status.PASS else step.status
-    return msgspec.structs.replace(step, status=status, evidence=f"{said}; {step.evidence}")
+    return msgspec.structs.replace(step, status=status, evidence=f"{evidence}; {step.evidence}")
 
 
 def core(victims: Sequence[str], results: Sequence[DrillResult]) -> bool:

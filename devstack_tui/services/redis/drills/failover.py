@@ -262,9 +262,9 @@ class FailoverRepeat(ClusterRepeat):
                 self.decide(outcome.decide(number, Status.SKIPPED, "a single victim was asked for"))
         if self._turn == self._turns:
             context = self.context
-            good, said = cluster_check(self.target, context.injector.client, context.folder)
+            good, answer = cluster_check(self.target, context.injector.client, context.folder)
             wrong = problems(after, self.target)
-            self.decide(steps.whole_at_the_end(outcome, wrong, good, said))
+            self.decide(steps.whole_at_the_end(outcome, wrong, good, answer))
 
 
 def _hand_over(target: Target, outcome: Outcome) -> float:
