@@ -76,7 +76,7 @@ async def _measured(app: DevstackApp, pilot: Pilot[object]) -> None:
     jobs = app.main.query_one(BenchPane).jobs
     await _until(pilot, lambda: bool(jobs.listing.workloads), "no workload was listed")
     await pilot.press("g")
-    await _until(pilot, lambda: jobs.running is not None, "the benchmark did not begin")
+    await _until(pilot, lambda: jobs.current is not None, "the benchmark did not begin")
     await _until(pilot, lambda: jobs.running is None, "the benchmark did not end")
     _require("benchmark", "PASS" if jobs.current and not jobs.current.problems else "a problem")
 
@@ -122,7 +122,7 @@ async def _drilled(app: DevstackApp, pilot: Pilot[object]) -> None:
     typed = app.screen.query_one(Input)
     await _until(pilot, lambda: not typed.disabled, "nothing asks for the name")
     await pilot.press(*app.stack, "enter")
-    await _until(pilot, lambda: jobs.running is not None, "the drill did not begin")
+    await _until(pilot, lambda: jobs.current is not None, "the drill did not begin")
     await _until(pilot, lambda: jobs.running is None, "the drill did not end")
     _require("drill", jobs.current.verdict if jobs.current else "")
 
@@ -132,7 +132,7 @@ async def _audited(app: DevstackApp, pilot: Pilot[object]) -> None:
     jobs = app.main.query_one(SecurityPane).jobs
     await _until(pilot, lambda: bool(jobs.rows), "no check was listed")
     await pilot.press("a")
-    await _until(pilot, lambda: jobs.running is not None, "the audit did not begin")
+    await _until(pilot, lambda: jobs.current is not None, "the audit did not begin")
     await _until(pilot, lambda: jobs.running is None, "the audit did not end")
     _require("security checks", jobs.current.verdict if jobs.current else "")
 
