@@ -202,6 +202,17 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     refusal: str = ""
     remedy: str = ""
     only_reports: bool = False
+    notes: tuple[str, ...] = ()
+    """What drills.toml says and is not read."""
+
+
+PUBLISHED_WINDOW_S = 5.0
+"""DevStack Core's promise for a failover: no window may be longer. It is published: no setting."""
+
+Timeouts = Annotated[float, msgspec.Meta(ge=0, le=100)]
+"""So many node timeouts."""
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=3600)]
+Writes = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
 
 
 class FaultLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -211,11 +222,11 @@ class FaultLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     more, and with `lost_lag` the replication lag that is measured before the fault; times
     `rate_hz`, the writes (and the reads) a second to each shard with this fault."""
 
-    lost_node_timeouts: float = 0.0
-    lost_s: float = 0.0
+    lost_node_timeouts: Timeouts = 0.0
+    lost_s: Seconds = 0.0
     lost_lag: bool = False
     lost_why: str = ""
-    split_brain_node_timeouts: float = 0.0
+    split_brain_node_timeouts: Timeouts = 0.0
     split_brain_why: str = ""
     rate_hz: Annotated[float, msgspec.Meta(ge=50, le=1000)] = 50.0
 
@@ -224,13 +235,12 @@ class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Of drills.toml: windows in seconds. `planned_median_s` is judged over `planned_repeats`
     switch-overs or more."""
 
-    published_window_s: float = 5.0
-    planned_window_s: float = 0.1
-    planned_median_s: float = 0.05
-    planned_repeats: int = 5
-    other_pause_s: float = 0.25
-    restart_s: float = 15.0
-    lost: int = 0
+    planned_window_s: Seconds = 0.1
+    planned_median_s: Seconds = 0.05
+    planned_repeats: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 5
+    other_pause_s: Seconds = 0.25
+    restart_s: Seconds = 15.0
+    lost: Writes = 0
     faults: dict[str, FaultLimits] = {}
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,23 +14,44 @@ from devstack_tui.core import codec
 from devstack_tui.core.errors import ConfigError
 
 T = TypeVar("T")
+_LARGEST = 2**63 - 1
+"""No setting counts so far."""
 LOWEST_PORT, HIGHEST_PORT = 1024, 65535
 _HEADER = re.compile(r"\s*\[+\s*([^\]]+?)\s*\]+")
-_KEY = re.compile(r"\s*([A-Za-z0-9_.\"-]+)\s*=")
+_KEY = re.compile(r"\s*([A-Za-z0-9_.\"'-]+)\s*=")
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """The tables of `path`; a file that is absent or no TOML is a `ConfigError`."""
+    """The tables of `path`; a file that is absent, no TOML, or has a number that is not finite or
+    beyond 64 bits, is a `ConfigError`."""
     if path.exists() and not (path.is_file() or path.is_dir()):  # a pipe would be waited for
         raise ConfigError(f"{path}: no regular file")
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: {_plain(str(error))}", "mend the TOML at that line") from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8 at byte {error.start}") from None
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from None
+    except ValueError as error:  # an integer of more than 4,300 digits
+        raise ConfigError(f"{path}: {error}", "write a smaller number") from None
+    for key, number in _numbers(found):
+        if not -_LARGEST <= number <= _LARGEST:  # nan is no such number either
+            raise fault(path, key, f"expected a finite number of 64 bits, got {str(number)[:40]}")
+    return found
+
+
+def _numbers(value: Any, key: str = "") -> Iterator[tuple[str, int | float]]:
+    """Every number of a document, with its dotted key."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _numbers(inner, f"{key}.{name}".lstrip("."))
+    elif isinstance(value, list):
+        for place, inner in enumerate(value):
+            yield from _numbers(inner, f"{key}[{place}]")
+    elif isinstance(value, int | float):
+        yield key, value
 
 
 def merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
@@ -112,10 +133,10 @@ def line_of(text: str, key: str) -> int | None:
     table: list[str] = []
     for number, line in enumerate(text.splitlines(), 1):
         if header := _HEADER.match(line):
-            table = [part.strip().strip('"') for part in header[1].split(".")]
+            table = [part.strip().strip("\"'") for part in header[1].split(".")]
             found = table
         elif assigned := _KEY.match(line):
-            found = table + assigned[1].replace('"', "").split(".")
+            found = table + re.sub("[\"']", "", assigned[1]).split(".")
         else:
             continue
         if found == wanted[: len(found)] and (best is None or len(found) > best[0]):

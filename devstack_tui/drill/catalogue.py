@@ -7,7 +7,15 @@ from typing import Annotated, Any
 
 import msgspec
 
-from devstack_tui.contracts.drill import Drill, SequenceDrill, Sweepable, Thresholds
+from devstack_tui.contracts.drill import (
+    PUBLISHED_WINDOW_S,
+    Drill,
+    FaultLimits,
+    Seconds,
+    SequenceDrill,
+    Sweepable,
+    Thresholds,
+)
 from devstack_tui.contracts.model import Target
 from devstack_tui.contracts.registry import require_usable, service, services
 from devstack_tui.contracts.service import Service
@@ -17,11 +25,14 @@ from devstack_tui.core.paths import resource, shipped
 from devstack_tui.drill.restart import restart_drills
 
 ALL = "all"
-_RENAMED = {"seed_window_s": "published_window_s"}
-_GONE = frozenset({"window_s"})
+_GONE = {
+    "window_s": "the limit of a window is theory's, for the fault and the node timeout in force",
+    "published_window_s": f"the {PUBLISHED_WINDOW_S:g} s of DevStack Core are no setting",
+}
+_GONE["seed_window_s"] = _GONE["published_window_s"]
 _THRESHOLDS = frozenset({"other_pause_s"})
-"""Keys of an earlier release, in a user's copy of drills.toml: renamed, without a meaning (the
-limit of a window is theory's), and once among a drill's options."""
+"""Keys of an earlier release, in a user's copy of drills.toml: not read any more, and why; and once
+among a drill's options."""
 Options = dict[str, int | float | str | bool]
 
 
@@ -46,6 +57,8 @@ class Entry(msgspec.Struct, frozen=True):
     thresholds: Thresholds
     measuring: MeasurementRates
     options: Options
+    notes: tuple[str, ...] = ()
+    """What drills.toml says of it and is not read."""
 
     @property
     def name(self) -> str:
@@ -79,21 +92,45 @@ class Entry(msgspec.Struct, frozen=True):
         return (victim,)
 
 
-def _thresholds(drill: Drill, options: dict[str, Any], written: _File, path: Path) -> Thresholds:
-    """The thresholds of a drill, taken out of its options. Raises `ConfigError`."""
+def _thresholds(
+    drill: Drill, options: dict[str, Any], written: _File, path: Path
+) -> tuple[Thresholds, tuple[str, ...]]:
+    """The thresholds of a drill, taken out of its options, and what is not read of them. Raises
+    `ConfigError`, for the table in which the fault stands."""
     at = f"drills.{drill.name}"
     faults = convert(options.pop("faults", {}), dict[str, dict[str, Any]], path, f"{at}.faults")
     own = convert(options.pop("thresholds", {}), dict[str, Any], path, f"{at}.thresholds")
     moved = {key: options.pop(key) for key in _THRESHOLDS & set(options)}
-    limits = {**written.thresholds, **moved, **own}
-    limits = {_RENAMED.get(k, k): v for k, v in limits.items() if k not in _GONE}
+    limits: dict[str, Any] = {}
+    notes: list[str] = []
+    tables = (("thresholds", written.thresholds), (at, moved), (f"{at}.thresholds", own))
+    for where, table in tables:
+        notes += [
+            f"{path}: {where}.{key} is not read: {_GONE[key]}" for key in table if key in _GONE
+        ]
+        read = {key: value for key, value in table.items() if key not in _GONE}
+        if "faults" in read:
+            raise fault(path, f"{where}.faults", "a fault's limits stand under its drill")
+        convert(read, Thresholds, path, where)
+        limits |= read
     for name in faults:
         if name not in drill.faults:
             error = unknown_name("fault", name, drill.faults)
             raise fault(path, f"{at}.faults.{name}", error.message, error.remedy)
     rate = {"rate_hz": written.measuring.rate_hz}
     limits["faults"] = {name: rate | faults.get(name, {}) for name in drill.faults}
-    return convert(limits, Thresholds, path, "thresholds")
+    for name, row in limits["faults"].items():
+        convert(row, FaultLimits, path, f"{at}.faults.{name}")
+    return convert(limits, Thresholds, path, "thresholds"), tuple(notes)
+
+
+def _options(options: dict[str, Any], path: Path, at: str) -> Options:
+    """A drill's own numbers: those in seconds are bounded as every other's. Raises
+    `ConfigError`."""
+    for key, value in options.items():
+        if key.endswith("_s"):
+            convert(value, Seconds, path, f"{at}.{key}")
+    return convert(options, Options, path, at)
 
 
 class Catalogue:
@@ -110,12 +147,10 @@ class Catalogue:
         for found, drill in (*own, *generic):
             rows = {**found.rows(path.name), **written.drills}
             options = dict(rows.get(drill.name, {}))
+            thresholds, notes = _thresholds(drill, options, written, path)
+            own_options = _options(options, path, f"drills.{drill.name}")
             self.entries[drill.name] = Entry(
-                found,
-                drill,
-                _thresholds(drill, options, written, path),
-                written.measuring,
-                convert(options, Options, path, f"drills.{drill.name}"),
+                found, drill, thresholds, written.measuring, own_options, notes
             )
         for name in written.drills:
             if name not in self.entries:

@@ -56,7 +56,7 @@ class DrillReport(msgspec.Struct, frozen=True, kw_only=True):
     read_window_s: float | None
     lost: int | None
     resurrected: int | None
-    indeterminate: int
+    indeterminate: int | None
     split_brain: int | None
     steps: tuple[Result, ...]
     """Of every repeat, its worst status."""

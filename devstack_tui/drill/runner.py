@@ -129,7 +129,8 @@ class Runner:
         plan = self._entry.drill.plan(
             self._target, self._files, self.fault, self.victim, self._entry.thresholds
         )
-        return msgspec.structs.replace(plan, expected_s=plan.expected_s * self._repeats)
+        expected_s = plan.expected_s * self._repeats
+        return msgspec.structs.replace(plan, expected_s=expected_s, notes=self._entry.notes)
 
     def _refuse(self, error: DevstackError) -> Plan:
         """Without asking the service: there may be none, or somebody else's."""
@@ -143,6 +144,7 @@ class Runner:
             expected_s=0.0,
             refusal=error.message,
             remedy=error.remedy,
+            notes=self._entry.notes,
         )
 
     async def run(self) -> Events:
@@ -162,6 +164,8 @@ class Runner:
                 yield _refused(error.exit_code, error.message, error.remedy)
                 return
             yield DrillPlanned(self._stack.name, plan, self._repeats * len(self.turns))
+            for note in plan.notes:
+                yield DrillNote(note)
             if plan.refusal and not plan.only_reports:
                 yield _refused(REFUSED, plan.refusal, plan.remedy)
                 return

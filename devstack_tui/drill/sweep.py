@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Iterator, Sequence
 
-from devstack_tui.contracts.drill import QuietPeriod, Sweepable
+from devstack_tui.contracts.drill import PUBLISHED_WINDOW_S, QuietPeriod, Sweepable
 from devstack_tui.contracts.model import Target
 from devstack_tui.core import files
 from devstack_tui.core.check import Status
@@ -140,7 +140,7 @@ class Sweep:
     def _done(
         self, before: int, rows: list[SweepRow], error: DevstackError | None, healed: bool
     ) -> SweepDone:
-        value, reason = advise(rows, self._entry.thresholds.published_window_s)
+        value, reason = advise(rows, PUBLISHED_WINDOW_S)
         return SweepDone(
             self._entry.name,
             self._part.setting,

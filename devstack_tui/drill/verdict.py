@@ -110,7 +110,7 @@ def report(
         read_window_s=worst(result.read_window_s for result in results),
         lost=_most(result.lost for result in results),
         resurrected=_most(total(s.resurrected for s in result.shards) for result in results),
-        indeterminate=max(sum(s.indeterminate for s in result.shards) for result in results),
+        indeterminate=_most(total(s.indeterminate for s in result.shards) for result in results),
         split_brain=_most(result.split_brain for result in results),
         steps=steps,
         repeats=tuple(results),

@@ -185,11 +185,13 @@ def _check(row: Row, stack: str) -> list[RunDocument]:
 def _drill(row: Row, stack: str) -> list[RunDocument]:
     found = codec.decode(row.document, DrillDoc)
     items = _items(found.steps, row.started, stack)
+    # Of an earlier release: 0 as well where nothing was written.
+    unknown = None if found.write_window_s is None else found.indeterminate
     figures = (
         f"write window {measured(found.write_window_s)}, read window "
         f"{measured(found.read_window_s)}, {how_many(found.lost)} lost, "
         f"{how_many(found.resurrected)} resurrected, "
-        f"{found.indeterminate:,} indeterminate; {counts_text(counted(items))}"
+        f"{how_many(unknown)} indeterminate; {counts_text(counted(items))}"
     )
     words = ["drill", "run", row.name]
     words += ["--fault", found.fault] if found.fault else []

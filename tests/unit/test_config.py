@@ -106,6 +106,36 @@ def test_a_directory_in_place_of_the_file_is_a_configuration_error(room: Path) -
         read_toml(room)
 
 
+@pytest.mark.parametrize("number", ["nan", "-inf", "inf", "1e308", "9" * 400])
+@pytest.mark.parametrize(
+    ("text", "at"),
+    [
+        ("level = {}", "1: level"),
+        ("[t]\n[t.deep]\nx = {}", "3: t.deep.x"),
+        ("[t.'a.b']\nx = {}", "2: t.a.b.x"),
+        ("a = 1\nlist = [1, {}]", "2: list[1]"),
+    ],
+)
+def test_a_number_that_is_not_finite_is_refused_where_it_stands(
+    file: Path, text: str, at: str, number: str
+) -> None:
+    file.write_text(text.format(number) + "\n", encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        read_toml(file)
+    assert caught.value.message.startswith(f"{file}:{at}: expected a finite number")
+
+
+def test_a_number_too_long_to_be_read_is_a_configuration_error(file: Path) -> None:
+    file.write_text(f"level = {'9' * 5000}\n", encoding="utf-8")
+    with pytest.raises(ConfigError):
+        read_toml(file)
+
+
+def test_the_largest_number_of_64_bits_is_read(file: Path) -> None:
+    file.write_text(f"level = {2**63 - 1}\n", encoding="utf-8")
+    assert read_toml(file) == {"level": 2**63 - 1}
+
+
 @pytest.mark.parametrize(
     ("key", "line"),
     [

@@ -9,12 +9,22 @@ from pathlib import Path
 import pytest
 
 from devstack_tui.cli.options.drill import drill_options
-from devstack_tui.contracts.drill import NodeTraffic, PartitionDrill, SequenceDrill, Sweepable
+from devstack_tui.cli.text.drill import plan_lines
+from devstack_tui.console.drill.sheets import plan_text
+from devstack_tui.contracts.drill import (
+    PUBLISHED_WINDOW_S,
+    NodeTraffic,
+    PartitionDrill,
+    Plan,
+    SequenceDrill,
+    Sweepable,
+)
 from devstack_tui.contracts.model import Target
 from devstack_tui.contracts.registry import service
 from devstack_tui.core.errors import ConfigError, DevstackError, UsageError
 from devstack_tui.drill.catalogue import Catalogue
 from devstack_tui.engines.embedded import firewall, nftables
+from devstack_tui.services.redis.drills.limits import limits_of
 from devstack_tui.stack.stack import Stack
 
 
@@ -29,7 +39,7 @@ def own(homes: Path) -> Callable[[str], None]:
 
     def write(text: str) -> None:
         path = homes / "config" / "devstack-tui" / "drills.toml"
-        path.parent.mkdir(parents=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
 
     return write
@@ -44,16 +54,93 @@ def test_the_drills_of_redis_come_first_and_each_service_has_its_restart() -> No
 
 def test_the_shipped_thresholds_are_the_published_and_ours() -> None:
     limits = Catalogue().choose("redis.failover").thresholds
-    assert (limits.published_window_s, limits.other_pause_s, limits.lost) == (5.0, 0.25, 0)
+    assert (PUBLISHED_WINDOW_S, limits.other_pause_s, limits.lost) == (5.0, 0.25, 0)
     assert limits.of("planned").rate_hz == 200
     assert limits.of("sigkill").rate_hz == 50
 
 
-def test_a_users_copy_with_the_old_name_of_the_published_window_is_read(
-    own: Callable[[str], None],
+@pytest.mark.parametrize("key", ["published_window_s", "seed_window_s", "window_s"])
+def test_the_published_window_is_no_setting_and_a_copy_that_sets_one_is_noted(
+    own: Callable[[str], None], key: str
 ) -> None:
-    own("[thresholds]\nseed_window_s = 4.0\n")
-    assert Catalogue().choose("redis.failover").thresholds.published_window_s == 4.0
+    own(f"[thresholds]\n{key} = 99\n[drills.'redis.failover'.thresholds]\n{key} = 98\n")
+    entry = Catalogue().choose("redis.failover")
+    for fault in entry.drill.faults:
+        limits = limits_of(fault, entry.thresholds, 60_000, replicas=1, master=True)
+        assert (limits.window_s, limits.published_s) <= (5.0, 5.0)
+    notes = entry.notes
+    assert len(notes) == 2
+    assert f"thresholds.{key} is not read" in notes[0]
+    plan = Plan(
+        drill="d",
+        fault="f",
+        victim="v",
+        actions=(),
+        steps=(),
+        touches=(),
+        expected_s=1,
+        notes=notes,
+    )
+    assert f"note: {notes[0]}" in list(plan_lines("default", plan))
+    assert notes[0] in plan_text(plan, lambda _: "").plain
+
+
+def test_the_shipped_file_needs_no_note() -> None:
+    assert not any(entry.notes for entry in Catalogue().entries.values())
+
+
+FAILOVER = "[drills.'redis.failover']"
+SIGKILL = "[drills.'redis.failover'.faults.sigkill]"
+OWN = "[drills.'redis.failover'.thresholds]"
+
+
+@pytest.mark.parametrize("table", ["[thresholds]", OWN])
+@pytest.mark.parametrize(
+    ("key", "highest"),
+    [
+        ("planned_window_s", 3600),
+        ("planned_median_s", 3600),
+        ("planned_repeats", 1000),
+        ("other_pause_s", 3600),
+        ("restart_s", 3600),
+        ("lost", 1_000_000),
+    ],
+)
+def test_a_threshold_is_a_number_within_its_bounds(
+    own: Callable[[str], None], table: str, key: str, highest: int
+) -> None:
+    own(f"{table}\n{key} = {highest}\n")
+    assert getattr(Catalogue().choose("redis.failover").thresholds, key) == highest
+    _refused(own, table, key, (str(highest + 1), "-1", "inf", "nan", "1e308", "9" * 400))
+
+
+@pytest.mark.parametrize(
+    ("table", "key", "highest"),
+    [
+        (SIGKILL, "lost_node_timeouts", 100),
+        (SIGKILL, "lost_s", 3600),
+        (SIGKILL, "split_brain_node_timeouts", 100),
+        (SIGKILL, "rate_hz", 1000),
+        (FAILOVER, "warm_s", 3600),
+        (FAILOVER, "frozen_s", 3600),
+    ],
+)
+def test_a_drills_own_number_is_within_its_bounds(
+    own: Callable[[str], None], table: str, key: str, highest: int
+) -> None:
+    own(f"{table}\n{key} = {highest}\n")
+    Catalogue()
+    _refused(own, table, key, (str(highest + 1), "-1", "inf", "-inf", "nan", "'1'", "1e308"))
+
+
+def _refused(own: Callable[[str], None], table: str, key: str, values: tuple[str, ...]) -> None:
+    """Each with the file's line and the whole key."""
+    for value in values:
+        own(f"# mine\n{table}\n{key} = {value}\n")
+        with pytest.raises(ConfigError) as error:
+            Catalogue()
+        path = table.strip("[]").replace("'", "")
+        assert f"drills.toml:3: {path}.{key}: expected" in error.value.message
 
 
 def test_a_drill_may_have_thresholds_of_its_own(own: Callable[[str], None]) -> None:

@@ -57,6 +57,8 @@ def plan_lines(stack: str, plan: Plan) -> Iterator[str]:
     limits = ", ".join(f"{name} {value:g}" for name, value in plan.thresholds.items())
     yield f"thresholds: {limits}"
     yield f"takes about {plan.expected_s:.0f} s"
+    for note in plan.notes:
+        yield f"note: {note}"
     if plan.only_reports:
         yield f"nothing would be broken: {plan.refusal}"
         yield f"  → {plan.remedy}; a run only reports it"

@@ -19,6 +19,8 @@ def plan_text(plan: Plan, ink: Ink) -> Text:
     if plan.only_reports:
         text.append(f"Nothing would be broken: {plain(plan.refusal)}\n", ink(WARN))
         text.append(f"{plain(plan.remedy)}; a run only reports it\n\n", ink(QUIET))
+    for note in plan.notes:
+        text.append(f"▲ {plain(note)}\n", ink(WARN))
     text.append(f"about {plan.expected_s:.0f} s\n", ink(QUIET))
     for number, action in enumerate(plan.actions, 1):
         text.append(f"{number:>3}  ", ink(QUIET)).append(f"{plain(action)}\n")

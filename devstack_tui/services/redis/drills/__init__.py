@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from devstack_tui.contracts.drill import (
+    PUBLISHED_WINDOW_S,
     Context,
     Drill,
     DrillEvent,
@@ -154,7 +155,7 @@ class Failover(_KeyCleanup):
             touches=(*(_TOUCHES[fault].format(name=name) for name in names), KEYS, HEALED_BY),
             expected_s=len(names) * (TURN_S + (limits.expected[1] if limits.expected else 8.0)),
             thresholds={
-                "published_window_s": thresholds.published_window_s,
+                "published_window_s": PUBLISHED_WINDOW_S,
                 "window_s": limits.window_s,
                 "other_pause_s": thresholds.other_pause_s,
                 "lost": float(limits.lost),

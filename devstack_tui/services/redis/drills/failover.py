@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from devstack_tui.contracts.drill import Context, DrillEvent
+from devstack_tui.contracts.drill import PUBLISHED_WINDOW_S, Context, DrillEvent
 from devstack_tui.contracts.model import Target
 from devstack_tui.core.check import Status
 from devstack_tui.core.cpu_pressure import CpuPressure, waited
@@ -103,7 +103,7 @@ class FailoverRepeat(ClusterRepeat):
         )
         if before.views[victim].me.master and not outcome.replicas:
             # Nothing will come: it is waited for as long as DevStack Core promises.
-            outcome.waited_s = self.context.thresholds.published_window_s
+            outcome.waited_s = PUBLISHED_WINDOW_S
         return outcome
 
     def _limits(self, before: ClusterSnapshot, victim: int, lag: float | None = None) -> Limits:

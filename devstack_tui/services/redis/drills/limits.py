@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from devstack_tui.contracts.drill import FaultLimits, Thresholds
+from devstack_tui.contracts.drill import PUBLISHED_WINDOW_S, FaultLimits, Thresholds
 from devstack_tui.core.check import Status
 
 PLANNED = "planned"
@@ -62,7 +62,7 @@ def limits_of(
     """The limits of `fault` on a node with so many replicas; `lag_s` is the replication lag that
     was measured before it, None where none was."""
     expected, theory = theory_of(fault, node_timeout_ms, replicas)
-    published = thresholds.published_window_s
+    published = PUBLISHED_WINDOW_S
     if fault == PLANNED:
         window, why = thresholds.planned_window_s, "a switch-over that was asked for: nobody died"
     elif expected is None or expected[1] > published:
