@@ -185,14 +185,7 @@ def _check(row: Row, stack: str) -> list[RunDocument]:
 def _drill(row: Row, stack: str) -> list[RunDocument]:
     found = codec.decode(row.document, DrillDoc)
     items = _items(found.steps, row.started, stack)
-    # Of an earlier release: 0 as well where nothing was written.
-    unknown = None if found.write_window_s is None else found.indeterminate
-    figures = (
-        f"write window {measured(found.write_window_s)}, read window "
-        f"{measured(found.read_window_s)}, {how_many(found.lost)} lost, "
-        f"{how_many(found.resurrected)} resurrected, "
-        f"{how_many(unknown)} indeterminate; {counts_text(counted(items))}"
-    )
+    figures = f"{_writes(found)}; {counts_text(counted(items))}"
     words = ["drill", "run", row.name]
     words += ["--fault", found.fault] if found.fault else []
     words += ["--victim", found.victim] if found.victim else []
@@ -203,6 +196,18 @@ def _drill(row: Row, stack: str) -> list[RunDocument]:
     again = command(stack, *words)
     more = {"results": items, "basis": found.basis, "beside": beside}
     return [_ran(row, subject, found.verdict, figures, again, **more)]
+
+
+def _writes(found: DrillDoc) -> str:
+    """What became of writes and reads; not a count where nothing was written."""
+    if found.write_window_s is found.lost is None:
+        return "nothing was measured"
+    return (
+        f"write window {measured(found.write_window_s)}, read window "
+        f"{measured(found.read_window_s)}, {how_many(found.lost)} lost, "
+        f"{how_many(found.resurrected)} resurrected, "
+        f"{how_many(found.indeterminate)} indeterminate"
+    )
 
 
 def _bench(row: Row, stack: str) -> list[RunDocument]:

@@ -164,7 +164,7 @@ SHOWS: dict[str, tuple[str, ...]] = {
         "  redis.failover",
         "– rabbitmq.restart",
         "─ sigkill all ─",
-        "Nothing was drilled yet: p shows what a drill would do, g starts it.",
+        "No drill is in view: h shows the 3 earlier drills",
         "g starts redis.failover: the plan comes first",
     ),
     "test_drill_while_it_runs": (
@@ -195,7 +195,8 @@ SHOWS: dict[str, tuple[str, ...]] = {
         "sigkill",
         "▲ PASS, 1 WARN",
         "✗ FAIL",
-        "   12",
+        "VICTIM",
+        "WRITE S",
     ),
     "test_drill_plan": (
         "─ Plan · redis.failover · sigkill · all ─",

@@ -75,7 +75,7 @@ async def _ended(pilot: Pilot[int]) -> None:
 
 @BOTH
 def test_drill_before_the_first(look: Look, size: tuple[int, int]) -> None:
-    look(size, text="Nothing was drilled yet")
+    look(size, text="No drill is in view")
 
 
 @BOTH

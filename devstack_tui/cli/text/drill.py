@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from devstack_tui.cli.output import Narration
-from devstack_tui.contracts.drill import DrillPhase, DrillResult, Marker, Plan, RepeatEnded, Step
+from devstack_tui.contracts.drill import (
+    DrillPhase,
+    DrillResult,
+    Marker,
+    Plan,
+    RepeatEnded,
+    Step,
+    total,
+)
 from devstack_tui.core.check import Result
 from devstack_tui.core.units import counted, measured, moment
 from devstack_tui.drill.compare import Comparison
@@ -102,18 +110,19 @@ def listed_line(report: DrillReport) -> str:
 
 
 def compared_lines(found: Comparison) -> Iterator[str]:
-    """B against A."""
+    """B against A, after what makes the two differ anyhow."""
+    if found.warning:
+        yield f"warning: {found.warning}"
     yield f"{'verdict':<16} {found.verdicts[0]} → {found.verdicts[1]}"
     yield f"{'lost':<16} {counted(found.lost[0])} → {counted(found.lost[1])}"
     for change in found.changes:
+        by = "" if change.difference is None else f"{change.difference:+.3f}; "
         yield (
             f"{change.name:<16} {change.a.median:8.3f} → {change.b.median:8.3f} s "
-            f"({change.difference:+.3f}; {change.a.count} and {change.b.count} measured)"
+            f"({by}{change.a.count} and {change.b.count} measured)"
         )
     for step in found.steps:
-        yield f"{step.id:<20} {step.a} → {step.b}  {step.title}"
-    if found.warning:
-        yield f"warning: {found.warning}"
+        yield from step.lines
 
 
 def sweep_lines(done: SweepDone) -> Iterator[str]:
@@ -150,8 +159,8 @@ def _outcome(result: DrillResult) -> str:
         f"{result.verdict}: {result.victim}, write window {measured(result.write_window_s)}"
         f"{expected}, read window {measured(result.read_window_s)}, "
         f"{counted(result.lost)} of "
-        f"{sum(shard.acknowledged for shard in result.shards)} acknowledged writes lost, "
-        f"{sum(shard.indeterminate for shard in result.shards)} indeterminate"
+        f"{counted(total(shard.acknowledged for shard in result.shards))} acknowledged writes "
+        f"lost, {counted(total(shard.indeterminate for shard in result.shards))} indeterminate"
     )
 
 

@@ -23,6 +23,7 @@ from devstack_tui.cli.text.drill import (
     report_lines,
     sweep_lines,
 )
+from devstack_tui.contracts.drill import ConcludingDrill
 from devstack_tui.core import codec, junit
 from devstack_tui.core.check import strict
 from devstack_tui.core.errors import UnreachableError
@@ -59,6 +60,7 @@ def _list(stack: Stack, options: argparse.Namespace) -> int:
             "faults": entry.drill.faults,
             "refused": refused(engine, entry.drill.faults),
             "victims": entry.drill.victims(engine.target(entry.service)),
+            "core": isinstance(entry.drill, ConcludingDrill),
             "available": bool(engine.units(entry.service)),
             "reason": ""
             if engine.units(entry.service)

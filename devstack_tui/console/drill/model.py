@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from devstack_tui.contracts.drill import Cells, ClusterMap, DrillResult, Marker
-from devstack_tui.core.check import Result
+from devstack_tui.contracts.drill import Cells, ClusterMap, DrillResult, Marker, total
+from devstack_tui.core.check import Result, Status
 from devstack_tui.drill.events import DrillReport
 
 LONGEST_MS = 600_000.0
@@ -25,6 +25,8 @@ class DrillChoice(msgspec.Struct, frozen=True):
     refused: dict[str, str] = {}
     """The faults that this stack does not allow, with the reason."""
     victims: tuple[str, ...] = ()
+    core: bool = False
+    """Whether a run of it can decide core checks."""
     available: bool = True
     reason: str = ""
 
@@ -35,6 +37,41 @@ class DrillListing:
 
     drills: tuple[DrillChoice, ...] = ()
     history: tuple[DrillReport, ...] = ()
+
+
+NOT_CORE = "not core"
+"""Of a drill that decides core checks, when only other runs of it passed."""
+_WORST = (Status.ERROR, Status.FAIL, Status.INCONCLUSIVE, Status.WARN, Status.PASS)
+_BAD = _WORST[:2]
+
+
+def standing(
+    drill: DrillChoice, history: tuple[DrillReport, ...]
+) -> tuple[str, DrillReport | None]:
+    """How a drill stands, and by which run; `history` is newest first. The newest core result is
+    the drill's, and failures of other faults or victims stand beside it; without one, it is the
+    worst of the newest of each fault and victim."""
+    newest: dict[tuple[str, str], DrillReport] = {}
+    own = [past for past in history if past.drill == drill.name]
+    for past in own:
+        newest.setdefault((past.fault, past.victim), past)
+    core = next((past for past in own if past.core), None)
+    if core is not None:
+        beside = sum(past.verdict in _BAD for past in newest.values() if past is not core)
+        failed = f"{Status.PASS}, {beside} {Status.FAIL}"
+        return (failed if beside and core.verdict == Status.PASS else core.outcome), core
+    if not newest:
+        return "", None
+    worst = min(newest.values(), key=_place)
+    passed = worst.verdict in (Status.PASS, Status.WARN)
+    return (NOT_CORE if drill.core and passed else worst.outcome), worst
+
+
+def _place(past: DrillReport) -> tuple[int, bool]:
+    """The worst first; a pass with warnings before one without. Unknown words come last."""
+    words = [str(status) for status in _WORST]
+    place = words.index(past.verdict) if past.verdict in words else len(words)
+    return place, past.outcome == past.verdict
 
 
 @dataclass(slots=True)
@@ -48,9 +85,9 @@ class RepeatTimeline:
     markers: list[Marker] = field(default_factory=list)
     map: ClusterMap | None = None
     steps: dict[str, Result] = field(default_factory=dict)
-    acknowledged: int = 0
-    failed: int = 0
-    indeterminate: int = 0
+    acknowledged: int | None = None
+    failed: int | None = None
+    indeterminate: int | None = None
     moved: bool = False
     """The next stretch counts from the fault, and those before did not: they join without a gap."""
 
@@ -99,7 +136,7 @@ class RepeatTimeline:
         timeline.lanes = dict(result.lanes)
         timeline.markers = list(result.markers)
         timeline.steps = {step.id: step for step in result.steps}
-        timeline.acknowledged = sum(shard.acknowledged for shard in result.shards)
-        timeline.indeterminate = sum(shard.indeterminate for shard in result.shards)
-        timeline.failed = sum(sum(shard.errors.values()) for shard in result.shards)
+        timeline.acknowledged = total(shard.acknowledged for shard in result.shards)
+        timeline.indeterminate = total(shard.indeterminate for shard in result.shards)
+        timeline.failed = total(sum(shard.errors.values()) for shard in result.shards)
         return timeline

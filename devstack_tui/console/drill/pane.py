@@ -90,8 +90,7 @@ class DrillPane(JobPane):
         self.choices.border_title = "Drills"
         self.choices.border_subtitle = Content(view.settings(name)).markup
         self._draw_map()
-        empty = "Nothing was drilled yet: p shows what a drill would do, g starts it."
-        self.query_one(DrillLanes).show(view.timeline(), self._whole, empty)
+        self.query_one(DrillLanes).show(view.timeline(), self._whole, view.empty())
         self.query_one(JobLine).show(view.progress(self.owner.now(), name))
         self._draw_table()
 

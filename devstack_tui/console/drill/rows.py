@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from devstack_tui.console.drill.model import DrillChoice
+from devstack_tui.console.drill.model import NOT_CORE, DrillChoice
 from devstack_tui.console.widgets.line_table import Column
 from devstack_tui.core.check import Result, Status, glyph
 from devstack_tui.drill.events import DrillReport
@@ -48,6 +48,8 @@ def _last(row: Choice) -> Cell:
 
 def _outcome(outcome: str) -> Cell:
     """`● PASS`, or `▲ PASS, 1 WARN`: a pass with warnings looks like them."""
+    if outcome == NOT_CORE:
+        return Cell(f"{glyph(Status.INCONCLUSIVE)} {outcome}", QUIET)
     status, comma, warned = outcome.partition(",")
     if not comma or status != Status.PASS:
         return Cell(f"{verdict(status).text}{comma}{plain(warned)}", verdict(status).look)
@@ -92,14 +94,14 @@ STEPS = (
 
 HISTORY = (
     Column("when", "WHEN", 16, 0, _past_when),
-    Column("drill", "DRILL", 16, 1, lambda r: Cell(plain(r.drill.drill), KEY), wide=True),
+    Column("drill", "DRILL", 14, 1, lambda r: Cell(plain(r.drill.drill), KEY), wide=True),
     Column("fault", "FAULT", 9, 1, lambda r: Cell(plain(r.drill.fault))),
-    Column("victim", "VICTIM", 9, 4, lambda r: Cell(plain(r.drill.victim), QUIET)),
+    Column("victim", "VICTIM", 9, 1, lambda r: Cell(plain(r.drill.victim), QUIET)),
     Column("repeats", "N", 2, 5, lambda r: Cell(_times(r.drill), QUIET), right=True),
     Column("verdict", "VERDICT", 14, 0, lambda r: _outcome(r.drill.outcome)),
     Column("write", "WRITE S", 7, 0, lambda r: _window(r.drill.write_window_s), right=True),
-    Column("read", "READ S", 7, 3, lambda r: _window(r.drill.read_window_s), right=True),
-    Column("lost", "LOST", 5, 2, _lost, right=True),
+    Column("read", "READ S", 7, 4, lambda r: _window(r.drill.read_window_s), right=True),
+    Column("lost", "LOST", 5, 3, _lost, right=True),
 )
 
 

@@ -37,22 +37,23 @@ def plan_text(plan: Plan, ink: Ink) -> Text:
 
 def comparison_table(found: Comparison, ink: Ink) -> Table:
     """A line for each figure, its median and range in both; then the steps that differ."""
+    outer = Table.grid()
+    if found.warning:
+        outer.add_row(Text(f"▲ {plain(found.warning)}\n", ink(WARN)))
     table = Table.grid(padding=(0, 3, 0, 0))
     for place in range(4):
         table.add_column(justify="right" if place else "left")
     table.add_row(*(Text(head, ink(QUIET)) for head in ("FIGURE", "A", "B", "B − A")))
     table.add_row(Text("verdict"), *(Text(plain(one)) for one in found.verdicts), Text(BLANK))
     a, b = found.lost
-    more = BLANK if a is None or b is None else f"{b - a:+d}"
+    more = BLANK if a is None or b is None or not found.comparable else f"{b - a:+d}"
     table.add_row(Text("lost"), Text(counted(a)), Text(counted(b)), Text(more))
     for row in found.changes:
         both = (f"{one.median:.3f} ({one.low:.3f}–{one.high:.3f})" for one in (row.a, row.b))
         figures = (Text(text) for text in both)
-        table.add_row(Text(plain(row.name)), *figures, Text(f"{row.difference:+.3f}"))
-    outer = Table.grid()
+        by = BLANK if row.difference is None else f"{row.difference:+.3f}"
+        table.add_row(Text(plain(row.name)), *figures, Text(by))
     outer.add_row(table)
     for step in found.steps:
-        outer.add_row(Text(f"\n{plain(step.id)} {plain(step.title)}: {step.a} → {step.b}"))
-    if found.warning:
-        outer.add_row(Text(f"\n▲ {plain(found.warning)}", ink(WARN)))
+        outer.add_row(Text("\n" + "\n".join(plain(line) for line in step.lines)))
     return outer

@@ -6,7 +6,7 @@ from textual.content import Content
 
 from devstack_tui.console.drill.cluster_map import node_line, ordered
 from devstack_tui.console.drill.job import DrillJob, DrillJobs, DrillRequest
-from devstack_tui.console.drill.model import DrillChoice, RepeatTimeline
+from devstack_tui.console.drill.model import DrillChoice, RepeatTimeline, standing
 from devstack_tui.console.drill.rows import Choice, HistoryDrill
 from devstack_tui.console.job_line import BAD, GOOD, WARN, failed
 from devstack_tui.contracts.drill import DrillResult
@@ -81,18 +81,21 @@ class DrillView:
     def choices(self) -> dict[str, Choice]:
         """The list of drills."""
         running = self._jobs.running
-        last: dict[str, DrillReport] = {}
-        for past in self._jobs.listing.history:
-            last.setdefault(past.drill, past)
-        return {
-            drill.name: Choice(
-                drill,
-                running is not None and running.request.drill == drill.name,
-                last[drill.name].outcome if drill.name in last else "",
-                self._jobs.now() - last[drill.name].started if drill.name in last else None,
-            )
-            for drill in self._jobs.listing.drills
-        }
+        listing, found = self._jobs.listing, {}
+        for drill in listing.drills:
+            outcome, past = standing(drill, listing.history)
+            age_s = self._jobs.now() - past.started if past is not None else None
+            runs = running is not None and running.request.drill == drill.name
+            found[drill.name] = Choice(drill, runs, outcome, age_s)
+        return found
+
+    def empty(self) -> str:
+        """What stands in place of the lanes."""
+        keys = "p shows what a drill would do, g starts it"
+        if not (earlier := len(self._jobs.listing.history)):
+            return f"Nothing was drilled yet: {keys}."
+        drills = "the earlier drill" if earlier == 1 else f"the {earlier} earlier drills"
+        return f"No drill is in view: h shows {drills}, {keys}."
 
     def history(self) -> dict[str, HistoryDrill]:
         """Every drill of the history, newest first."""
@@ -181,14 +184,16 @@ class DrillView:
     def _figures(self, timeline: RepeatTimeline | None) -> list[Content]:
         if timeline is None:
             return []
+        if timeline.acknowledged is None:
+            return [Content.styled("writes not measured", "$foreground 60%")]
         lines = [
             Content.assemble(
                 Content.styled("acknowledged ", "$foreground 60%"),
                 Content(f"{timeline.acknowledged:,} "),
                 Content.styled("failed ", "$foreground 60%"),
-                Content(f"{timeline.failed:,} "),
+                Content(f"{counted(timeline.failed)} "),
                 Content.styled("indeterminate ", "$foreground 60%"),
-                Content(f"{timeline.indeterminate:,}"),
+                Content(counted(timeline.indeterminate)),
             )
         ]
         result = self.result()
