@@ -63,7 +63,9 @@ class BaselineWorkload(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Baseline(msgspec.Struct, frozen=True):
-    """A host's baseline. `seal` is a digest of all the rest: an edited file is no measurement."""
+    """A host's baseline. `workloads` has the figures of a workload's longest runs by its name, and
+    those of other sizes by `sizes.beside`. `seal` is a digest of all the rest: an edited file is no
+    measurement."""
 
     host: Fingerprint
     recorded: float
@@ -71,6 +73,12 @@ class Baseline(msgspec.Struct, frozen=True):
     workloads: dict[str, BaselineWorkload]
     schema: int = SCHEMA
     seal: str = ""
+
+    def of(self, workload: str, depends: Fingerprint) -> BaselineWorkload | None:
+        """What runs that depend on `depends` stand against: the figures of their size, else those
+        of another, which say why they cannot be compared."""
+        own = sizes.beside(workload, str(depends.workload.get("size", "")))
+        return self.workloads.get(own) or self.workloads.get(workload)
 
     def sealed(self) -> Baseline:
         """The same with the right seal."""
@@ -131,8 +139,8 @@ def write(
     summaries: Iterable[WorkloadSummary],
     prints: Mapping[str, Fingerprint],
 ) -> Path:
-    """Keep summaries as this host's baseline; other workloads' figures in it stay. One that cannot
-    be used is set aside beside it.
+    """Keep summaries as this host's baseline; the figures of other workloads and of other sizes in
+    it stay. A baseline that cannot be used is set aside beside it.
 
     Raises `DevstackError` when a summary is no measurement.
     """
@@ -155,15 +163,7 @@ def write(
             *(summary.size, summary.unit, summary.samples),
             *(prints[summary.workload], summary.seconds),
         )
-        short = sizes.no_verdict(made.size, made.lasted_s)
-        old = workloads.get(summary.workload)
-        if short and old and not sizes.no_verdict(old.size, old.lasted_s):
-            raise DevstackError(
-                f"nothing was recorded: {summary.workload}: {short}, and its baseline is of longer "
-                "runs",
-                "record it with --quick, or at full size",
-            )
-        workloads[summary.workload] = made
+        _put(workloads, summary.workload, made)
     sealed = Baseline(machine, time.time(), canary, workloads).sealed()
     try:
         files.make_dir(path.parent)
@@ -171,6 +171,32 @@ def write(
     except OSError as error:
         raise files.explain(error, "writing the baseline") from None
     return path
+
+
+def _put(kept: dict[str, BaselineWorkload], name: str, made: BaselineWorkload) -> None:
+    """Its own size's figures are replaced. Raises `DevstackError` where those are of longer runs,
+    which give a verdict, and these give none."""
+    longest = kept.get(name)
+    key = name
+    if longest is not None and longest.size != made.size:
+        key = sizes.beside(name, made.size)
+    old = kept.get(key)
+    short = sizes.no_verdict(made.size, made.lasted_s)
+    if short and old and not sizes.no_verdict(old.size, old.lasted_s):
+        raise DevstackError(
+            f"nothing was recorded: {name}: {short}, and its baseline is of longer runs",
+            f"set its `seconds` to {sizes.SIZES[made.size].least_s:g} or more in your "
+            "workloads.toml",
+        )
+    kept[key] = made
+    if longest is not None and key != name and _least_s(made) > _least_s(longest):
+        kept[name] = kept.pop(key)
+        kept[sizes.beside(name, longest.size)] = longest
+
+
+def _least_s(one: BaselineWorkload) -> float:
+    known = sizes.SIZES.get(one.size)
+    return known.least_s if known else 0.0
 
 
 class PublishedFigure(msgspec.Struct, frozen=True):

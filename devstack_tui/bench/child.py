@@ -20,6 +20,7 @@ from functools import partial
 import msgspec
 
 from devstack_tui.bench.catalogue import Number
+from devstack_tui.contracts.engine import Engine
 from devstack_tui.contracts.model import Target, Usage
 from devstack_tui.contracts.registry import service
 from devstack_tui.contracts.service import Service
@@ -106,6 +107,7 @@ def main() -> int:
     client = partial(engine.client, known)
     run = 0
     try:
+        _require_running(known, engine)
         _await_answer(known, target, stop)
     except DevstackError as error:
         _say(Failed(1, error.message, error.remedy))
@@ -128,6 +130,17 @@ def main() -> int:
     except Exception as error:
         _say(Failed(run, brief(f"{type(error).__name__}: {redact(str(error))}")))
     return _clean(known, workload, target)
+
+
+def _require_running(known: Service, engine: Engine) -> None:
+    """Raise `UnreachableError` where nothing of the service runs: nothing can be written then, and
+    nothing would have to be removed."""
+    units = engine.units(known)
+    if not any(unit.running for unit in units):
+        raise UnreachableError(
+            f"{known.title} is {'down' if units else 'stopped'}: nothing was run",
+            f"`devstack-tui up {known.name}` starts it",
+        )
 
 
 def _await_answer(known: Service, target: Target, stop: threading.Event) -> None:
@@ -156,7 +169,9 @@ def _clean(known: Service, workload: Workload, target: Target) -> int:
         _await_answer(known, target, threading.Event())
         workload.cleanup(target)
     except Exception as error:
-        _say(Failed(0, brief(f"its data could not be removed: {redact(str(error))}")))
+        # It is read in the history later too, when that has long been done.
+        why = f"not cleaned up then, healed by the next change: {redact(str(error))}"
+        _say(Failed(0, brief(why)))
         return 1
     return 0
 

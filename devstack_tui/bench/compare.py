@@ -8,6 +8,7 @@ import msgspec
 
 from devstack_tui.bench import baseline
 from devstack_tui.bench.events import RunResult
+from devstack_tui.contracts.sizes import beside
 from devstack_tui.core import codec, stats
 from devstack_tui.core.errors import UsageError
 from devstack_tui.core.fingerprint import Fingerprint, host
@@ -24,6 +25,8 @@ class Side(msgspec.Struct, frozen=True):
     samples: tuple[float, ...]
     unit: str
     depends: Fingerprint | None = None
+    size: str = ""
+    """Of the runs, where it is known."""
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -69,13 +72,19 @@ def sides(stack: Stack, name: str) -> dict[str, Side]:
                 "no baseline is recorded for this host", "`devstack-tui bench record` makes one"
             )
         return {
-            workload: Side(recorded.samples, recorded.unit, recorded.fingerprint)
+            workload: Side(recorded.samples, recorded.unit, recorded.fingerprint, recorded.size)
             for workload, recorded in found.workloads.items()
         }
     run = codec.decode(History.of(stack.paths).get(name, "bench").document, RunResult)
     if run.problem:
         raise UsageError(f"run {run.id} is no measurement: {run.problem}")
-    return {run.workload: Side((run.throughput,), run.unit, run.depends)}
+    return {run.workload: Side((run.throughput,), run.unit, run.depends, run.size)}
+
+
+def _of_one_size(left: dict[str, Side], right: dict[str, Side]) -> dict[str, Side]:
+    """The left side with the figures of the right one's sizes, where it has several."""
+    same = {name: left.get(beside(name, side.size)) for name, side in right.items()}
+    return left | {name: side for name, side in same.items() if side is not None}
 
 
 def compare(stack: Stack, a: str, b: str, force: bool) -> Comparison:
@@ -85,6 +94,7 @@ def compare(stack: Stack, a: str, b: str, force: bool) -> Comparison:
     is not given.
     """
     left, right = sides(stack, a), sides(stack, b)
+    left, right = _of_one_size(left, right), _of_one_size(right, left)
     common = [name for name in left if name in right]
     if not common:
         raise UsageError(

@@ -126,13 +126,16 @@ class BenchDone(Timed, frozen=True, tag="bench_done"):
 
 
 class RegressDone(Timed, frozen=True, tag="regress_done"):
-    """The last event of a gate, or of its self-test; `size` is that of its runs."""
+    """The last event of a gate, or of its self-test; `size` is that of its runs. `message` and
+    `remedy` say why nothing was measured, if so."""
 
     verdict: Status
     checks: tuple[Result, ...]
     exit_code: int
     seconds: float
     size: str = ""
+    message: str = ""
+    remedy: str = ""
 
 
 BenchEvent = BenchPlanned | RunStarted | Tick | RunEnded | BenchDone

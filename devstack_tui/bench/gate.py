@@ -22,6 +22,7 @@ from devstack_tui.core.histogram import Histogram
 
 P95 = 0.95
 DIGITS = 9
+ALL, ALL_TITLE = "perf.09", "all of them together"
 NOTHING_PUBLISHED: Mapping[str, PublishedFigure] = MappingProxyType({})
 
 
@@ -47,14 +48,10 @@ def judge(
     results = []
     for check in rules.checks:
         of = runs.get(check.workload, ())
-        reason = _not_measured(of)
         if check.workload in absent:
             results.append(Result(check.id, check.title, Status.SKIPPED, absent[check.workload]))
-        elif reason:
-            results.append(Result(check.id, check.title, Status.ERROR, reason))
-        elif short := sizes.no_verdict(size, min(run.seconds for run in of)):
-            remedy = _longer(size)
-            results.append(Result(check.id, check.title, Status.INCONCLUSIVE, short, remedy))
+        elif found := _void(check, of, size):
+            results.append(found)
         elif isinstance(check, LatencyCheck):
             results.append(latency(check, of, rules.confidence))
         elif steadiness.of_runs(run.steady for run in of) is False:
@@ -74,8 +71,36 @@ def judge(
         if any(r.status is status for r in results)
     )
     canary = moved or "the canary is unmoved" if known is not None else "no canary was recorded"
-    results.append(Result("perf.09", "all of them together", overall, f"{evidence}; {canary}"))
+    results.append(Result(ALL, ALL_TITLE, overall, f"{evidence}; {canary}"))
     return results
+
+
+def _void(check: GateCheck, runs: Sequence[RunResult], size: str) -> Result | None:
+    """Why its runs are not judged, if so. A size that gives no verdict on a server gives none on
+    one that is gone either."""
+    reason = _not_measured(runs)
+    if short := sizes.no_verdict(size):
+        short = "; ".join(filter(None, [short, reason]))
+    elif reason:
+        return Result(check.id, check.title, Status.ERROR, reason)
+    else:
+        short = sizes.no_verdict(size, min(run.seconds for run in runs))
+    if short:
+        return Result(check.id, check.title, Status.INCONCLUSIVE, short, _longer(size))
+    return None
+
+
+def unjudged(
+    rules: Regress, why: str, remedy: str = "", absent: Mapping[str, str] = MappingProxyType({})
+) -> list[Result]:
+    """Every check's result where nothing was measured to its end, with the reason."""
+    results = [
+        Result(check.id, check.title, Status.SKIPPED, absent[check.workload])
+        if check.workload in absent
+        else Result(check.id, check.title, Status.INCONCLUSIVE, why, remedy)
+        for check in rules.checks
+    ]
+    return [*results, Result(ALL, ALL_TITLE, Status.INCONCLUSIVE, why, remedy)]
 
 
 def uncompared(
@@ -89,7 +114,7 @@ def uncompared(
 
 
 def _no_baseline(workload: str, depends: Fingerprint, known: Baseline | None) -> str:
-    recorded = known.workloads.get(workload) if known is not None else None
+    recorded = known.of(workload, depends) if known is not None else None
     if recorded is None:
         return f"no baseline of {workload} is recorded for this host"
     return recorded.incomparable(depends)
@@ -145,10 +170,10 @@ def _against(
     record: str,
 ) -> Result:
     """A throughput against the baseline: PASS, FAIL or INCONCLUSIVE, or refused saying why."""
+    recorded = known.of(check.workload, depends) if known is not None else None
     evidence = _no_baseline(check.workload, depends, known)
-    if known is None or evidence:
+    if recorded is None or evidence:
         return Result(check.id, check.title, Status.INCONCLUSIVE, evidence, record)
-    recorded = known.workloads[check.workload]
     return throughput(
         check,
         before=recorded.samples,

@@ -16,8 +16,8 @@ from devstack_tui.bench.catalogue import Catalogue, Entry
 from devstack_tui.bench.events import BenchDone, BenchEvent, RegressDone, RunEnded, RunResult
 from devstack_tui.bench.runner import Runner
 from devstack_tui.contracts import sizes
-from devstack_tui.core.check import exit_code, verdict
-from devstack_tui.core.errors import NotInstalledError, UndecidedError
+from devstack_tui.core.check import Result, Status, exit_code, verdict
+from devstack_tui.core.errors import NotInstalledError, command
 from devstack_tui.core.fingerprint import Fingerprint, host
 from devstack_tui.core.history import History
 from devstack_tui.stack.basis import Basis, look, stamped
@@ -34,8 +34,16 @@ async def regress(stack: Stack, size: str) -> AsyncGenerator[BenchEvent | Regres
     rules = thresholds.load()
     known = baseline.read(host())
     entries, absent = available(stack, Catalogue().choose(rules.workloads))
+    entries, stopped = started_of(stack, entries)
+    absent |= stopped
     prints = baseline.fingerprints(stack, entries, size)
-    require_baseline(rules, prints, known, size)
+    if lacking := lacks_baseline(rules, prints, known, size):
+        # Not kept: a gate that measured nothing takes no other's place.
+        results = gate.unjudged(rules, *lacking, absent)
+        seconds = time.monotonic() - started
+        found = Status.INCONCLUSIVE
+        yield RegressDone(found, tuple(results), exit_code(found), seconds, size, *lacking)
+        return
     rests = await asyncio.to_thread(look, stack)
     before = await asyncio.to_thread(canary.measure, stack.paths.root)
     runs: dict[str, list[RunResult]] = {}
@@ -64,29 +72,27 @@ async def regress(stack: Stack, size: str) -> AsyncGenerator[BenchEvent | Regres
     yield done
 
 
-def require_baseline(
+def lacks_baseline(
     rules: thresholds.Regress,
     prints: Mapping[str, Fingerprint],
     known: baseline.Baseline | None,
     size: str,
-) -> None:
-    """Raise `UndecidedError` where no throughput could be judged, however long it is measured. A
-    size that gives no verdict at all needs no baseline."""
+) -> tuple[str, str] | None:
+    """Why no throughput could be judged, however long it is measured, and what to do about it; None
+    where one can. A size that gives no verdict at all needs no baseline."""
     if sizes.no_verdict(size):
-        return
+        return None
     lacking = gate.uncompared(rules, prints, known)
     if not lacking or any(
         c.workload in prints and c.workload not in lacking for c in rules.throughput
     ):
-        return
+        return None
     if known is None:
         why = "no baseline is recorded for this host"
     else:
         why = f"nothing of this host's baseline can be compared: {next(iter(lacking.values()))}"
-    command = " ".join(["devstack-tui bench record", *sizes.words(size)])
-    raise UndecidedError(
-        f"{why}: nothing was measured", f"`{command}` records what this host gives now"
-    )
+    record = " ".join(["devstack-tui bench record", *sizes.words(size)])
+    return f"{why}: nothing was measured", f"`{record}` records what this host gives now"
 
 
 def keep(stack: Stack, name: str, size: str, done: RegressDone, rests: Basis | None = None) -> None:
@@ -118,3 +124,25 @@ def available(stack: Stack, entries: list[Entry]) -> tuple[list[Entry], dict[str
         else:
             here.append(entry)
     return here, absent
+
+
+def started_of(stack: Stack, entries: list[Entry]) -> tuple[list[Entry], dict[str, str]]:
+    """The workloads of services that should run, and why the others have nothing to measure. One
+    that should run and does not stays: that is a result."""
+    here, stopped = [], {}
+    engine = stack.engine()
+    for entry in entries:
+        if engine.units(entry.service):
+            here.append(entry)
+        else:
+            up = command(stack.name, "up", entry.service.name)
+            stopped[entry.name] = f"{entry.service.name} is stopped: `{up}` starts it"
+    return here, stopped
+
+
+def interrupted(*, self_test: bool) -> list[Result]:
+    """The results of a gate, or of its self-test, that was not left to come to its end."""
+    why = "interrupted before it was judged"
+    if self_test:
+        return [Result(SELF_TEST, "the gate's test of itself", Status.INCONCLUSIVE, why)]
+    return gate.unjudged(thresholds.load(), why)

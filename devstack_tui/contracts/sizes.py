@@ -61,6 +61,12 @@ def no_verdict(size: str, seconds: float | None = None) -> str:
     return ""
 
 
+def beside(workload: str, size: str) -> str:
+    """What a baseline calls a workload's figures of a size that stand beside those of a longer one:
+    `redis.get@quick`."""
+    return f"{workload}@{size}"
+
+
 def words(size: str) -> tuple[str, ...]:
     """The options that ask for a size; none for the default."""
     if size in ("", DEFAULT):

@@ -46,12 +46,6 @@ class UnreachableError(DevstackError):
     exit_code = 3
 
 
-class UndecidedError(DevstackError):
-    """What was asked cannot be decided here and now."""
-
-    exit_code = 4
-
-
 class SaturatedError(UnreachableError):
     """A server that runs, but has no connection left for us."""
 

@@ -103,7 +103,8 @@ def listing() -> Json:
         "postgres.tpcb": {"median": middle, "low": middle * 0.97, "high": middle * 1.04},
         "redis.get": {"median": 131000.0, "low": 126000.0, "high": 134000.0},
     }
-    return {"workloads": workloads, "runs": past(), "baseline": baseline}
+    recorded = {} if os.environ.get("STUB_NO_BASELINE") else baseline
+    return {"workloads": workloads, "runs": past(), "baseline": recorded}
 
 
 def say(event: Json) -> None:
@@ -194,11 +195,7 @@ def measure(name: str, size: str, runs: int, seconds: int) -> list[Json]:
 
 
 def regress() -> int:
-    """`regress`; with `STUB_NO_BASELINE` it refuses."""
-    if os.environ.get("STUB_NO_BASELINE"):
-        say({"error": "no baseline is recorded for this host: nothing was measured",
-             "remedy": "`devstack-tui bench record --quick`", "exit_code": 4})  # fmt: skip
-        return 4
+    """`regress`."""
     say({"event": "bench_planned", "workloads": ["postgres.tpcb"], "size": "quick", "runs": 1,
          "expected_s": 60.0, "at": AT})  # fmt: skip
     log(f"pid {os.getpid()}")

@@ -264,8 +264,13 @@ async def test_the_results_tell_median_spread_baseline_and_client_bound(app: Dev
     async with opened(app) as pilot:
         await until(pilot, lambda: "redis.get" in screen_text(app))
         rows = [r for r in screen_text(app).splitlines() if "● redis.get" in r]
+        assert pane_of(app).view.choices()["redis.get"].median
+        await pilot.press("s")
+        await until(pilot, lambda: "0 chosen · full × 3" in screen_text(app))
+        assert "quick runs" in screen_text(app)
+        assert pane_of(app).view.choices()["redis.get"].median is None
     assert rows[0].split()[2:8] == ["redis.get", "quick", "3", "110k", "ops/s", "6.7"]
-    assert "▼×0.84 ▲ client-bound" in rows[0]
+    assert all(text in rows[0] for text in ("▼×0.84", "23 h", "▲ client-bound"))
 
 
 async def test_the_history_has_a_trend_a_chart_of_each_run_and_the_way_back(
@@ -348,16 +353,21 @@ async def test_a_gate_without_a_baseline_says_so_and_a_key_records_one(
 ) -> None:
     monkeypatch.setenv("STUB_NO_BASELINE", "1")
     async with opened(app) as pilot:
-        await pilot.press("R")
-        await until(pilot, lambda: "B records one" in screen_text(app))
-        assert "nothing was measured" in screen_text(app)
+        for key in ("R", "k"):
+            app.clear_notifications()
+            await pilot.press(key)
+            await until(pilot, lambda: app._notifications)
+            (notice,) = app._notifications
+            assert "No baseline of quick runs can be compared here: B" in notice.message
+        assert jobs_of(app).current is None
         await pilot.press("space", "B")
         await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
         await until(pilot, lambda: "measure postgres.tpcb, quick" in screen_text(app))
-        assert "an older baseline of the same is replaced" in screen_text(app)
+        assert "older ones of that size are replaced" in screen_text(app)
         await pilot.press("enter")
         await until(pilot, lambda: "baseline of postgres.tpcb, quick: done" in screen_text(app))
     assert "bench record postgres.tpcb --size quick --jsonl" in calls.read_text()
+    assert "regress" not in calls.read_text()
 
 
 async def test_a_small_terminal_shows_one_chart_at_a_time(app: DevstackApp) -> None:

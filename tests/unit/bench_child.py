@@ -49,11 +49,14 @@ class Workload:
 
 
 def main() -> int:
-    """Run with the file that `cleanup` writes as the argument."""
+    """Run with the file that `cleanup` writes as the argument; with one more the server is down."""
     engine: Any = types.SimpleNamespace(
-        target=lambda _: Path(sys.argv[1]), usage=lambda _: {}, client=lambda *_: None
+        target=lambda _: Path(sys.argv[1]),
+        usage=lambda _: {},
+        client=lambda *_: None,
+        units=lambda _: [types.SimpleNamespace(running=len(sys.argv) == 2)],
     )
-    known: Any = types.SimpleNamespace(workloads=lambda: (Workload(),))
+    known: Any = types.SimpleNamespace(name="fake", title="Fake", workloads=lambda: (Workload(),))
     child.service = lambda _: known  # type: ignore[attr-defined]
     child.Stack = lambda _: types.SimpleNamespace(engine=lambda: engine)  # type: ignore[attr-defined]
     return child.main()

@@ -72,6 +72,17 @@ async def test_a_process_that_dies_is_reported_with_its_last_sentence(cleaned: P
     assert not cleaned.exists()
 
 
+async def test_where_no_server_runs_nothing_is_written_and_nothing_is_to_be_healed(
+    cleaned: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PROGRAM", (*module.PROGRAM, "down"))
+    events = [event async for event in events_of("well")]
+    (ended,) = [event.result for event in events if isinstance(event, RunEnded)]
+    assert ended.problem == "Fake is down: nothing was run → `devstack-tui up fake` starts it"
+    assert not cleaned.exists()
+    assert not Stack("work").needs_healing()
+
+
 @pytest.mark.parametrize("how", ["closed", "cancelled"])
 async def test_a_run_that_is_left_stops_and_cleans_up(cleaned: Path, how: str) -> None:
     begun = asyncio.Event()

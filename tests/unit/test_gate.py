@@ -3,7 +3,9 @@ exactly these."""
 
 from __future__ import annotations
 
+import types
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -16,7 +18,7 @@ from devstack_tui.bench.runner import summarise
 from devstack_tui.contracts import sizes
 from devstack_tui.contracts.sizes import SIZES
 from devstack_tui.core.check import Result, Status, exit_code, verdict
-from devstack_tui.core.errors import DevstackError, UndecidedError
+from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.fingerprint import Fingerprint, host
 from devstack_tui.core.histogram import Histogram
 
@@ -281,12 +283,48 @@ def test_a_gate_without_anything_to_compare_with_measures_nothing(
     other = {**prints, one: depends("another")}
     assert "cannot be compared" in gate.uncompared(rules, other, known)[one]
     # One that can be judged is worth the run; none is not.
-    regress.require_baseline(rules, prints, only, "quick")
+    assert regress.lacks_baseline(rules, prints, only, "quick") is None
+    assert regress.lacks_baseline(rules, prints, None, "smoke") is None
     for lacking, baselines in ((prints, None), (other, only)):
-        with pytest.raises(UndecidedError) as refused:
-            regress.require_baseline(rules, lacking, baselines, "quick")
-        assert refused.value.exit_code == 4
-        assert "devstack-tui bench record --quick" in refused.value.remedy
+        why = regress.lacks_baseline(rules, lacking, baselines, "quick")
+        assert why is not None
+        assert "devstack-tui bench record --quick" in why[1]
+        results = gate.unjudged(rules, *why, {"api.health": "reference_api is stopped"})
+        assert [one.id for one in results] == [f"perf.0{n}" for n in range(1, 10)]
+        skipped = [one for one in results if one.status is Status.SKIPPED]
+        assert {one.evidence for one in skipped} == {"reference_api is stopped"}
+        rest = [one for one in results if one not in skipped]
+        assert {(one.status, one.evidence) for one in rest} == {(Status.INCONCLUSIVE, why[0])}
+        assert verdict(results) is Status.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    ("size", "status", "all_together"),
+    [("smoke", "INCONCLUSIVE", "INCONCLUSIVE"), ("quick", "ERROR", "FAIL")],
+)
+def test_a_server_that_died_is_no_verdict_of_a_smoke_run(
+    rules: thresholds.Regress, known: Baseline, size: str, status: str, all_together: str
+) -> None:
+    died = msgspec.structs.replace(run("redis.get", 0.0, seconds=0.0), problem="Redis is down")
+    found = judge(rules, known, size=size, redis__get=[died])
+    assert found["perf.04"].status == status
+    assert "Redis is down" in found["perf.04"].evidence
+    assert found["perf.09"].status == all_together
+
+
+def test_a_service_that_was_stopped_is_left_out_and_one_that_died_is_not() -> None:
+    entries: Any = [
+        types.SimpleNamespace(name=name, service=types.SimpleNamespace(name=name))
+        for name in ("mysql", "reference_api")
+    ]
+    units = {"mysql": [types.SimpleNamespace(running=False)], "reference_api": []}
+    engine = types.SimpleNamespace(units=lambda service: units[service.name])
+    stack: Any = types.SimpleNamespace(name="default", engine=lambda: engine)
+    here, absent = regress.started_of(stack, entries)
+    assert here == entries[:1]
+    assert list(absent.values()) == [
+        "reference_api is stopped: `devstack-tui up reference_api` starts it"
+    ]
 
 
 OLD = {
@@ -323,7 +361,7 @@ def recorded(size: str, seconds: float) -> Baseline:
     return Baseline(host(), 0.0, CANARY, {"redis.get": one})
 
 
-def test_a_smoke_run_does_not_take_the_place_of_a_baseline_that_decides(
+def test_the_figures_of_each_size_stand_beside_those_of_the_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
@@ -334,21 +372,33 @@ def test_a_smoke_run_does_not_take_the_place_of_a_baseline_that_decides(
         summary = msgspec.structs.replace(summarise(runs), size=size)
         baseline.write(CANARY, [summary], prints)
 
-    def kept() -> str:
+    def kept() -> dict[str, tuple[str, float]]:
         found = baseline.read(host())
         assert found is not None
-        return found.workloads["redis.get"].size
+        return {name: (one.size, one.seconds) for name, one in found.workloads.items()}
 
     write("smoke", 1.0)
-    assert kept() == "smoke"
+    assert kept() == {"redis.get": ("smoke", 1.0)}
     write("quick", 5.0)
-    with pytest.raises(DevstackError, match="too short for a verdict, and its baseline is of long"):
-        write("smoke", 1.0)
-    with pytest.raises(DevstackError, match=r"runs of 2\.0 s are too short"):
+    smoke, quick = {"redis.get@smoke": ("smoke", 1.0)}, {"redis.get": ("quick", 5.0)}
+    assert kept() == smoke | quick
+    with pytest.raises(DevstackError, match=r"runs of 2\.0 s are too short .* is of longer runs"):
         write("quick", 2.0)
-    assert kept() == "quick"
+    write("smoke", 1.0)
+    assert kept() == smoke | quick
     write("full", 30.0)
-    assert kept() == "full"
+    write("quick", 6.0)
+    everything = {"redis.get": ("full", 30.0), "redis.get@quick": ("quick", 6.0)} | smoke
+    assert kept() == everything
+    found = baseline.read(host())
+    assert found is not None
+    for size in SIZES:
+        one = found.of("redis.get", host().of({}, "", {"size": size}))
+        assert one is not None
+        assert one.size == size
+        right = {"redis.get": compare.Side((1.0,), "ops/s", None, size)}
+        left = compare.sides(None, "baseline")  # type: ignore[arg-type]
+        assert compare._of_one_size(left, right)["redis.get"].size == size
 
 
 @pytest.mark.parametrize("factor", [0.7, 1.0])

@@ -47,7 +47,7 @@ def _print_checks(event: RegressDone, *, gate: bool) -> None:
         if check.remedy:
             say(f"{'':13} → {check.remedy}")
     # The self-test's verdict is on the gate: a size decides nothing else there.
-    decides = f": {SIZES[event.size].decides}" if gate else ""
+    decides = f": {event.message or SIZES[event.size].decides}" if gate else ""
     say(f"{event.verdict} after {event.seconds:.0f} s, {event.size} runs{decides}")
 
 

@@ -8,21 +8,24 @@ import contextlib
 import csv
 import io
 import statistics
+import time
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 
 import msgspec
 
 from devstack_tui.bench import baseline, canary, compare, regress, selftest
 from devstack_tui.bench.catalogue import Catalogue, Entry
-from devstack_tui.bench.events import BenchDone, RegressDone, RunResult
+from devstack_tui.bench.events import BenchDone, BenchEvent, RegressDone, RunResult
 from devstack_tui.bench.runner import Runner
 from devstack_tui.cli.exports import asked, write
 from devstack_tui.cli.output import narrate, print_json, say, show
 from devstack_tui.cli.running import chosen, existing, follow, run_to_end, size_of
 from devstack_tui.cli.text.bench import document_of, run_line, show_event
-from devstack_tui.contracts.sizes import SIZES
+from devstack_tui.contracts.sizes import SIZES, beside
 from devstack_tui.core import codec, junit
-from devstack_tui.core.check import strict
+from devstack_tui.core.check import Result, strict
 from devstack_tui.core.errors import DevstackError
 from devstack_tui.core.fingerprint import host
 from devstack_tui.core.history import History
@@ -111,16 +114,17 @@ def _comparable(
     bands: dict[str, dict[str, float | str]] = {}
     refused = {}
     for entry in here:
-        if (one := found.workloads.get(entry.name)) is None:
-            continue
-        now = baseline.fingerprints(stack, [entry], one.size)[entry.name]
-        if reason := one.incomparable(now):
-            refused[entry.name] = reason
-            continue
-        bands[entry.name] = {
-            **{"median": statistics.median(one.samples), "size": one.size},
-            **{"low": min(one.samples), "high": max(one.samples)},
-        }
+        for name, one in found.workloads.items():
+            if name not in (entry.name, beside(entry.name, one.size)):
+                continue
+            now = baseline.fingerprints(stack, [entry], one.size)[entry.name]
+            if reason := one.incomparable(now):
+                refused[name] = reason
+                continue
+            bands[name] = {
+                **{"median": statistics.median(one.samples), "size": one.size},
+                **{"low": min(one.samples), "high": max(one.samples)},
+            }
     return bands, refused
 
 
@@ -229,18 +233,39 @@ async def _recorded(stack: Stack, options: argparse.Namespace) -> int:
 async def _regress(stack: Stack, options: argparse.Namespace) -> int:
     files = asked(options, "junit")
     size = size_of(options)
-    events = (selftest.self_test if options.self_test else regress.regress)(stack, size)
-    done = await follow(events, options, partial(show_event, options=options))
-    if not isinstance(done, RegressDone):
-        raise asyncio.CancelledError
     facts = {"size": size, "decides": SIZES[size].decides}
-    text = junit.document("regress", done.checks, done.seconds, properties=facts)
-    write(dict.fromkeys(files.values(), text))
+    events = (selftest.self_test if options.self_test else regress.regress)(stack, size)
+    started = time.monotonic()
+    try:
+        done = await _judged(events, options)
+    except asyncio.CancelledError:
+        checks = regress.interrupted(self_test=options.self_test)
+        _put_junit(files, checks, time.monotonic() - started, facts)
+        raise
+    _put_junit(files, done.checks, done.seconds, facts)
     if options.json:
+        nothing = {"error": done.message, "remedy": done.remedy, "exit_code": done.exit_code}
         print_json(
             {
                 **{"verdict": done.verdict, "seconds": done.seconds, **facts},
                 "checks": done.checks,
+                **(nothing if done.message else {}),
             }
         )
     return strict(done.exit_code, done.checks) if options.strict else done.exit_code
+
+
+async def _judged(
+    events: AsyncGenerator[BenchEvent | RegressDone, None], options: argparse.Namespace
+) -> RegressDone:
+    done = await follow(events, options, partial(show_event, options=options))
+    if not isinstance(done, RegressDone):
+        raise asyncio.CancelledError
+    return done
+
+
+def _put_junit(
+    files: Mapping[str, Path], checks: Sequence[Result], seconds: float, facts: Mapping[str, str]
+) -> None:
+    text = junit.document("regress", checks, seconds, properties=facts)
+    write(dict.fromkeys(files.values(), text))

@@ -206,7 +206,15 @@ class BenchPane(JobPane):
 
     def action_bench_gate(self) -> None:
         """The regression gate; without a baseline it says so at once."""
-        self._start(BenchRequest((), self.view.size))
+        self.run_worker(self._gate(), group="bench-gate", exclusive=True)
+
+    async def _gate(self) -> None:
+        if self.view.no_gate():
+            await self._load()  # it may have been recorded elsewhere since
+        if why := self.view.no_gate():
+            self.refuse(self.view.trouble or why)
+        else:
+            self._start(BenchRequest((), self.view.size))
 
     def action_bench_record(self) -> None:
         """Ask, then measure a baseline for the gate."""
@@ -219,7 +227,7 @@ class BenchPane(JobPane):
     async def _record(self, request: BenchRequest) -> None:
         stack, action = self.owner.stack, by_id("bench_record")
         steps = tuple(f"measure {name}, {request.size}" for name in request.workloads)
-        last = "keep the figures; an older baseline of the same is replaced"
+        last = "keep the figures; older ones of that size are replaced"
 
         async def plan() -> Planned:
             return Planned(request.verb, stack, (*steps, last))
@@ -272,7 +280,8 @@ class BenchPane(JobPane):
     def action_bench_checks(self) -> None:
         """The regression gate's last result."""
         if self.view.gate is None:
-            self.notify("The regression gate was not run from this console yet: R runs it")
+            never = "The regression gate was not run from this console yet: R runs it"
+            self.notify(self.view.no_gate() or never)
             return
         self._bring("checks")
         self.table.focus()

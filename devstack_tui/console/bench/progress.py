@@ -7,9 +7,10 @@ from textual.content import Content
 from devstack_tui.console.bench.job import BenchJob
 from devstack_tui.console.bench.rows import error_text
 from devstack_tui.console.job_line import BAD, GOOD, QUIET, WARN, clock, failed, judged
-from devstack_tui.core.errors import UndecidedError
 from devstack_tui.core.plot import seconds_text
 from devstack_tui.present.text import plain
+
+RECORDS = "B records one (s: the size)"
 
 
 def bench_line(job: BenchJob | None, waiting: int, invitation: str, now: float) -> Content:
@@ -43,11 +44,11 @@ def _running(job: BenchJob, waiting: int, now: float) -> Content:
 def _ended(job: BenchJob, now: float) -> Content:
     elapsed, title = seconds_text(job.elapsed(now)), plain(job.request.title)
     if job.error is not None:
-        if job.request.gate and job.error.exit_code == UndecidedError.exit_code:
-            return failed(title, job.error.message, "B records one (s: the size)")
         return failed(title, job.error.message, job.error.remedy)
     if job.stopping:
         return Content.styled(f" ○ {title}: stopped after {elapsed}", WARN)
+    if job.gate is not None and job.gate.message:
+        return failed(title, job.gate.message, RECORDS)
     if job.gate is not None:
         text, style = judged(job.gate.verdict)
         return Content.styled(f" {text} · {title} · {elapsed} · k shows the checks", style)

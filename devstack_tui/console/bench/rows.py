@@ -37,6 +37,8 @@ class Outcome:
     running: bool
     age_s: float | None = None
     """Seconds since the last of the runs began."""
+    other_size: str = ""
+    """Of the runs, where it is not the one that is chosen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,14 @@ def _outcome(row: Outcome) -> Cell:
 
 
 def _note(row: Outcome) -> Cell:
+    found = _remark(row)
+    if not row.other_size:
+        return found
+    size = f"{plain(row.other_size)} runs"
+    return Cell(f"{size} · {found.text}" if found.text else size, found.look)
+
+
+def _remark(row: Outcome) -> Cell:
     if row.problem:
         return Cell(plain(row.problem), BAD)
     errors = error_text(row.group.errors) if row.group else ""
@@ -149,7 +159,7 @@ OUTCOMES = (
 
 HISTORY = (
     Column("when", "WHEN", 14, 0, lambda r: Cell(when(r.result.started))),
-    Column("size", "SIZE", 5, 4, lambda r: Cell(plain(r.result.size), QUIET)),
+    Column("size", "SIZE", 5, 0, lambda r: Cell(plain(r.result.size), QUIET)),
     Column("run", "RUN", 3, 6, lambda r: Cell(str(r.result.run), QUIET), right=True),
     Column("throughput", "RATE", 7, 0, lambda r: Cell(figure(r.result.throughput)), right=True),
     Column("p50", "P50 MS", 6, 5, lambda r: Cell(millis(r.result.latency_ms.p50)), right=True),

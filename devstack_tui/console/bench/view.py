@@ -8,7 +8,9 @@ from devstack_tui.bench.events import RegressDone, RunResult
 from devstack_tui.console.bench.job import BenchJobs, BenchRequest
 from devstack_tui.console.bench.model import Baseline, Group, RunSeries, Workload, groups
 from devstack_tui.console.bench.plots import BenchPlots, nothing, series_scene, trend_scene
+from devstack_tui.console.bench.progress import RECORDS
 from devstack_tui.console.bench.rows import Choice, HistoryRun, Outcome, checks, error_text
+from devstack_tui.contracts.sizes import SIZES, beside
 from devstack_tui.core.check import Result
 from devstack_tui.core.plot import LINEAR, seconds_text
 from devstack_tui.present.bench import evenness
@@ -86,6 +88,14 @@ class BenchView:
             names = (under_cursor,)
         return BenchRequest(names, self.size, self.runs)
 
+    def no_gate(self) -> str:
+        """Why a gate of the chosen size could judge nothing here; empty where it can, or where the
+        size needs no baseline."""
+        sized = (one.size in ("", self.size) for one in self._jobs.listing.baseline.values())
+        if not SIZES[self.size].verdict or any(sized):
+            return ""
+        return f"No baseline of {self.size} runs can be compared here: {RECORDS}"
+
     def recording(self) -> BenchRequest | str:
         """What a baseline is measured of: what is chosen, else all that is available; or why there
         is nothing."""
@@ -140,7 +150,7 @@ class BenchView:
         rows = {}
         for name, workload in self.workloads.items():
             state = "running" if name == now else "waiting" if name in waiting else ""
-            last = self._last(name)
+            last = next(reversed(self._all(name, self.size)), None)  # it stands below the size
             rows[name] = Choice(workload, name in self.chosen, state, last.median if last else None)
         return rows
 
@@ -158,7 +168,9 @@ class BenchView:
                 continue
             baseline = self._baseline(name, group.first.size if group else self.size)
             age = self._jobs.now() - group.runs[-1].started if group else None
-            rows[name] = Outcome(name, group, baseline, problem, name == now, age)
+            size = group.first.size if group else self.size
+            other = size if size != self.size else ""
+            rows[name] = Outcome(name, group, baseline, problem, name == now, age, other)
         return rows
 
     def history(self) -> dict[str, HistoryRun]:
@@ -243,7 +255,8 @@ class BenchView:
 
     def _baseline(self, workload: str, size: str) -> Baseline | None:
         """What runs of this size can be held against."""
-        found = self._jobs.listing.baseline.get(workload)
+        listed = self._jobs.listing.baseline
+        found = listed.get(beside(workload, size)) or listed.get(workload)
         return found if found is not None and found.size in ("", size) else None
 
     def _last(self, workload: str) -> Group | None:
