@@ -17,6 +17,10 @@ from devstack_tui.core.paths import resource
 Number = int | float | str | bool
 
 
+LONGEST_S = 86_400
+"""Of one run."""
+
+
 class Sizes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One workload's table."""
 
@@ -69,6 +73,9 @@ class Catalogue:
                 for key, value in sizes.params(size).items():
                     if not isinstance(value, str) and value <= 0:
                         raise fault(path, f"{name}.{size}.{key}", f"must be above 0, is {value}")
+                    if key == "seconds" and float(value) > LONGEST_S:
+                        what = f"must be at most {LONGEST_S}, is {value}"
+                        raise fault(path, f"{name}.{size}.{key}", what)
             service, workload = known[name]
             self.entries[name] = Entry(service, workload, sizes)
 

@@ -235,8 +235,10 @@ def drill(words: list[str]) -> int:
         spread = {"median": 2.1, "low": 2.0, "high": 2.3, "p95": 2.3, "count": 3}
         say({"a": words[2], "b": words[3], "verdicts": ["PASS", "PASS"], "lost": [0, 0],
              "changes": [{"name": "write_window_s", "a": spread, "b": spread | {"median": 0.027},
-                          "difference": -2.073}],
-             "steps": [], "warning": "the faults differ: sigkill against planned"})  # fmt: skip
+                          "difference": None}],
+             "steps": [], "comparable": False,
+             "warning": "the faults differ: sigkill against planned; "
+             "the figures are not comparable"})  # fmt: skip
     else:
         fault = option(words, "--fault", "sigkill")
         victim = option(words, "--victim", "redis-1")

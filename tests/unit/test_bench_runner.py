@@ -15,14 +15,15 @@ import pytest
 
 from devstack_tui.bench import child
 from devstack_tui.bench import runner as module
-from devstack_tui.bench.catalogue import Entry, Sizes
+from devstack_tui.bench.catalogue import Catalogue, Entry, Sizes
 from devstack_tui.bench.events import BenchEvent, RunEnded, RunResult, RunStarted
 from devstack_tui.bench.runner import Runner, summarise
 from devstack_tui.contracts.workload import Tick
-from devstack_tui.core.errors import UnreachableError
+from devstack_tui.core.errors import ConfigError, UnreachableError
 from devstack_tui.core.fingerprint import host
 from devstack_tui.core.histogram import Buckets, Histogram
 from devstack_tui.core.history import History
+from devstack_tui.core.paths import shipped
 from devstack_tui.stack.stack import Stack
 from devstack_tui.state import directories
 from tests.unit import bench_child
@@ -173,3 +174,27 @@ def test_one_run_has_no_spread_and_most_runs_say_whether_it_was_steady() -> None
     assert found.spread == pytest.approx(1.0)
     assert (found.steady, found.seconds) == (False, 4.0)
     assert summarise([one, slower]).steady is None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "what"),
+    [
+        ("nan", "expected a finite number"),
+        ("inf", "expected a finite number"),
+        ("0", "must be above 0"),
+        ("86401", "must be at most 86400"),
+        ("86400", ""),
+    ],
+)
+def test_the_seconds_of_a_run_are_a_number_within_bounds(
+    homes: Path, seconds: str, what: str
+) -> None:
+    text = shipped("configs/workloads.toml").read_text(encoding="utf-8")
+    path = homes / "config" / "devstack-tui" / "workloads.toml"
+    path.parent.mkdir(parents=True)
+    path.write_text(text.replace("seconds = 60", f"seconds = {seconds}", 1), encoding="utf-8")
+    if not what:
+        Catalogue()
+        return
+    with pytest.raises(ConfigError, match=rf"workloads.toml:\d+: .*\.full\.seconds: {what}"):
+        Catalogue()

@@ -8,7 +8,7 @@ import pytest
 from devstack_tui.cli.text.drill import compared_lines
 from devstack_tui.console.drill.job import DrillJobs
 from devstack_tui.console.drill.model import DrillChoice, DrillListing, RepeatTimeline, standing
-from devstack_tui.console.drill.rows import HISTORY
+from devstack_tui.console.drill.rows import CHOICES, HISTORY, Choice
 from devstack_tui.console.drill.sheets import comparison_table
 from devstack_tui.console.drill.view import DrillView
 from devstack_tui.console.widgets.line_table import fit
@@ -22,6 +22,7 @@ from devstack_tui.report.shapes import DrillDoc
 from tests.unit.drill_kit import result_of
 
 FAILOVER = DrillChoice("redis.failover", "", "redis", ("sigkill",), core=True)
+WORDS = {"PASS": "● PASS", "PASS, 1 FAIL": "▲ PASS, 1 FAIL", "not core": "? not core"}
 RESTART = DrillChoice("vault.restart", "", "vault", ("sigkill",))
 
 
@@ -55,6 +56,13 @@ def test_the_core_result_is_the_drills_and_none_other_covers_it(
     history: tuple[DrillReport, ...], outcome: str
 ) -> None:
     assert standing(FAILOVER, history)[0] == outcome
+
+
+def test_a_pass_that_decides_no_core_check_does_not_look_like_one() -> None:
+    last = next(column for column in CHOICES if column.key == "last")
+    shown = {word: last.cell(Choice(FAILOVER, running=False, last=word)).text for word in WORDS}
+    assert shown == WORDS
+    assert all(len(text) <= last.width for text in shown.values())
 
 
 def test_without_core_checks_the_worst_of_each_fault_and_victim_counts() -> None:
