@@ -199,7 +199,8 @@ class DrillPane(JobPane):
         async def planned() -> Planned:
             plan = await self.jobs.plan(request)
             unmet = (f"nothing would be broken: {plan.refusal}",) if plan.only_reports else ()
-            return Planned("drill", stack, (*unmet, *plan.actions, *plan.touches))
+            first = (*plan.notes, *unmet)
+            return Planned("drill", stack, (*first, *plan.actions, *plan.touches))
 
         action = by_id("drill_start")
         question = Question(f"Drill {plain(request.title)}", action.help, stack, action.typed)
