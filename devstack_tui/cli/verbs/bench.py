@@ -23,7 +23,7 @@ from devstack_tui.cli.exports import asked, write
 from devstack_tui.cli.output import narrate, print_json, say, show
 from devstack_tui.cli.running import chosen, existing, follow, run_to_end, size_of
 from devstack_tui.cli.text.bench import document_of, run_line, show_event
-from devstack_tui.contracts.sizes import SIZES, beside
+from devstack_tui.contracts.sizes import SIZES, beside, no_verdict
 from devstack_tui.core import codec, junit
 from devstack_tui.core.check import Result, strict
 from devstack_tui.core.errors import DevstackError
@@ -119,7 +119,9 @@ def _comparable(
                 continue
             now = baseline.fingerprints(stack, [entry], one.size)[entry.name]
             if reason := one.incomparable(now):
-                refused[name] = reason
+                # Smoke figures beside longer ones are never compared: nothing has to be done.
+                if name == entry.name or not no_verdict(one.size):
+                    refused[name] = reason
                 continue
             bands[name] = {
                 **{"median": statistics.median(one.samples), "size": one.size},
