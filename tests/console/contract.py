@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from devstack_tui.bench.baseline import PublishedFigure
 from devstack_tui.bench.events import BenchEvent, RegressDone, RunResult
 from devstack_tui.console.bench.model import Baseline, Comparison, Comparisons, Workload
 from devstack_tui.console.drill.model import DrillChoice
@@ -30,6 +31,8 @@ class Benchmarks(msgspec.Struct):
     workloads: tuple[Workload, ...]
     runs: tuple[RunResult, ...]
     baseline: dict[str, Baseline]
+    not_comparable: dict[str, str] = {}
+    published: dict[str, PublishedFigure] = {}
     notes: tuple[str, ...] = ()
 
 

@@ -111,8 +111,9 @@ def test_the_gate_has_nine_checks_no_verdict_from_a_second_and_refuses_an_edited
 
 @pytest.mark.parametrize("name", ["mysql.bulk_insert", "mongodb.bulk_insert"])
 def test_a_bulk_insert_repeats_its_batch_and_what_it_wrote_is_removed_between_windows(
-    bench: Cli, name: str
+    bench: Cli, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
+    bench.enter(monkeypatch)
     entry = Catalogue().entries[name]
     engine = Stack(bench.stack).engine()
     target = engine.target(entry.service)
