@@ -22,6 +22,7 @@ from devstack_tui.drill.compare import Comparison as DrillComparison
 from devstack_tui.drill.events import AnyDrillEvent, DrillReport
 from devstack_tui.report.model import Report
 from devstack_tui.security.events import AnySecurityEvent, CheckRow
+from devstack_tui.security.run_rows import RunCheckRow
 from devstack_tui.tuning.events import Show, TuneEvent
 
 
@@ -53,6 +54,7 @@ class Checks(msgspec.Struct):
     """`check list --json`."""
 
     checks: tuple[CheckRow, ...]
+    of_runs: tuple[RunCheckRow, ...] = ()
 
 
 class Matrix(msgspec.Struct):
