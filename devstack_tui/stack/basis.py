@@ -168,6 +168,21 @@ def carried(then: Basis, found: Iterable[tuple[float, Restored]], since: float) 
     return msgspec.structs.replace(then, services=services)
 
 
+def rewound(
+    now: Basis, then: Basis, found: Iterable[tuple[float, Restored]], since: float
+) -> Basis:
+    """`now` without the starts since `since` that a run restored: what is left that `then` has not
+    is what made its result stale."""
+    services = dict(now.services)
+    for at, one in reversed(tuple(found)):
+        held, old = services.get(one.service), then.services.get(one.service, ServiceBasis())
+        if held is None or at < since or held.starts == old.starts:
+            continue
+        if held.starts == one.after.starts:
+            services[one.service] = msgspec.structs.replace(held, units=one.before.units)
+    return msgspec.structs.replace(now, services=services)
+
+
 def changed(then: Basis | None, now: Basis | None, services: Collection[str]) -> tuple[str, ...]:
     """Why a result about `services` (none: about all of then) is stale, a sentence for each reason;
     empty while it is current. `then` is what it rests on, `now` what there is."""
@@ -236,5 +251,8 @@ class Currency:
             self._carried[run] = then and carried(then, self._restored, at)
         key = (run, services)
         if key not in self._found:
-            self._found[key] = "; ".join(changed(self._carried[run], self.now, services))
+            last, now = self._carried[run], self.now
+            if last is not None and now is not None:
+                now = rewound(now, last, self._restored, at)
+            self._found[key] = "; ".join(changed(last, now, services))
         return self._found[key]

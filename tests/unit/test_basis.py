@@ -22,6 +22,7 @@ from devstack_tui.stack.basis import (
     of,
     only_started_again,
     restorations,
+    rewound,
     stamped,
 )
 
@@ -98,6 +99,21 @@ def test_runs_that_restored_everything_carry_a_result_along() -> None:
     assert changed(carried(THEN, found[1:], AT), now(redis=second), BOTH) != ()
     # A run that was over before the result says nothing of it.
     assert changed(carried(THEN, found, AT + 71), now(redis=first), BOTH) != ()
+
+
+def test_the_restart_that_counts_is_named_and_not_the_one_of_a_run_that_restored_all() -> None:
+    first = restarted("redis-1")
+    second = restarted("redis-1", at=AT + 180)
+    found = ((AT + 190, Restored("redis", first, second)),)
+    seen = now(redis=second)
+    then = carried(THEN, found, AT)
+    assert changed(then, rewound(seen, then, found, AT), BOTH) == (
+        f"redis-1 was restarted {moment(AT + 60)}",
+    )
+    # Where the run carried the result along, nothing is taken back.
+    whole = ((AT + 70, Restored("redis", REDIS, first)), *found)
+    then = carried(THEN, whole, AT)
+    assert changed(then, rewound(seen, then, whole, AT), BOTH) == ()
 
 
 def test_only_another_start_of_every_unit_is_a_restoration() -> None:
