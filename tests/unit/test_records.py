@@ -322,6 +322,38 @@ def test_what_a_dead_server_said_last_is_told_without_secrets(
     assert "hunter2" not in words
 
 
+MARIADB = "Version: '10.11.6-MariaDB-0+deb12u1'  socket: 'mysqld.sock'  port: 0  Debian 12"
+REDIS_LINE = "71:M 27 Nov 2026 23:00:00.123"
+
+
+@pytest.mark.parametrize(
+    ("line", "given"),
+    [
+        (MARIADB, False),
+        ("[System] [MY-010931] [Server] mysqld: ready for connections. Version: '8.0'", False),
+        ("2026-11-27 23:00:00 UTC [7] LOG:  checkpoint complete", False),
+        (f"{REDIS_LINE} * Ready to accept connections tls", False),
+        (f"{REDIS_LINE} # Cluster state changed: ok", False),
+        ('{"t":{},"s":"I","c":"NETWORK","msg":"Connection accepted"}', False),
+        (f"{REDIS_LINE} # Fatal error, can't open config file - no such file", True),
+        (f"{REDIS_LINE} # Cluster state changed: fail", True),
+        ("2026-11-27 23:00:00 UTC [7] LOG:  database system is shut down", True),
+        ("epmd does not answer", True),
+        ("ModuleNotFoundError: No module named 'x'", True),
+    ],
+)
+def test_a_last_line_that_is_no_error_is_no_reason(
+    line: str, given: bool, engine: EmbeddedEngine, records: Records, paths: StackPaths
+) -> None:
+    ended = process.ProcessId(2**22 - 1, 1, process.boot_id())
+    records.started(intend(records, spec("mysql"), "mysql", 0), ended)
+    (paths.logs / "mysql.log").write_text(f"up\n{line}\n")
+    words = engine.exit_reason(service("mysql"))
+    assert words.startswith("mysql has ended")
+    assert (line in words) is given
+    assert ("does not say why" in words) is not given
+
+
 def test_a_server_that_is_just_being_started_has_not_ended(
     engine: EmbeddedEngine, records: Records
 ) -> None:

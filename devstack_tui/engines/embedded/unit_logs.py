@@ -23,6 +23,17 @@ REASON_WITHIN = 8
 """In so many lines before the message of a shutdown its reason is looked for."""
 _SHUTDOWN = re.compile(r"database system is shut down|\[ERROR\] Aborting|hutdown complete")
 _REASON = re.compile(r"\b(?:FATAL|PANIC):|\[ERROR\]")
+_HARMLESS = re.compile(
+    r"\[(?:System|Note|INFO|info|notice|debug|DEBUG|I)\]|\bINFO\b|\"s\":\"[ID]"
+    r"|\b(?:LOG|NOTICE|DETAIL|HINT):|^\d+:[A-Z] \d+ \w+ \d+ [\d:.]+ [*.-] |^Version: '"
+)
+"""Lines whose level says that they report no error; the last is MariaDB's when it is ready."""
+_WELL = re.compile(r"(?i)\b(?:ready|started|completed?|listening|accepted|succeeded|changed: ok)\b")
+_ERROR = re.compile(
+    r"(?i)error|fatal|panic|fail|abort|exception|denied|refused|invalid|cannot|could not|unable"
+)
+_ORDERED = re.compile(r"(?i)shut(?:ting)? ?down|bye bye|exiting|signal|\bSIG[A-Z]+|terminat")
+"""That somebody had it end is a reason, at whatever level it is said."""
 
 
 class Logs:
@@ -68,9 +79,19 @@ class Logs:
         for record in self._records.of(service.name):
             new = record.process is None and time.time() - record.started < SPAWN_S
             if not record.alive and not new:
-                line = last_line(self.path(record.unit))
-                return f"{record.unit} has ended" + (f"; its log ends with: {line}" if line else "")
+                return f"{record.unit} has ended{_last_words(last_line(self.path(record.unit)))}"
         return ""
+
+
+def _last_words(line: str) -> str:
+    """What the last line of a log says of the end: nothing where it reports no error, as after a
+    kill."""
+    if not line:
+        return ""
+    harmless = _HARMLESS.search(line) or (_WELL.search(line) and not _ERROR.search(line))
+    if harmless and not _ORDERED.search(line):
+        return ", and its log does not say why: it may have been killed"
+    return f"; its log ends with: {line}"
 
 
 def last_line(path: Path) -> str:
