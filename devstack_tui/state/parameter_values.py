@@ -241,6 +241,12 @@ def relaxed(
     return (above is not None and value > above) or (below is not None and value < below)
 
 
+def relaxed_anywhere(parameter: Parameter, found: Effective, others: Mapping[str, str]) -> bool:
+    """Whether it is `relaxed` in force; of a cluster, on one node at least."""
+    values = found.nodes.values() if found.nodes else (found.value,)
+    return any(bool(one) and relaxed(parameter, one, others) for one in values)
+
+
 def limit_text(parameter: Parameter, number: float) -> str:
     """A limit or a step of the parameter as a text."""
     whole = parameter.kind not in (Kind.DURATION, Kind.REAL)

@@ -162,7 +162,7 @@ def _row(
     home = beside.homes[service]
     foreign = parameter_values.overruled(parameter, mine, found, home) if found else ""
     halfway = bool(foreign) and parameter.key in beside.unfinished
-    is_relaxed = bool(effective) and parameter_values.relaxed(parameter, effective, others)
+    is_relaxed = found is not None and parameter_values.relaxed_anywhere(parameter, found, others)
     target = parameter.default if pending == DEFAULT else pending
     return Row(
         service=service,

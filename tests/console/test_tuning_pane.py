@@ -249,6 +249,15 @@ async def test_a_service_that_is_down_says_so_and_the_others_are_shown(
         await until(pilot, lambda: "● mysql" in screen_text(app))
 
 
+async def test_services_with_parameters_may_be_down_in_a_stack_that_is_not(
+    app: DevstackApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STUB_TUNE_DOWN", "postgres mysql mongodb redis")
+    async with opened(app) as pilot:
+        said = "✗ no service with parameters runs: u in Health starts it"
+        await until(pilot, lambda: said in screen_text(app))
+
+
 async def test_parameters_that_cannot_be_read_say_why_and_f5_tries_again(
     app: DevstackApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:

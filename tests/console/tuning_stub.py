@@ -48,7 +48,7 @@ def document() -> Json:
     """`tune show --json` with what was set and applied."""
     show: Json = json.loads(RECORDED.read_text())
     now = state()
-    down = os.environ.get("STUB_TUNE_DOWN", "")
+    down = os.environ.get("STUB_TUNE_DOWN", "").split()
     for row in show["parameters"]:
         key = f"{row['service']}.{row['name']}"
         if key in now["effective"]:
@@ -56,10 +56,10 @@ def document() -> Json:
             row |= {"changed": True, "source": "configuration file", "set_by": "set"}
         row["pending"] = now["pending"].get(key)
         row["restart"] = row["apply"] == "restart" and row["pending"] is not None
-        if row["service"] == down:
+        if row["service"] in down:
             row |= {"effective": "", "source": "not running"}
     if down:
-        show["down"] = {down: f"{down} is stopped"}
+        show["down"] = {name: f"{name} is stopped" for name in down}
     show["profiles"] += now["profiles"]
     return show
 

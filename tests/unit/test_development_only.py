@@ -10,9 +10,11 @@ import pytest
 from devstack_tui.console.health.facts import facts
 from devstack_tui.contracts.model import Installation, RelaxedSetting, ServiceStatus, State
 from devstack_tui.contracts.registry import service, services
+from devstack_tui.contracts.tunable import Effective
+from devstack_tui.services.redis.config_syntax import canonical
 from devstack_tui.stack.probing import development_only
 from devstack_tui.state.parameter_catalogue import parameters
-from devstack_tui.state.parameter_values import relaxed
+from devstack_tui.state.parameter_values import relaxed, relaxed_anywhere
 
 SERVERS = (
     ("postgres", "PostgreSQL", "13.1"),
@@ -82,6 +84,20 @@ def test_one_node_of_a_cluster_is_enough() -> None:
     given = {"appendonly": ("on", "off"), "save": ("off",)}
     found = development_only("redis", given, installed("Redis", "7.0.15"))
     assert [(one.name, one.value) for one in found] == [("save", "off"), ("appendonly", "off")]
+
+
+@pytest.mark.parametrize(
+    ("second", "appendonly", "is_relaxed"),
+    [("", "off", True), ("3600 1", "off", False), ("", "on", False)],
+)
+def test_tune_show_judges_every_node_as_status_does(
+    second: str, appendonly: str, is_relaxed: bool
+) -> None:
+    known = {one.name: one for one in parameters("redis", installed("Redis", "7.0.15"))}
+    save = known["save"]
+    nodes = {"redis-1": save.default, "redis-2": canonical(save, second)}
+    differ = Effective(name="save", value=save.default, source="the nodes differ", nodes=nodes)
+    assert relaxed_anywhere(save, differ, {"appendonly": appendonly}) is is_relaxed
 
 
 def test_what_a_version_does_not_declare_is_not_judged() -> None:

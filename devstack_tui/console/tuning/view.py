@@ -266,7 +266,7 @@ class TuningView:
 
     def _trouble(self, show: Show) -> Styled | None:
         if {row.service for row in show.parameters} <= set(show.down):
-            return "✗ the stack is down: u in Health starts it", BAD_STYLE
+            return "✗ no service with parameters runs: u in Health starts it", BAD_STYLE
         fatal = next((p for p in self.judged.problems if p.fatal), None)
         if fatal is None:
             return None
