@@ -16,7 +16,7 @@ from devstack_tui.core.errors import command
 from devstack_tui.core.history import History
 from devstack_tui.core.redact import redact
 from devstack_tui.report import documents, verdict
-from devstack_tui.report.coverage import CatalogueCheck, Need, coverage
+from devstack_tui.report.coverage import CatalogueCheck, coverage
 from devstack_tui.report.documents import CHECK, KNOWN, RunDocument
 from devstack_tui.report.model import (
     NOT_APPLICABLE,
@@ -28,6 +28,7 @@ from devstack_tui.report.model import (
     SuiteRun,
 )
 from devstack_tui.report.staleness import Ages
+from devstack_tui.report.verdict import Need
 from devstack_tui.stack.basis import NOTHING_RUNS, RESTORED, Basis, Currency, restorations
 
 LOOKED_AT = 30
@@ -56,7 +57,7 @@ def build(
     that must not appear, `headline` and `not_audited` what the checks are and what they leave out;
     `development_only` are settings in force, `unasked` services of which that is not known;
     `rests` is what results of now rest on, `about` the services of a check, `inapplicable` why
-    checks do not apply here, `absent` the command that brings what a check needs into the stack.
+    checks do not apply here, `absent` what checks, or all of a service, need first.
     Raises `DevstackError` when the history cannot be read."""
     notes: list[str] = []
     runs: list[RunDocument] = []
@@ -73,8 +74,9 @@ def build(
             what = f"{kind} {name}".strip()
             notes.append(f"{unread} of the last runs of {what} cannot be read: left out")
     if unasked:
-        what = "do not answer: their settings that are for development only are not known"
-        notes.append(f"{', '.join(unasked)} {what}")
+        one = len(unasked) == 1
+        what = f"{'does' if one else 'do'} not answer: {'its' if one else 'their'} settings"
+        notes.append(f"{', '.join(unasked)} {what} that are for development only are not known")
     runs.sort(key=lambda ran: ran.at, reverse=True)
     at = now()
     grouped: dict[tuple[str, str], list[RunDocument]] = {}
@@ -87,7 +89,7 @@ def build(
     if rests is not None and not any(one.units for one in rests.services.values()):
         notes.append(f"{NOTHING_RUNS}: `{command(stack, 'up')}`")
     covered = coverage(runs, known, stack, ages, inapplicable=inapplicable, absent=absent)
-    findings = tuple(verdict.beyond(suites, documents.CORE))
+    findings = tuple(verdict.beyond(suites, documents.CORE, absent))
     report = Report(
         stack=stack,
         at=at,
@@ -95,7 +97,7 @@ def build(
         verdict=verdict.verdict((row.status for row in covered.core), findings),
         suites=tuple(suites),
         coverage=covered,
-        notes=(*notes, *history.notes),
+        notes=(*history.notes, *notes),
         headline=headline,
         not_audited=dict(not_audited),
         development_only=tuple(development_only),

@@ -26,7 +26,7 @@ from devstack_tui.report.model import (
     Item,
 )
 from devstack_tui.report.staleness import Ages
-from devstack_tui.report.verdict import is_missing
+from devstack_tui.report.verdict import Need, is_missing, need
 
 RED = (str(Status.FAIL), str(Status.WARN))
 _COMMAND = re.compile(r"`(devstack-tui [^`]+)`")
@@ -105,7 +105,7 @@ def coverage(
             _Here(
                 command(stack, *suite.run),
                 inapplicable.get(check.id, ""),
-                absent.get(check.id),
+                need(absent, check.id),
             ),
         )
         for suite in suites()
@@ -135,13 +135,6 @@ def coverage(
     return Coverage(rows, _counts(theirs), _counts(beyond))
 
 
-class Need(NamedTuple):
-    """What a check lacks here, and the command that brings it."""
-
-    why: str
-    command: str
-
-
 class _Here(NamedTuple):
     """Of a check: the command that runs it, why it does not apply on this machine, and what it
     needs first."""
@@ -168,11 +161,12 @@ def _row(
         state = _undecided(suite, check.id, beside, catalogue)
     shown = found or (beside[1] if beside else None)
     proven = listed.proven if listed is not None else None
-    skipped = state.status in (Status.SKIPPED, NOT_RUN)
-    again = here.absent.command if here.absent and skipped else here.again
+    again = here.again
     if here.absent and state.status == NOT_RUN and beside is None:
         state = state._replace(reason=f"{state.reason}: {here.absent.why}")
-    if found is not None and state.status == Status.INCONCLUSIVE:
+    if here.absent and is_missing(state.status):
+        again = here.absent.command
+    elif found is not None and state.status == Status.INCONCLUSIVE:
         # What decided nothing for want of a baseline decides nothing again before there is one.
         again = next(iter(_COMMAND.findall(found.remedy)), again)
     return CoverageRow(

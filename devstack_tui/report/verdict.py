@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from devstack_tui.core.check import Status
@@ -22,6 +22,18 @@ FAILED = (Status.FAIL, Status.ERROR)
 DECIDED = (Status.PASS, Status.WARN, *FAILED)
 UNDECIDED = "decided nothing"
 _EXITS = {str(Status.PASS): 0, str(Status.FAIL): 1, INCOMPLETE: 4}
+
+
+class Need(NamedTuple):
+    """What a check lacks here, and the command that brings it."""
+
+    why: str
+    command: str
+
+
+def need(absent: Mapping[str, Need], id: str) -> Need | None:
+    """What the check `id` needs first: its own need, or that of the service which begins its id."""
+    return absent.get(id) or absent.get(id.partition(".")[0])
 
 
 class Finding(NamedTuple):
@@ -65,17 +77,25 @@ def exit_status(verdict: str, warned: Warnings, *, strict: bool) -> int:
     return 1 if strict and code == 0 and warned.total > warned.declared else code
 
 
-def beyond(suites: Iterable[Suite], core: frozenset[str]) -> Iterator[Finding]:
-    """What the suites say beside the checks `core`."""
+def beyond(
+    suites: Iterable[Suite], core: frozenset[str], absent: Mapping[str, Need] = {}
+) -> Iterator[Finding]:
+    """What the suites say beside the checks `core`; `absent` is what is needed first."""
+
+    def again(id: str, suite: Suite) -> str:
+        first = need(absent, id)
+        return first.command if first else suite.command
+
     for suite in suites:
         if suite.kind in MEASURING:
             continue
         for item in _counting(suite, core):
             counts = suite.kind != DRILL
-            yield Finding(item.id, item.status, item.stale, suite.command, counts)
+            yield Finding(item.id, item.status, item.stale, again(item.id, suite), counts)
         # A drill may have failed by what no step of it says: it could not be healed.
         if suite.kind == DRILL or not (suite.results or suite.kind == REGRESS):
-            yield Finding(suite.name, suite.verdict, suite.stale, suite.command, False)
+            redo = again(suite.name, suite)
+            yield Finding(suite.name, suite.verdict, suite.stale, redo, False)
 
 
 def _counting(suite: Suite, core: frozenset[str]) -> Iterator[Item]:

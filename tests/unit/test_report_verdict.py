@@ -11,10 +11,9 @@ import pytest
 from devstack_tui.core.check import Result, Status
 from devstack_tui.report.build import build, exit_status
 from devstack_tui.report.core_checks import checks
-from devstack_tui.report.coverage import Need
 from devstack_tui.report.markdown import markdown
 from devstack_tui.report.model import Report, Warnings
-from devstack_tui.report.verdict import Finding, is_missing, spans, verdict
+from devstack_tui.report.verdict import Finding, Need, is_missing, spans, verdict
 from devstack_tui.report.verdict import exit_status as status_of
 from devstack_tui.stack.basis import RESTORED, Basis, Restored, ServiceBasis
 
@@ -239,6 +238,34 @@ def test_a_restart_makes_stale_what_is_about_that_service_alone(filled: Filled) 
     (drilled,) = [one for one in report.missing if one.what == "Failover 1–16"]
     assert drilled.why.startswith("stale: redis was restarted ")
     assert "PASS, stale" in markdown(report)
+
+
+def test_what_does_not_run_is_started_before_its_checks_run_again(filled: Filled) -> None:
+    complete(filled)
+    filled.drill("FAIL", "sigterm", id="t1", at=AT + 5, core=False)
+    first = Need("redis does not run now", "devstack-tui up redis")
+    stopped = Basis("i", {**RESTS.services, "redis": ServiceBasis()})
+    report = made(filled, stopped, absent={"redis": first})
+    commands = {
+        one.command for one in report.missing if any(id.startswith("redis") for id in one.checks)
+    }
+    assert commands == {first.command}
+    assert {row.command for row in report.coverage.core if row.suite == "AppRole"} == {
+        "devstack-tui check run approle"
+    }
+
+
+@pytest.mark.parametrize(
+    ("silent", "words"),
+    [
+        (("mysql",), "mysql does not answer: its settings "),
+        (("mysql", "redis"), "mysql, redis do not answer: their settings "),
+    ],
+)
+def test_one_service_does_not_answer_and_several_do_not(
+    silent: tuple[str, ...], words: str, filled: Filled
+) -> None:
+    assert made(filled, unasked=silent).notes[0].startswith(words)
 
 
 def test_a_run_that_restored_everything_leaves_it_current(filled: Filled) -> None:

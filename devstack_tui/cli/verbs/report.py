@@ -72,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
         rests=rests,
         about=about,
         inapplicable=inapplicable,
-        absent=report_scope.absent(stack, about),
+        absent=report_scope.absent(stack, about, rests),
         published=report_scope.published(),
     )
     asked = _requested_files(options)

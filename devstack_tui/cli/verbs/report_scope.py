@@ -15,10 +15,10 @@ from devstack_tui.contracts.registry import names
 from devstack_tui.core.errors import DevstackError, NotInstalledError, command
 from devstack_tui.core.fingerprint import host
 from devstack_tui.report.core_checks import checks as core_checks
-from devstack_tui.report.coverage import Need
 from devstack_tui.report.model import Published
+from devstack_tui.report.verdict import Need
 from devstack_tui.security.audit import StackAudit
-from devstack_tui.stack.basis import Basis
+from devstack_tui.stack.basis import NOTHING_RUNS, Basis
 from devstack_tui.stack.stack import Stack
 
 Services = frozenset[str]
@@ -64,22 +64,34 @@ def inapplicable(
     return found
 
 
-def absent(stack: Stack, services: Mapping[str, Services]) -> dict[str, Need]:
-    """What checks need first: a service that the stack does not consist of, or a baseline."""
-    there = set(stack.selected())
-    found = {}
+def absent(stack: Stack, services: Mapping[str, Services], rests: Basis | None) -> dict[str, Need]:
+    """What checks, or all checks of a service, need first: a service that the stack does not
+    consist of, or that does not run, or a baseline."""
+    found: dict[str, Need] = {}
     if not _recorded():
         why = "no baseline is recorded for this host"
         record = Need(why, command(stack.name, "bench", "record"))
         found = {check.id: record for check in thresholds.load().throughput}
-    for id, needed in services.items():
-        lacking = sorted(needed - there)
-        if lacking and len(needed) < len(names()):
-            why = (
-                f"{', '.join(lacking)} {'is' if len(lacking) == 1 else 'are'} not part of the stack"
-            )
-            found[id] = Need(why, command(stack.name, "up", *lacking))
+    there = set(stack.selected())
+    running = {name for name, one in (rests.services if rests else {}).items() if one.units}
+    single = {name: frozenset({name}) for name in names()}
+    for id, needed in (single | dict(services)).items():
+        if not running and needed:
+            found[id] = Need(NOTHING_RUNS, command(stack.name, "up"))
+        elif len(needed) < len(names()) and (lacking := needed - running):
+            found[id] = _up(stack.name, lacking - there, lacking & there)
     return found
+
+
+def _up(stack: str, foreign: Services, stopped: Services) -> Need:
+    """Services that are no part of the stack, or are stopped, are brought by `up`."""
+    one = len(foreign or stopped) == 1
+    why = f"{', '.join(sorted(foreign or stopped))} "
+    if foreign:
+        why += f"{'is' if one else 'are'} not part of the stack"
+    else:
+        why += f"{'does' if one else 'do'} not run now"
+    return Need(why, command(stack, "up", *sorted(foreign | stopped)))
 
 
 def _recorded() -> dict[str, float]:
