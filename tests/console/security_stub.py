@@ -172,5 +172,6 @@ def check(words: list[str]) -> int:
         return 0
     never: Json = {"status": None, "evidence": "", "ms": 0.0, "at": 0.0}
     fresh = never if os.environ.get("STUB_CHECK_FRESH") else {}
-    say({"checks": [one | fresh for one in rows()]})
+    notes = [note] if (note := os.environ.get("STUB_HISTORY")) else []
+    say({"checks": [one | fresh for one in rows()], "notes": notes})
     return 0

@@ -207,6 +207,20 @@ async def test_a_report_that_is_refused_says_why_and_how_to_go_on(
         await until(pilot, lambda: "✗ the history is locked → wait" in screen_text(app))
 
 
+@pytest.mark.parametrize("pane", ["report", "drill", "security"])
+async def test_a_history_that_cannot_be_read_is_said_in_every_pane_that_shows_it(
+    pane: str, app: DevstackApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    note = "history.db is corrupt: the next run that is kept sets it aside"
+    monkeypatch.setenv("STUB_REPORT", "empty")
+    monkeypatch.setenv("STUB_HISTORY", note)
+    async with app.run_test(size=LARGE) as pilot:
+        await until(pilot, lambda: app.status is not None)
+        await pilot.press(str(1 + [one.id for one in CAPABILITIES].index(pane)))
+        await until(pilot, lambda: note in screen_text(app))
+        assert "Nothing was measured" not in screen_text(app)
+
+
 async def test_a_small_terminal_shows_one_of_the_tables(app: DevstackApp) -> None:
     async with opened(app, SMALL) as pilot:
         pane = pane_of(app)

@@ -30,6 +30,7 @@ from devstack_tui.contracts.audit import Check
 from devstack_tui.contracts.registry import IDENTITY
 from devstack_tui.core.check import strict
 from devstack_tui.core.errors import UnreachableError, UsageError
+from devstack_tui.core.history import History
 from devstack_tui.security import proven, results
 from devstack_tui.security.audit import StackAudit
 from devstack_tui.security.catalogue import Catalogue
@@ -87,10 +88,19 @@ def _list(stack: Stack, options: argparse.Namespace) -> int:
         else:
             say("\n".join(count_lines(counted, whole)))
     elif options.json:
-        print_json({"checks": rows, "of_runs": others})
+        print_json({"checks": rows, "of_runs": others, "notes": _notes(stack)})
     else:
+        for note in _notes(stack):
+            narrate(note)
         say("\n".join([*list_lines(rows, time.time()), *run_list_lines(others)]))
     return 0
+
+
+def _notes(stack: Stack) -> list[str]:
+    """What is wrong with the file that the last results are in."""
+    history = History.of(stack.paths)
+    history.subjects()
+    return history.notes
 
 
 def _others(record: proven.Record) -> tuple[RunCheckRow, ...]:

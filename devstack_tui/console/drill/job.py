@@ -32,6 +32,7 @@ class _Drills(msgspec.Struct, frozen=True):
 
 class _Reports(msgspec.Struct, frozen=True):
     drills: tuple[DrillReport, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +147,7 @@ class DrillJobs(Jobs[DrillRequest, DrillJob]):
         """Read the drills and their history. Errors: `DevstackError`."""
         drills = await ask(self.cli, _Drills, "drill", "list")
         reports = await ask(self.cli, _Reports, "drill", "history")
-        self.listing = DrillListing(drills.drills, reports.drills)
+        self.listing = DrillListing(drills.drills, reports.drills, reports.notes)
 
     async def plan(self, request: DrillRequest) -> Plan:
         """What would be done. Errors: `DevstackError`, also when the drill is refused."""

@@ -33,10 +33,12 @@ class DrillChoice(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class DrillListing:
-    """What there is: the drills, and those that were run, newest first, without their timelines."""
+    """What there is: the drills, and those that were run, newest first, without their timelines;
+    `notes` are what is wrong with the history."""
 
     drills: tuple[DrillChoice, ...] = ()
     history: tuple[DrillReport, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 NOT_CORE = "not core"

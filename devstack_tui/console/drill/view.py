@@ -221,7 +221,9 @@ class DrillView:
 
     def progress(self, now: float, name: str) -> Content:
         """One line about the drill that runs, ran last, or would run."""
-        job = self.job
+        job, notes = self.job, self._jobs.listing.notes
+        if job is None and notes and not self.trouble:
+            return Content.styled(f" ▲ {plain(notes[0])}", WARN)
         if job is None:
             text = self.trouble or f"g starts {name or 'a drill'}: the plan comes first"
             return Content.styled(f" {plain(text)}", "$foreground 60%")

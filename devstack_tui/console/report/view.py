@@ -85,6 +85,8 @@ class ReportView:
         if self.report is None:
             return Content.styled(" … reading the history", "$foreground 60%")
         report = self.report
+        if not report.suites and report.notes:
+            return Content.styled(f" ▲ {plain(report.notes[0])}", "$text-warning")
         if not report.suites:
             return Content.styled(
                 " Nothing was measured or checked yet: the other tabs do that", "$foreground 60%"

@@ -23,6 +23,7 @@ from devstack_tui.security.events import (
 
 class _Checks(msgspec.Struct, frozen=True):
     checks: tuple[CheckRow, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class _Matrix(msgspec.Struct, frozen=True):
@@ -102,6 +103,7 @@ class AuditJobs(Jobs[AuditRequest, AuditJob]):
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
         self.rows = {}
+        self.notes: tuple[str, ...] = ()
 
     def keep(self, job: AuditJob) -> None:
         """Keep its results."""
@@ -110,12 +112,12 @@ class AuditJobs(Jobs[AuditRequest, AuditJob]):
     def forget(self) -> None:
         """No result of it."""
         super().forget()
-        self.rows = {}
+        self.rows, self.notes = {}, ()
 
     async def load(self) -> None:
         """Read the checks and their last results. Errors: `DevstackError`."""
         listing = await ask(self.cli, _Checks, "check", "list")
-        known = self.rows
+        known, self.notes = self.rows, listing.notes
         self.rows = {row.id: _latest(row, known.get(row.id)) for row in listing.checks}
 
     async def matrix(self) -> tuple[MatrixCell, ...]:

@@ -102,7 +102,8 @@ class SecurityPane(JobPane):
     def _draw_progress(self) -> None:
         view = self.view
         now, current = self.owner.now(), self.jobs.current
-        line = audit_line(current, view.counts(), now, view.trouble)
+        trouble = view.trouble or next(iter(self.jobs.notes), "")
+        line = audit_line(current, view.counts(), now, trouble)
         self.query_one(JobLine).show(line)
 
     def _draw_list(self) -> None:
