@@ -243,21 +243,26 @@ SHOWS: dict[str, tuple[str, ...]] = {
     "test_security_before_the_first_run": (
         "No check was made yet: a makes all, g those of the list, r the chosen",
         "─ Checks · 600 ─",
-        "· never   high approle.03",
+        "· never        ",
+        "approle.03",
         "Result     · never run · severity high",
         "Sabotage   ◆ proven · approle.vault.broken was seen to turn it red",
         "Place      approle › refusals · vault · core check AppRole 3",
     ),
     "test_security_while_it_runs": (
-        "● PASS    high tls.redis-2.chain",
+        "● PASS         ",
+        "tls.redis-2.chain",
         "169 of 337",
         "Result     ● PASS · severity high · just now · took 17.5 ms",
         "Evidence   chain leads to the root, as redis answered: 200, 403",
     ),
     "test_security_with_failures": (
         "orgejo.mysql.read",
-        "▲ WARN    med  tls.vault.lifetime",
-        "✗ ERROR   high tls.redis-3.chain",
+        "▲ WARN         ",
+        "tls.vault.lifetime",
+        "✗ ERROR        ",
+        "tls.redis-3.chain",
+        "? INCONCLUSIVE ",
         "2-bus.compression",
         "Result     ✗ FAIL · severity critical · just now · took 20.5 ms",
         "GET secret/data/mysql as forgejo: 200, and its",
@@ -367,7 +372,10 @@ COLOURS: dict[str, dict[str, str]] = {
     "test_bench_in_a_light_theme": {"▶ postgres.tpcb": BUSY, "▼×0.84": WARN},
     "test_drill_for_colour_blind_users": {"━━━": GOOD, "××××": BAD, "····": WARN},
     "test_reports_for_colour_blind_users": {"● PASS": GOOD, "✗ FAIL": BAD},
-    "test_security_for_colour_blind_users": {"✗ FAIL    crit": BAD, "▲ WARN    med": WARN},
+    "test_security_for_colour_blind_users": {
+        "✗ FAIL         crit": BAD,
+        "▲ WARN         med": WARN,
+    },
     "test_tuning_a_profile_in_pending_for_colour_blind_users": {"▲ relaxed": WARN},
 }
 """Which of the theme's colours some texts of a screen have."""

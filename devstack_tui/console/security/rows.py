@@ -144,7 +144,7 @@ BRANCHES = (
 )
 
 CHECKS = (
-    Column("status", "STATUS", 9, 0, _status),
+    Column("status", "STATUS", 14, 0, _status),
     Column("severity", "SEV", 4, 2, _severity),
     Column("id", "CHECK", 18, 0, _id, most=40, ample=24),
     Column("title", "TITLE", 12, 1, lambda line: Cell(plain(line.row.title)), wide=True),
