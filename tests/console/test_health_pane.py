@@ -120,7 +120,7 @@ async def test_the_cells_are_as_wide_as_their_columns(app: DevstackApp) -> None:
 def test_the_essential_columns_are_there_at_80_and_all_at_120() -> None:
     essential = {"state", "service", "endpoint", "p50", "p95", "trend", "uptime", "memory"}
     assert set(fit(COLUMNS, 78)) == essential
-    assert [fit(CHECKS, width)["id"] for width in (51, 100, 150)] == [18, 40, 40]
+    assert [fit(CHECKS, width)["id"] for width in (51, 100, 150)] == [18, 28, 40]
     assert list(fit(COLUMNS, 118)) == [column.key for column in COLUMNS]
 
 
