@@ -55,6 +55,7 @@ class Checks(msgspec.Struct):
 
     checks: tuple[CheckRow, ...]
     of_runs: tuple[RunCheckRow, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class Matrix(msgspec.Struct):
