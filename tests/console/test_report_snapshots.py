@@ -7,6 +7,7 @@ from textual.pilot import Pilot
 
 from devstack_tui.console.app import DevstackApp
 from devstack_tui.console.report.pane import ReportPane
+from devstack_tui.console.widgets.status_line import StatusLine
 from devstack_tui.contracts.model import StackStatus
 from devstack_tui.core.children import Cli
 
@@ -34,6 +35,7 @@ def look(screen: Screen, stub: Cli, recorded: dict[str, StackStatus]) -> Look:
             report = app.main.query_one(ReportPane).view.report
             assert report is not None
             clock.at = report.at + 60
+            app.main.query_one(StatusLine)._draw()
             await pilot.press(*keys)
             app.main.query_one(ReportPane)._draw()
             await until(pilot, lambda: text in screen_text(app))
